@@ -1,0 +1,1 @@
+"""Multi-agent debates between distinct models, and what they do to confidence in errors."""

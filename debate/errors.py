@@ -1,0 +1,100 @@
+"""What can go wrong, by who has to mend it.
+
+    DebateError
+    ├── InputError         what a user wrote: exit code 2, one paragraph, no traceback
+    │   ├── ConfigError    in YAML or an override: file, line, value, what would be right
+    │   ├── TopologyError  in a graph
+    │   ├── TaskError      in a data file
+    │   └── RunConflict    the run directory holds another run, or is in use
+    └── BoundaryError      the outside world: recorded as a `Failure` on the turn it hit
+        ├── EngineError    a model or an endpoint
+        ├── ClusterError   Ray, an actor, a GPU
+        └── LogError       the disk
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+
+from debate.types import Failure
+
+
+class DebateError(Exception):
+    """The root of every error that this package raises on purpose."""
+
+
+class InputError(DebateError, ValueError):
+    """Something that a user wrote is wrong; the message says what would be right."""
+
+
+class ConfigError(InputError):
+    """A YAML file or an override is wrong."""
+
+
+class TopologyError(InputError):
+    """A graph of who critiques whom cannot be used."""
+
+
+class TaskError(InputError):
+    """A data file cannot be read as questions."""
+
+
+class RunConflict(InputError):
+    """The run directory belongs to a different run, or another process is writing to it."""
+
+
+class BoundaryError(DebateError):
+    """The outside world failed; `boundary` says where."""
+
+    def __init__(self, message: str, *, boundary: str = "") -> None:
+        super().__init__(message)
+        self.boundary = boundary
+
+    @property
+    def failure(self) -> Failure:
+        """This error as data for a turn."""
+        return Failure(boundary=self.boundary or type(self).__name__, message=str(self))
+
+
+class EngineError(BoundaryError):
+    """A model or its endpoint failed."""
+
+
+class ClusterError(BoundaryError):
+    """Ray, an actor or a device failed."""
+
+
+class LogError(BoundaryError):
+    """The run directory cannot be written or read."""
+
+
+@contextmanager
+def boundary(error: type[BoundaryError], place: str) -> Iterator[None]:
+    """Turn whatever a call to the outside world raises into one error that says where.
+
+    >>> with boundary(EngineError, "adder: generate"):
+    ...     raise OSError("connection reset")
+    Traceback (most recent call last):
+    ...
+    debate.errors.EngineError: OSError: connection reset
+    """
+    try:
+        yield
+    except DebateError:
+        raise
+    except Exception as cause:
+        raise error(f"{type(cause).__name__}: {cause}", boundary=place) from cause
+
+
+def suggestion(name: object, known: Iterable[str]) -> str:
+    """What would have been right, as a clause to append to a message.
+
+    >>> suggestion("rnig", ["ring", "star"])
+    'did you mean "ring"? (ring, star)'
+    """
+    names = sorted(known)
+    close = get_close_matches(str(name), names, n=1)
+    listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    return f'did you mean "{close[0]}"? ({listed})' if close else f"known: {listed}"

@@ -1,0 +1,246 @@
+"""The values that flow between the parts: frozen, standard library only, safe to send and to log."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+AgentId = str
+Role = Literal["debater", "critic", "judge", "tool", "human"]
+Kind = Literal["opening", "critique", "revision", "judgment", "probe"]
+AnswerKind = Literal["number", "choice", "text"]
+Outcome = Literal["correct", "wrong", "abstained", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """One item. `target` is seen by scoring and probes only, never by a prompt or a `repr`."""
+
+    id: str
+    text: str
+    kind: AnswerKind = "text"
+    options: tuple[str, ...] = ()
+    category: str | None = None
+    target: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """One chat message as an engine receives it."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """A parsed answer. `value is None` is an abstention; `matched` says what was found then."""
+
+    value: str | None
+    matched: tuple[str, ...] = ()
+
+    @property
+    def is_abstention(self) -> bool:
+        """Whether no single answer was found."""
+        return self.value is None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Confidence:
+    """A value in [0, 1] and the estimator that it comes from."""
+
+    source: str
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Belief:
+    """Unnormalised log-probability (nats) of each candidate answer in one context."""
+
+    log_p: Mapping[str, float]
+
+    def normalised(self) -> dict[str, float]:
+        """Probability of each candidate among the candidates; sums to 1.
+
+        >>> Belief(log_p={"4": 0.0, "5": 0.0}).normalised()
+        {'4': 0.5, '5': 0.5}
+        """
+        if not self.log_p:
+            return {}
+        top = max(self.log_p.values())
+        weights = {candidate: math.exp(lp - top) for candidate, lp in self.log_p.items()}
+        total = sum(weights.values())
+        return {candidate: weight / total for candidate, weight in weights.items()}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """What one call cost. Token counts are None where the backend does not tell them."""
+
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    generated_tokens: int | None = None
+    queued_s: float | None = None
+    running_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """An error at a boundary, recorded on the turn that it hit."""
+
+    boundary: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class DebateKey:
+    """One debate: a question, under one cell of the run, with one seed."""
+
+    cell: str
+    question: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turn:
+    """One model call's outcome, exactly as a line of `turns/*.jsonl`.
+
+    `heard` and `late` name turns of the same debate by their `ref`. `shared_with` names the turn
+    (`cell:ref`) whose identical call this one shares, so that its cost is counted once.
+    Times are seconds since the epoch.
+    """
+
+    cell: str
+    question: str
+    seed: int
+    round: int
+    kind: Kind
+    agent: AgentId
+    about: str | None = None
+    model: str
+    heard: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    text: str = ""
+    answer: Answer | None = None
+    correct: bool | None = None
+    accepts: bool | None = None
+    confidences: tuple[Confidence, ...] = ()
+    belief: Belief | None = None
+    usage: Usage = field(default_factory=Usage)
+    failure: Failure | None = None
+    prompt_hash: str = ""
+    prompt: tuple[Message, ...] | None = None
+    sampling_seed: int | None = None
+    shared_with: str | None = None
+    simulated: bool = False
+    started_at: float = 0.0
+    finished_at: float = 0.0
+
+    @property
+    def debate(self) -> DebateKey:
+        """The debate that this turn belongs to."""
+        return DebateKey(cell=self.cell, question=self.question, seed=self.seed)
+
+    @property
+    def ref(self) -> str:
+        """The turn's name inside its debate."""
+        return turn_ref(round=self.round, kind=self.kind, agent=self.agent, about=self.about)
+
+    @property
+    def value(self) -> str | None:
+        """The answer's value; None for an abstention, a failure, or a turn without an answer."""
+        return self.answer.value if self.answer else None
+
+    @property
+    def is_abstention(self) -> bool:
+        """Whether the turn completed and gave no single answer."""
+        return self.failure is None and self.answer is not None and self.answer.is_abstention
+
+    def confidence(self, source: str | None = None) -> float | None:
+        """The confidence from `source`, or the first one; None where there is none."""
+        for confidence in self.confidences:
+            if source in (None, confidence.source):
+                return confidence.value
+        return None
+
+
+def turn_ref(*, round: int, kind: Kind, agent: AgentId, about: str | None = None) -> str:
+    """A turn's name inside its debate.
+
+    >>> turn_ref(round=2, kind="critique", agent="a", about="b")
+    '2:critique:a:b'
+    """
+    return ":".join(filter(None, (str(round), kind, agent, about)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transcript:
+    """All turns on one question so far, neutral, in a fixed order (round, then as scheduled)."""
+
+    debate: DebateKey
+    round: int
+    turns: tuple[Turn, ...]
+
+    def latest(self, agent: AgentId, *, by: int | None = None) -> Turn | None:
+        """The agent's last opening, revision or judgment up to round `by`."""
+        limit = self.round if by is None else by
+        spoken = [t for t in self.turns if t.agent == agent and t.round <= limit and speaks(t)]
+        return max(spoken, key=lambda turn: turn.round, default=None)
+
+
+def speaks(turn: Turn) -> bool:
+    """Whether the turn states its agent's own answer."""
+    return turn.kind in ("opening", "revision", "judgment")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """The team's answer after one round, exactly as a line of `verdicts/*.jsonl`."""
+
+    cell: str
+    question: str
+    seed: int
+    round: int
+    method: str
+    value: str | None
+    outcome: Outcome | None = None
+    tally: Mapping[str, float] = field(default_factory=dict)
+    confidence: float | None = None
+    num_failed: int = 0
+    final: bool = False
+    stopped_by: str | None = None
+
+    @property
+    def debate(self) -> DebateKey:
+        """The debate that this verdict closes or follows."""
+        return DebateKey(cell=self.cell, question=self.question, seed=self.seed)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trajectory:
+    """One agent's opinion on one question over the rounds; the three tuples run in parallel."""
+
+    debate: DebateKey
+    agent: AgentId
+    rounds: tuple[int, ...]
+    answers: tuple[str | None, ...]
+    confidences: tuple[float | None, ...]
+    beliefs: tuple[Belief | None, ...]
+
+
+def trajectory(turns: Iterable[Turn], agent: AgentId) -> Trajectory | None:
+    """The agent's trajectory through the turns of one debate; None where it never spoke."""
+    spoken = sorted((t for t in turns if t.agent == agent and speaks(t)), key=lambda t: t.round)
+    if not spoken:
+        return None
+    return Trajectory(
+        debate=spoken[0].debate,
+        agent=agent,
+        rounds=tuple(turn.round for turn in spoken),
+        answers=tuple(turn.value for turn in spoken),
+        confidences=tuple(turn.confidence() for turn in spoken),
+        beliefs=tuple(turn.belief for turn in spoken),
+    )
