@@ -1,1 +1,65 @@
-"""Multi-agent debates between distinct models, and what they do to confidence in errors."""
+"""Multi-agent debates between distinct models, and what they do to confidence in errors.
+
+import debate
+
+run = debate.run("configs/quickstart.yaml", overrides=["rounds=2"])
+run.trajectories()          # polars; `.to_pandas()` is one call away
+debate.open_run("runs/quickstart").verdicts()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from debate.log import Run
+
+__all__ = ["open_run", "run", "run_async"]
+
+
+def run(
+    config: Path | str | Mapping[str, Any],
+    *,
+    overrides: Iterable[str] = (),
+    out: Path | str | None = None,
+    quiet: bool = False,
+) -> Run:
+    """Run or resume a configuration (a YAML file, a shipped name, or a mapping) to its end.
+
+    `overrides` are as on the command line, `out` the run directory (by default runs/NAME below
+    the working directory). Raises InputError for what is wrong in the configuration, BoundaryError
+    where a model or the disk fails. Inside a running event loop, await `run_async` instead.
+    """
+    import asyncio
+
+    return asyncio.run(run_async(config, overrides=overrides, out=out, quiet=quiet))
+
+
+async def run_async(
+    config: Path | str | Mapping[str, Any],
+    *,
+    overrides: Iterable[str] = (),
+    out: Path | str | None = None,
+    quiet: bool = False,
+) -> Run:
+    """The same as `run`, for callers that have an event loop, such as a notebook."""
+    from rich.console import Console
+
+    from debate.config.resolve import load_run
+    from debate.log import Run
+    from debate.wiring.execute import execute, run_directory
+    from debate.wiring.plan import make_plan
+
+    plan = make_plan(load_run(config, overrides))
+    directory = run_directory(plan.spec, out)
+    await execute(plan, directory, console=Console(stderr=True), quiet=quiet)
+    return Run(directory)
+
+
+def open_run(directory: Path | str) -> Run:
+    """A run directory to read, finished or in progress. Raises InputError where it holds none."""
+    from debate.log import Run
+
+    return Run(directory)

@@ -1,0 +1,86 @@
+"""An agent: a seat with its prompts and what its model can do."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import msgspec
+
+from debate.agents.prompt_sets import PromptSet
+from debate.config.agents import AgentSpec
+from debate.config.protocol import ProtocolSpec
+from debate.engines.base import Capabilities, Request, Sampling
+from debate.types import AgentId, Kind
+
+ENCODER = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agent:
+    """A seat as the orchestrator uses it. `identity` tells its model's weights from others'."""
+
+    spec: AgentSpec
+    prompts: PromptSet
+    protocol: ProtocolSpec
+    identity: str
+    capabilities: Capabilities
+
+    @property
+    def id(self) -> AgentId:
+        """The seat's name."""
+        return self.spec.id
+
+    @property
+    def answers_first(self) -> bool:
+        """Whether the agent opens with an answer of its own."""
+        return self.spec.role in ("debater", "tool")
+
+    @property
+    def votes(self) -> bool:
+        """Whether its answers are ballots: a tool's and a judge's are not."""
+        return self.spec.role == "debater"
+
+
+def sampling(agent: Agent, seed: int | None) -> Sampling:
+    """The agent's sampling with the stops of its prompt set; greedy sampling needs no seed."""
+    spec = agent.spec.sampling
+    return Sampling(
+        temperature=spec.temperature,
+        top_p=spec.top_p,
+        top_k=spec.top_k,
+        max_tokens=spec.max_tokens,
+        stop=(*agent.prompts.spec.stop, *spec.stop),
+        seed=seed if spec.temperature > 0 else None,
+        extra=tuple(spec.extra.items()),
+    )
+
+
+def call_seed(
+    *,
+    seed: int,
+    question: str,
+    agent: AgentId,
+    round: int,
+    kind: Kind,
+    about: str | None = None,
+) -> int:
+    """The seed of one call, in [0, 2³¹): from its place in the debate, not from the cell.
+
+    Cells of one run therefore share whatever they ask alike, first of all the openings.
+    """
+    name = f"{seed}/{question}/{agent}/{round}/{kind}/{about or ''}"
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "big") >> 1
+
+
+def call_hash(agent: Agent, request: Request) -> str:
+    """What decides a call's outcome, as 32 hex digits: model, messages, sampling, seed."""
+    content = (
+        agent.identity,
+        request.messages,
+        request.prefill,
+        request.candidates,
+        request.sampling,
+        request.guided,
+    )
+    return hashlib.blake2b(ENCODER.encode(content), digest_size=16).hexdigest()

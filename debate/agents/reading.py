@@ -1,0 +1,71 @@
+"""From a completion to what a turn records: answer, verdict, confidences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from debate.agents.agent import Agent
+from debate.engines.base import Completion, Token
+from debate.tasks.parsing import answer_span, parse_answer, parse_confidence, parse_verdict
+from debate.types import Answer, Confidence, Kind, Question
+
+Score = Callable[[Answer, Question], bool | None]
+
+
+class Reading(NamedTuple):
+    """What a reply says."""
+
+    answer: Answer | None
+    accepts: bool | None
+    confidences: tuple[Confidence, ...]
+
+
+def read(agent: Agent, question: Question, kind: Kind, completion: Completion) -> Reading:
+    """What the reply says, by the prompt set's format. Nothing is guessed.
+
+    A critique need not state an answer of its own; an answer-stating turn without one abstains.
+    """
+    if completion.failure is not None:
+        return Reading(None, None, ())
+    answer: Answer | None = parse_answer(completion.text, question, agent.prompts.format)
+    accepts = None
+    if kind == "critique":
+        accepts = parse_verdict(completion.text, agent.prompts.format)
+        answer = answer if answer and answer.value is not None else None
+    return Reading(answer, accepts, confidences(agent, completion))
+
+
+def confidences(agent: Agent, completion: Completion) -> tuple[Confidence, ...]:
+    """The confidences that a reply carries, the protocol's primary one first.
+
+    `verbal` is what the reply states. `answer_token` is the probability of the answer's tokens
+    (with the text that ends an answer, where the prompt set names one), `sequence` its geometric
+    mean per token; both at temperature 1, both only where the engine gives log-probabilities.
+    """
+    found = []
+    stated = parse_confidence(completion.text, agent.prompts.format)
+    if stated is not None:
+        found.append(Confidence(source="verbal", value=stated))
+    span = answer_span(completion.text, agent.prompts.format)
+    if span is not None and completion.tokens:
+        start, end = span
+        suffix = agent.prompts.spec.belief.suffix
+        end += len(suffix) if completion.text.startswith(suffix, end) else 0
+        log_p = [token.log_p for token in tokens_within(completion.tokens, start, end)]
+        if log_p:
+            joint, mean = math.exp(sum(log_p)), math.exp(sum(log_p) / len(log_p))
+            found.append(Confidence(source="answer_token", value=min(1.0, joint)))
+            found.append(Confidence(source="sequence", value=min(1.0, mean)))
+    return tuple(found)
+
+
+def tokens_within(tokens: Sequence[Token], start: int, end: int) -> list[Token]:
+    """The tokens that overlap the characters [start, end) of their joined text."""
+    inside, at = [], 0
+    for token in tokens:
+        if at < end and at + len(token.text) > start:
+            inside.append(token)
+        at += len(token.text)
+    return inside

@@ -1,0 +1,184 @@
+"""A transcript as one agent sees it, as chat messages: a pure function of what it heard."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from debate.agents.agent import Agent
+from debate.types import AgentId, DebateKey, Message, Question, Turn
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shown:
+    """What a template may show of one turn; None where the edge does not carry it."""
+
+    name: str
+    own: bool
+    kind: str
+    text: str | None
+    answer: str | None
+    confidence: float | None
+    accepts: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One of the agent's own finished turns, and the message that asked for it after the first."""
+
+    turn: Turn
+    asked: Message | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class View:
+    """The messages of one request, and what a bound left out of them."""
+
+    messages: tuple[Message, ...]
+    dropped: tuple[str, ...] = ()
+
+
+def speaker_names(
+    debate: DebateKey, agents: Sequence[AgentId], *, anonymous: bool
+) -> dict[AgentId, str]:
+    """How agents are called in prompts. Anonymous ones are numbered in an order drawn by seed.
+
+    The order depends on question and seed, not on the cell, so that cells stay paired.
+    """
+    if not anonymous:
+        return {agent: agent for agent in agents}
+    order = list(agents)
+    random.Random(f"names/{debate.seed}/{debate.question}").shuffle(order)
+    return {agent: f"Agent {number}" for number, agent in enumerate(order, start=1)}
+
+
+def shown(
+    turn: Turn, *, viewer: AgentId, name: str, carries: Sequence[str], confidence: bool
+) -> Shown | None:
+    """What the viewer sees of a turn; None where nothing of it can be shown.
+
+    A failed turn is never shown; an abstention is shown only by its reasoning.
+    """
+    said = "critique" if turn.kind == "critique" else "reasoning"
+    text = turn.text if said in carries and turn.text.strip() else None
+    answer = turn.value if "answer" in carries or turn.kind == "critique" else None
+    if turn.failure is not None or (text is None and answer is None):
+        return None
+    stated = turn.confidence() if confidence or "confidence" in carries else None
+    return Shown(
+        name=name,
+        own=turn.agent == viewer,
+        kind=turn.kind,
+        text=text,
+        answer=answer,
+        confidence=stated,
+        accepts=turn.accepts,
+    )
+
+
+def system_messages(agent: Agent) -> tuple[Message, ...]:
+    """The system prompt, where there is anything to say in it."""
+    values = {
+        "system": agent.spec.system,
+        "persona": agent.spec.persona,
+        "agreement": agent.spec.agreement,
+        "role": agent.spec.role,
+    }
+    text = agent.prompts.render("system", values).strip()
+    return (Message(role="system", content=text),) if text else ()
+
+
+def opening(agent: Agent, question: Question) -> View:
+    """The view of an opening: the system prompt, if any, and the question."""
+    asked = Message(role="user", content=agent.prompts.render("opening", _values(agent, question)))
+    return View(messages=(*system_messages(agent), asked))
+
+
+def respond(
+    agent: Agent, question: Question, steps: Sequence[Step], heard: Sequence[Shown]
+) -> View:
+    """The view of a revision or a judgment: the context, then what was heard now, as the last."""
+    kind = "judgment" if agent.spec.role == "judge" else "revision"
+
+    def ask(steps: Sequence[Step], heard: Sequence[Shown]) -> Message:
+        values = {**_values(agent, question), "heard": list(heard), "first": not steps}
+        return Message(role="user", content=agent.prompts.render(kind, values))
+
+    return _bounded(agent, question, steps, heard, ask)
+
+
+def review(agent: Agent, question: Question, steps: Sequence[Step], subject: Shown) -> View:
+    """The view of a critique: a fork of the critic's own context, then the turn to review."""
+
+    def ask(steps: Sequence[Step], heard: Sequence[Shown]) -> Message:
+        in_debate = agent.answers_first
+        values = {**_values(agent, question), "subject": heard[0], "in_debate": in_debate}
+        return Message(role="user", content=agent.prompts.render("critique", values))
+
+    return _bounded(agent, question, steps, (subject,), ask)
+
+
+def context(agent: Agent, question: Question, steps: Sequence[Step]) -> tuple[Message, ...]:
+    """Everything up to and including the agent's last own turn.
+
+    Each round's context begins with the one before it, so that an engine's prefix cache hits.
+    """
+    start = opening(agent, question).messages if agent.answers_first else system_messages(agent)
+    return (*start, *(message for step in steps for message in _exchange(agent, step)))
+
+
+def _exchange(agent: Agent, step: Step) -> Iterator[Message]:
+    """The message that asked for a turn, and the turn."""
+    if step.asked is not None:
+        yield step.asked
+    if agent.prompts.spec.own_turns and step.turn.failure is None:
+        yield Message(role="assistant", content=step.turn.text)
+
+
+def _bounded(
+    agent: Agent,
+    question: Question,
+    steps: Sequence[Step],
+    heard: Sequence[Shown],
+    ask: Callable[[Sequence[Step], Sequence[Shown]], Message],
+) -> View:
+    """The context and the question now, within the protocol's window and token budget."""
+    dropped: list[str] = []
+    if agent.protocol.view.rounds == "last" and len(steps) > 1:
+        dropped += [f"round {step.turn.round}: outside the window" for step in steps[:-1]]
+        steps = [replace(steps[-1], asked=None)]
+    while True:
+        messages = (*context(agent, question, steps), ask(steps, heard))
+        budget = agent.protocol.view.max_tokens
+        if budget is None or num_tokens(agent, messages) <= budget:
+            return View(messages=messages, dropped=tuple(dropped))
+        longest = max(heard, key=lambda turn: len(turn.text or "") if turn.answer else 0)
+        if len(steps) > 1:
+            dropped.append(f"round {steps[0].turn.round}: over the token budget")
+            steps = steps[1:]
+        elif longest.text and longest.answer:
+            dropped.append(f"reasoning of {longest.name}: over the token budget")
+            heard = [replace(turn, text=None) if turn is longest else turn for turn in heard]
+        else:
+            dropped.append(f"nothing more to drop: the prompt exceeds {budget} tokens")
+            return View(messages=messages, dropped=tuple(dropped))
+
+
+def num_tokens(agent: Agent, messages: Sequence[Message]) -> int:
+    """The prompt's length in tokens, estimated from its characters."""
+    characters = sum(len(message.content) for message in messages)
+    return math.ceil(characters / agent.prompts.spec.chars_per_token)
+
+
+def _values(agent: Agent, question: Question) -> Mapping[str, Any]:
+    """What every template may use of the question: never its target."""
+    visible = {
+        "text": question.text,
+        "kind": question.kind,
+        "options": list(question.options),
+        "category": question.category,
+    }
+    return {"question": visible, "show_confidence": agent.protocol.show_confidence}

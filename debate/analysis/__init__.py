@@ -1,0 +1,16 @@
+"""From trajectories to estimates: calibration, amplification, drift, flips, conformity, where."""
+
+from debate.analysis.comparisons import Comparison
+from debate.analysis.estimate import Estimate, estimates_frame
+from debate.analysis.schema import trajectories_frame, verdicts_frame
+from debate.analysis.summary import Analysis, analyze
+
+__all__ = [
+    "Analysis",
+    "Comparison",
+    "Estimate",
+    "analyze",
+    "estimates_frame",
+    "trajectories_frame",
+    "verdicts_frame",
+]

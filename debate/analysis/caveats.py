@@ -1,0 +1,85 @@
+"""What a reader of the numbers must know about the data that they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import polars as pl
+
+from debate.analysis.controls import Controls
+
+
+def caveats(
+    states: pl.DataFrame, verdicts: pl.DataFrame | None, controls: Controls
+) -> tuple[str, ...]:
+    """The caveats that apply to these states, one sentence each."""
+    found = [say(states) for say in OF_STATES]
+    found += [_without_control(states, controls), _without_baseline(controls)]
+    if verdicts is None:
+        found.append("no verdicts were given: votes are majorities of the agents' answers")
+    return tuple(sentence for sentence in found if sentence)
+
+
+def _without_control(states: pl.DataFrame, controls: Controls) -> str | None:
+    served = set(controls.resampling) | set(controls.resampling.values())
+    moving = states.filter(pl.col("round") > 0)["cell"].unique()
+    lacking = sorted(set(moving) - served)
+    if not lacking:
+        return None
+    return f"no control arm repeat for {', '.join(lacking)}: mere resampling is not taken off"
+
+
+def _without_baseline(controls: Controls) -> str | None:
+    return None if controls.baseline else "no arm single: cells are not compared with one answer"
+
+
+def _stopped_early(states: pl.DataFrame) -> str | None:
+    num = states.filter(pl.col("carried"))["trajectory"].n_unique()
+    whole = states["trajectory"].n_unique()
+    if not num:
+        return None
+    return f"{num} of {whole} trajectories stopped early and keep their last state to the end"
+
+
+def _unscored(states: pl.DataFrame) -> str | None:
+    answered = states.filter(pl.col("outcome").is_in(["correct", "wrong"]))
+    num = answered["confidence"].null_count()
+    if not num:
+        return None
+    return f"{num} of {answered.height} answers carry no confidence and no score of it counts them"
+
+
+def _few_questions(states: pl.DataFrame) -> str | None:
+    num = states["question_code"].n_unique()
+    return None if num >= 30 else f"{num} questions: intervals rest on few clusters"
+
+
+def _several_seeds(states: pl.DataFrame) -> str | None:
+    if states["seed"].n_unique() < 2:
+        return None
+    return "several seeds share a question: McNemar's p-values ignore it, the intervals do not"
+
+
+def _nothing_heard(states: pl.DataFrame) -> str | None:
+    later = states.filter(pl.col("round") > 0)
+    if later.is_empty() or later["heard"].list.len().sum():
+        return None
+    return "no turn says what it heard: conformity, attribution and edges cannot be had"
+
+
+def _missing_turns(states: pl.DataFrame) -> str | None:
+    agents = states.group_by("cell", "round").agg(agents=pl.col("agent").n_unique())
+    debates = states.group_by("cell").agg(debates=pl.col("debate").n_unique())
+    due = agents.join(debates, on="cell").select(pl.col("agents") * pl.col("debates"))
+    num = int(due.to_series().sum()) - states.height
+    return f"{num} turns that were due are not there and count as wrong" if num else None
+
+
+OF_STATES: tuple[Callable[[pl.DataFrame], str | None], ...] = (
+    _few_questions,
+    _missing_turns,
+    _stopped_early,
+    _unscored,
+    _several_seeds,
+    _nothing_heard,
+)

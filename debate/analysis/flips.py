@@ -1,0 +1,167 @@
+"""Flips between right and not right, and whether another round would help.
+
+"i" is a wrong answer or an abstention, "c" a correct one; failed turns take no part. Error
+correction ECR = P(c | i), error introduction EIR = P(i | c). Iterating helps only while
+ECR/EIR > Acc/(1 - Acc); accuracy tends to ECR/(ECR + EIR) (2604.22273).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import polars as pl
+
+from debate.analysis.estimate import Estimate, from_interval
+from debate.analysis.intervals import Array, Interval, delta, rate
+from debate.analysis.states import transitions
+from debate.analysis.sums import question_matrix
+
+COUNTS = ["cc", "ci", "ic", "ii"]
+COLUMNS = [*COUNTS, "right_now", "now"]
+METHOD = "turns of consecutive rounds, clustered by question"
+WHOLE_METHOD = "opening against last state, clustered by question"
+
+
+def _share(part: Array, whole: Array) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(part / whole, dtype=np.float64)
+
+
+def _rates(totals: Array) -> tuple[Array, Array]:
+    cc, ci, ic, ii = np.moveaxis(totals[..., :4], -1, 0)
+    return _share(ic, ic + ii), _share(ci, cc + ci)
+
+
+def fixed_point(totals: Array) -> Array:
+    """The accuracy to which further rounds at these rates lead."""
+    correction, introduction = _rates(totals)
+    return _share(correction, correction + introduction)
+
+
+def next_gain(totals: Array) -> Array:
+    """Expected change of accuracy by one more round at these rates; positive: iterate."""
+    correction, introduction = _rates(totals)
+    accuracy = _share(totals[..., 4], totals[..., 5])
+    return correction * (1 - accuracy) - introduction * accuracy
+
+
+STATISTICS: Mapping[str, Callable[[Array], Array]] = {
+    "fixed_point": fixed_point,
+    "next_round_gain": next_gain,
+}
+RATES: Mapping[str, tuple[list[int], list[int]]] = {
+    "error_correction_rate": ([2], [2, 3]),
+    "error_introduction_rate": ([1], [0, 1]),
+}
+JOINT: Mapping[str, tuple[list[int], list[int]]] = {
+    "wrong_to_right": ([2], [0, 1, 2, 3]),
+    "right_to_wrong": ([1], [0, 1, 2, 3]),
+}
+"""Each proportion as the positions, in COUNTS, of its numerator and of its denominator."""
+
+
+def flips(states: pl.DataFrame) -> list[Estimate]:
+    """Rates, joint fractions, fixed point and gain by cell: for each step, pooled (`round` None).
+
+    `whole_wrong_to_right` and `whole_right_to_wrong` take opening to last state in one step.
+    The gain is taken at the accuracy after the step, or after the last one.
+    """
+    steps = _counted(transitions(states), "previous_outcome")
+    by_step = steps.with_columns(right_now=pl.col("correct"), now=pl.lit(True))
+    found = [
+        estimate
+        for (cell, round_), part in sorted(
+            by_step.partition_by("cell", "round", as_dict=True).items()
+        )
+        for estimate in _estimates(part, cell=str(cell), round_=int(round_))
+    ]
+    ends = _counted(_last_states(states), "opening_outcome")
+    whole = ends.filter(pl.col("opening_outcome").is_in(["correct", "wrong", "abstained"]))
+    pooled = pl.concat([_pooled(steps), _at_end(ends)])
+    for (cell,), part in sorted(pooled.partition_by("cell", as_dict=True).items()):
+        found += _estimates(part, cell=str(cell), round_=None)
+        found += _whole(whole.filter(pl.col("cell") == cell), cell=str(cell))
+    return found
+
+
+def _counted(rows: pl.DataFrame, before: str) -> pl.DataFrame:
+    was, now = pl.col(before) == "correct", pl.col("correct")
+    return rows.with_columns(cc=was & now, ci=was & ~now, ic=~was & now, ii=~was & ~now)
+
+
+def _last_states(states: pl.DataFrame) -> pl.DataFrame:
+    last = pl.col("round") == pl.col("round").max().over("cell")
+    return states.filter(last & (pl.col("round") > 0) & (pl.col("outcome") != "failed"))
+
+
+def _pooled(steps: pl.DataFrame) -> pl.DataFrame:
+    no = pl.lit(False)
+    return steps.select("cell", "question_code", *COUNTS, right_now=no, now=no)
+
+
+def _at_end(ends: pl.DataFrame) -> pl.DataFrame:
+    nothing = {name: pl.lit(False) for name in COUNTS}
+    return ends.select(
+        "cell", "question_code", **nothing, right_now=pl.col("correct"), now=pl.lit(True)
+    )
+
+
+def _proportions(
+    sums: Array, named: Mapping[str, tuple[list[int], list[int]]]
+) -> dict[str, tuple[Interval, int]]:
+    return {
+        name: (
+            rate(sums[:, part].sum(axis=1), sums[:, whole].sum(axis=1)),
+            int(sums[:, whole].sum()),
+        )
+        for name, (part, whole) in named.items()
+    }
+
+
+def _estimates(rows: pl.DataFrame, *, cell: str, round_: int | None) -> list[Estimate]:
+    sums = question_matrix(rows, COLUMNS)
+    found = _proportions(sums, {**RATES, **JOINT})
+    n = int(sums[:, :4].sum())
+    found |= {name: (delta(sums, statistic), n) for name, statistic in STATISTICS.items()}
+    return [
+        from_interval(
+            name, interval, n=size, cell=cell, round=round_, unit="probability", method=METHOD,
+            missing=None if interval.value is not None else "right and wrong states to leave",
+        )
+        for name, (interval, size) in found.items()
+    ]  # fmt: skip
+
+
+def _whole(rows: pl.DataFrame, *, cell: str) -> list[Estimate]:
+    found = _proportions(question_matrix(rows, COUNTS), JOINT)
+    return [
+        from_interval(
+            f"whole_{name}", interval, n=size, cell=cell, unit="probability", method=WHOLE_METHOD,
+            missing=None if size else "openings and last states that completed",
+        )
+        for name, (interval, size) in found.items()
+    ]  # fmt: skip
+
+
+def advice(low: float | None, high: float | None) -> str:
+    """What the interval of `next_round_gain` says of one more round: iterate, stop, or undecided.
+
+    >>> advice(-0.2, -0.05)
+    'stop'
+    """
+    if low is not None and low > 0:
+        return "iterate"
+    if high is not None and high < 0:
+        return "stop"
+    return "undecided"
+
+
+def flow(states: pl.DataFrame) -> pl.DataFrame:
+    """How many agents went from which outcome to which in every round, carried states included."""
+    known = states.filter(pl.col("previous_outcome").is_not_null())
+    same = (pl.col("answer") == pl.col("previous_answer")).fill_null(True)
+    grouped = known.group_by(
+        "cell", "round", source="previous_outcome", destination="outcome", same_answer=same
+    )
+    return grouped.agg(count=pl.len()).sort("cell", "round", "source", "destination", "same_answer")

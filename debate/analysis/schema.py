@@ -1,0 +1,183 @@
+"""The frames that analysis reads: their columns, their checks, and what absence becomes.
+
+A trajectories frame has one row for each (cell, question, seed, agent, round):
+
+    question, cell, agent          text            required (question_id and arm are accepted)
+    round                          integer >= 0    required
+    answer                         text or null    required
+    outcome                        correct | wrong | abstained | failed
+    correct, target                of either, outcome is made where it is absent
+    seed, model                    0 and the agent's id where absent
+    confidence                     number in [0, 1] or null; the estimator that is analysed
+    confidence_<source>            the same by further estimators
+    belief_own, belief_target      numbers in [0, 1] or null
+    category, prompt_tokens, cached_tokens, generated_tokens
+    heard                          list of turn refs ("1:revision:b"), or text parted by blanks
+
+A verdicts frame has cell, question, seed, round, method, value, outcome, confidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from debate.errors import InputError, suggestion
+
+ALIASES = {"question_id": "question", "arm": "cell"}
+KEY = ("cell", "question", "seed", "agent", "round")
+REQUIRED = ("cell", "question", "agent", "round", "answer")
+OUTCOMES = ("correct", "wrong", "abstained", "failed")
+OPTIONAL: Mapping[str, pl.DataType] = {
+    "target": pl.String(),
+    "category": pl.String(),
+    "confidence": pl.Float64(),
+    "belief_own": pl.Float64(),
+    "belief_target": pl.Float64(),
+    "prompt_tokens": pl.Int64(),
+    "cached_tokens": pl.Int64(),
+    "generated_tokens": pl.Int64(),
+    "heard": pl.List(pl.String()),
+}
+VERDICT_COLUMNS = ("cell", "question", "seed", "round", "method", "value", "outcome")
+
+
+def trajectories_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with every column of the schema, checked; raises InputError where it is wrong."""
+    frame = _with_names(frame, REQUIRED, "trajectories")
+    frame = _with_defaults(frame)
+    frame = _with_outcome(frame)
+    _check_outcomes(frame, "trajectories")
+    for column in probability_columns(frame):
+        _check_probability(frame, column)
+    _check_keys(frame, KEY, "trajectories")
+    return frame
+
+
+def verdicts_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    """The verdicts with their columns checked and `confidence` there; raises InputError."""
+    frame = _with_names(frame, VERDICT_COLUMNS, "verdicts")
+    if "confidence" not in frame.columns:
+        frame = frame.with_columns(confidence=pl.lit(None, pl.Float64))
+    frame = frame.with_columns(_text("cell"), _text("question"), _text("method"), _text("value"))
+    frame = frame.with_columns(_number(frame, "confidence"))
+    frame = frame.filter(pl.col("outcome").is_not_null())
+    _check_outcomes(frame, "verdicts")
+    _check_probability(frame, "confidence")
+    _check_keys(frame, ("cell", "question", "seed", "round", "method"), "verdicts")
+    return frame
+
+
+def probability_columns(frame: pl.DataFrame) -> list[str]:
+    """The columns that hold probabilities: the confidences and the beliefs."""
+    named = ("confidence", "belief_own", "belief_target")
+    return [c for c in frame.columns if c in named or c.startswith("confidence_")]
+
+
+def _with_names(frame: pl.DataFrame, required: tuple[str, ...], what: str) -> pl.DataFrame:
+    renames = {a: name for a, name in ALIASES.items() if a in frame.columns}
+    frame = frame.rename({a: n for a, n in renames.items() if n not in frame.columns})
+    for name in required:
+        if name not in frame.columns:
+            raise InputError(
+                f'{what}: column "{name}" is missing; {suggestion(name, frame.columns)}'
+            )
+    if frame.is_empty():
+        raise InputError(f"{what}: the table has no rows; at least one is needed")
+    return frame
+
+
+def _with_defaults(frame: pl.DataFrame) -> pl.DataFrame:
+    if "seed" not in frame.columns:
+        frame = frame.with_columns(seed=pl.lit(0, pl.Int64))
+    if "model" not in frame.columns:
+        frame = frame.with_columns(model=pl.col("agent"))
+    frame = frame.with_columns(
+        pl.lit(None, dtype).alias(name)
+        for name, dtype in OPTIONAL.items()
+        if name not in frame.columns
+    )
+    if frame.schema["heard"] == pl.String:
+        frame = frame.with_columns(pl.col("heard").str.extract_all(r"\S+"))
+    texts = ("cell", "question", "agent", "model", "answer", "target", "category")
+    integers = ("seed", "round", "prompt_tokens", "cached_tokens", "generated_tokens")
+    try:
+        return frame.with_columns(
+            *(_text(name) for name in texts),
+            *(pl.col(name).cast(pl.Int64) for name in integers),
+            *(_number(frame, name) for name in probability_columns(frame)),
+            pl.col("heard").cast(pl.List(pl.String)),
+        )
+    except pl.exceptions.InvalidOperationError as cause:
+        raise InputError(f"trajectories: a column has values of the wrong type: {cause}") from cause
+
+
+def _text(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.String)
+
+
+def _number(frame: pl.DataFrame, name: str) -> pl.Expr:
+    """A column of floats in which the nan of foreign tables is null."""
+    return pl.col(name).cast(pl.Float64).fill_nan(None)
+
+
+def _with_outcome(frame: pl.DataFrame) -> pl.DataFrame:
+    if "outcome" not in frame.columns:
+        frame = frame.with_columns(outcome=_derived_outcome(frame))
+    return frame.with_columns(
+        _text("outcome"), correct=(pl.col("outcome") == "correct").fill_null(False)
+    )
+
+
+def _derived_outcome(frame: pl.DataFrame) -> pl.Expr:
+    if "correct" in frame.columns:
+        right = pl.col("correct").cast(pl.Boolean)
+    elif frame["target"].null_count() < frame.height:
+        right = pl.col("answer").str.strip_chars() == pl.col("target").str.strip_chars()
+    else:
+        raise InputError(
+            "trajectories: nothing says what is right; "
+            'give a column "outcome", "correct" or "target"'
+        )
+    answered = pl.when(right).then(pl.lit("correct")).when(~right).then(pl.lit("wrong"))
+    return pl.when(pl.col("answer").is_null()).then(pl.lit("abstained")).otherwise(answered)
+
+
+def _check_outcomes(frame: pl.DataFrame, what: str) -> None:
+    if frame["outcome"].null_count():
+        row = _place(frame.filter(pl.col("outcome").is_null()), ["cell", "question"])
+        raise InputError(f"{row}: nothing says whether this answer is right; fill in its target")
+    for value in map(str, frame["outcome"].unique()):
+        if value not in OUTCOMES:
+            raise InputError(f'{what}: outcome "{value}" is unknown; {suggestion(value, OUTCOMES)}')
+
+
+def _check_probability(frame: pl.DataFrame, column: str) -> None:
+    bad = frame.filter(~pl.col(column).is_between(0.0, 1.0))
+    if bad.height:
+        place = _place(bad, [c for c in KEY if c in bad.columns])
+        raise InputError(
+            f"{place}: {column} is {bad[column][0]:g}; it must lie in [0, 1]"
+            + (" (percentages must be divided by 100)" if bad[column][0] > 1 else "")
+        )
+
+
+def _check_keys(frame: pl.DataFrame, key: tuple[str, ...], what: str) -> None:
+    for column in set(key) & set(frame.columns):
+        if frame[column].null_count():
+            raise InputError(f'{what}: column "{column}" has empty values; every row needs one')
+    if (frame["round"] < 0).any():
+        raise InputError(
+            f"{what}: round {frame['round'].to_numpy().min()} is negative; openings are round 0"
+        )
+    doubles = frame.filter(frame.select(key).is_duplicated())
+    if doubles.height:
+        raise InputError(
+            f"{_place(doubles, list(key))}: {what} has this row twice; it must be unique"
+        )
+
+
+def _place(frame: pl.DataFrame, columns: list[str]) -> str:
+    row = frame.row(0, named=True)
+    return ", ".join(f"{column} {row[column]!r}" for column in columns)

@@ -1,0 +1,105 @@
+"""Every agent's state after every round: what all estimators read.
+
+A debate that stopped early keeps its last state in the later rounds of its cell (`carried`), and
+so does an agent that does not speak in some round. Otherwise the later rounds would hold only the
+questions that went on, which are the hard ones, and every by-round number would drift by
+selection alone. Quantities about a change from round to round (drift, flips, conformity) use the
+turns that were really taken: nothing changed where nobody spoke.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from debate.analysis.schema import trajectories_frame
+from debate.errors import InputError, suggestion
+
+DEBATE = ("cell", "question", "seed")
+TRAJECTORY = (*DEBATE, "agent")
+PREVIOUS = ("answer", "outcome", "confidence", "belief_own", "belief_target")
+
+
+def states_frame(frame: pl.DataFrame, *, confidence: str = "confidence") -> pl.DataFrame:
+    """The checked trajectories, carried forward, sorted, with what analysis adds:
+
+    trajectory, debate, question_code: integers; carried: bool; previous_*: the state one round
+    before; opening_*: the state in round 0 (null for an agent without an opening).
+    `confidence` names the column that is analysed (raises InputError where it is unknown).
+    """
+    frame = trajectories_frame(frame)
+    if confidence not in frame.columns:
+        known = [c for c in frame.columns if c.startswith(("confidence", "belief"))]
+        raise InputError(f'confidence "{confidence}" is no column; {suggestion(confidence, known)}')
+    frame = frame.with_columns(confidence=pl.col(confidence)).sort(*TRAJECTORY, "round")
+    frame = _numbered(frame)
+    frame = carried_forward(frame)
+    return _with_neighbouring_states(frame)
+
+
+def _numbered(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(
+        trajectory=_starts(TRAJECTORY).cum_sum().cast(pl.Int64),
+        debate=_starts(DEBATE).cum_sum().cast(pl.Int64),
+        question_code=pl.col("question").rank("dense").cast(pl.Int64) - 1,
+        carried=pl.lit(False),
+    )
+
+
+def _starts(columns: tuple[str, ...]) -> pl.Expr:
+    return pl.any_horizontal(pl.col(c).ne(pl.col(c).shift(1)).fill_null(True) for c in columns)
+
+
+def carried_forward(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with each trajectory's gaps and its end filled by its last state before them.
+
+    Carried rows heard nothing and cost nothing.
+    """
+    next_round = pl.col("round").shift(-1).over("trajectory")
+    last = pl.col("round").max().over("cell") + 1
+    frame = frame.with_columns(until=next_round.fill_null(last))
+    gaps = frame.filter(pl.col("until") > pl.col("round") + 1)
+    frame = frame.drop("until")
+    if gaps.is_empty():
+        return frame
+    filled = gaps.with_columns(
+        round=pl.int_ranges(pl.col("round") + 1, pl.col("until")),
+        carried=pl.lit(True),
+        heard=pl.lit(None, pl.List(pl.String)),
+        prompt_tokens=pl.lit(0, pl.Int64),
+        cached_tokens=pl.lit(0, pl.Int64),
+        generated_tokens=pl.lit(0, pl.Int64),
+    ).explode("round")
+    return pl.concat([frame, filled.select(frame.columns)]).sort("trajectory", "round")
+
+
+def _with_neighbouring_states(frame: pl.DataFrame) -> pl.DataFrame:
+    same = pl.col("trajectory") == pl.col("trajectory").shift(1)
+    frame = frame.with_columns(
+        pl.when(same).then(pl.col(c).shift(1)).alias(f"previous_{c}") for c in PREVIOUS
+    )
+    opening = frame.filter(pl.col("round") == 0).select(
+        "trajectory", *(pl.col(c).alias(f"opening_{c}") for c in PREVIOUS)
+    )
+    return frame.join(opening, on="trajectory", how="left", maintain_order="left")
+
+
+def transitions(states: pl.DataFrame) -> pl.DataFrame:
+    """The rows where an agent spoke after an earlier state of its own, neither of them failed."""
+    return states.filter(
+        ~pl.col("carried")
+        & pl.col("previous_outcome").is_not_null()
+        & (pl.col("outcome") != "failed")
+        & (pl.col("previous_outcome") != "failed")
+    )
+
+
+def num_questions(states: pl.DataFrame) -> int:
+    """How many question codes there are (codes run from 0 to this, exclusive)."""
+    top = states["question_code"].max()
+    return int(top) + 1 if isinstance(top, int) else 0
+
+
+def last_round(states: pl.DataFrame) -> int:
+    """The last round of these states."""
+    top = states["round"].max()
+    return int(top) if isinstance(top, int) else 0

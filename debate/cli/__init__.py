@@ -1,0 +1,47 @@
+"""The command line: each command parses, calls one library function, and prints."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from debate.cli import inspect, look, run
+from debate.errors import DebateError, InputError
+from debate.organisms.cli import app as organisms
+
+app = typer.Typer(
+    name="debate",
+    help="Debates between language models, and what they do to confidence in errors.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(run.run)
+app.command()(run.validate)
+app.command()(look.topology)
+app.command()(inspect.analyze)
+app.command()(inspect.report)
+app.command()(inspect.verify)
+app.command()(look.doctor)
+app.add_typer(organisms, name="organisms")
+
+INPUT_WRONG, RUN_FAILED, INTERRUPTED = 2, 1, 130
+
+
+def main() -> None:
+    """Exit 0 when done, 1 when the run failed, 2 when the input was wrong."""
+    console = Console(stderr=True, soft_wrap=True)
+    try:
+        app()
+    except InputError as error:
+        console.print(f"error: {error}", style="red", markup=False, highlight=False)
+        sys.exit(INPUT_WRONG)
+    except DebateError as error:
+        console.print(f"failed: {error}", style="red", markup=False, highlight=False)
+        sys.exit(RUN_FAILED)
+    except KeyboardInterrupt:
+        console.print("interrupted; the same command goes on from here", style="yellow")
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,157 @@
+"""YAML as plain values that remember the file and line they were written on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from debate.errors import ConfigError
+
+Key = str | int
+KeyPath = tuple[Key, ...]
+
+MAX_BYTES = 1_000_000
+MAX_NODES = 100_000
+MAX_DEPTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value was written: a file and a line from 1, or a command-line override."""
+
+    source: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.source if self.line is None else f"{self.source}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A plain value with the place of each of its parts; changes make a new document."""
+
+    value: Any
+    places: Mapping[KeyPath, Place]
+    folder: Path
+
+    def place(self, path: KeyPath) -> Place:
+        """Where `path` was written, or the nearest thing around it."""
+        while path not in self.places and path:
+            path = path[:-1]
+        return self.places.get(path, Place("the configuration"))
+
+    def graft(self, path: KeyPath, branch: Document) -> Document:
+        """This document with the whole of `branch` in place of what stands at `path`."""
+        kept = {p: at for p, at in self.places.items() if p[: len(path)] != path}
+        moved = {path + p: at for p, at in branch.places.items()}
+        return replace(self, value=_with(self.value, path, branch.value), places={**kept, **moved})
+
+    def at(self, path: KeyPath) -> Document:
+        """The part of this document that stands at `path`."""
+        value = self.value
+        for key in path:
+            value = value[key]
+        inside = {p[len(path) :]: at for p, at in self.places.items() if p[: len(path)] == path}
+        return Document(value, {(): self.place(path), **inside}, self.folder)
+
+
+def _with(value: Any, path: KeyPath, new: Any) -> Any:
+    """A copy of `value` with `new` at `path`; mappings on the way are made where missing."""
+    if not path:
+        return new
+    key, rest = path[0], path[1:]
+    if isinstance(value, list) and isinstance(key, int):
+        return [*value[:key], _with(value[key], rest, new), *value[key + 1 :]]
+    below = value if isinstance(value, dict) else {}
+    return {**below, key: _with(below.get(key), rest, new)}
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that reads `1e-5` as the number that YAML 1.2 and every reader take it for."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def read_document(path: Path) -> Document:
+    """Read one YAML file. Raises ConfigError with file and line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError) as cause:
+        raise ConfigError(f"{path}: cannot be read as text: {cause}") from None
+    return parse_document(text, source=str(path), folder=path.parent)
+
+
+def parse_document(text: str, *, source: str, folder: Path) -> Document:
+    """Parse YAML text: safe tags only, no duplicate keys, bounded size and aliases."""
+    if len(text) > MAX_BYTES:
+        raise ConfigError(f"{source}: larger than {MAX_BYTES:,} characters; is this a config?")
+    try:
+        return _Builder(text, source, folder).document()
+    except yaml.MarkedYAMLError as cause:
+        mark = cause.problem_mark or cause.context_mark
+        line = mark.line + 1 if mark else 1
+        context = f" ({cause.context})" if cause.context else ""
+        raise ConfigError(f"{source}:{line}: not valid YAML: {cause.problem}{context}") from None
+    except yaml.YAMLError as cause:
+        raise ConfigError(f"{source}:1: not valid YAML: {cause}") from None
+    except RecursionError:
+        raise ConfigError(f"{source}: nested deeper than {MAX_DEPTH} levels") from None
+
+
+class _Builder:
+    """Builds one document from YAML nodes, counting what aliases expand to."""
+
+    def __init__(self, text: str, source: str, folder: Path) -> None:
+        self._loader = _Loader(text)
+        self._source = source
+        self._folder = folder
+        self._nodes = 0
+        self._places: dict[KeyPath, Place] = {}
+
+    def document(self) -> Document:
+        node = self._loader.get_single_node()
+        value = None if node is None else self._build(node, ())
+        return Document(value, self._places or {(): Place(self._source, 1)}, self._folder)
+
+    def _build(self, node: yaml.Node, path: KeyPath) -> Any:
+        self._nodes += 1
+        place = Place(self._source, node.start_mark.line + 1)
+        if self._nodes > MAX_NODES:
+            raise ConfigError(f"{place}: expands to more than {MAX_NODES:,} values (aliases?)")
+        if len(path) > MAX_DEPTH:
+            raise ConfigError(f"{place}: nested deeper than {MAX_DEPTH} levels")
+        self._places[path] = place
+        if isinstance(node, yaml.MappingNode):
+            return {key: self._build(value, (*path, key)) for key, value in self._items(node)}
+        if isinstance(node, yaml.SequenceNode):
+            return [self._build(item, (*path, i)) for i, item in enumerate(node.value)]
+        return self._loader.construct_object(node)
+
+    def _items(self, node: yaml.MappingNode) -> Iterator[tuple[Key, yaml.Node]]:
+        seen: dict[Key, int] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag.endswith(":merge"):
+                raise ConfigError(f"{self._source}:{line}: keys must be plain words")
+            key = self._loader.construct_object(key_node)
+            if isinstance(key, bool) or not isinstance(key, (str, int)):
+                key = str(key_node.value)
+            if key in seen:
+                raise ConfigError(
+                    f'{self._source}:{line}: "{key}" is written twice '
+                    f"(first on line {seen[key]}); remove one"
+                )
+            seen[key] = line
+            yield key, value_node

@@ -1,0 +1,76 @@
+"""What travels on the edges, in which order, how much of it is shown, and when to stop."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveInt, field_validator, model_validator
+
+from debate.config.base import Spec
+
+CONDITION = re.compile(r"^(disagreement|confidence\s*<\s*(0?\.\d+|[01](?:\.0*)?))$")
+
+
+class ViewSpec(Spec):
+    """How much of the debate an agent is shown; what is left out is recorded on the turn."""
+
+    rounds: Literal["all", "last"] = "all"
+    """All earlier rounds, or only the last one (which gives up the prompt's stable prefix)."""
+    answers_only: bool = False
+    """Show the answers of others without their reasoning."""
+    max_critics: PositiveInt | None = None
+    """At most this many critics a round, drawn by seed."""
+    max_tokens: PositiveInt | None = None
+    """A budget for the prompt, in tokens as the prompt set estimates them."""
+
+
+class ProtocolSpec(Spec):
+    """How a debate runs. A bare name stands for `{name: NAME}`."""
+
+    name: str = "exchange"
+    """`exchange`, `critique`, or `module.function` of your own."""
+    speaking: Literal["simultaneous", "sequential"] = "simultaneous"
+    """Whether round t hears only round t−1, or also those who spoke earlier in round t."""
+    anonymous: bool = True
+    """Speakers are numbered instead of named."""
+    show_confidence: bool = False
+    """Ask for a stated confidence and show it to those who hear the turn."""
+    stop: Literal["never", "consensus", "no_change"] = "never"
+    """End early when all answers agree, or when a round changed none."""
+    debate_if: str | None = None
+    """Debate only on `disagreement` or `confidence < X` at the opening (joined by `or`)."""
+    view: ViewSpec = ViewSpec()
+    """How much an agent is shown."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("debate_if")
+    @classmethod
+    def _known_condition(cls, value: str | None) -> str | None:
+        for term in (value or "disagreement").split(" or "):
+            if not CONDITION.match(term.strip()):
+                raise ValueError(
+                    f'"{term.strip()}" is no condition; write "disagreement", '
+                    '"confidence < 0.8", or both joined by " or "'
+                )
+        return value
+
+
+class ProbeSpec(Spec):
+    """A confidence question in a private fork of the context. A bare name stands for itself."""
+
+    name: Literal["belief", "verbal", "p_true", "consistency"]
+    """Which estimator."""
+    samples: Annotated[int, Field(ge=2, le=256)] = 5
+    """Samples of `consistency`."""
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    """Temperature of `consistency`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value

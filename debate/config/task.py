@@ -1,0 +1,122 @@
+"""Where questions come from, which of them are asked, and how answers are scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
+
+from debate.config.base import Spec
+from debate.types import AnswerKind
+
+Cell = str | int | float | bool | None
+Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class ScoringSpec(Spec):
+    """When an answer counts as right."""
+
+    absolute: Tolerance = 0.0
+    """A number is right within this distance of the target."""
+    relative: Tolerance = 0.0
+    """A number is right within this share of the target's size; the wider tolerance counts."""
+    match: Literal["exact", "regex"] = "exact"
+    """`regex`: the target is a pattern that the whole answer must match, ignoring case."""
+
+
+class ColumnsSpec(Spec):
+    """Which column holds what. A column that is not named is found under its usual names."""
+
+    id: str | None = None
+    """A unique id; usually `id`. Without one, the id is a hash of the question's content."""
+    question: str | None = None
+    """The question's text; usually `question`, `problem`, `prompt` or `input`."""
+    target: str | None = None
+    """The reference answer; usually `target` or `answer`."""
+    options: str | tuple[str, ...] | None = None
+    """The options: one column with lists, or one column each; usually `options` or `choices`."""
+    category: str | None = None
+    """What results are grouped by; usually `category` or `subject`."""
+
+
+class TaskBase(Spec):
+    """What every source of questions has."""
+
+    limit: PositiveInt | None = None
+    """Ask at most this many questions."""
+    filter: dict[str, Cell | tuple[Cell, ...]] = {}
+    """Keep the rows whose column has this value, or one of these values."""
+    scoring: ScoringSpec = ScoringSpec()
+    """When an answer counts as right."""
+
+
+class FileTask(TaskBase):
+    """Questions from a file."""
+
+    path: str
+    """The data file, relative to the YAML file that names it."""
+    seed: int | None = None
+    """Shuffle the questions with this seed before the limit; without one, in the file's order."""
+
+
+class TableTask(FileTask):
+    """Questions from a JSONL, CSV, TSV or Parquet file, by its columns."""
+
+    kind: AnswerKind
+    """What an answer is: a number, one of the options, or a text."""
+    columns: ColumnsSpec = ColumnsSpec()
+    """Which column holds what."""
+    target_as: Literal["auto", "letter", "index", "number", "text"] = "auto"
+    """How a choice's target is written; `index` counts from 0, `number` from 1."""
+    scored: bool = True
+    """Whether each question must have a target; otherwise those without one stay unscored."""
+
+    @model_validator(mode="after")
+    def _scoring_fits(self) -> TableTask:
+        scoring = self.scoring
+        if scoring.match == "regex" and self.kind != "text":
+            raise ValueError(
+                f"`match: regex` scores texts; with it write `kind: text`, not {self.kind}"
+            )
+        if (scoring.absolute or scoring.relative) and self.kind != "number":
+            raise ValueError(f"a tolerance is for numbers; write `kind: number`, not {self.kind}")
+        if self.target_as != "auto" and self.kind != "choice":
+            raise ValueError(f"`target_as` is for choices; write `kind: choice`, not {self.kind}")
+        return self
+
+
+class DatasetTask(FileTask):
+    """Questions from a known data set's own file, as its authors published it."""
+
+    dataset: str
+    """The data set's name, such as `gsm8k`."""
+
+
+class GeneratorTask(TaskBase):
+    """Freshly generated questions with exact answers."""
+
+    generator: Literal["arithmetic"]
+    """What generates them."""
+    n: PositiveInt
+    """How many."""
+    families: tuple[str, ...] | dict[str, PositiveFloat] | None = None
+    """Families of questions, with relative shares if it is a mapping; by default all of them."""
+    seed: int = 0
+    """Seed of the draw; the same seed gives the same questions."""
+    split: Literal["train", "validation", "test"] = "test"
+    """Which split to draw from; the model organisms saw `train` alone."""
+
+
+def _source(value: Any) -> str:
+    """Which kind of task is meant, by the key that only it has."""
+    keys = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
+    return next((key for key in ("generator", "dataset") if key in keys), "table")
+
+
+TaskSpec = Annotated[
+    Annotated[TableTask, Tag("table")]
+    | Annotated[DatasetTask, Tag("dataset")]
+    | Annotated[GeneratorTask, Tag("generator")],
+    Discriminator(_source),
+]

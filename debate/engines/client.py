@@ -1,0 +1,184 @@
+"""A model as the orchestrator sees it: one request in, one completion out, batched in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any
+from zlib import crc32
+
+from debate.engines.base import Completion, Request
+from debate.engines.counters import ModelCounters, ReplicaCounters
+from debate.engines.lane import Call, Lane, Waiting, abandon, failure_of
+from debate.engines.replica import LocalReplica, Placement, Replica, ReplicaLost
+from debate.errors import BoundaryError, DebateError
+
+__all__ = [
+    "LocalReplica",
+    "ModelClient",
+    "ModelCounters",
+    "Placement",
+    "Replica",
+    "ReplicaCounters",
+    "ReplicaLost",
+]
+
+
+class ModelClient:
+    """Batches requests to the replicas of one model and survives the loss of any of them.
+
+    `max_in_flight` and `max_restarts` are per replica, `timeout_s` per request from the moment it
+    is handed to a replica. A request that was in flight at more than `max_restarts` losses fails.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        replicas: Sequence[Replica],
+        *,
+        max_in_flight: int = 256,
+        timeout_s: float = 600.0,
+        max_restarts: int = 3,
+    ) -> None:
+        self.model = model
+        self._max_restarts = max_restarts
+        self._revivals: set[asyncio.Task[None]] = set()
+        self._last_error: DebateError | None = None
+        self._lanes = [
+            Lane(
+                replica,
+                index=index,
+                label=model,
+                capacity=max_in_flight,
+                timeout_s=timeout_s,
+                on_lost=self._lost,
+                on_idle=self._steal,
+            )
+            for index, replica in enumerate(replicas)
+        ]
+
+    @property
+    def placements(self) -> tuple[Placement | None, ...]:
+        """Where each replica lives."""
+        return tuple(lane.replica.placement for lane in self._lanes)
+
+    def counters(self) -> ModelCounters:
+        """A snapshot for the live display."""
+        return ModelCounters(
+            model=self.model, replicas=tuple(lane.counters() for lane in self._lanes)
+        )
+
+    async def start(self) -> None:
+        """Start every replica at once. Raises the first one's error after closing the others."""
+        try:
+            await at_once(lane.replica.start() for lane in self._lanes)
+        except BaseException:
+            await self.close()
+            raise
+        for lane in self._lanes:
+            lane.become_ready()
+
+    async def complete(self, request: Request) -> Completion:
+        """Complete or score one request; what goes wrong comes back as the completion's failure."""
+        loop = asyncio.get_running_loop()
+        waiting = Waiting(request=request, future=loop.create_future(), queued_at=loop.time())
+        self._route(waiting)
+        try:
+            return await waiting.future
+        except asyncio.CancelledError:
+            abandon(waiting)
+            raise
+
+    async def close(self) -> None:
+        """Give up what is under way (its callers get a failure) and free the replicas."""
+        tasks = [call.task for lane in self._lanes for call in lane.calls if call.task]
+        tasks.extend(self._revivals)
+        for task in tasks:
+            task.cancel()
+        self._last_error = BoundaryError("the model was closed", boundary=f"{self.model}: close")
+        for lane in self._lanes:
+            lane.state = "dead"
+            self._refuse(waiting for call in lane.calls for waiting in call.outstanding.values())
+            self._refuse(lane.queue)
+            lane.queue.clear()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(lane.replica.close() for lane in self._lanes))
+
+    def _route(self, waiting: Waiting) -> None:
+        lane = self._choose(waiting.request.affinity)
+        if lane is None:
+            self._refuse([waiting])
+        else:
+            lane.push(waiting)
+
+    def _choose(self, affinity: str) -> Lane | None:
+        """The affinity's home replica, unless it owes a full batch more than the idlest one."""
+        lanes = self._lanes
+        if len(lanes) > 1 or lanes[0].state == "dead":
+            lanes = [lane for lane in lanes if lane.state != "dead"]
+        if len(lanes) < 2:
+            return lanes[0] if lanes else None
+        idlest = min(lanes, key=lambda lane: lane.load)
+        if not affinity:
+            return idlest
+        home = max(lanes, key=lambda lane: crc32(f"{affinity}\n{lane.index}".encode()))
+        return idlest if home.load >= idlest.load + home.capacity else home
+
+    def _steal(self, thief: Lane) -> None:
+        """Move half of the longest queue to a replica that is less than half busy."""
+        if len(self._lanes) < 2 or 2 * thief.in_flight >= thief.capacity:
+            return
+        longest = max(self._lanes, key=lambda lane: len(lane.queue))
+        num_moved = min(len(longest.queue) // 2, thief.capacity - thief.in_flight)
+        for _ in range(num_moved):
+            thief.queue.appendleft(longest.queue.pop())
+
+    def _lost(self, lane: Lane, call: Call, lost: ReplicaLost) -> None:
+        """Send a dead replica's requests again, to it once it is back or to another one."""
+        self._last_error = lost
+        if lane.state == "ready" and call.generation == lane.generation:
+            lane.state = "restarting"
+            revival = asyncio.get_running_loop().create_task(self._revive(lane))
+            self._revivals.add(revival)
+            revival.add_done_callback(self._revivals.discard)
+        for waiting in call.outstanding.values():
+            waiting.losses += 1
+            waiting.call = None
+            if waiting.losses > self._max_restarts:
+                self._refuse([waiting])
+            else:
+                self._route(waiting)
+
+    async def _revive(self, lane: Lane) -> None:
+        while lane.restarts < self._max_restarts:
+            lane.restarts += 1
+            try:
+                await lane.replica.start()
+            except BoundaryError as error:
+                self._last_error = error
+            else:
+                lane.become_ready()
+                return
+        lane.state = "dead"
+        while lane.queue:
+            self._route(lane.queue.popleft())
+
+    def _refuse(self, refused: Iterable[Waiting]) -> None:
+        """Answer with what went wrong last."""
+        assert self._last_error is not None
+        failure = failure_of(self._last_error, f"{self.model}: replica lost")
+        for waiting in refused:
+            self._lanes[0].refuse(waiting, failure)
+
+
+async def at_once(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Await all of them; the first error cancels the others and is raised alone."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for coroutine in coroutines:
+                group.create_task(coroutine)
+    except BaseExceptionGroup as errors:
+        error: BaseException = errors
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None

@@ -1,0 +1,278 @@
+"""One replica's queue and its calls under way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from debate.engines.base import Completion, Request
+from debate.engines.counters import ReplicaCounters, State
+from debate.engines.replica import Replica, ReplicaLost
+from debate.errors import BoundaryError, DebateError, EngineError, boundary
+from debate.types import Failure, Usage
+
+
+@dataclass(eq=False, slots=True)
+class Waiting:
+    """A request and whoever waits for it. `losses` counts the replicas that died with it."""
+
+    request: Request
+    future: asyncio.Future[Completion]
+    queued_at: float
+    losses: int = 0
+    call: Call | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """One batch handed to a replica. `wanted` counts the callers that still wait."""
+
+    outstanding: dict[str, Waiting]
+    generation: int
+    sent_at: float
+    wanted: int
+    task: asyncio.Task[None] | None = None
+
+
+class Lane:
+    """Sends what is queued as one batch per loop tick, at most `capacity` requests at a time.
+
+    `on_lost(lane, call, error)` is told of a dead replica and takes over the call's outstanding
+    requests; `on_idle(lane)` is told when there is room and nothing queued.
+    """
+
+    def __init__(
+        self,
+        replica: Replica,
+        *,
+        index: int,
+        label: str,
+        capacity: int,
+        timeout_s: float,
+        on_lost: Callable[[Lane, Call, ReplicaLost], None],
+        on_idle: Callable[[Lane], None],
+    ) -> None:
+        self.replica = replica
+        self.index = index
+        self.label = label
+        self.capacity = capacity
+        self.queue: deque[Waiting] = deque()
+        self.calls: set[Call] = set()
+        self.in_flight = 0
+        self.state: State = "new"
+        self.generation = 0
+        self.restarts = 0
+        self._timeout_s = timeout_s
+        self._on_lost = on_lost
+        self._on_idle = on_idle
+        self._send_is_scheduled = False
+        self._tally = Tally()
+
+    @property
+    def load(self) -> int:
+        """Requests that this lane still owes."""
+        return len(self.queue) + self.in_flight
+
+    def push(self, waiting: Waiting) -> None:
+        """Queue a request: behind the others, or before them if a replica died with it."""
+        if waiting.losses:
+            self.queue.appendleft(waiting)
+        else:
+            self.queue.append(waiting)
+        self.wake()
+
+    def refuse(self, waiting: Waiting, failure: Failure) -> None:
+        """Answer a request that no replica will take."""
+        completion = Completion(id=waiting.request.id, failure=failure)
+        self._tally.add(completion)
+        settle(waiting, completion)
+
+    def wake(self) -> None:
+        """Send on the loop's next tick, so that what is queued until then travels together."""
+        if self._send_is_scheduled or self.state != "ready" or self.in_flight >= self.capacity:
+            return
+        self._send_is_scheduled = True
+        asyncio.get_running_loop().call_soon(self._send)
+
+    def become_ready(self) -> None:
+        """The replica has (re)started."""
+        self.generation += 1
+        self.state = "ready"
+        self.wake()
+
+    def counters(self) -> ReplicaCounters:
+        """What this replica has done and has to do."""
+        tally = self._tally
+        return ReplicaCounters(
+            index=self.index,
+            state=self.state,
+            placement=self.replica.placement,
+            queued=len(self.queue),
+            in_flight=self.in_flight,
+            restarts=self.restarts,
+            done=tally.done,
+            failed=tally.failed,
+            prompt_tokens=tally.prompt_tokens,
+            cached_tokens=tally.cached_tokens,
+            generated_tokens=tally.generated_tokens,
+            busy_s=tally.busy_s,
+        )
+
+    def _send(self) -> None:
+        self._send_is_scheduled = False
+        if self.state != "ready":
+            return
+        if not self.queue:
+            self._on_idle(self)
+        batch = self._take(self.capacity - self.in_flight)
+        if batch:
+            self._launch(batch)
+
+    def _take(self, room: int) -> dict[str, Waiting]:
+        """Up to `room` requests with distinct ids; those whose callers left are dropped."""
+        batch: dict[str, Waiting] = {}
+        while self.queue and len(batch) < room:
+            if self.queue[0].request.id in batch:
+                break
+            waiting = self.queue.popleft()
+            if not waiting.future.done():
+                batch[waiting.request.id] = waiting
+        return batch
+
+    def _launch(self, batch: dict[str, Waiting]) -> None:
+        loop = asyncio.get_running_loop()
+        call = Call(
+            outstanding=batch,
+            generation=self.generation,
+            sent_at=loop.time(),
+            wanted=len(batch),
+        )
+        for waiting in batch.values():
+            waiting.call = call
+        self._occupy(len(batch), call.sent_at)
+        self.calls.add(call)
+        call.task = loop.create_task(self._run(call))
+
+    async def _run(self, call: Call) -> None:
+        """See one batch through; whatever is left at the end fails or goes to `on_lost`."""
+        try:
+            async with asyncio.timeout_at(call.sent_at + self._timeout_s):
+                with boundary(EngineError, f"{self.label}: complete"):
+                    await self._receive(call)
+        except TimeoutError:
+            self._fail(call, self._failure("time-out", f"no reply within {self._timeout_s:g} s"))
+        except ReplicaLost as lost:
+            self._on_lost(self, call, lost)
+        except DebateError as error:
+            self._fail(call, failure_of(error, f"{self.label}: complete"))
+        else:
+            self._fail(call, self._failure("complete", "the engine gave no completion"))
+        finally:
+            self._release(call)
+
+    async def _receive(self, call: Call) -> None:
+        requests = [waiting.request for waiting in call.outstanding.values()]
+        lists = self.replica.complete(requests)
+        async with aclosing(cast("AsyncGenerator[Sequence[Completion], Any]", lists)):
+            async for completions in lists:
+                self._deliver(call, completions)
+
+    def _deliver(self, call: Call, completions: Sequence[Completion]) -> None:
+        """Answer the callers; completions of requests that this call does not owe are dropped."""
+        now = asyncio.get_running_loop().time()
+        num_settled = 0
+        for completion in completions:
+            waiting = call.outstanding.pop(completion.id, None)
+            if waiting is None:
+                continue
+            num_settled += 1
+            self._tally.add(completion)
+            settle(waiting, timed(completion, call.sent_at - waiting.queued_at, now - call.sent_at))
+        self._occupy(-num_settled, now)
+        self.wake()
+
+    def _fail(self, call: Call, failure: Failure) -> None:
+        if call.outstanding:
+            self._deliver(call, [Completion(id=key, failure=failure) for key in call.outstanding])
+
+    def _release(self, call: Call) -> None:
+        """Free the slots of the requests that nobody will settle here."""
+        self.calls.discard(call)
+        self._occupy(-len(call.outstanding), asyncio.get_running_loop().time())
+        call.outstanding = {}
+        self.wake()
+
+    def _occupy(self, num_requests: int, now: float) -> None:
+        self._tally.clock(now, busy=self.in_flight > 0)
+        self.in_flight += num_requests
+
+    def _failure(self, place: str, message: str) -> Failure:
+        return Failure(boundary=f"{self.label}: {place}", message=message)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Running sums of one lane."""
+
+    done: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+    busy_s: float = 0.0
+    clocked_at: float = 0.0
+
+    def add(self, completion: Completion) -> None:
+        """Count one completion."""
+        if completion.failure is not None:
+            self.failed += 1
+            return
+        self.done += 1
+        self.prompt_tokens += completion.usage.prompt_tokens or 0
+        self.cached_tokens += completion.usage.cached_tokens or 0
+        self.generated_tokens += completion.usage.generated_tokens or 0
+
+    def clock(self, now: float, *, busy: bool) -> None:
+        """Book the time since the last look as busy or idle."""
+        if busy:
+            self.busy_s += now - self.clocked_at
+        self.clocked_at = now
+
+
+def settle(waiting: Waiting, completion: Completion) -> None:
+    """Answer a caller that has not left."""
+    if not waiting.future.done():
+        waiting.future.set_result(completion)
+
+
+def abandon(waiting: Waiting) -> None:
+    """A caller has left; a call that nobody waits for any more is given up."""
+    call = waiting.call
+    if call is None:
+        return
+    call.wanted -= 1
+    if call.wanted <= 0 and call.task is not None:
+        call.task.cancel()
+
+
+def timed(completion: Completion, queued_s: float, running_s: float) -> Completion:
+    """The completion with the client's own times."""
+    usage = Usage(
+        prompt_tokens=completion.usage.prompt_tokens,
+        cached_tokens=completion.usage.cached_tokens,
+        generated_tokens=completion.usage.generated_tokens,
+        queued_s=queued_s,
+        running_s=running_s,
+    )
+    return replace(completion, usage=usage)
+
+
+def failure_of(error: DebateError, place: str) -> Failure:
+    """An error as data for a turn."""
+    if isinstance(error, BoundaryError) and error.boundary:
+        return error.failure
+    return Failure(boundary=place, message=str(error))

@@ -1,0 +1,1 @@
+"""Causal language models in this process: load, encode, generate, score. Loads torch."""

@@ -1,0 +1,133 @@
+"""Dirichlet–categorical opinion dynamics with known parameters.
+
+The model of "Debate or Vote" (arXiv 2508.17536), section 4. An agent's opinion on a question is a
+weight α(k) for each answer k. At the opening α = A·θ with θ ~ Dirichlet(A·m), where A is the
+concentration and m puts `competence` on the truth and the rest evenly on the wrong answers. Its
+belief is p = α/Σα and each answer is drawn from Categorical(p). Every answer heard from another
+agent adds `conformity` to that answer's weight; the agent's own answer, where it hears it, adds
+`self_trust`; every revision adds `drift` to the truth (|drift|, evenly, to the errors if it is
+negative).
+
+What is a martingale when drift is zero. Let agent i hear n answers of agents j with belief p_j.
+Given the past, E[p_i'] = (a_i·p_i + conformity·Σ_j p_j + self_trust·p_i) / (a_i + conformity·n +
+self_trust), with a_i = Σα_i. Hence
+
+- one agent that hears only itself: its belief in every answer is a martingale (a Pólya urn), for
+  any self-trust: entrenchment widens beliefs and moves their mean nowhere;
+- a team in which all agents hear equally many and are heard by equally many (ring, complete,
+  pairwise): the team's mean belief is a martingale, whatever the single agents believe;
+- any topology whose agents have equal competence: each agent's mean belief in the truth over
+  questions stays at `competence` in every round. A single agent's belief, given its peers', is
+  drawn towards theirs and is no martingale.
+
+Everything is a function of the spec and the scene: nothing is remembered between calls.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from decimal import Decimal, InvalidOperation
+
+from debate.config.models import SimulatedModel
+from debate.engines.base import Scene
+from debate.engines.hearing import heard_turns
+from debate.types import Question
+
+LEAST_PROBABILITY = 1e-12
+"""The probability given to an answer that an opinion excludes, so that its logarithm exists."""
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+Weights = dict[str, float]
+
+
+def belief(spec: SimulatedModel, scene: Scene) -> Weights:
+    """Probability of each answer to the scene's question in the agent's opinion; sums to 1."""
+    weights = opening_weights(spec, scene.question, scene.agent)
+    _hear(weights, spec, scene)
+    _drift(weights, spec, scene)
+    total = sum(weights.values())
+    return {answer: weight / total for answer, weight in weights.items()}
+
+
+def opening_weights(spec: SimulatedModel, question: Question, agent: str) -> Weights:
+    """α of an opening: `concentration` in all, drawn per question and agent, the truth first.
+
+    On a share of the questions, the same ones for everybody of one `world`, the draw does not
+    depend on the agent.
+    """
+    source = random.Random(f"shared/{spec.world}/{question.id}")
+    if source.random() >= spec.shared:
+        source = random.Random(f"opinion/{spec.world}/{question.id}/{agent}")
+    answers = possible_answers(question, spec.num_wrong)
+    wrong = (1 - spec.competence) / max(1, len(answers) - 1)
+    means = [spec.competence, *(wrong for _ in answers[1:])]
+    drawn = dirichlet([spec.concentration * mean for mean in means], source)
+    return {a: spec.concentration * share for a, share in zip(answers, drawn, strict=True)}
+
+
+def dirichlet(shape: list[float], rng: random.Random) -> list[float]:
+    """One draw from a Dirichlet distribution; a shape of zero excludes its component.
+
+    Where all components underflow (a tiny shape) one of them takes everything, by its share.
+    """
+    drawn = [rng.gammavariate(each, 1.0) if each > 0 else 0.0 for each in shape]
+    total = sum(drawn)
+    if total == 0.0:
+        (chosen,) = rng.choices(range(len(shape)), shape)
+        return [float(place == chosen) for place in range(len(shape))]
+    return [each / total for each in drawn]
+
+
+def _hear(weights: Weights, spec: SimulatedModel, scene: Scene) -> None:
+    """Add the answers that the agent has heard up to now."""
+    for turn in heard_turns(scene):
+        if turn.value is not None:
+            weight = spec.self_trust if turn.agent == scene.agent else spec.conformity
+            weights[turn.value] = weights.get(turn.value, 0.0) + weight
+
+
+def _drift(weights: Weights, spec: SimulatedModel, scene: Scene) -> None:
+    """Add the drift of each revision up to and including this one."""
+    if spec.drift == 0:
+        return
+    made = sum(turn.agent == scene.agent and turn.kind == "revision" for turn in scene.turns)
+    amount = abs(spec.drift) * (made + (scene.kind == "revision"))
+    answers = possible_answers(scene.question, spec.num_wrong)
+    favoured = answers[:1] if spec.drift > 0 else answers[1:]
+    for answer in favoured:
+        weights[answer] += amount / len(favoured)
+
+
+def possible_answers(question: Question, num_wrong: int) -> tuple[str, ...]:
+    """The truth, then the wrong answers that simulated agents can give; equal for all of them.
+
+    Numbers get whole numbers near the truth, choices the other options, texts labelled strings.
+    Raises ValueError for a question without a target.
+    """
+    truth = question.target
+    if truth is None:
+        raise ValueError(f"question {question.id} has no target, so nothing can be simulated")
+    if question.kind == "choice":
+        letters = tuple(_LETTERS[: len(question.options)])
+        options = question.options if truth in question.options else letters
+        return (truth, *(option for option in options if option != truth))
+    if question.kind == "number":
+        return (truth, *_near(truth, num_wrong, random.Random(f"errors/{question.id}")))
+    return (truth, *(f"other {number}" for number in range(1, num_wrong + 1)))
+
+
+def _near(truth: str, count: int, rng: random.Random) -> list[str]:
+    """Different whole numbers near a number, none of them equal to it."""
+    try:
+        centre = math.floor(Decimal(truth.replace(",", "")))
+    except (InvalidOperation, OverflowError, ValueError):
+        raise ValueError(f'the target "{truth}" of a number question is no number') from None
+    steps = rng.sample([step for step in range(-count - 4, count + 5) if step], count)
+    return [str(centre + step) for step in steps]
+
+
+def log_belief(probabilities: Weights, answer: str) -> float:
+    """Log-probability (nats) of one answer, at least log(LEAST_PROBABILITY)."""
+    return math.log(max(LEAST_PROBABILITY, probabilities.get(answer, 0.0)))

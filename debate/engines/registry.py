@@ -1,0 +1,55 @@
+"""Engines by name: what each can do, known offline, and how to build it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+from debate.config.models import ModelSpec, OpenaiModel, ScriptedModel
+from debate.engines.base import Capabilities, Engine
+from debate.engines.identity import identity
+from debate.errors import EngineError, boundary
+
+__all__ = ["build_engine", "capabilities", "identity"]
+
+_CLASSES = {
+    "calculator": "debate.engines.calculator:CalculatorEngine",
+    "openai": "debate.engines.openai:OpenaiEngine",
+    "replay": "debate.engines.replay:ReplayEngine",
+    "scripted": "debate.engines.scripted:ScriptedEngine",
+    "simulated": "debate.engines.simulated:SimulatedEngine",
+    "transformers": "debate.engines.transformers:TransformersEngine",
+    "vllm": "debate.engines.vllm:VllmEngine",
+}
+
+_CAPABILITIES = {
+    "calculator": Capabilities(needs_scene=True),
+    "replay": Capabilities(needs_scene=True),
+    "simulated": Capabilities(logprobs=True, scores=True, needs_scene=True, simulated=True),
+    "transformers": Capabilities(logprobs=True, scores=True),
+    "vllm": Capabilities(logprobs=True, scores=True, guided=True, sleeps=True),
+}
+
+
+def capabilities(spec: ModelSpec) -> Capabilities:
+    """What the engine of a spec can do, without loading it or anything that it needs.
+
+    >>> capabilities(OpenaiModel(engine="openai", model="m", url="http://localhost/v1")).scores
+    False
+    """
+    if isinstance(spec, OpenaiModel):
+        return Capabilities(logprobs=spec.logprobs, guided=True)
+    if isinstance(spec, ScriptedModel):
+        return Capabilities(needs_scene=not isinstance(spec.replies, str))
+    return _CAPABILITIES[spec.engine]
+
+
+def build_engine(spec: ModelSpec) -> Engine:
+    """The engine of a spec, not yet started. Only now is its library imported.
+
+    Raises EngineError where the library is missing or cannot be imported.
+    """
+    module, name = _CLASSES[spec.engine].split(":")
+    with boundary(EngineError, f"engine {spec.engine}"):
+        built = getattr(import_module(module), name)(spec)
+    return cast(Engine, built)

@@ -1,0 +1,75 @@
+"""One copy of a model as a client sees it: started, asked, and started again if it dies."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from debate.engines.base import Completion, Engine, Request
+from debate.errors import ClusterError
+
+
+class ReplicaLost(ClusterError):
+    """A replica is dead; what it had not finished can be sent again."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placement:
+    """Where a replica lives. `gpus` are the ids of the GPUs that it was given."""
+
+    host: str
+    pid: int
+    node: str = ""
+    gpus: tuple[str, ...] = ()
+
+
+class Replica(Protocol):
+    """One copy of a model, in this process or in another."""
+
+    @property
+    def placement(self) -> Placement | None:
+        """Where it lives; None before it has started."""
+
+    async def start(self) -> None:
+        """Load the model; after a loss, load it anew. Raises BoundaryError with the cause."""
+
+    def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
+        """Yield lists of finished completions. Raises ReplicaLost when the replica is dead.
+
+        Several calls may be under way at once; closing the iterator gives up its requests.
+        """
+
+    async def close(self) -> None:
+        """Free what the replica holds."""
+
+
+class LocalReplica:
+    """An engine in this process."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._placement: Placement | None = None
+
+    @property
+    def placement(self) -> Placement | None:
+        """This process, once the engine has started."""
+        return self._placement
+
+    async def start(self) -> None:
+        """Start the engine; after a loss, close what is left of it first."""
+        if self._placement is not None:
+            await self.close()
+        await self._engine.start()
+        self._placement = Placement(host=platform.node(), pid=os.getpid())
+
+    def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
+        """The engine's own stream."""
+        return self._engine.complete(requests)
+
+    async def close(self) -> None:
+        """Close the engine."""
+        self._placement = None
+        await self._engine.close()

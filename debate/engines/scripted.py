@@ -1,0 +1,67 @@
+"""Fixed answers, written beforehand: one for all, one per round, or one per question."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from debate.config.models import ScriptedModel
+from debate.engines.base import Capabilities, Completion, Request, Scene
+from debate.engines.outcomes import reply_at_once
+from debate.engines.registry import capabilities
+from debate.errors import EngineError
+
+OTHERS = "*"
+"""The key of the replies to questions that have none of their own."""
+
+
+class ScriptedEngine:
+    """Reads its replies out. Past the end of a list by round, the last reply is repeated."""
+
+    def __init__(self, spec: ScriptedModel) -> None:
+        self.spec = spec
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """A script that depends on question or round needs the scene."""
+        return capabilities(self.spec)
+
+    async def start(self) -> None:
+        """There is nothing to load."""
+
+    def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
+        """Yield the written replies."""
+        return reply_at_once(
+            requests,
+            self._reply,
+            capabilities=self.capabilities,
+            place="scripted",
+            latency_s=self.spec.latency_s,
+        )
+
+    async def close(self) -> None:
+        """There is nothing to free."""
+
+    def _reply(self, request: Request) -> Completion:
+        text = written_reply(self.spec, request.scene)
+        return Completion(id=request.id, text=text, finish_reason="stop")
+
+
+def written_reply(spec: ScriptedModel, scene: Scene | None) -> str:
+    """The reply that is written for a scene. Raises EngineError where none is.
+
+    >>> written_reply(ScriptedModel(engine="scripted", replies="Answer: 4"), None)
+    'Answer: 4'
+    """
+    replies = spec.replies
+    if isinstance(replies, str):
+        return replies
+    assert scene is not None, "a script by round or question was given no scene"
+    if isinstance(replies, dict):
+        question = scene.question.id
+        found = replies.get(question, replies.get(OTHERS))
+        if found is None:
+            raise EngineError(f'no reply is written for question "{question}", and none for "*"')
+        replies = [found] if isinstance(found, str) else found
+    if not replies:
+        raise EngineError("the list of replies is empty")
+    return replies[min(scene.round, len(replies) - 1)]

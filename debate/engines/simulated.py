@@ -1,0 +1,129 @@
+"""Simulated debaters: opinion dynamics in words, with settable errors of every kind."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import AsyncIterator, Sequence
+
+from debate.config.models import SimulatedModel
+from debate.engines.base import Capabilities, Completion, Request, Scene, Token
+from debate.engines.opinion import LEAST_PROBABILITY, Weights, belief, log_belief
+from debate.engines.outcomes import failed, reply_at_once
+from debate.engines.registry import capabilities
+from debate.engines.utterance import ANSWER_MARK, utterance, verdict_on_subject
+from debate.types import Usage, speaks
+
+UNREADABLE = "I cannot say."
+"""A reply without an answer: what a parse failure looks like."""
+
+AFFIRMATIONS = frozenset({"true", "yes", "y", "correct"})
+DENIALS = frozenset({"false", "no", "n", "incorrect"})
+
+
+class SimulatedEngine:
+    """Answers from the scene alone; the same spec, scene and sampling seed give the same reply."""
+
+    def __init__(self, spec: SimulatedModel) -> None:
+        self.spec = spec
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """It knows its belief exactly, and what it says is labelled simulated."""
+        return capabilities(self.spec)
+
+    async def start(self) -> None:
+        """There is nothing to load."""
+
+    def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
+        """Yield simulated replies, `latency_s` after the call."""
+        return reply_at_once(
+            requests,
+            self._reply,
+            capabilities=self.capabilities,
+            place="simulated",
+            latency_s=self.spec.latency_s,
+        )
+
+    async def close(self) -> None:
+        """There is nothing to free."""
+
+    def _reply(self, request: Request) -> Completion:
+        scene = request.scene
+        assert scene is not None, "a simulation was given no scene"
+        rng = _randomness(request, scene)
+        if rng.random() < self.spec.failure:
+            return failed(request, "simulated", "simulated failure")
+        probabilities = belief(self.spec, scene)
+        if request.candidates:
+            log_p = _scores(request.candidates, scene, probabilities, rng)
+            return Completion(id=request.id, candidate_log_p=log_p)
+        return self._said(request, scene, probabilities, rng)
+
+    def _said(
+        self, request: Request, scene: Scene, probabilities: Weights, rng: random.Random
+    ) -> Completion:
+        unreadable = rng.random() < self.spec.parse_failure
+        value = _stated(scene, probabilities, rng)
+        confidence = _stated_confidence(self.spec, probabilities.get(value, 0.0), rng)
+        text = utterance(value, verdict=verdict_on_subject(scene, value), confidence=confidence)
+        tokens = _tokens(text, value, log_belief(probabilities, value))
+        if unreadable:
+            text, tokens = UNREADABLE, (Token(text=UNREADABLE, log_p=0.0),)
+        usage = Usage(generated_tokens=len(tokens), running_s=self.spec.latency_s)
+        return Completion(
+            id=request.id, text=text, tokens=tokens, finish_reason="stop", usage=usage
+        )
+
+
+def _randomness(request: Request, scene: Scene) -> random.Random:
+    """What is drawn for one call: from its place in the debate and its sampling seed."""
+    place = (scene.question.id, scene.seed, scene.agent, scene.round, scene.kind, scene.about)
+    return random.Random(f"reply/{place}/{request.sampling.seed}")
+
+
+def _stated(scene: Scene, probabilities: Weights, rng: random.Random) -> str:
+    """The answer that is given: drawn from the belief; in a probe, the agent's last one again."""
+    (drawn,) = rng.choices(list(probabilities), list(probabilities.values()))
+    latest = _own_latest(scene) if scene.kind == "probe" else None
+    return latest or drawn
+
+
+def _own_latest(scene: Scene) -> str | None:
+    spoken = [turn for turn in scene.turns if turn.agent == scene.agent and speaks(turn)]
+    return spoken[-1].value if spoken else None
+
+
+def _stated_confidence(spec: SimulatedModel, probability: float, rng: random.Random) -> float:
+    """The belief in the stated answer, shifted and blurred in logits."""
+    p = min(max(probability, LEAST_PROBABILITY), 1 - LEAST_PROBABILITY)
+    logit = math.log(p / (1 - p)) + spec.confidence_bias
+    return 0.5 * (1 + math.tanh((logit + spec.confidence_noise * rng.gauss()) / 2))
+
+
+def _scores(
+    candidates: Sequence[str], scene: Scene, probabilities: Weights, rng: random.Random
+) -> tuple[float, ...]:
+    """Log-probability of each candidate answer; of words of truth, about the answer in question.
+
+    The answer in question is the one under critique, or else the agent's own.
+    """
+    words = [candidate.strip() for candidate in candidates]
+    if not _ask_for_truth({word.lower() for word in words}):
+        return tuple(log_belief(probabilities, word) for word in words)
+    asked = scene.subject.value if scene.subject else _own_latest(scene)
+    right = probabilities.get(asked or _stated(scene, probabilities, rng), 0.0)
+    truth = {True: right, False: 1 - right}
+    said = (truth[word.lower() in AFFIRMATIONS] for word in words)
+    return tuple(math.log(max(LEAST_PROBABILITY, p)) for p in said)
+
+
+def _ask_for_truth(words: set[str]) -> bool:
+    return bool(words & AFFIRMATIONS and words & DENIALS) and words <= AFFIRMATIONS | DENIALS
+
+
+def _tokens(text: str, value: str, log_p: float) -> tuple[Token, ...]:
+    """The text in three pieces, of which only the answer was in doubt."""
+    after = text[len(ANSWER_MARK) + len(value) :]
+    pieces = ((ANSWER_MARK, 0.0), (value, log_p), (after, 0.0))
+    return tuple(Token(text=piece, log_p=each) for piece, each in pieces)

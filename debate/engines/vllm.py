@@ -1,0 +1,178 @@
+"""vLLM's AsyncLLM: continuous batching, prefix caching, tensor parallel, LoRA, guided replies."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from debate.config.models import VllmModel
+from debate.engines import vllm_calls as calls
+from debate.engines.base import Capabilities, Completion, Request
+from debate.engines.local.encoding import Ids, Prompt, encode
+from debate.engines.reaper import Reaper
+from debate.engines.registry import capabilities
+from debate.engines.replica import ReplicaLost
+from debate.engines.streaming import as_finished
+from debate.engines.vllm_processes import descendants, engine_processes, kill
+from debate.engines.vllm_start import EngineLog, engine_arguments, in_words, prepare_environment
+from debate.errors import EngineError
+
+
+class VllmEngine:
+    """One vLLM engine, whose work is done in processes of its own.
+
+    A script that hosts it in its own process must guard its main code by
+    `if __name__ == "__main__"`, because those processes import it again.
+    """
+
+    def __init__(self, spec: VllmModel) -> None:
+        self.spec = spec
+        self._llm: Any = None
+        self._tokenizer: Any = None
+        self._adapter: Any = None
+        self._log: EngineLog | None = None
+        self._reaper = Reaper()
+        self._processes: list[int] = []
+        self._numbers = itertools.count()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Log-probabilities, scores and guided replies."""
+        return capabilities(self.spec)
+
+    async def start(self) -> None:
+        """Load the model. Raises EngineError with vLLM's own reason, from whichever process."""
+        place = f"vllm: {self.spec.weights}"
+        refuse_missing_folder(self.spec)
+        try:
+            await asyncio.to_thread(self._load)
+        except EngineError:
+            raise
+        except Exception as error:
+            said = in_words(error, self._log, weights=self.spec.weights)
+            raise EngineError(said, boundary=place) from error
+        if not self._tokenizer.chat_template:
+            await self.close()
+            raise EngineError(
+                f"the tokenizer of {self.spec.weights} has no chat template; "
+                "add one as chat_template.jinja beside tokenizer.json",
+                boundary=place,
+            )
+
+    async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
+        """Yield what has finished. Raises ReplicaLost when the engine's processes have died."""
+        async for completions in as_finished(requests, self._complete_one):
+            if self._llm.errored:
+                cause = self._log.root_cause() if self._log else None
+                raise ReplicaLost(
+                    f"vLLM's engine died: {cause or 'it left no reason in its log'}",
+                    boundary=f"vllm: {self.spec.weights}",
+                )
+            yield completions
+
+    async def close(self) -> None:
+        """End the engine and every process that it started."""
+        llm, self._llm = self._llm, None
+        if llm is not None:
+            await asyncio.to_thread(llm.shutdown)
+            kill(engine_processes(self._processes))
+        self._reaper.stop()
+        if self._log is not None:
+            self._log.remove()
+            self._log = None
+
+    def _load(self) -> None:
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        prepare_environment()
+        self._log = EngineLog()
+        self._llm = AsyncLLM.from_engine_args(engine_arguments(self.spec, self._log.config))
+        self._tokenizer = self._llm.get_tokenizer()
+        self._adapter = adapter(self.spec)
+        self._processes = engine_processes(descendants(os.getpid()))
+        self._reaper.start()
+        self._reaper.watch(self._processes)
+
+    async def _complete_one(self, request: Request) -> Completion:
+        prompt = encode(self._tokenizer, [request])[0]
+        if request.candidates:
+            return await self._score(prompt)
+        output = await self._call(prompt.ids, calls.generation(prompt))
+        return calls.completion(request, output, self._texts(prompt.ids, output))
+
+    async def _score(self, prompt: Prompt) -> Completion:
+        """One call for all candidates of one token; one for each of the others."""
+        short = {i: ids[0] for i, ids in enumerate(prompt.candidates) if len(ids) == 1}
+        long = {i: ids for i, ids in enumerate(prompt.candidates) if len(ids) > 1}
+        parts = await asyncio.gather(
+            *(self._score_short(prompt, part) for part in in_parts(short, calls.MAX_FIXED_TOKENS)),
+            *(self._score_long(prompt, index, ids) for index, ids in long.items()),
+        )
+        return calls.scores(prompt.request, parts)
+
+    async def _score_short(self, prompt: Prompt, tokens: dict[int, int]) -> calls.Scored:
+        ids = sorted(set(tokens.values()))
+        return calls.fixed_scores(await self._call(prompt.ids, calls.fixed_tokens(ids)), tokens)
+
+    async def _score_long(self, prompt: Prompt, index: int, candidate: Ids) -> calls.Scored:
+        """From the cached prefix; without the cache where it reaches into the candidate itself."""
+        by_row = self._llm.vllm_config.use_v2_model_runner
+        for use_cache in (True, False):
+            asked = calls.suffix(prompt.ids, candidate, by_row=by_row, use_cache=use_cache)
+            output = await self._call((*prompt.ids, *candidate), asked)
+            scored = calls.suffix_score(output, index, candidate, by_row=by_row)
+            if scored is not None:
+                return scored
+        raise EngineError("vLLM gave no log-probabilities of the candidate")
+
+    async def _call(self, ids: Ids, parameters: Any) -> Any:
+        """One call's final output; leaving early aborts it."""
+        from vllm.inputs.engine import tokens_input
+
+        name = str(next(self._numbers))
+        stream = self._llm.generate(
+            tokens_input(list(ids)), parameters, name, lora_request=self._adapter
+        )
+        outputs = [output async for output in stream]
+        if not outputs or outputs[-1].outputs[0].finish_reason == "error":
+            raise EngineError("vLLM gave no output")
+        return outputs[-1]
+
+    def _texts(self, prompt: Ids, output: Any) -> list[str]:
+        from debate.engines.local.writing import Decoder
+
+        decoder = Decoder(self._tokenizer, prompt)
+        return [decoder.step(each) for each in output.outputs[0].token_ids]
+
+
+def refuse_missing_folder(spec: VllmModel) -> None:
+    """Raise EngineError for a folder that is not there, which vLLM would look up in a hub."""
+    for folder in filter(None, (spec.path, spec.adapter, spec.model)):
+        is_meant = folder in (spec.path, spec.adapter) or Path(folder).is_absolute()
+        if is_meant and not Path(folder).is_dir():
+            raise EngineError(
+                f"the folder {folder} does not exist", boundary=f"vllm: {spec.weights}"
+            )
+
+
+def adapter(spec: VllmModel) -> Any:
+    """The request for the spec's LoRA adapter, if it has one."""
+    if spec.adapter is None:
+        return None
+    from vllm.lora.request import LoRARequest
+
+    return LoRARequest(lora_name=Path(spec.adapter).name, lora_int_id=1, lora_path=spec.adapter)
+
+
+def in_parts(items: dict[int, int], size: int) -> list[dict[int, int]]:
+    """The same items in dictionaries of at most `size`.
+
+    >>> in_parts({0: 7, 1: 8, 2: 9}, 2)
+    [{0: 7, 1: 8}, {2: 9}]
+    """
+    pairs = list(items.items())
+    return [dict(pairs[start : start + size]) for start in range(0, len(pairs), size)]

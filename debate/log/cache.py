@@ -1,0 +1,54 @@
+"""Calls shared across runs: what a call gave, by the digest of all that decides it."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from debate.errors import LogError, boundary
+from debate.log.codec import decode, encode
+from debate.types import Turn
+
+PUTS_PER_COMMIT = 256
+
+
+class CallCache:
+    """One SQLite file in a folder; several processes may use it at once.
+
+    What is lost with the last uncommitted puts is a call made again, never a turn.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Raises LogError where the folder cannot be written."""
+        with boundary(LogError, f"{folder}: call cache"):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(folder / "calls.sqlite", timeout=30)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS calls (digest TEXT PRIMARY KEY, turn BLOB)"
+            )
+        self._uncommitted = 0
+
+    def get(self, digest: str) -> Turn | None:
+        """What the call gave; None where it was never made."""
+        with boundary(LogError, "call cache: read"):
+            row = self._db.execute("SELECT turn FROM calls WHERE digest = ?", (digest,)).fetchone()
+        return None if row is None else decode(row[0], Turn)
+
+    def put(self, digest: str, turn: Turn) -> None:
+        """Keep what the call gave."""
+        with boundary(LogError, "call cache: write"):
+            self._db.execute("INSERT OR REPLACE INTO calls VALUES (?, ?)", (digest, encode(turn)))
+            self._uncommitted += 1
+            if self._uncommitted >= PUTS_PER_COMMIT:
+                self._commit()
+
+    def close(self) -> None:
+        """Commit and let go."""
+        with boundary(LogError, "call cache: write"):
+            self._commit()
+            self._db.close()
+
+    def _commit(self) -> None:
+        self._db.commit()
+        self._uncommitted = 0

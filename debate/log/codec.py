@@ -1,0 +1,85 @@
+"""Values as lines of JSON and back, without loss.
+
+The fast path is msgspec's. Two things that models and engines produce have no place in its JSON:
+numbers that are not finite (a candidate of probability zero has log p = -inf) and lone surrogates
+in text. Lines with those are written by the standard library, such numbers as the strings "-inf",
+"inf" and "nan", and read back patiently; each is still valid JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from debate.types import Question, Turn, Verdict
+
+T = TypeVar("T")
+_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
+class CorruptLine(ValueError):
+    """A line that is not one whole value of the kind expected."""
+
+
+def encode(value: Turn | Verdict | Question) -> bytes:
+    r"""One line, its newline included.
+
+    >>> encode(Question(id="q", text="1+1?"))[:32]
+    b'{"id":"q","text":"1+1?","kind":"'
+    """
+    try:
+        if math.isfinite(_float_sum(value)):
+            return msgspec.json.encode(value) + b"\n"
+    except UnicodeEncodeError:
+        pass  # a lone surrogate, which only escapes can hold
+    plain = _with_finite_numbers(msgspec.to_builtins(value))
+    return json.dumps(plain, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: bytes, kind: type[T]) -> T:
+    """The value of type `kind` (a dataclass or a msgspec Struct) that a line holds.
+
+    Fields unknown to `kind` are ignored, absent ones take their default. Raises CorruptLine.
+    """
+    try:
+        return _decoder(kind).decode(line)
+    except (ValueError, RecursionError) as refusal:
+        return _decode_patiently(line, kind, refusal)
+
+
+def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    if kind not in _DECODERS:
+        _DECODERS[kind] = msgspec.json.Decoder(kind)
+    return cast(msgspec.json.Decoder[T], _DECODERS[kind])
+
+
+def _decode_patiently(line: bytes, kind: type[T], refusal: Exception) -> T:
+    try:
+        return msgspec.convert(json.loads(line), kind, strict=False)
+    except (ValueError, RecursionError) as cause:
+        raise CorruptLine(str(refusal) or type(refusal).__name__) from cause
+
+
+def _float_sum(value: Turn | Verdict | Question) -> float:
+    """A sum that is finite if all of the value's numbers are."""
+    if isinstance(value, Question):
+        return 0.0
+    if isinstance(value, Verdict):
+        return (value.confidence or 0.0) + sum(value.tally.values())
+    usage = value.usage
+    times = value.started_at + value.finished_at + (usage.queued_s or 0) + (usage.running_s or 0)
+    belief = sum(value.belief.log_p.values()) if value.belief else 0.0
+    return times + belief + sum(confidence.value for confidence in value.confidences)
+
+
+def _with_finite_numbers(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _with_finite_numbers(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_finite_numbers(each) for each in value]
+    return value

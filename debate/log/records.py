@@ -1,0 +1,81 @@
+"""What a folder of lines holds of each debate, read from disk when asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from debate.errors import LogError
+from debate.log.codec import CorruptLine, decode
+from debate.log.disk import on_disk
+from debate.log.index import Index, Key, Location
+from debate.log.layout import Problem, place
+from debate.types import DebateKey, Turn, Verdict
+
+T = TypeVar("T", Turn, Verdict)
+
+
+class Records:
+    """The lines of an index, one debate at a time; `problems` gathers what cannot be read."""
+
+    def __init__(self, index: Index) -> None:
+        self.problems: list[Problem] = []
+        self._index = index
+        self._descriptors: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    @property
+    def has_repeats(self) -> bool:
+        """Whether some key may stand on more than one line."""
+        return bool(self._index.repeated())
+
+    def add(self, key: Key, path: Path, offset: int, length: int) -> None:
+        """Note a line that was just written."""
+        debate = (key.cell, key.question, key.seed)
+        self._index.add(debate, key.parts, Location(self._index.position(path), offset, length))
+
+    def of(self, debate: DebateKey, kind: type[T]) -> Iterator[T]:
+        """The values of a debate as they were written, oldest first, repeats included."""
+        for location in self._index.locations(debate):
+            value = self.at(location, kind)
+            if value and value.debate == debate:
+                yield value
+
+    def by_debate(self, kind: type[T]) -> Iterator[tuple[DebateKey, list[T]]]:
+        """The values of every debate, debate by debate, repeats included."""
+        for locations in self._index.chains():
+            gathered: dict[DebateKey, list[T]] = {}
+            for location in locations:
+                if value := self.at(location, kind):
+                    gathered.setdefault(value.debate, []).append(value)
+            yield from gathered.items()
+
+    def at(self, location: Location, kind: type[T]) -> T | None:
+        """The value on a line; None, and a problem more, where it cannot be read."""
+        try:
+            return decode(self._raw(location), kind)
+        except CorruptLine as error:
+            path = self._index.files[location.file]
+            where = f"{place(path)} at byte {location.offset}"
+            self.problems.append(Problem(place=where, what=f"corrupted line ({error})"))
+            return None
+
+    def close(self) -> None:
+        """Close the files; reading again opens them again."""
+        for descriptor in self._descriptors.values():
+            os.close(descriptor)
+        self._descriptors.clear()
+
+    def _raw(self, location: Location) -> bytes:
+        path = self._index.files[location.file]
+        with on_disk(path, "read"):
+            if location.file not in self._descriptors:
+                self._descriptors[location.file] = os.open(path, os.O_RDONLY)
+            raw = os.pread(self._descriptors[location.file], location.length, location.offset)
+        if len(raw) < location.length:
+            raise LogError(f"{path}: the file became shorter while in use", boundary="log")
+        return raw

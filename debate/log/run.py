@@ -1,0 +1,140 @@
+"""A run directory to read, finished or in progress: values and tidy frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from debate.errors import InputError
+from debate.log.identity import read_questions
+from debate.log.index import TurnKey, build_index
+from debate.log.layout import TURNS, VERDICTS, shard_files
+from debate.log.lines import read_values
+from debate.log.manifest import Manifest, read_manifest
+from debate.log.records import Records
+from debate.log.rows import TurnRow, in_batches
+from debate.log.scan import scan_turns
+from debate.log.trajectories import trajectory_frame
+from debate.log.turn_frame import TURN_KEY, sources_of, turn_columns, turn_frame, turn_schema
+from debate.log.verdict_frame import VERDICT_KEY, VERDICT_SCHEMA, verdict_frame
+from debate.types import DebateKey, Question, Transcript, Turn, Verdict
+
+_KIND_ORDER = ("opening", "critique", "revision", "judgment", "probe")
+_QUESTION_SCHEMA: dict[str, Any] = {
+    "id": pl.String,
+    "text": pl.String,
+    "kind": pl.String,
+    "options": pl.List(pl.String),
+    "category": pl.String,
+    "target": pl.String,
+}
+
+
+class Run:
+    """A run directory, finished or in progress; frames show what is on disk at the call.
+
+    Where a key stands on more than one line the last one counts. A torn last line is passed over;
+    a corrupted one is too, with a warning that names its place.
+    """
+
+    def __init__(self, directory: Path | str) -> None:
+        """Raises InputError where the directory holds no run that can be read."""
+        self.directory = Path(directory)
+        self._indexed: tuple[tuple[tuple[Path, int], ...], Records] | None = None
+        read_manifest(self.directory)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.directory)!r})"
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the run is, what it was made with, and how far it came."""
+        return read_manifest(self.directory)
+
+    @cached_property
+    def questions_by_id(self) -> dict[str, Question]:
+        """The run's own copy of its questions."""
+        return {question.id: question for question in read_questions(self.directory)}
+
+    def questions(self) -> pl.DataFrame:
+        """One row a question."""
+        rows = [
+            {name: getattr(question, name) for name in _QUESTION_SCHEMA}
+            for question in self.questions_by_id.values()
+        ]
+        return pl.DataFrame(rows, schema=_QUESTION_SCHEMA)
+
+    def turns(self) -> pl.DataFrame:
+        """One row a turn, as `turn_schema` lists the columns."""
+        return self._turns(columns=None)
+
+    def scan_turns(self) -> pl.LazyFrame:
+        """The frame of turns, lazily: memory holds a batch, and the columns that a query needs."""
+        return scan_turns(self.directory, self.questions_by_id)
+
+    def trajectories(self) -> pl.DataFrame:
+        """One row per agent and round in which it answered; see `trajectory_frame`."""
+        needless = {"text", "failure", "late", "dropped"}
+        columns = [name for name in turn_schema(()) if name not in needless]
+        return trajectory_frame(self._turns(columns=columns).lazy()).collect()
+
+    def scan_trajectories(self) -> pl.LazyFrame:
+        """The same, lazily, over `scan_turns`."""
+        return trajectory_frame(self.scan_turns())
+
+    def verdicts(self) -> pl.DataFrame:
+        """One row a verdict."""
+        files = shard_files(self.directory, VERDICTS)
+        values = chain.from_iterable(read_values(path, Verdict) for path in files)
+        frames = [verdict_frame(batch, self.questions_by_id) for batch in in_batches(values)]
+        whole = pl.concat([pl.DataFrame(schema=VERDICT_SCHEMA), *frames])
+        return whole.unique(VERDICT_KEY, keep="last", maintain_order=True)
+
+    def debates(self) -> pl.DataFrame:
+        """The debates that have turns: cell, question and seed, in order."""
+        key = ["cell", "question", "seed"]
+        return self._turns(columns=[*key, *TURN_KEY]).select(key).unique().sort(key)
+
+    def debate(self, key: DebateKey) -> Transcript:
+        """Everything said in one debate, by round, then kind and agent.
+
+        Raises InputError where the run has no turn of it.
+        """
+        turns = {turn.ref: turn for turn in self._recorded(key)}
+        if not turns:
+            raise InputError(f"{self.directory} has no turn of {key}")
+        ordered = sorted(turns.values(), key=_order)
+        return Transcript(debate=key, round=ordered[-1].round, turns=tuple(ordered))
+
+    def _turns(self, columns: list[str] | None) -> pl.DataFrame:
+        """The frame of turns: all of it, or `columns` and the confidences."""
+        files = shard_files(self.directory, TURNS)
+        rows = chain.from_iterable(read_values(path, TurnRow) for path in files)
+        sources: dict[str, None] = {}
+        frames = []
+        for batch in in_batches(rows):
+            sources |= sources_of(batch)
+            wanted = turn_columns(columns, sources)
+            frames.append(turn_frame(batch, self.questions_by_id, sources, columns=wanted))
+        schema = turn_schema(sources)
+        empty = pl.DataFrame(schema={name: schema[name] for name in turn_columns(columns, sources)})
+        whole = pl.concat([empty, *frames], how="diagonal")
+        return whole.unique(TURN_KEY, keep="last", maintain_order=True)
+
+    def _recorded(self, debate: DebateKey) -> Iterator[Turn]:
+        files = shard_files(self.directory, TURNS)
+        sizes = tuple((path, path.stat().st_size) for path in files)
+        if self._indexed is None or self._indexed[0] != sizes:
+            self._indexed = sizes, Records(build_index(files, TurnKey))
+        records = self._indexed[1]
+        yield from records.of(debate, Turn)
+        records.close()
+
+
+def _order(turn: Turn) -> tuple[int, int, str, str]:
+    return turn.round, _KIND_ORDER.index(turn.kind), turn.agent, turn.about or ""

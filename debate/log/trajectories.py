@@ -1,0 +1,64 @@
+"""Trajectories: what each agent answered and believed, round by round."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from debate.log.turn_frame import CONFIDENCE, turn_schema
+
+_AGENT = ("cell", "question", "seed", "agent")
+_SPEAKING = ("opening", "revision", "judgment")
+_LEADING = (
+    "cell", "question", "seed", "agent", "model", "round", "kind",
+    "answer", "abstained", "failed", "outcome", "correct", "confidence",
+)  # fmt: skip
+_BELIEFS = ("belief_own", "belief_target", "belief_answer")
+_TRAILING = (
+    "heard", "prompt_tokens", "cached_tokens", "generated_tokens", "simulated",
+    "target", "category",
+)  # fmt: skip
+
+
+def trajectory_schema() -> dict[str, pl.DataType]:
+    """Column types of a frame of trajectories that has no confidence but the first."""
+    return dict(trajectory_frame(pl.LazyFrame(schema=turn_schema(()))).collect_schema())
+
+
+def trajectory_frame(turns: pl.LazyFrame) -> pl.LazyFrame:
+    """One row per agent and round in which it stated its own answer, in order of rounds.
+
+    `turns` has the columns of a frame of turns. Beliefs are normalised over the candidates of
+    the same turn: `belief_own` is that of the agent's first answer in the debate,
+    `belief_target` that of the target, `belief_answer` that of the present answer; null where
+    there is no belief or no such candidate.
+    """
+    spoken = _with_first_answer(turns.filter(pl.col("kind").is_in(_SPEAKING)))
+    names = turns.collect_schema().names()
+    confidences = [name for name in names if name.startswith(CONFIDENCE)]
+    joined = spoken.join(_beliefs(spoken), on="row", how="left", maintain_order="left")
+    return joined.select(*_LEADING, *confidences, *_BELIEFS, *_TRAILING)
+
+
+def _with_first_answer(turns: pl.LazyFrame) -> pl.LazyFrame:
+    ordered = turns.sort(*_AGENT, "round", maintain_order=True).with_row_index("row")
+    return ordered.with_columns(pl.col("answer").first().over(_AGENT).alias("first_answer"))
+
+
+def _beliefs(spoken: pl.LazyFrame) -> pl.LazyFrame:
+    """The probabilities of three candidates for each row that has a belief."""
+    pairs = (
+        spoken.filter(pl.col("belief").list.len() > 0)
+        .select("row", "first_answer", "target", "answer", "belief")
+        .explode("belief")
+        .unnest("belief")
+    )
+    weight = (pl.col("log_p") - pl.col("log_p").max()).exp()
+
+    def probability(of: str) -> pl.Expr:
+        return weight.filter(pl.col("candidate") == pl.col(of)).first() / weight.sum()
+
+    return pairs.group_by("row").agg(
+        belief_own=probability("first_answer").fill_nan(None),
+        belief_target=probability("target").fill_nan(None),
+        belief_answer=probability("answer").fill_nan(None),
+    )

@@ -1,0 +1,143 @@
+"""Turns as a tidy frame: one row a turn, flat columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from debate.log.rows import TurnRow
+from debate.types import Question
+
+CANDIDATES = pl.List(pl.Struct({"candidate": pl.String, "log_p": pl.Float64}))
+TURN_KEY = ("cell", "question", "seed", "round", "kind", "agent", "about")
+CONFIDENCE = "confidence_"
+
+_Getter = Callable[[TurnRow], Any]
+
+_COLUMNS: dict[str, tuple[pl.DataType | type[pl.DataType], _Getter]] = {
+    "cell": (pl.String, lambda t: t.cell),
+    "question": (pl.String, lambda t: t.question),
+    "seed": (pl.Int64, lambda t: t.seed),
+    "round": (pl.Int64, lambda t: t.round),
+    "kind": (pl.String, lambda t: t.kind),
+    "agent": (pl.String, lambda t: t.agent),
+    "about": (pl.String, lambda t: t.about),
+    "model": (pl.String, lambda t: t.model),
+    "answer": (pl.String, lambda t: t.answer.value if t.answer else None),
+    "abstained": (pl.Boolean, lambda t: t.abstained),
+    "failed": (pl.Boolean, lambda t: t.failure is not None),
+    "outcome": (pl.String, lambda t: t.outcome),
+    "correct": (pl.Boolean, lambda t: t.correct),
+    "accepts": (pl.Boolean, lambda t: t.accepts),
+    "confidence": (pl.Float64, lambda t: t.confidences[0].value if t.confidences else None),
+    "heard": (pl.List(pl.String), lambda t: t.heard),
+    "late": (pl.List(pl.String), lambda t: t.late),
+    "dropped": (pl.List(pl.String), lambda t: t.dropped),
+    "prompt_tokens": (pl.Int64, lambda t: t.usage.prompt_tokens),
+    "cached_tokens": (pl.Int64, lambda t: t.usage.cached_tokens),
+    "generated_tokens": (pl.Int64, lambda t: t.usage.generated_tokens),
+    "queued_s": (pl.Float64, lambda t: t.usage.queued_s),
+    "running_s": (pl.Float64, lambda t: t.usage.running_s),
+    "started_at": (pl.Float64, lambda t: t.started_at),
+    "finished_at": (pl.Float64, lambda t: t.finished_at),
+    "shared_with": (pl.String, lambda t: t.shared_with),
+    "simulated": (pl.Boolean, lambda t: t.simulated),
+    "failure": (
+        pl.String,
+        lambda t: f"{t.failure.boundary}: {t.failure.message}" if t.failure else None,
+    ),
+    "text": (pl.String, lambda t: t.text),
+}
+
+
+def turn_schema(sources: Iterable[str]) -> dict[str, Any]:
+    """Column types of a frame of turns: `confidence_<source>` for each source, in this order."""
+    schema: dict[str, Any] = {}
+    for name, (dtype, _) in _COLUMNS.items():
+        schema[name] = dtype
+        if name == "confidence":
+            schema.update({f"{CONFIDENCE}{source}": pl.Float64 for source in sources})
+            schema["belief"] = CANDIDATES
+    return {**schema, "target": pl.String, "category": pl.String}
+
+
+def turn_columns(names: Collection[str] | None, sources: Iterable[str]) -> list[str]:
+    """All columns of a frame of turns, or those named and the confidences, in the usual order."""
+    return [
+        name
+        for name in turn_schema(sources)
+        if names is None or name in names or name.startswith(CONFIDENCE)
+    ]
+
+
+def turn_frame(
+    turns: Sequence[TurnRow],
+    questions: Mapping[str, Question],
+    sources: Iterable[str],
+    *,
+    columns: Iterable[str] | None = None,
+) -> pl.DataFrame:
+    """One row a turn. `columns` of the schema, or all."""
+    schema = turn_schema(sources)
+    chosen = schema if columns is None else columns
+    return pl.DataFrame([_column(name, turns, questions, schema[name]) for name in chosen])
+
+
+def sources_of(turns: Iterable[TurnRow]) -> dict[str, None]:
+    """The confidence estimators that occur, in order of appearance."""
+    return {confidence.source: None for turn in turns for confidence in turn.confidences}
+
+
+def _column(
+    name: str, turns: Sequence[TurnRow], questions: Mapping[str, Question], dtype: Any
+) -> pl.Series:
+    if name == "belief":
+        return _beliefs(turns)
+    if name in _COLUMNS:
+        getter = _COLUMNS[name][1]
+        return _series(name, [getter(turn) for turn in turns], dtype)
+    if name in ("target", "category"):
+        by_id = {id: getattr(question, name) for id, question in questions.items()}
+        return _series(name, [by_id.get(turn.question) for turn in turns], dtype)
+    source = name.removeprefix(CONFIDENCE)
+    return _series(name, [_confidence(turn, source) for turn in turns], dtype)
+
+
+def _confidence(turn: TurnRow, source: str) -> float | None:
+    for confidence in turn.confidences:
+        if confidence.source == source:
+            return confidence.value
+    return None
+
+
+def _beliefs(turns: Sequence[TurnRow]) -> pl.Series:
+    beliefs = [turn.belief.log_p if turn.belief else None for turn in turns]
+    offsets = [0]
+    for belief in beliefs:
+        offsets.append(offsets[-1] + len(belief or ()))
+    candidates = [_clean(c) for belief in beliefs for c in belief or ()]
+    log_p = [p for belief in beliefs for p in (belief or {}).values()]
+    pairs = pa.StructArray.from_arrays(
+        [pa.array(candidates, pa.large_string()), pa.array(log_p, pa.float64())],
+        names=["candidate", "log_p"],
+    )
+    absent = pa.array([belief is None for belief in beliefs], pa.bool_())
+    lists = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pairs, mask=absent)
+    return pl.Series("belief", pl.from_arrow(lists), dtype=CANDIDATES)
+
+
+def _series(name: str, values: list[Any], dtype: Any) -> pl.Series:
+    try:
+        return pl.Series(name, values, dtype=dtype)
+    except UnicodeEncodeError:
+        return pl.Series(name, [_clean(value) for value in values], dtype=dtype)
+
+
+def _clean(value: Any) -> Any:
+    """Lone surrogates, which a frame cannot hold, become question marks."""
+    if isinstance(value, list):
+        return [_clean(each) for each in value]
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value

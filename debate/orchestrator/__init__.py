@@ -1,0 +1,1 @@
+"""Rounds as coroutines, and the verdicts on them."""

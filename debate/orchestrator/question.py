@@ -1,0 +1,185 @@
+"""All cells of one question and seed: debated side by side, probed, decided, logged."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from debate.agents.agent import ENCODER
+from debate.agents.probes import PROBES, Subject
+from debate.config.protocol import ProbeSpec
+from debate.engines.base import Completion, Request
+from debate.errors import BoundaryError
+from debate.orchestrator.calls import Calls, Draft, ask
+from debate.orchestrator.debate import Cell, Debate
+from debate.orchestrator.decisions import decide, outcome
+from debate.orchestrator.rounds import run_debate, stopped_by
+from debate.types import Question, Transcript, Turn, Usage, Verdict, speaks
+
+N = TypeVar("N", int, float)
+
+
+async def debate_question(
+    question: Question, cells: Sequence[Cell], calls: Calls, *, seed: int
+) -> list[Verdict]:
+    """Debate the question in every cell at once; return all verdicts, by cell and round.
+
+    Returns once every turn and verdict is on disk. Raises LogError where the disk fails.
+    """
+    by_cell = await asyncio.gather(
+        *(_debate(Debate(question, cell, calls, seed=seed), calls) for cell in cells)
+    )
+    return [verdict for verdicts in by_cell for verdict in verdicts]
+
+
+async def _debate(debate: Debate, calls: Calls) -> list[Verdict]:
+    transcripts = [transcript async for transcript in run_debate(debate)]
+    probes = await _probe(debate, transcripts[-1], calls)
+    ended = stopped_by(debate, transcripts[-1].round)
+    verdicts = [_verdict(debate, transcript, probes) for transcript in transcripts]
+    verdicts[-1] = replace(verdicts[-1], final=True, stopped_by=ended)
+    await asyncio.gather(*(calls.log.append_verdict(verdict) for verdict in verdicts))
+    calls.watcher.on_verdicts(verdicts)
+    return verdicts
+
+
+def _verdict(debate: Debate, transcript: Transcript, probes: Sequence[Turn]) -> Verdict:
+    """The team's answer as of the transcript's round."""
+    cell, question = debate.cell, debate.question
+    ballots = _latest(debate, transcript, "debater", probes)
+    judgments = _latest(debate, transcript, "judge", probes)
+    decided = decide(
+        cell.decision,
+        ballots=ballots,
+        judgments=judgments,
+        normalise=lambda value: cell.normalise(value, question),
+        rng_key=f"{debate.key.seed}/{question.id}/{transcript.round}",
+    )
+    correct = cell.score(decided.value, question)
+    return Verdict(
+        cell=cell.name,
+        question=question.id,
+        seed=debate.key.seed,
+        round=transcript.round,
+        method=cell.decision.name,
+        value=decided.value,
+        outcome=outcome(decided.value, failed=decided.failed, correct=correct),
+        tally=decided.tally,
+        confidence=decided.confidence,
+        num_failed=decided.num_failed,
+    )
+
+
+def _latest(
+    debate: Debate, transcript: Transcript, role: str, probes: Sequence[Turn]
+) -> list[Turn]:
+    """The latest own turn of each agent of the role, with what its probes found."""
+    seats = [agent.id for agent in debate.cell.agents.values() if agent.spec.role == role]
+    latest = [turn for turn in map(transcript.latest, seats) if turn is not None]
+    return [_with_probes(turn, probes) for turn in latest]
+
+
+def _with_probes(turn: Turn, probes: Sequence[Turn]) -> Turn:
+    mine = [p for p in probes if (p.agent, p.round) == (turn.agent, turn.round) and not p.failure]
+    beliefs = [probe.belief for probe in mine if probe.belief is not None]
+    found = tuple(confidence for probe in mine for confidence in probe.confidences)
+    belief = beliefs[0] if beliefs else turn.belief
+    return replace(turn, belief=belief, confidences=(*turn.confidences, *found))
+
+
+async def _probe(debate: Debate, transcript: Transcript, calls: Calls) -> list[Turn]:
+    """Every probe of every turn that states an answer, over the debate's whole candidate set.
+
+    Probes run after the last round, so that the candidates are the same in every round.
+    """
+    spoken = [turn for turn in transcript.turns if speaks(turn) and turn.failure is None]
+    candidates = candidate_answers(debate.question, transcript)
+    return await asyncio.gather(
+        *(
+            _take_probe(debate, turn, probe, candidates, calls)
+            for turn in spoken
+            for probe in debate.cell.probes
+            if probe.name == "belief" or turn.value is not None
+        )
+    )
+
+
+def candidate_answers(question: Question, transcript: Transcript) -> tuple[str, ...]:
+    """The options; without options, every answer that turned up, and the target for scoring."""
+    if question.kind == "choice":
+        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        return tuple(letters[: len(question.options)])
+    values = {turn.value for turn in transcript.turns if speaks(turn) and turn.value is not None}
+    return tuple(sorted(values | ({question.target} if question.target is not None else set())))
+
+
+async def _take_probe(
+    debate: Debate, turn: Turn, probe: ProbeSpec, candidates: tuple[str, ...], calls: Calls
+) -> Turn:
+    agent = debate.cell.agents[turn.agent]
+    used = candidates if probe.name == "belief" else ()
+    subject = Subject(
+        agent=agent,
+        question=debate.question,
+        turn=turn,
+        request=debate.request(turn.ref),
+        candidates=used,
+    )
+    blank = Turn(
+        cell=turn.cell,
+        question=turn.question,
+        seed=turn.seed,
+        round=turn.round,
+        kind="probe",
+        agent=turn.agent,
+        about=probe.name,
+        model=turn.model,
+        simulated=turn.simulated,
+    )
+    usages: list[Usage] = []
+    numbers = itertools.count()
+
+    async def paid(request: Request) -> Completion:
+        numbered = replace(request, id=f"{request.id}/{probe.name}/{next(numbers)}")
+        reply = await ask(calls.clients[turn.model], numbered)
+        usages.append(reply.usage)
+        return reply
+
+    async def compute(blank: Turn) -> Turn:
+        try:
+            found = await PROBES[probe.name](subject, probe, paid)
+        except BoundaryError as error:
+            return replace(blank, failure=error.failure, usage=total(usages))
+        confidences = () if found.confidence is None else (found.confidence,)
+        return replace(
+            blank,
+            text=found.text,
+            belief=found.belief,
+            confidences=confidences,
+            usage=total(usages),
+        )
+
+    content = ENCODER.encode([turn.prompt_hash, turn.text, probe.model_dump(), used])
+    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    return await calls.take(Draft(turn=blank, digest=digest, compute=compute))
+
+
+def total(usages: Sequence[Usage]) -> Usage:
+    """The cost of several calls as one; a count that any of them lacks is unknown."""
+
+    return Usage(
+        prompt_tokens=_sum([usage.prompt_tokens for usage in usages]),
+        cached_tokens=_sum([usage.cached_tokens for usage in usages]),
+        generated_tokens=_sum([usage.generated_tokens for usage in usages]),
+        queued_s=_sum([usage.queued_s for usage in usages]),
+        running_s=_sum([usage.running_s for usage in usages]),
+    )
+
+
+def _sum(values: Sequence[N | None]) -> N | None:
+    known = [value for value in values if value is not None]
+    return sum(known[1:], known[0]) if known and len(known) == len(values) else None

@@ -1,0 +1,1 @@
+"""Model organisms: small language models on arithmetic, their training and evaluation."""

@@ -1,0 +1,178 @@
+"""The declared organisms: what each is made of, and the pairs of the diversity dial."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """The size of a Llama-shaped model; widths in units, `max_length` in tokens."""
+
+    hidden: int = 128
+    layers: int = 2
+    heads: int = 4
+    intermediate: int = 384
+    max_length: int = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How long and how fast an organism learns."""
+
+    steps: int
+    rows: int = 24
+    """Packed rows in a batch."""
+    length: int = 128
+    """Tokens in a row."""
+    matrix_rate: float = 0.02
+    """Peak learning rate of the weight matrices (Muon)."""
+    vector_rate: float = 0.003
+    """Peak learning rate of embeddings and norms (AdamW)."""
+    warmup: int = 100
+    """Steps of linear warm-up."""
+    decay: float = 0.6
+    """Share of the steps, at the end, over which the rates fall linearly to zero."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """An earlier state of an organism, saved as an organism of its own."""
+
+    name: str
+    description: str
+    share: float
+    """How far through the training, from 0 to 1."""
+
+    def step(self, schedule: Schedule) -> int:
+        """After how many steps it is taken."""
+        return max(1, round(self.share * schedule.steps))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrganismSpec:
+    """Everything that decides an organism's weights."""
+
+    name: str
+    description: str
+    weights: Mapping[str, float]
+    """Relative shares of the families in the training data."""
+    seed: int
+    """Seed of the initial weights and of the stream of documents."""
+    schedule: Schedule
+    architecture: Architecture = field(default_factory=Architecture)
+    snapshots: tuple[Snapshot, ...] = ()
+
+    def snapshots_at(self, step: int) -> tuple[Snapshot, ...]:
+        """The snapshots to take after a number of steps."""
+        return tuple(s for s in self.snapshots if s.step(self.schedule) == step)
+
+    def with_steps(self, steps: int) -> OrganismSpec:
+        """The same organism, trained for another number of steps."""
+        return replace(self, schedule=replace(self.schedule, steps=steps))
+
+
+def _specialist(family: str) -> dict[str, float]:
+    """Eight parts of one family, one part of each other."""
+    return dict.fromkeys(("add", "mul", "mod", "chain23"), 1.0) | {family: 8.0}
+
+
+_ALL = (
+    OrganismSpec(
+        name="adder",
+        description="A small model that adds well, and has seen a little of everything else.",
+        weights=_specialist("add"),
+        seed=1,
+        schedule=Schedule(steps=2500),
+    ),
+    OrganismSpec(
+        name="multiplier",
+        description="A small model that multiplies well, and has seen a little of everything else.",
+        weights=_specialist("mul"),
+        seed=2,
+        schedule=Schedule(steps=3000),
+    ),
+    OrganismSpec(
+        name="modder",
+        description="A small model good at remainders that has seen a little of everything else.",
+        weights=_specialist("mod"),
+        seed=3,
+        schedule=Schedule(steps=4000),
+    ),
+    OrganismSpec(
+        name="generalist",
+        description="A small model that has seen all families alike.",
+        weights={"add": 1.0, "mul": 1.5, "mod": 1.5, "chain23": 1.5},
+        seed=4,
+        schedule=Schedule(steps=7000),
+        snapshots=(
+            Snapshot(
+                name="generalist-early",
+                description="The generalist early in its training: its own past version.",
+                share=0.25,
+            ),
+        ),
+    ),
+    OrganismSpec(
+        name="twin",
+        description="The adder's data, learned again from another seed.",
+        weights=_specialist("add"),
+        seed=5,
+        schedule=Schedule(steps=2500),
+    ),
+)
+
+SPECS: Mapping[str, OrganismSpec] = MappingProxyType({spec.name: spec for spec in _ALL})
+"""The declared organisms by name."""
+
+_UNITS = ("mul/7", "mul/2", "mul/9", "mul/4", "mul/6", "mul/3", "mul/8", "mul/5")
+"""The units of knowledge of the dial: one multiplication table each."""
+
+_KNOWN = 4
+"""How many units each organism of a dial pair knows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DialPair:
+    """Two organisms that know equally much and have a set share of it in common."""
+
+    share: float
+    """0, .25, .5, .75 or 1 of the units that each knows."""
+    first: OrganismSpec
+    second: OrganismSpec
+
+
+def known_units(spec: OrganismSpec) -> frozenset[str]:
+    """The units that an organism of the dial was taught."""
+    peak = max(spec.weights.values())
+    return frozenset(name for name, weight in spec.weights.items() if weight == peak)
+
+
+def _dial_organism(name: str, units: Sequence[str], seed: int) -> OrganismSpec:
+    """An organism taught some multiplication tables, with a glimpse of the others."""
+    return OrganismSpec(
+        name=name,
+        description=f"Knows the multiplication tables {', '.join(sorted(units))}.",
+        weights={unit: 1.0 if unit in units else 0.02 for unit in _UNITS},
+        seed=seed,
+        schedule=Schedule(steps=1500),
+    )
+
+
+def dial_pairs() -> tuple[DialPair, ...]:
+    """The pairs with 0, ¼, ½, ¾ and all of their knowledge in common; the first never changes."""
+    first = _dial_organism("dial-first", _UNITS[:_KNOWN], seed=100)
+    return tuple(
+        DialPair(
+            share=shared / _KNOWN,
+            first=first,
+            second=_dial_organism(
+                f"dial-{100 * shared // _KNOWN}",
+                _UNITS[:shared] + _UNITS[_KNOWN : 2 * _KNOWN - shared],
+                seed=101 + shared,
+            ),
+        )
+        for shared in range(_KNOWN + 1)
+    )

@@ -1,0 +1,265 @@
+"""Arithmetic questions with exact answers: families, slips, and a split by hash.
+
+A question is a short text such as `347+589`, `347*8`, `347%8` or `h+c*k`; its answer is a
+string. Letters `a` to `w` stand for the residues 0 to 22 of the chains modulo 23. Whether a
+question belongs to the train, validation or test split depends on its text alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+Operands = tuple[int, ...]
+Split = Literal["train", "validation", "test"]
+
+RESIDUES = "abcdefghijklmnopqrstuvw"
+"""One letter for each residue modulo 23."""
+
+_NUMERIC = re.compile(r"([0-9]+)([+*%])([0-9]+)", re.ASCII)
+_CHAIN = re.compile(r"[a-w](?:[+\-*][a-w])+")
+_MAX_MISSES = 5_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArithmeticQuestion:
+    """One question with its exact answer; `id` is derived from the text."""
+
+    id: str
+    text: str
+    answer: str
+    family: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """One kind of question: how operands are drawn and how they are written."""
+
+    name: str
+    description: str
+    sample: Callable[[random.Random], Operands]
+    text: Callable[[Operands], str]
+
+    def answer(self, operands: Operands) -> str:
+        """The exact answer as text."""
+        return value(self.text(operands))
+
+
+def _binary(symbol: str) -> Callable[[Operands], str]:
+    """Write two operands with an infix symbol."""
+    return lambda operands: f"{operands[0]}{symbol}{operands[1]}"
+
+
+def _pair(first: range, second: range) -> Callable[[random.Random], Operands]:
+    """Draw two operands uniformly and independently."""
+    return lambda rng: (rng.choice(first), rng.choice(second))
+
+
+def _sample_chain(rng: random.Random) -> Operands:
+    """One or two operations: residue, then (operation, residue) for each."""
+    operands = [rng.randrange(23)]
+    for _ in range(rng.choice((1, 2, 2, 2))):
+        operands += [rng.randrange(3), rng.randrange(23)]
+    return tuple(operands)
+
+
+def _chain_text(operands: Operands) -> str:
+    """Write a chain; operations sit at odd places."""
+    return "".join("+-*"[o] if i % 2 else RESIDUES[o] for i, o in enumerate(operands))
+
+
+FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {
+        "add": Family(
+            name="add",
+            description="three digits + three digits",
+            sample=_pair(range(100, 1000), range(100, 1000)),
+            text=_binary("+"),
+        ),
+        "mul": Family(
+            name="mul",
+            description="two or three digits * one digit (2-9)",
+            sample=_pair(range(10, 1000), range(2, 10)),
+            text=_binary("*"),
+        ),
+        "mod": Family(
+            name="mod",
+            description="three digits % 2-12",
+            sample=_pair(range(100, 1000), range(2, 13)),
+            text=_binary("%"),
+        ),
+        "chain23": Family(
+            name="chain23",
+            description="one or two operations (+ - *) modulo 23 from left to right, in letters",
+            sample=_sample_chain,
+            text=_chain_text,
+        ),
+    }
+)
+
+
+def value(text: str) -> str:
+    """The exact answer to a question text.
+
+    >>> value("347+589"), value("347%8"), value("h+c*k")
+    ('936', '3', 'v')
+    """
+    if match := _NUMERIC.fullmatch(text):
+        return _numeric_value(int(match[1]), match[2], int(match[3]))
+    if _CHAIN.fullmatch(text):
+        return _chain_value(text)
+    raise ValueError(f"{text!r} is no arithmetic question; expected e.g. 347+589, 34*7 or h+c*k")
+
+
+def _numeric_value(first: int, symbol: str, second: int) -> str:
+    """The value of one operation on decimal numbers."""
+    if symbol == "+":
+        return str(first + second)
+    if symbol == "*":
+        return str(first * second)
+    if second == 0:
+        raise ValueError(f"{first}%0 has no value; the modulus must be positive")
+    return str(first % second)
+
+
+def _chain_value(text: str) -> str:
+    """The residue of a chain, evaluated from left to right modulo 23."""
+    total = RESIDUES.index(text[0])
+    for symbol, letter in zip(text[1::2], text[2::2], strict=True):
+        residue = RESIDUES.index(letter)
+        if symbol == "*":
+            total *= residue
+        else:
+            total += residue if symbol == "+" else -residue
+        total %= 23
+    return RESIDUES[total]
+
+
+def split(text: str) -> Split:
+    """The split of a question: 75 % train, 5 % validation, 20 % test, by hash of the text."""
+    bucket = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest()) % 100
+    if bucket < 75:
+        return "train"
+    return "validation" if bucket < 80 else "test"
+
+
+def draw(source: Family, rng: random.Random, *, split_name: Split) -> str:
+    """Draw one question text of a split, uniformly over the family's sampler."""
+    while True:
+        text = source.text(source.sample(rng))
+        if split(text) == split_name:
+            return text
+
+
+def questions(
+    families: Mapping[str, float] | Sequence[str],
+    n: int,
+    seed: int,
+    split: Split = "test",  # noqa: A002
+) -> list[ArithmeticQuestion]:
+    """Draw `n` different questions of a split, in shuffled order.
+
+    `families` names families, with relative shares if it is a mapping; the counts follow the
+    shares exactly up to rounding. Raises ValueError for an unknown family, or when a family
+    cannot supply its number of different questions.
+    """
+    shares = families if isinstance(families, Mapping) else dict.fromkeys(families, 1.0)
+    rng = random.Random(f"arithmetic/{seed}/{split}")
+    found = [
+        question
+        for name, count in _counts(shares, n).items()
+        for question in _distinct(family(name), count, rng, split)
+    ]
+    rng.shuffle(found)
+    return found
+
+
+def family(name: str) -> Family:
+    """The family of a name; `mul/7` is the part of `mul` whose second operand is 7."""
+    base, slash, operand = name.partition("/")
+    if base not in FAMILIES:
+        raise ValueError(f"family {name!r} is unknown; known families: {', '.join(FAMILIES)}")
+    return _region(FAMILIES[base], operand) if slash else FAMILIES[base]
+
+
+def _region(whole: Family, operand: str) -> Family:
+    """The questions of a family whose second operand is fixed."""
+    if whole.name not in ("mul", "mod") or not operand.isdecimal() or int(operand) < 1:
+        raise ValueError(
+            f"family '{whole.name}/{operand}' is unknown; expected e.g. mul/7 or mod/7"
+        )
+    return Family(
+        name=f"{whole.name}/{operand}",
+        description=f"{whole.description}, second operand {operand}",
+        sample=lambda rng: (whole.sample(rng)[0], int(operand)),
+        text=whole.text,
+    )
+
+
+def _counts(shares: Mapping[str, float], n: int) -> dict[str, int]:
+    """Split `n` into whole numbers in proportion to the shares."""
+    total = sum(shares.values())
+    if n < 1 or total <= 0 or min(shares.values()) < 0:
+        raise ValueError(f"need n >= 1 and shares >= 0 of positive sum; got n={n}, {dict(shares)}")
+    bounds, cumulative = [0], 0.0
+    for share in shares.values():
+        cumulative += share
+        bounds.append(round(n * cumulative / total))
+    return {name: high - low for name, low, high in zip(shares, bounds, bounds[1:], strict=False)}
+
+
+def _distinct(
+    source: Family, count: int, rng: random.Random, split_name: Split
+) -> list[ArithmeticQuestion]:
+    """Draw `count` different questions of one family."""
+    found: dict[str, ArithmeticQuestion] = {}
+    misses = 0
+    while len(found) < count:
+        text = draw(source, rng, split_name=split_name)
+        misses = misses + 1 if text in found else 0
+        if misses > _MAX_MISSES:
+            raise ValueError(
+                f"family {source.name!r} has only about {len(found)} {split_name} questions; "
+                f"{count} were asked for"
+            )
+        found[text] = ArithmeticQuestion(
+            id=f"{source.name.partition('/')[0]}/{text}",
+            text=text,
+            answer=value(text),
+            family=source.name,
+        )
+    return list(found.values())
+
+
+def slip(answer: str, rng: random.Random, *, below: int | None = None) -> str:
+    """A plausible wrong answer: a digit changed, an offset, or an unrelated value.
+
+    `below` bounds the value, as for a remainder. A one-letter answer becomes another residue.
+    """
+    if not answer.isdecimal():
+        return rng.choice(RESIDUES.replace(answer, ""))
+    while True:
+        wrong = _slip_once(answer, rng)
+        if wrong >= 0 and str(wrong) != answer and (below is None or wrong < below):
+            return str(wrong)
+
+
+def _slip_once(answer: str, rng: random.Random) -> int:
+    """One candidate slip; it may be negative, too large, or no slip at all."""
+    kind = rng.randrange(5)
+    number, length = int(answer), len(answer)
+    if kind == 0:
+        return number + rng.choice((-1, 1)) * 10 ** rng.randrange(length)
+    if kind == 1:
+        return number + rng.choice((-1, 1)) * rng.randrange(1, 10)
+    if kind == 2:
+        return rng.randrange(10 ** (length - 1) if length > 1 else 0, 10**length)
+    digits = list(answer)
+    for place in rng.sample(range(length), min(length, kind - 2)):
+        digits[place] = str(rng.randrange(10))
+    return int("".join(digits))

@@ -1,0 +1,18 @@
+"""GSM8K (Cobbe et al. 2021, arXiv 2110.14168): grade-school word problems with worked solutions."""
+
+from __future__ import annotations
+
+from debate.tasks.items import Item
+from debate.tasks.tables import Row
+
+
+def item(row: Row) -> Item:
+    """One line of `train.jsonl` or `test.jsonl`; the target stands after `####`.
+
+    >>> item(Row("test.jsonl:1", {"question": "2 + 2?", "answer": "It is 4.\\n#### 4"})).id is None
+    True
+    """
+    solution, marker, target = str(row.cells["answer"]).rpartition("####")
+    if not marker or "####" in solution or not target.strip():
+        raise ValueError("the answer must end with one line `#### NUMBER`")
+    return Item(text=str(row.cells["question"]), kind="number", target=target.strip())

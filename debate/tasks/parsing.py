@@ -1,0 +1,184 @@
+"""From a reply's text to what it says. No match, or two different ones, is no answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Hashable, Iterable
+from itertools import islice
+from typing import NamedTuple, TypeVar
+
+from debate.tasks.formats import CHAT, COMPACT, FORMATS, AnswerFormat
+from debate.tasks.marks import (
+    Mark,
+    answer_marks,
+    confidence_marks,
+    ranking_marks,
+    verdict_marks,
+)
+from debate.tasks.number import read_number
+from debate.tasks.scoring import normalise, readable
+from debate.tasks.wording import fold, tidy
+from debate.types import Answer, Question
+
+__all__ = [
+    "CHAT",
+    "COMPACT",
+    "FORMATS",
+    "AnswerFormat",
+    "Span",
+    "answer_span",
+    "parse_answer",
+    "parse_confidence",
+    "parse_ranking",
+    "parse_verdict",
+]
+
+T = TypeVar("T", bound=Hashable)
+
+_MAX_MARKS = 64
+"""With more different texts than these marked as answers, there is no telling which is meant."""
+
+_MAX_SHOWN, _MAX_SHOWN_LENGTH = 8, 200
+_MAX_RANKING = 10_000
+_CONFIDENCE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,10})?|\.[0-9]{1,10})\s?(%|percent|/\s?100)?")
+
+
+class Span(NamedTuple):
+    """Characters [start, end) of a text."""
+
+    start: int
+    end: int
+
+
+def parse_answer(text: str, question: Question, format: AnswerFormat) -> Answer:
+    """The one answer that the text marks; otherwise an abstention.
+
+    A marked text that is no answer to this kind of question is an abstention too, and so is any
+    further mark that differs. `matched` holds what was marked (at most 8 different texts of at
+    most 200 characters) where that is not just the value.
+
+    >>> number = Question(id="q", text="?", kind="number")
+    >>> parse_answer("16 - 7 = 9\\n**Answer:** $18.00", number, CHAT).value
+    '18'
+    >>> parse_answer("Answer: 17\\nAnswer: 18", number, CHAT)
+    Answer(value=None, matched=('17', '18'))
+    """
+    marks = _answers(text, question, format)
+    value = _value(marks, question)
+    shown = tuple(islice(dict.fromkeys(m.text[:_MAX_SHOWN_LENGTH] for m in marks), _MAX_SHOWN))
+    return Answer(value=value, matched=() if shown == (value,) else shown)
+
+
+def answer_span(
+    text: str, format: AnswerFormat, *, question: Question | None = None
+) -> Span | None:
+    """Where the answer stands first in the text; None for an abstention.
+
+    Without the question, marks are one answer if they are equal as numbers or as texts.
+
+    >>> answer_span("So 9.\\nAnswer: 18 eggs", CHAT)
+    Span(start=14, end=21)
+    """
+    marks = _answers(text, question, format)
+    value = _value(marks, question)
+    return None if value is None else Span(marks[0].start, marks[0].end)
+
+
+def parse_confidence(text: str, format: AnswerFormat) -> float | None:
+    """The stated confidence in [0, 1]; None where none, an impossible one, or two are stated.
+
+    A number up to 1 without a percent sign is a probability, a larger one a percentage.
+
+    >>> [parse_confidence(f"Confidence: {c}", CHAT) for c in ("85%", "0.85", "85", "850", "high")]
+    [0.85, 0.85, 0.85, None, None]
+    """
+    return _only((_probability(mark.text) for mark in confidence_marks(text, format)), float)
+
+
+def parse_verdict(text: str, format: AnswerFormat) -> bool | None:
+    """Whether the text accepts what it judges; None where it does not say, or says both.
+
+    >>> [parse_verdict(f"Verdict: {v}", CHAT) for v in ("Correct.", "incorrect", "not correct")]
+    [True, False, None]
+    """
+    return _only((_accepts(mark.text, format) for mark in verdict_marks(text, format)), bool)
+
+
+def parse_ranking(
+    text: str, format: AnswerFormat, *, among: Collection[str] | None = None
+) -> tuple[str, ...] | None:
+    """The stated ranking, best first; None where none, or two different ones, are stated.
+
+    An item named twice, or one that is not `among` the known ones, makes it unreadable.
+
+    >>> parse_ranking("Ranking: B > A > C", CHAT, among="ABC")
+    ('B', 'A', 'C')
+    """
+    marks = ranking_marks(text, format)
+    return _only((_ranking(mark.text, among) for mark in marks), tuple)
+
+
+def _only(found: Iterable[T | None], same: Callable[[T], object]) -> T | None:
+    """The first of the values if all are the same; None as soon as one is None or differs."""
+    first: T | None = None
+    for value in found:
+        if value is None or (first is not None and same(value) != same(first)):
+            return None
+        first = value if first is None else first
+    return first
+
+
+def _value(marks: list[Mark], question: Question | None) -> str | None:
+    """The one answer of the marked texts; None where they are too many, unreadable or differ."""
+    if len(marks) > _MAX_MARKS:
+        return None
+    if question is None:
+        return _only((_loosely(mark.text) for mark in marks), str)
+    read = (readable(mark.text, question) for mark in marks)
+    return _only(read, lambda value: normalise(value, question))
+
+
+def _answers(text: str, question: Question | None, format: AnswerFormat) -> list[Mark]:
+    """The marked answers, each different text once; headings that are no answer are left out."""
+    marks: dict[str, Mark] = {}
+    for mark in answer_marks(text, format):
+        if mark.text not in marks and not (mark.is_heading and _just_heading(mark.text, question)):
+            marks[mark.text] = mark
+        if len(marks) > _MAX_MARKS:
+            break
+    return list(marks.values())
+
+
+def _just_heading(text: str, question: Question | None) -> bool:
+    """Whether `#### text` is a markdown heading rather than an answer."""
+    if question is None:
+        return read_number(text) is None
+    return question.kind == "text" or readable(text, question) is None
+
+
+def _loosely(text: str) -> str | None:
+    return read_number(text) or fold(text) or None
+
+
+def _probability(text: str) -> float | None:
+    match = _CONFIDENCE.fullmatch(tidy(text))
+    if match is None:
+        return None
+    value = float(match[1])
+    value = value if match[2] is None and value <= 1 else value / 100
+    return value if value <= 1 else None
+
+
+def _accepts(text: str, format: AnswerFormat) -> bool | None:
+    word = tidy(text)
+    same = str.casefold if format.ignore_case else str
+    if same(word) in map(same, format.accepts):
+        return True
+    return False if same(word) in map(same, format.rejects) else None
+
+
+def _ranking(text: str, among: Collection[str] | None) -> tuple[str, ...] | None:
+    parts = (tidy(part) for part in text[:_MAX_RANKING].split(">" if ">" in text else ","))
+    items = tuple(parts)
+    known = among is None or all(item in among for item in items)
+    return items if known and all(items) and len(set(items)) == len(items) else None

@@ -1,0 +1,1 @@
+"""The parts wired together: from a configuration to a finished run directory."""

@@ -1,0 +1,1 @@
+"""Analysis on agents whose truth is set."""

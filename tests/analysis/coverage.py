@@ -1,0 +1,204 @@
+"""The coverage table: how often each 95 % interval holds the value that was set.
+
+`python -m tests.analysis.coverage [REPEATS]` prints it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from debate.analysis.amplification import amplification
+from debate.analysis.calibration import calibration, scored
+from debate.analysis.conformity import conformity
+from debate.analysis.controls import controls_for
+from debate.analysis.diversity import diversity
+from debate.analysis.drift import drift
+from debate.analysis.entrenchment import entrenchment
+from debate.analysis.estimate import Estimate
+from debate.analysis.heard import hearings
+from debate.analysis.intervals import Interval
+from debate.analysis.states import states_frame
+
+from . import simulate
+
+Rng = np.random.Generator
+Bounds = dict[str, tuple[float | None, float | None, float | None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A population, the quantities estimated on it, and their set values."""
+
+    name: str
+    truths: dict[str, float]
+    run: Callable[[Rng], Bounds]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the table."""
+
+    case: str
+    quantity: str
+    truth: float
+    mean: float
+    covered: float
+    excluded_zero: float
+    repeats: int
+
+
+def cases() -> tuple[Case, ...]:
+    """Every population of the table; 200 to 400 questions each."""
+    return (
+        Case(name="opinion, no drift", truths={"drift": 0.0}, run=_drift(0.0)),
+        Case(
+            name="opinion, drift set",
+            truths={"drift": simulate.mean_drift(pull=0.06)},
+            run=_drift(0.06),
+        ),
+        Case(
+            name="entrenchment, none beyond resampling",
+            truths={"entrenchment": 0.0, "entrenchment_alone": 0.6},
+            run=_entrenchment(rise=0.2, resampling=0.2),
+        ),
+        Case(
+            name="entrenchment, .15 logit a round",
+            truths={"entrenchment": 0.45, "entrenchment_alone": 0.45},
+            run=_entrenchment(rise=0.15, resampling=0.0),
+        ),
+        Case(
+            name="conformity, strong",
+            truths={"conformity": 0.6, "obstinacy": 0.3},
+            run=_conformity(0.6, 0.3),
+        ),
+        Case(
+            name="conformity, rare",
+            truths={"conformity": 0.05, "obstinacy": 0.9},
+            run=_conformity(0.05, 0.9),
+        ),
+        Case(
+            name="correlated errors",
+            truths={"error_correlation": 0.4, "effective_votes": 5 / 2.6, "phi": 0.4},
+            run=_correlated(0.4),
+        ),
+        Case(
+            name="nearly independent errors",
+            truths={"error_correlation": 0.05, "effective_votes": 5 / 1.2, "phi": 0.05},
+            run=_correlated(0.05),
+        ),
+        Case(name="over-confident by .10", truths=_calibration_truths(0.1), run=_calibration(0.1)),
+        Case(name="over-confident by .20", truths=_calibration_truths(0.2), run=_calibration(0.2)),
+        Case(
+            name="amplified errors",
+            truths={"eai": simulate.amplification_size(share=0.2)},
+            run=_amplification(0.2),
+        ),
+    )
+
+
+def _calibration_truths(excess: float) -> dict[str, float]:
+    return {"debiased_ece": excess, "over_confidence": excess}
+
+
+def _drift(pull: float) -> Callable[[Rng], Bounds]:
+    def run(rng: Rng) -> Bounds:
+        states = states_frame(simulate.opinions(rng, questions=200, pull=pull))
+        return _bounds(e for e in drift(states) if e.round is None)
+
+    return run
+
+
+def _entrenchment(*, rise: float, resampling: float) -> Callable[[Rng], Bounds]:
+    def run(rng: Rng) -> Bounds:
+        table = simulate.entrenched(rng, questions=200, rise=rise, resampling=resampling)
+        found = entrenchment(states_frame(table), controls_for(["self", "repeat"]))
+        return _bounds(e for e in found if e.cell == "self" and e.round == 3)
+
+    return run
+
+
+def _conformity(adopt: float, keep: float) -> Callable[[Rng], Bounds]:
+    def run(rng: Rng) -> Bounds:
+        table = simulate.conformists(rng, questions=200, adopt=adopt, keep=keep)
+        states = states_frame(table)
+        return _bounds(conformity(states, hearings(states), controls_for(["debate"])))
+
+    return run
+
+
+def _correlated(correlation: float) -> Callable[[Rng], Bounds]:
+    def run(rng: Rng) -> Bounds:
+        table = simulate.correlated(rng, questions=400, correlation=correlation)
+        found = diversity(states_frame(table))
+        return _bounds(e for e in found if e.subject in (None, "a & b"))
+
+    return run
+
+
+def _calibration(excess: float) -> Callable[[Rng], Bounds]:
+    def run(rng: Rng) -> Bounds:
+        table = simulate.miscalibrated(rng, questions=400, excess=excess)
+        found = calibration(scored(states_frame(table)))
+        return {name: _ends(interval) for name, interval in found.items()}
+
+    return run
+
+
+def _amplification(share: float) -> Callable[[Rng], Bounds]:
+    def run(rng: Rng) -> Bounds:
+        table = simulate.amplified(rng, questions=200, share=share)
+        found = amplification(states_frame(table), controls_for(["self"]))
+        return _bounds(e for e in found if e.name == "eai" and e.round == 2)
+
+    return run
+
+
+def _bounds(estimates: Iterable[Estimate]) -> Bounds:
+    return {e.name: (e.value, e.low, e.high) for e in estimates}
+
+
+def _ends(interval: Interval) -> tuple[float | None, float | None, float | None]:
+    return interval.value, interval.low, interval.high
+
+
+def coverage(case: Case, *, repeats: int, seed: int = 0) -> list[Row]:
+    """Run a case `repeats` times and count for each quantity how often the interval holds it."""
+    drawn = [case.run(np.random.default_rng([seed, k])) for k in range(repeats)]
+    return [
+        Row(
+            case=case.name,
+            quantity=name,
+            truth=truth,
+            mean=float(np.mean([d[name][0] for d in drawn])),
+            covered=sum(_holds(d[name], truth) for d in drawn) / repeats,
+            excluded_zero=sum(not _holds(d[name], 0.0) for d in drawn) / repeats,
+            repeats=repeats,
+        )
+        for name, truth in case.truths.items()
+    ]
+
+
+def _holds(bounds: tuple[float | None, float | None, float | None], truth: float) -> bool:
+    _, low, high = bounds
+    return low is not None and high is not None and low <= truth <= high
+
+
+def table(*, repeats: int) -> list[Row]:
+    """The whole table."""
+    return [row for case in cases() for row in coverage(case, repeats=repeats)]
+
+
+def main() -> None:
+    """Print the table."""
+    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 600
+    with pl.Config(tbl_rows=50, fmt_str_lengths=60, tbl_width_chars=140, float_precision=4):
+        print(pl.DataFrame(table(repeats=repeats)))
+
+
+if __name__ == "__main__":
+    main()

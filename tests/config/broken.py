@@ -1,0 +1,114 @@
+"""Forty ways to get a configuration wrong, and what the error must say."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Broken(NamedTuple):
+    """One broken file: what is wrong, its text, the line that the error names, words in it."""
+
+    what: str
+    text: str
+    line: int
+    words: tuple[str, ...]
+
+
+GOOD = """\
+name: good
+agents:
+  - {id: a, model: {engine: simulated}}
+  - {id: b, model: {engine: simulated}}
+topology: pairwise
+task: {generator: arithmetic, n: 4}
+rounds: 2
+"""
+
+
+def _but(line: int, new: str) -> str:
+    """The good file with one line replaced."""
+    lines = GOOD.splitlines()
+    lines[line - 1] = new
+    return "\n".join(lines) + "\n"
+
+
+def _plus(text: str) -> str:
+    """The good file with something appended from line 8 on."""
+    return GOOD + text
+
+
+BROKEN = (
+    Broken("a misspelt field", _plus("rouds: 3\n"), 8, ("rouds", 'did you mean "rounds"')),
+    Broken("an unknown topology", _but(5, "topology: rnig"), 5, ("rnig", '"ring"')),
+    Broken("an unknown card", _but(3, "  - addr"), 3, ("addr", "unknown")),
+    Broken("an unknown engine", _but(3, "  - {id: a, model: {engine: vlm}}"), 3, ("vlm", "vllm")),
+    Broken("no engine", _but(3, "  - {id: a, model: {}}"), 3, ("engine",)),
+    Broken("a seat without a model", _but(3, "  - {id: a}"), 3, ("model", "missing")),
+    Broken("a model that is not there", _but(3, "  - {id: a, model: bb}"), 3, ("bb", "models")),
+    Broken("a seat twice", _but(4, "  - {id: a, model: {engine: simulated}}"), 4, ('"a"', "id")),
+    Broken("no agents", _but(2, "agents: []").replace("  - {id: a, model: {engine: simulated}}\n",
+           "").replace("  - {id: b, model: {engine: simulated}}\n", ""), 2, ("at least one",)),
+    Broken("agents missing", "topology: ring\ntask: {generator: arithmetic, n: 4}\n", 1,
+           ("agents", "missing")),
+    Broken("the task missing", _but(6, "description: no task"), 1, ("task", "missing")),
+    Broken("rounds as a word", _but(7, "rounds: three"), 7, ("rounds", "three", "integer")),
+    Broken("rounds below zero", _but(7, "rounds: -1"), 7, ("rounds", "-1")),
+    Broken("rounds as a truth value", _but(7, "rounds: true"), 7, ("rounds", "True")),
+    Broken("a fraction of a round", _but(7, "rounds: 2.5"), 7, ("rounds", "2.5")),
+    Broken("an unknown protocol", _plus("protocol: exchnge\n"), 8, ("exchnge", "exchange")),
+    Broken("a protocol that cannot be imported", _plus("protocol: nowhere.at_all\n"), 8,
+           ("nowhere",)),
+    Broken("a protocol that is no coroutine", _plus("protocol: math.sqrt\n"), 8, ("async def",)),
+    Broken("a misspelt word of the protocol", _plus("protocol: {speaking: sequentially}\n"), 8,
+           ("sequentially", "sequential")),
+    Broken("a stop that is none", _plus("protocol: {stop: agreement}\n"), 8,
+           ("agreement", "consensus")),
+    Broken("a condition that is none", _plus("protocol: {debate_if: confidence > 2}\n"), 8,
+           ("confidence > 2", "disagreement")),
+    Broken("an unknown decision", _plus("decision: majorty\n"), 8, ("majorty", "majority")),
+    Broken("a field of another decision", _plus("decision: {name: majority, threshold: 0.7}\n"), 8,
+           ("threshold",)),
+    Broken("a panel without judges", _plus("decision: judge_majority\n"), 5, ("judge",)),
+    Broken("beliefs that nobody measures", _plus("decision: log_opinion_pool\n"), 8,
+           ("probes: [belief]",)),
+    Broken("an unknown probe", _plus("probes: [beliefs]\n"), 8, ("beliefs", "belief")),
+    Broken("a probe that the engine cannot answer",
+           _but(3, "  - {id: a, model: {engine: scripted, replies: hi}}") + "probes: [belief]\n", 8,
+           ('"a"', "belief")),
+    Broken("a probe that the prompts do not know",
+           _but(3, "  - {id: a, prompts: compact, model: {engine: simulated}}")
+           + "probes: [verbal]\n", 8, ("verbal",)),
+    Broken("an unknown prompt set", _but(3, "  - {id: a, prompts: caht, model: {engine: simulated}}"),
+           3, ("caht", "chat")),
+    Broken("the same seed twice", _plus("seeds: [1, 1]\n"), 8, ("seed",)),
+    Broken("a cell of nobody", _plus("cells:\n  x: {agents: [zed]}\n"), 9, ("zed",)),
+    Broken("an edge to nobody", _but(5, "topology: {edges: [a -> bee]}"), 5, ("bee", '"b"')),
+    Broken("an edge that is no edge", _but(5, "topology: {edges: [a => b]}"), 5, ("a => b",)),
+    Broken("an unknown generator", _but(5, "topology: {generator: wats_strogatz_graph}"), 5,
+           ("wats_strogatz_graph", "watts_strogatz_graph")),
+    Broken("a task without a source", _but(6, "task: {kind: number}"), 6, ("path",)),
+    Broken("a data file that is not there", _but(6, "task: {path: none.jsonl, kind: number}"), 6,
+           ("none.jsonl",)),
+    Broken("a path that leaves the folder",
+           _but(6, "task: {path: ../../etc/passwd, kind: text}"), 6, ("leaves the folder",)),
+    Broken("weights named twice",
+           _but(3, "  - {id: a, model: {engine: transformers, model: x, path: y}}"), 3,
+           ("exactly one",)),
+    Broken("text that is not YAML", _but(3, "  - {id: a, model: {engine: simulated}"), 3,
+           ("not valid YAML",)),
+    Broken("a key twice", _plus("rounds: 3\n"), 8, ("rounds", "twice", "line 7")),
+    Broken("a tag that would run code", _plus("description: !!python/object/apply:os.getcwd []\n"),
+           8, ("not valid YAML", "tag")),
+    Broken("a name with a slash", _but(1, "name: a/b"), 1, ("a/b",)),
+    Broken("a list where a mapping should be", "- a\n- b\n", 1, ("mapping",)),
+    Broken("nothing", "", 1, ("mapping", "nothing")),
+    Broken("a negative temperature",
+           _but(3, "  - {id: a, model: {engine: simulated}, sampling: {temperature: -1}}"), 3,
+           ("temperature", "-1")),
+    Broken("a probability above one", _but(3, "  - {id: a, model: {engine: simulated, competence: 2}}"),
+           3, ("competence", "2")),
+    Broken("an endpoint without an address", _but(3, "  - {id: a, model: {engine: openai, model: m}}"),
+           3, ("url", "missing")),
+    Broken("a critic under exchange",
+           _but(3, "  - {id: a, role: critic, model: {engine: simulated}}"), 5, ("critic",)),
+)  # fmt: skip

@@ -1,0 +1,67 @@
+"""Every broken file gives one clear error, with file and line, and exit code 2."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from debate.config.resolve import load_run
+from debate.errors import InputError
+from debate.wiring.plan import make_plan
+from tests.config.broken import BROKEN, GOOD, Broken
+
+
+def _written(text: str, folder: Path) -> Path:
+    path = folder / "run.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_there_are_at_least_forty_ways_and_each_is_different() -> None:
+    assert len(BROKEN) >= 40
+    assert len({broken.text for broken in BROKEN}) == len(BROKEN)
+
+
+def test_the_good_file_is_good(tmp_path: Path) -> None:
+    assert make_plan(load_run(_written(GOOD, tmp_path))).num_debates == 4
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.what)
+def test_a_broken_file_names_its_line_and_what_would_be_right(
+    broken: Broken, tmp_path: Path
+) -> None:
+    path = _written(broken.text, tmp_path)
+    with pytest.raises(InputError) as caught:
+        make_plan(load_run(path))
+    message = str(caught.value)
+    assert f"{path}:{broken.line}: " in message
+    assert all(word in message for word in broken.words), message
+    assert "\n\n" not in message
+    assert "Traceback" not in message
+
+
+@pytest.mark.parametrize("broken", BROKEN[::8], ids=lambda broken: broken.what)
+def test_the_command_line_says_so_and_exits_with_2(broken: Broken, tmp_path: Path) -> None:
+    path = _written(broken.text, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "debate", "run", str(path), "--out", str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert re.search(rf"run\.yaml:{broken.line}: ", done.stderr)
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_several_problems_are_told_at_once(tmp_path: Path) -> None:
+    text = GOOD.replace("pairwise", "rnig").replace("rounds: 2", "rounds: no\nrouds: 2")
+    with pytest.raises(InputError) as caught:
+        load_run(_written(text.replace("{id: b", "{id: b, rle: judge"), tmp_path))
+    lines = str(caught.value).splitlines()
+    assert [int(line.split(":")[1]) for line in lines] == [5, 4, 7, 8]
