@@ -12,6 +12,7 @@ from debate.agents.agent import Agent, call_seed
 from debate.config.protocol import ProbeSpec
 from debate.engines.base import Capabilities, Completion, Request
 from debate.errors import EngineError
+from debate.tasks import normalise
 from debate.tasks.parsing import parse_answer, parse_confidence
 from debate.types import Belief, Confidence, Message, Question, Turn
 
@@ -89,12 +90,15 @@ async def consistency(subject: Subject, spec: ProbeSpec, ask: Ask) -> Finding:
     replies = await asyncio.gather(
         *(ask(_resampled(subject, spec, sample)) for sample in range(spec.samples))
     )
-    answers = [
-        parse_answer(reply.text, subject.question, subject.agent.prompts.format).value
-        for reply in replies
-    ]
-    share = (answers.count(subject.turn.value) + 0.5) / (spec.samples + 1)
+    answers = [_opinion(subject, reply.text) for reply in replies]
+    own = normalise(subject.turn.value or "", subject.question)
+    share = (answers.count(own) + 0.5) / (spec.samples + 1)
     return Finding(confidence=_confidence("consistency", share))
+
+
+def _opinion(subject: Subject, text: str) -> str | None:
+    value = parse_answer(text, subject.question, subject.agent.prompts.format).value
+    return None if value is None else normalise(value, subject.question)
 
 
 PROBES: Mapping[str, Probe] = MappingProxyType(

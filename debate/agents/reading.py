@@ -34,10 +34,10 @@ def read(agent: Agent, question: Question, kind: Kind, completion: Completion) -
     if kind == "critique":
         accepts = parse_verdict(completion.text, agent.prompts.format)
         answer = answer if answer and answer.value is not None else None
-    return Reading(answer, accepts, confidences(agent, completion))
+    return Reading(answer, accepts, confidences(agent, question, completion))
 
 
-def confidences(agent: Agent, completion: Completion) -> tuple[Confidence, ...]:
+def confidences(agent: Agent, question: Question, completion: Completion) -> tuple[Confidence, ...]:
     """The confidences that a reply carries, the protocol's primary one first.
 
     `verbal` is what the reply states. `answer_token` is the probability of the answer's tokens
@@ -48,7 +48,7 @@ def confidences(agent: Agent, completion: Completion) -> tuple[Confidence, ...]:
     stated = parse_confidence(completion.text, agent.prompts.format)
     if stated is not None:
         found.append(Confidence(source="verbal", value=stated))
-    span = answer_span(completion.text, agent.prompts.format)
+    span = answer_span(completion.text, agent.prompts.format, question=question)
     if span is not None and completion.tokens:
         start, end = span
         suffix = agent.prompts.spec.belief.suffix

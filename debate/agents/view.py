@@ -67,7 +67,7 @@ def shown(
     answer = turn.value if "answer" in carries or turn.kind == "critique" else None
     if turn.failure is not None or (text is None and answer is None):
         return None
-    stated = turn.confidence() if confidence or "confidence" in carries else None
+    stated = turn.confidence() if confidence and "confidence" in carries else None
     return Shown(
         name=name,
         own=turn.agent == viewer,

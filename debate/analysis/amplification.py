@@ -10,12 +10,16 @@ from __future__ import annotations
 import polars as pl
 
 from debate.analysis.controls import Controls
-from debate.analysis.entrenchment import Point, control_point, sums_by_point
+from debate.analysis.entrenchment import Point, control_point
 from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.states import num_questions
-from debate.analysis.sums import Sums
+from debate.analysis.sums import Sums, grouped_sums
 
 METHOD = "change of confident-error mass since round 0, clustered by question"
+COLUMNS = (
+    "cell", "round", "question_code", "outcome", "confidence", "answer", "correct",
+    "opening_outcome", "opening_confidence", "opening_answer",
+)  # fmt: skip
 PARTS = ("kept", "moved", "introduced", "removed")
 
 
@@ -45,9 +49,9 @@ def with_mass_change(states: pl.DataFrame) -> pl.DataFrame:
         .when(was).then(pl.lit("removed"))
         .otherwise(pl.lit("none"))
     )  # fmt: skip
-    later = states.filter(pl.col("round") > 0)
+    later = states.lazy().filter(pl.col("round") > 0).select(*COLUMNS)
     changed = later.with_columns(change=error_mass() - error_mass("opening_"), part=part)
-    return changed.filter(pl.col("change").is_not_null())
+    return changed.filter(pl.col("change").is_not_null()).collect()
 
 
 def amplification(states: pl.DataFrame, controls: Controls) -> list[Estimate]:
@@ -57,12 +61,18 @@ def amplification(states: pl.DataFrame, controls: Controls) -> list[Estimate]:
     right = pl.col("correct").cast(pl.Float64) - (pl.col("opening_outcome") == "correct")
     parts = [pl.when(pl.col("part") == p).then("change").otherwise(0.0).alias(p) for p in PARTS]
     rows = rows.with_columns(*parts, accuracy_change=right)
-    whole = sums_by_point(rows, "change", num)
-    estimates = [_estimate("eai", point, sums) for point, sums in whole.items()]
-    for column in (*PARTS, "accuracy_change"):
-        name = column if column == "accuracy_change" else f"eai_{column}"
-        summed = sums_by_point(rows, column, num)
-        estimates += [_estimate(name, point, sums) for point, sums in summed.items()]
+    columns = {
+        "change": "eai",
+        **{p: f"eai_{p}" for p in PARTS},
+        "accuracy_change": "accuracy_change",
+    }
+    found = grouped_sums(rows, ["cell", "round"], list(columns), num)
+    estimates = [
+        _estimate(name, Point(*point), sums[column])
+        for column, name in columns.items()
+        for point, sums in found.items()
+    ]
+    whole = {Point(*point): sums["change"] for point, sums in found.items()}
     return estimates + [_over_control(point, whole, controls) for point in whole]
 
 

@@ -18,14 +18,14 @@ from debate.analysis.intervals import LEVEL, Array, Codes, Interval, summed
 
 RESAMPLES = 10_000
 CHUNK = 500
-LEVELS = 150
-MOST_BLOCKS = 2_000
+LEVELS = 75
+MOST_BLOCKS = 1_000
 """Above this many questions they are resampled in random blocks: as valid, and cheaper."""
 
 
 class Blocks(NamedTuple):
     """The sums of one arm and round: gaps and counts by bin (15 + 15), squares, counts by level
-    of confidence and wrong answers by level (150 + 150); shape (blocks, columns).
+    of confidence and wrong answers by level (75 + 75); shape (blocks, columns).
     """
 
     sums: Array
@@ -59,7 +59,7 @@ def blocks_of(num_questions: int, rng: np.random.Generator) -> Codes:
 
 
 def metrics(totals: Array) -> dict[str, Array]:
-    """ECE, Brier and AURC (on 150 levels of confidence) of (..., columns) totals."""
+    """ECE, Brier and AURC (on 75 levels of confidence) of (..., columns) totals."""
     gaps, counts = totals[..., :NUM_BINS], totals[..., NUM_BINS : 2 * NUM_BINS]
     squares = totals[..., 2 * NUM_BINS]
     by_level = totals[..., 2 * NUM_BINS + 1 :]

@@ -31,6 +31,7 @@ from debate.analysis.intervals import (
 from debate.analysis.ranking import aurc, auroc, largest_running_gap
 from debate.analysis.scores import brier, negative_log_likelihood, over_confidence, uncertainty
 from debate.analysis.smooth import smooth_ece
+from debate.analysis.sums import groups
 
 Score = Callable[[Array, Array], Linear | None]
 SCORES: Mapping[str, Score] = {
@@ -47,6 +48,7 @@ SCORES: Mapping[str, Score] = {
     "aurc": aurc,
     "over_confidence": over_confidence,
 }
+COLUMNS = ("cell", "round", "question_code", "outcome", "correct", "confidence")
 METHOD = "linearised, clustered by question"
 BIASED_UPWARDS = ("ece", "ace", "ks")
 
@@ -85,15 +87,14 @@ def _interval(score: Score, data: Scored) -> Interval:
 
 def by_cell_and_round(states: pl.DataFrame) -> Iterator[tuple[str, int, pl.DataFrame]]:
     """The states of each cell after each round, in order."""
-    parts = states.partition_by("cell", "round", maintain_order=False, as_dict=True)
-    for cell, round_ in sorted(parts):
-        yield str(cell), int(round_), parts[(cell, round_)]
+    for (cell, round_), rows in groups(states, "cell", "round"):
+        yield str(cell), int(round_), rows
 
 
 def calibration_by_round(states: pl.DataFrame) -> list[Estimate]:
     """Each score for each cell and round, over all agents."""
     estimates: list[Estimate] = []
-    for cell, round_, rows in by_cell_and_round(states):
+    for cell, round_, rows in by_cell_and_round(states.select(*COLUMNS)):
         data = scored(rows)
         for name, interval in calibration(data).items():
             estimates.append(_estimate(name, interval, data, cell=cell, round_=round_))
@@ -117,7 +118,7 @@ def reliability_bins(states: pl.DataFrame) -> pl.DataFrame:
     """The reliability diagram by cell and round: a row for each bin that holds answers."""
     rows = [
         {"cell": cell, "round": round_, **bin_}
-        for cell, round_, part in by_cell_and_round(states)
+        for cell, round_, part in by_cell_and_round(states.select(*COLUMNS))
         for bin_ in _diagram(scored(part))
     ]
     schema = {"cell": pl.String, "round": pl.Int64, "bin": pl.Int64, "lower": pl.Float64,

@@ -6,10 +6,11 @@ import numpy as np
 import polars as pl
 
 from debate.analysis.bootstrap import RESAMPLES, Blocks, blocks_of, paired_changes
-from debate.analysis.calibration import Scored, scored
+from debate.analysis.calibration import COLUMNS, Scored, scored
 from debate.analysis.controls import Controls
 from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.states import num_questions
+from debate.analysis.sums import groups
 
 
 def calibration_changes(
@@ -41,12 +42,13 @@ def calibration_changes(
 
 def _ends(states: pl.DataFrame) -> dict[str, Scored]:
     """The scored answers of each cell's openings and of its last round, if that is another."""
+    states = states.select(*COLUMNS)
     last = pl.col("round").max().over("cell")
     later = states.filter((pl.col("round") == last) & (last > 0))
     ends = {"0": states.filter(pl.col("round") == 0), "T": later}
     found: dict[str, Scored] = {}
     for end, rows in ends.items():
-        for (cell,), part in rows.partition_by("cell", as_dict=True).items():
+        for (cell,), part in groups(rows, "cell"):
             data = scored(part)
             if len(data.correct):
                 found[f"{cell}/{end}"] = data

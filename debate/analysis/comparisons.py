@@ -16,6 +16,7 @@ import polars as pl
 from debate.analysis.controls import Controls
 from debate.analysis.intervals import Interval, clustered_mean
 from debate.analysis.paired import detectable_effect, holm, mcnemar_exact, tost, zero_p_value
+from debate.analysis.sums import groups
 
 MARGIN = 0.02
 """Differences of accuracy below this count as equivalent."""
@@ -118,7 +119,7 @@ def cells_against_baseline(
 
 
 def _by_cell_and_method(rows: pl.DataFrame) -> list[tuple[tuple[object, ...], pl.DataFrame]]:
-    return sorted(rows.partition_by("cell", "agent", as_dict=True).items())
+    return groups(rows, "cell", "agent")
 
 
 def corrected(family: Iterable[Comparison]) -> list[Comparison]:

@@ -15,7 +15,7 @@ from debate.analysis.controls import Controls
 from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.heard import from_peers
 from debate.analysis.states import num_questions
-from debate.analysis.sums import Sums, question_sums
+from debate.analysis.sums import Sums, grouped_sums
 
 METHOD = "disagreement events, clustered by question"
 NO_EVENTS = "disagreement between an agent and what it heard (column heard)"
@@ -37,13 +37,13 @@ def disagreements(heard: pl.DataFrame) -> pl.DataFrame:
 def conformity(states: pl.DataFrame, heard: pl.DataFrame, controls: Controls) -> list[Estimate]:
     """`conformity`, `obstinacy` and `identity_bias` of each cell."""
     num = num_questions(states)
-    events = {c: p for (c,), p in disagreements(heard).partition_by("cell", as_dict=True).items()}
-    leans = {cell: question_sums(part, "lean", num) for cell, part in events.items()}
+    summed = grouped_sums(disagreements(heard), ["cell"], ["adopted", "kept", "lean"], num)
+    events = {cell: sums for (cell,), sums in summed.items()}
+    leans = {cell: sums["lean"] for cell, sums in events.items()}
     estimates: list[Estimate] = []
     for cell in sorted(states["cell"].unique()):
-        part = events.get(cell)
         for name, column in (("conformity", "adopted"), ("obstinacy", "kept")):
-            sums = None if part is None else question_sums(part, column, num)
+            sums = events[cell][column] if cell in events else None
             estimates.append(_share(name, cell, sums))
         estimates.append(_identity_bias(cell, leans, controls))
     return estimates
@@ -83,19 +83,16 @@ def _revised(
 ) -> pl.DataFrame:
     seen = from_peers(heard).filter(pl.col("critic_outcome") == saw)
     since = seen.group_by("trajectory").agg(seen_in=pl.col("round").min())
-    at_risk = states.filter(
+    exposed = states.filter(
         (pl.col("opening_outcome") == before) & (pl.col("outcome") != "failed")
-    ).join(since, on="trajectory")
-    at_risk = at_risk.filter(pl.col("round") >= pl.col("seen_in"))
+    ).select("cell", "round", "question_code", "trajectory", "outcome")
+    at_risk = exposed.join(since, on="trajectory").filter(pl.col("round") >= pl.col("seen_in"))
     return at_risk.with_columns(revised=pl.col("outcome") == after)
 
 
 def _by_round(name: str, rows: pl.DataFrame, states: pl.DataFrame) -> list[Estimate]:
-    num, parts = num_questions(states), rows.partition_by("cell", "round", as_dict=True)
-    found = [
-        (cell, round_, question_sums(part, "revised", num))
-        for (cell, round_), part in sorted(parts.items())
-    ]
+    summed = grouped_sums(rows, ["cell", "round"], ["revised"], num_questions(states))
+    found = [(cell, round_, sums["revised"]) for (cell, round_), sums in summed.items()]
     lacking = sorted(set(states["cell"].unique()) - {cell for cell, _, _ in found})
     return [
         from_interval(

@@ -15,7 +15,7 @@ import polars as pl
 from debate.analysis.calibration import by_cell_and_round
 from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.intervals import Array, delta, summed
-from debate.analysis.seats import ABSENT, Seats, seats, with_num_options
+from debate.analysis.seats import ABSENT, SEAT_COLUMNS, Seats, seats, with_num_options
 
 MOST_AGENTS = 16
 """Pairs are listed one by one for teams up to this size; above it only the team is described."""
@@ -132,7 +132,9 @@ def diversity(states: pl.DataFrame) -> list[Estimate]:
     """Every pair's statistics and the team's, by cell, after round 0 and after the last round."""
     told = "num_options" in states.columns
     last = pl.col("round").max().over("cell")
-    ends = with_num_options(states.filter((pl.col("round") == 0) | (pl.col("round") == last)))
+    ends = states.filter((pl.col("round") == 0) | (pl.col("round") == last))
+    columns = [c for c in (*SEAT_COLUMNS, "num_options") if c in ends.columns]
+    ends = with_num_options(ends.select(columns))
     estimates: list[Estimate] = []
     for cell, round_, rows in by_cell_and_round(ends):
         table = seats(rows)

@@ -6,12 +6,13 @@ without improving: then a vote over the openings would have done as well.
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.paired import zero_p_value
 from debate.analysis.states import num_questions, transitions
-from debate.analysis.sums import question_sums
+from debate.analysis.sums import Sums, grouped_sums
 
 METHOD = "mean change of belief in the target per round, clustered by question"
 
@@ -23,20 +24,21 @@ def drift(states: pl.DataFrame) -> list[Estimate]:
     """
     num, teams = num_questions(states), team_kinds(states)
     step = pl.col("belief_target") - pl.col("previous_belief_target")
-    rows = transitions(states).with_columns(step=step).filter(pl.col("step").is_not_null())
+    rows = transitions(states).select("cell", "round", "question_code", step=step)
+    by_round = {
+        k: sums["step"] for k, sums in grouped_sums(rows, ["cell", "round"], ["step"], num).items()
+    }
+    pooled = {k: sums["step"] for k, sums in grouped_sums(rows, ["cell"], ["step"], num).items()}
+    nothing = Sums(np.zeros(num), np.zeros(num))
     estimates: list[Estimate] = []
     for cell, team in teams.items():
-        inside = rows.filter(pl.col("cell") == cell)
-        for round_ in (None, *sorted(inside["round"].unique())):
-            part = inside if round_ is None else inside.filter(pl.col("round") == round_)
-            estimates.append(_estimate(part, num, cell=cell, round_=round_, team=team))
+        estimates.append(_estimate(pooled.get((cell,), nothing), cell, None, team))
+        later = [(r, sums) for (c, r), sums in by_round.items() if c == cell]
+        estimates += [_estimate(sums, cell, r, team) for r, sums in later]
     return estimates
 
 
-def _estimate(
-    rows: pl.DataFrame, num: int, *, cell: str, round_: int | None, team: str
-) -> Estimate:
-    sums = question_sums(rows, "step", num)
+def _estimate(sums: Sums, cell: str, round_: int | None, team: str) -> Estimate:
     interval = sums.mean()
     return from_interval(
         "drift", interval, n=sums.n, cell=cell, round=round_, unit="probability",

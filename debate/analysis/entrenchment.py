@@ -18,7 +18,7 @@ from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.intervals import Interval
 from debate.analysis.scores import logit
 from debate.analysis.states import num_questions
-from debate.analysis.sums import Sums, question_sums
+from debate.analysis.sums import Sums, grouped_sums
 
 LOGIT_FLOOR = 1e-3
 """Confidences nearer to 0 or 1 than this are moved to it: stated 0 % and 100 % have no logit."""
@@ -49,11 +49,8 @@ def kept_answers(states: pl.DataFrame, opening_outcome: str) -> pl.DataFrame:
 
 def sums_by_point(rows: pl.DataFrame, column: str, num: int) -> dict[Point, Sums]:
     """Per-question sums of `column` for every cell and round among the rows."""
-    parts = rows.partition_by("cell", "round", as_dict=True)
-    sums = {
-        Point(str(c), int(r)): question_sums(part, column, num) for (c, r), part in parts.items()
-    }
-    return dict(sorted(sums.items()))
+    found = grouped_sums(rows, ["cell", "round"], [column], num)
+    return {Point(*point): sums[column] for point, sums in found.items()}
 
 
 def entrenchment(states: pl.DataFrame, controls: Controls) -> list[Estimate]:

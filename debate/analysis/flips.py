@@ -15,7 +15,7 @@ import polars as pl
 from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.intervals import Array, Interval, delta, rate
 from debate.analysis.states import transitions
-from debate.analysis.sums import question_matrix
+from debate.analysis.sums import grouped_matrix
 
 COUNTS = ["cc", "ci", "ic", "ii"]
 COLUMNS = [*COUNTS, "right_now", "now"]
@@ -69,25 +69,23 @@ def flips(states: pl.DataFrame) -> list[Estimate]:
     """
     steps = _counted(transitions(states), "previous_outcome")
     by_step = steps.with_columns(right_now=pl.col("correct"), now=pl.lit(True))
-    found = [
-        estimate
-        for (cell, round_), part in sorted(
-            by_step.partition_by("cell", "round", as_dict=True).items()
-        )
-        for estimate in _estimates(part, cell=str(cell), round_=int(round_))
-    ]
     ends = _counted(_last_states(states), "opening_outcome")
     whole = ends.filter(pl.col("opening_outcome").is_in(["correct", "wrong", "abstained"]))
     pooled = pl.concat([_pooled(steps), _at_end(ends)])
-    for (cell,), part in sorted(pooled.partition_by("cell", as_dict=True).items()):
-        found += _estimates(part, cell=str(cell), round_=None)
-        found += _whole(whole.filter(pl.col("cell") == cell), cell=str(cell))
+    found: list[Estimate] = []
+    for (cell, round_), sums in grouped_matrix(by_step, ["cell", "round"], COLUMNS).items():
+        found += _estimates(sums, cell=cell, round_=round_)
+    for (cell,), sums in grouped_matrix(pooled, ["cell"], COLUMNS).items():
+        found += _estimates(sums, cell=cell, round_=None)
+    for (cell,), sums in grouped_matrix(whole, ["cell"], COUNTS).items():
+        found += _whole(sums, cell=cell)
     return found
 
 
 def _counted(rows: pl.DataFrame, before: str) -> pl.DataFrame:
     was, now = pl.col(before) == "correct", pl.col("correct")
-    return rows.with_columns(cc=was & now, ci=was & ~now, ic=~was & now, ii=~was & ~now)
+    counts = {"cc": was & now, "ci": was & ~now, "ic": ~was & now, "ii": ~was & ~now}
+    return rows.select("cell", "round", "question_code", "correct", before, **counts)
 
 
 def _last_states(states: pl.DataFrame) -> pl.DataFrame:
@@ -119,8 +117,7 @@ def _proportions(
     }
 
 
-def _estimates(rows: pl.DataFrame, *, cell: str, round_: int | None) -> list[Estimate]:
-    sums = question_matrix(rows, COLUMNS)
+def _estimates(sums: Array, *, cell: str, round_: int | None) -> list[Estimate]:
     found = _proportions(sums, {**RATES, **JOINT})
     n = int(sums[:, :4].sum())
     found |= {name: (delta(sums, statistic), n) for name, statistic in STATISTICS.items()}
@@ -133,8 +130,8 @@ def _estimates(rows: pl.DataFrame, *, cell: str, round_: int | None) -> list[Est
     ]  # fmt: skip
 
 
-def _whole(rows: pl.DataFrame, *, cell: str) -> list[Estimate]:
-    found = _proportions(question_matrix(rows, COUNTS), JOINT)
+def _whole(sums: Array, *, cell: str) -> list[Estimate]:
+    found = _proportions(sums, JOINT)
     return [
         from_interval(
             f"whole_{name}", interval, n=size, cell=cell, unit="probability", method=WHOLE_METHOD,

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -56,9 +57,10 @@ def from_influence(value: float, influence: Array, *, level: float = LEVEL) -> I
     return Interval(float(value), float(value - half), float(value + half), se, num)
 
 
+@lru_cache(maxsize=4096)
 def quantile_t(level: float, df: int) -> float:
     """Half-width of a two-sided t-interval in standard errors."""
-    return float(stats.t.ppf(0.5 + level / 2, df))
+    return float(stdtrit(df, 0.5 + level / 2))
 
 
 def clustered(linear: Linear, clusters: Codes, *, level: float = LEVEL) -> Interval:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections import Counter
+
 import polars as pl
 
-from debate.analysis.calibration import by_cell_and_round, scored
 from debate.analysis.estimate import Estimate, from_interval
-from debate.analysis.intervals import Array, clustered_mean
+from debate.analysis.intervals import Array
 from debate.analysis.states import num_questions
-from debate.analysis.sums import Sums, question_sums
+from debate.analysis.sums import Sums, grouped_sums
 
-SHARES = ("abstained", "failed", "carried")
+SHARES = (
+    "accuracy", "accuracy_completed", "abstention_rate", "failure_rate", "carried_rate",
+)  # fmt: skip
+COLUMNS = (*SHARES, "confidence", "over_confidence")
+SHARE_METHOD = "Wilson at the clustered effective size"
+MEAN_METHOD = "mean, clustered by question"
+MISSING = {True: "turns that completed", False: "confidence on at least one answer"}
 
 
 def rounds(states: pl.DataFrame) -> list[Estimate]:
@@ -22,63 +28,60 @@ def rounds(states: pl.DataFrame) -> list[Estimate]:
     over the turns that carry a confidence; abstention_rate over completed turns; failure_rate and
     carried_rate (states kept from an earlier round) over all turns.
     """
-    num = num_questions(states)
-    estimates: list[Estimate] = []
-    for cell, round_, rows in by_cell_and_round(states):
-        debates = _debates_due(states, cell, num)
-        agents = sorted(rows["agent"].unique())
-        estimates += _row(rows, debates * len(agents), cell=cell, round_=round_, subject=None)
-        if len(agents) > 1:
-            parts = rows.partition_by("agent", as_dict=True)
-            for agent in agents:
-                part = parts[(agent,)]
-                estimates += _row(part, debates, cell=cell, round_=round_, subject=agent)
+    num, rows = num_questions(states), _observed(states)
+    debates, estimates = _debates_due(states, num), list[Estimate]()
+    whole = grouped_sums(rows, ["cell", "round"], COLUMNS, num)
+    by_agent = grouped_sums(rows, ["cell", "round", "agent"], COLUMNS, num)
+    agents = Counter((cell, round_) for cell, round_, _ in by_agent)
+    for (cell, round_), sums in whole.items():
+        due = debates[cell] * agents[cell, round_]
+        estimates += _row(sums, due, cell=cell, round_=round_, subject=None)
+    for (cell, round_, agent), sums in by_agent.items():
+        if agents[cell, round_] > 1:
+            estimates += _row(sums, debates[cell], cell=cell, round_=round_, subject=agent)
     return estimates
 
 
-def _debates_due(states: pl.DataFrame, cell: str, num: int) -> Array:
-    """How many debates each question has in this cell; (questions,)."""
-    debates = states.filter(pl.col("cell") == cell).select("debate", "question_code").unique()
-    return np.bincount(debates["question_code"].to_numpy(), minlength=num).astype(np.float64)
+def _observed(states: pl.DataFrame) -> pl.DataFrame:
+    """What is averaged, null where a turn does not take part in the average."""
+    completed = pl.col("outcome") != "failed"
+    scored = pl.when(completed).then("confidence")
+    return states.select(
+        "cell",
+        "round",
+        "agent",
+        "question_code",
+        accuracy="correct",
+        accuracy_completed=pl.when(completed).then("correct"),
+        abstention_rate=pl.when(completed).then(pl.col("outcome") == "abstained"),
+        failure_rate=~completed,
+        carried_rate="carried",
+        confidence=scored,
+        over_confidence=scored - pl.col("correct").cast(pl.Float64),
+    )
+
+
+def _debates_due(states: pl.DataFrame, num: int) -> dict[str, Array]:
+    """For each cell how many debates each question has in it; (questions,)."""
+    debates = states.select("cell", "debate", "question_code").unique().with_columns(one=pl.lit(1))
+    return {
+        c: sums["one"].totals
+        for (c,), sums in grouped_sums(debates, ["cell"], ["one"], num).items()
+    }
 
 
 def _row(
-    rows: pl.DataFrame, due: Array, *, cell: str, round_: int, subject: str | None
+    sums: dict[str, Sums], due: Array, *, cell: str, round_: int, subject: str | None
 ) -> list[Estimate]:
-    num = len(due)
-    rows = rows.with_columns(
-        completed=pl.when(pl.col("outcome") != "failed").then(pl.col("correct")),
-        abstained=pl.when(pl.col("outcome") != "failed").then(pl.col("outcome") == "abstained"),
-        failed=pl.col("outcome") == "failed",
-    )
-    counted = {"accuracy": Sums(question_sums(rows, "correct", num).totals, due)}
-    counted["accuracy_completed"] = question_sums(rows, "completed", num)
-    counted["abstention_rate"] = question_sums(rows, "abstained", num)
-    counted["failure_rate"] = question_sums(rows, "failed", num)
-    counted["carried_rate"] = question_sums(rows, "carried", num)
-    shares = [
-        from_interval(
-            name, sums.share(), n=sums.n, cell=cell, round=round_, subject=subject,
-            unit="probability", method="Wilson at the clustered effective size",
-            missing=None if sums.n else "turns that completed",
-        )
-        for name, sums in counted.items()
-    ]  # fmt: skip
-    return shares + _confidence(rows, cell=cell, round_=round_, subject=subject)
-
-
-def _confidence(
-    rows: pl.DataFrame, *, cell: str, round_: int, subject: str | None
-) -> list[Estimate]:
-    data = scored(rows)
-    columns = {"confidence": data.confidence, "over_confidence": data.confidence - data.correct}
+    sums = {**sums, "accuracy": Sums(sums["accuracy"].totals, due)}
     return [
         from_interval(
-            name, clustered_mean(values, data.clusters), n=len(values), cell=cell, round=round_,
-            subject=subject, unit="probability", method="mean, clustered by question",
-            missing=None if len(values) else "no answer carries a confidence",
+            name, sums[name].share() if name in SHARES else sums[name].mean(), n=sums[name].n,
+            cell=cell, round=round_, subject=subject, unit="probability",
+            method=SHARE_METHOD if name in SHARES else MEAN_METHOD,
+            missing=None if sums[name].n else MISSING[name in SHARES],
         )
-        for name, values in columns.items()
+        for name in COLUMNS
     ]  # fmt: skip
 
 
@@ -88,15 +91,13 @@ def beliefs(states: pl.DataFrame) -> pl.DataFrame:
     The cohort is fixed: agents wrong at their opening. Null where there is no belief.
     """
     cohort = states.filter(pl.col("opening_outcome") == "wrong")
-    rows = []
-    for cell, round_, part in by_cell_and_round(cohort):
-        for name in ("belief_own", "belief_target"):
-            known = part.filter(pl.col(name).is_not_null())
-            interval = clustered_mean(
-                known[name].to_numpy().astype(np.float64),
-                known["question_code"].to_numpy().astype(np.int64),
-            )
-            rows.append((cell, round_, name, *interval[:3], known.height))
-    names = {"cell": pl.String, "round": pl.Int64, "belief": pl.String, "value": pl.Float64,
-             "low": pl.Float64, "high": pl.Float64, "n": pl.Int64}  # fmt: skip
-    return pl.DataFrame(rows, schema=names, orient="row")
+    names = ["belief_own", "belief_target"]
+    found = grouped_sums(cohort, ["cell", "round"], names, num_questions(states))
+    rows = [
+        (cell, round_, name, *sums[name].mean()[:3], sums[name].n)
+        for (cell, round_), sums in found.items()
+        for name in names
+    ]
+    schema = {"cell": pl.String, "round": pl.Int64, "belief": pl.String, "value": pl.Float64,
+              "low": pl.Float64, "high": pl.Float64, "n": pl.Int64}  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -171,7 +171,8 @@ def _check_keys(frame: pl.DataFrame, key: tuple[str, ...], what: str) -> None:
         raise InputError(
             f"{what}: round {frame['round'].to_numpy().min()} is negative; openings are round 0"
         )
-    doubles = frame.filter(frame.select(key).is_duplicated())
+    ordered = frame.select(key).sort(key)
+    doubles = ordered.filter(pl.all_horizontal(pl.col(c) == pl.col(c).shift(1) for c in key))
     if doubles.height:
         raise InputError(
             f"{_place(doubles, list(key))}: {what} has this row twice; it must be unique"

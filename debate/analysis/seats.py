@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from debate.analysis.intervals import Array, Codes
 
+SEAT_COLUMNS = (
+    "cell", "round", "debate", "question_code", "agent", "answer", "target", "outcome", "correct",
+)  # fmt: skip
 ABSTAINED = -1
 ABSENT = -2
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from debate.analysis.intervals import Array, Interval, rate, ratio, ratio_difference, summed
+from debate.analysis.intervals import Array, Interval, rate, ratio, ratio_difference
 
 RATE_COLUMNS = {
     "n": pl.Int64(),
@@ -43,19 +44,56 @@ class Sums(NamedTuple):
         return ratio_difference(self.totals, self.counts, other.totals, other.counts)
 
 
+def grouped_sums(
+    rows: pl.DataFrame, by: Sequence[str], columns: Sequence[str], num_questions: int
+) -> dict[tuple[Any, ...], dict[str, Sums]]:
+    """Every column summed by question in each group, groups in order; nulls do not count."""
+    values = [pl.col(c).cast(pl.Float64) for c in columns]
+    counted = rows.group_by(*by, "question_code").agg(
+        *(value.sum() for value in values),
+        *(
+            value.count().cast(pl.Float64).alias(f"num {c}")
+            for value, c in zip(values, columns, strict=True)
+        ),
+    )
+    found = {
+        key: {
+            c: Sums(*(_dense(part, name, num_questions) for name in (c, f"num {c}")))
+            for c in columns
+        }
+        for key, part in groups(counted, *by)
+    }
+    return found
+
+
+def _dense(part: pl.DataFrame, column: str, num_questions: int) -> Array:
+    values = np.zeros(num_questions)
+    values[part["question_code"].to_numpy()] = part[column].to_numpy()
+    return values
+
+
+def groups(rows: pl.DataFrame, *by: str) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:
+    """The rows of each group, in the order of the groups' names."""
+    return sorted(rows.partition_by(*by, as_dict=True).items(), key=lambda item: item[0])
+
+
 def question_sums(rows: pl.DataFrame, column: str, num_questions: int) -> Sums:
     """`column` summed by question; its nulls do not count."""
-    known = rows.select("question_code", pl.col(column).cast(pl.Float64)).drop_nulls()
-    codes = known["question_code"].to_numpy().astype(np.int64)
-    values = known[column].to_numpy().astype(np.float64)
-    counts = np.bincount(codes, minlength=num_questions).astype(np.float64)
-    return Sums(summed(codes, values, num_questions), counts)
+    found = grouped_sums(rows.with_columns(all=pl.lit(0)), ["all"], [column], num_questions)
+    nothing = Sums(np.zeros(num_questions), np.zeros(num_questions))
+    return found[(0,)][column] if found else nothing
 
 
-def question_matrix(rows: pl.DataFrame, columns: list[str]) -> Array:
-    """Several columns without nulls summed by question; (questions that occur, columns)."""
-    summed = rows.group_by("question_code").agg(pl.col(c).cast(pl.Float64).sum() for c in columns)
-    return np.asarray(summed.select(columns).to_numpy(), dtype=np.float64)
+def grouped_matrix(
+    rows: pl.DataFrame, by: Sequence[str], columns: Sequence[str]
+) -> dict[tuple[Any, ...], Array]:
+    """Columns without nulls summed by question in each group; (questions that occur, columns)."""
+    sums = [pl.col(c).cast(pl.Float64).sum() for c in columns]
+    counted = rows.group_by(*by, "question_code").agg(sums)
+    return {
+        key: np.asarray(part.select(columns).to_numpy(), dtype=np.float64)
+        for key, part in groups(counted, *by)
+    }
 
 
 def grouped_rates(rows: pl.DataFrame, by: list[str], column: str) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from debate.analysis.drift import team_kinds
 from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.ledger import costs
 from debate.analysis.states import num_questions
-from debate.analysis.sums import question_sums
+from debate.analysis.sums import grouped_sums
 
 COLUMNS = (
     "mean_member", "best_member", "kappa_p", "error_correlation", "effective_votes", "vote_0",
@@ -25,8 +25,8 @@ def oracle(states: pl.DataFrame) -> list[Estimate]:
         right=pl.col("correct").any()
     )
     num = num_questions(states)
-    parts = sorted(any_right.partition_by("cell", as_dict=True).items())
-    found = [(cell, question_sums(part, "right", num)) for (cell,), part in parts]
+    summed = grouped_sums(any_right, ["cell"], ["right"], num)
+    found = [(cell, sums["right"]) for (cell,), sums in summed.items()]
     return [
         from_interval(
             "oracle", sums.share(), n=sums.n, cell=cell, round=0, unit="probability",

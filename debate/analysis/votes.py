@@ -11,6 +11,7 @@ from debate.analysis.estimate import Estimate
 from debate.analysis.rounds import rounds
 from debate.analysis.schema import verdicts_frame
 from debate.analysis.states import states_frame
+from debate.analysis.sums import groups
 
 VOTE = {
     "accuracy": "vote_accuracy",
@@ -64,7 +65,7 @@ def majority(states: pl.DataFrame) -> pl.DataFrame:
 def votes(seated: pl.DataFrame) -> list[Estimate]:
     """Accuracy and confidence of the team by cell, round and method, scored like a member's."""
     estimates: list[Estimate] = []
-    for (method,), part in sorted(seated.partition_by("agent", as_dict=True).items()):
+    for (method,), part in groups(seated, "agent"):
         found = [e for e in rounds(part) if e.name in VOTE]
         found += [e for e in calibration_by_round(part) if e.name in SCORED]
         estimates += [replace(e, name=_vote_name(e.name), subject=str(method)) for e in found]

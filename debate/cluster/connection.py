@@ -84,6 +84,7 @@ def live_nodes() -> list[Node]:
     """The nodes of the connected cluster that answer."""
     return [
         Node(
+            id=node["NodeID"],
             name=node["NodeManagerHostname"],
             gpus=node["Resources"].get("GPU", 0),
             cpus=node["Resources"].get("CPU", 0),

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 
-from debate.cluster.resources import wanted
+from debate.cluster.resources import Wanted, spread, wanted
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
 from debate.engines.client import LocalReplica, ModelClient, Replica, at_once
@@ -40,8 +40,10 @@ async def start_models(
     Raises the first model's error, in the engine's own words, after closing the others; and
     ClusterError before anything starts where the cluster could not hold them all.
     """
-    refuse_impossible(specs, cluster)
-    clients = {model: client(model, spec, cluster, run=run) for model, spec in specs.items()}
+    nodes = planned(specs, cluster)
+    clients = {
+        model: client(model, spec, cluster, run=run, nodes=nodes) for model, spec in specs.items()
+    }
     try:
         await at_once(each.start() for each in clients.values())
     except BaseException:
@@ -55,18 +57,22 @@ async def close_models(clients: Mapping[str, ModelClient]) -> None:
     await asyncio.gather(*(each.close() for each in clients.values()))
 
 
-def client(model: str, spec: ModelSpec, cluster: ClusterSpec, *, run: str) -> ModelClient:
+def client(
+    model: str, spec: ModelSpec, cluster: ClusterSpec, *, run: str, nodes: Mapping[Wanted, str]
+) -> ModelClient:
     """A model's client with its replicas, none of them started."""
     return ModelClient(
         model,
-        replicas(model, spec, cluster, run=run),
+        replicas(model, spec, cluster, run=run, nodes=nodes),
         max_in_flight=spec.max_in_flight,
         timeout_s=spec.timeout_s,
         max_restarts=spec.max_restarts,
     )
 
 
-def replicas(model: str, spec: ModelSpec, cluster: ClusterSpec, *, run: str) -> list[Replica]:
+def replicas(
+    model: str, spec: ModelSpec, cluster: ClusterSpec, *, run: str, nodes: Mapping[Wanted, str]
+) -> list[Replica]:
     """One replica per copy: in this process, or each in an actor of its own."""
     if spec.host == "driver":
         from debate.engines.registry import build_engine
@@ -74,13 +80,19 @@ def replicas(model: str, spec: ModelSpec, cluster: ClusterSpec, *, run: str) -> 
         return [LocalReplica(build_engine(spec)) for _ in range(spec.replicas)]
     from debate.cluster.replica import RayReplica
 
-    return [RayReplica(want, spec, cluster, run=run) for want in wanted({model: spec})]
+    return [
+        RayReplica(want, spec, cluster, run=run, node=nodes.get(want))
+        for want in wanted({model: spec})
+    ]
 
 
-def refuse_impossible(specs: Mapping[str, ModelSpec], cluster: ClusterSpec) -> None:
-    """Raise ClusterError where all models together could never be placed."""
+def planned(specs: Mapping[str, ModelSpec], cluster: ClusterSpec) -> Mapping[Wanted, str]:
+    """A node for each replica. Raises ClusterError where they could never all be placed."""
     wants = wanted(specs)
-    if wants:
-        from debate.cluster.placement import refuse_misfits
+    if not wants:
+        return {}
+    from debate.cluster.connection import live_nodes
+    from debate.cluster.placement import refuse_misfits
 
-        refuse_misfits(list(wants), cluster)
+    refuse_misfits(list(wants), cluster)
+    return spread(wants, live_nodes())

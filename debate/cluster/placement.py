@@ -17,8 +17,10 @@ LOOK_AGAIN_S = 2
 """How long to wait for a place before asking again whether the cluster could ever have one."""
 
 
-async def reserve(want: Wanted, cluster: ClusterSpec, *, name: str) -> PlacementGroup | None:
-    """Reserve what a replica wants on one node; None where it wants nothing.
+async def reserve(
+    want: Wanted, cluster: ClusterSpec, *, name: str, node: str | None = None
+) -> PlacementGroup | None:
+    """Reserve what a replica wants on one node, on `node` if it has room; None if it wants nothing.
 
     Raises ClusterError at once where no node could ever hold it (unless the cluster grows by
     itself), and after `placement_timeout_s` where others keep what is there.
@@ -26,7 +28,9 @@ async def reserve(want: Wanted, cluster: ClusterSpec, *, name: str) -> Placement
     if not want.bundle:
         return None
     refuse_misfits([want], cluster)
-    group = placement_group([want.bundle], strategy="STRICT_PACK", name=name)
+    group = placement_group(
+        [want.bundle], strategy="STRICT_PACK", name=name, _soft_target_node_id=node
+    )
     try:
         await _wait(group, want, cluster)
     except BaseException:

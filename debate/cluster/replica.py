@@ -28,11 +28,20 @@ class RayReplica:
     """Places, starts, asks and, after a loss, replaces the actor of one replica.
 
     All GPUs of a replica lie on one node, in one bundle: with more than one, the engine spreads
-    over them with processes of its own inside the actor.
+    over them with processes of its own inside the actor. `node` is where it would best start.
     """
 
-    def __init__(self, want: Wanted, spec: ModelSpec, cluster: ClusterSpec, *, run: str) -> None:
+    def __init__(
+        self,
+        want: Wanted,
+        spec: ModelSpec,
+        cluster: ClusterSpec,
+        *,
+        run: str,
+        node: str | None = None,
+    ) -> None:
         self._want = want
+        self._node = node
         self._spec = spec
         self._cluster = cluster
         self._name = f"debate:{run}:{want.model}:{want.replica}"
@@ -53,8 +62,9 @@ class RayReplica:
         """
         self._discard()
         name = f"{self._name}:{self._num_starts}" if self._num_starts else self._name
+        node = None if self._num_starts else self._node
         self._num_starts += 1
-        self._group = await reserve(self._want, self._cluster, name=name)
+        self._group = await reserve(self._want, self._cluster, name=name, node=node)
         self._actor = self._create(name)
         try:
             self._placement = await self._actor.start.remote()

@@ -36,6 +36,7 @@ class Node:
     name: str
     gpus: float
     cpus: float
+    id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +112,28 @@ def misfits(wants: Iterable[Wanted], nodes: Sequence[Node]) -> list[Wanted]:
             room[0] -= want.gpus
             room[1] -= want.cpus
     return left_over
+
+
+def spread(wants: Iterable[Wanted], nodes: Sequence[Node]) -> dict[Wanted, str]:
+    """A node id for each replica, so that every node has its share of the work.
+
+    Each goes where most is free, largest first. Replicas that find no room that way are left out:
+    Ray may still find some, for this is a wish and not a condition.
+
+    >>> nodes = [Node(name="n1", id="1", gpus=3, cpus=8), Node(name="n2", id="2", gpus=2, cpus=8)]
+    >>> wants = [Wanted(model=name, replica=0, gpus=1, cpus=1) for name in "abc"]
+    >>> [spread(wants, nodes)[want] for want in wants]
+    ['1', '2', '1']
+    """
+    free = {node.id: [node.gpus, node.cpus] for node in nodes}
+    found = {}
+    for want in sorted(wants, key=lambda each: (each.gpus, each.cpus), reverse=True):
+        fitting = [id for id, (gpus, cpus) in free.items() if fits(want, gpus=gpus, cpus=cpus)]
+        if fitting:
+            found[want] = max(fitting, key=lambda id: free[id])
+            free[found[want]][0] -= want.gpus
+            free[found[want]][1] -= want.cpus
+    return found
 
 
 def fits(want: Wanted, *, gpus: float, cpus: float) -> bool:

@@ -133,6 +133,8 @@ class _Builder:
         if len(path) > MAX_DEPTH:
             raise ConfigError(f"{place}: nested deeper than {MAX_DEPTH} levels")
         self._places[path] = place
+        if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
+            raise ConfigError(f"{place}: not valid YAML here: the tag {node.tag} is not plain data")
         if isinstance(node, yaml.MappingNode):
             return {key: self._build(value, (*path, key)) for key, value in self._items(node)}
         if isinstance(node, yaml.SequenceNode):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -84,7 +84,10 @@ def _steps(document: Document) -> Iterator[tuple[KeyPath, Callable[[Document], D
         yield model, partial(_anchor_model, at=model)
     for index in seats:
         yield ("agents", index), partial(_seat, index=index)
-    for at in (("topology",), *(("cells", cell, "topology") for cell in cells or ())):
+    for at in (
+        ("topology",),
+        *(("cells", cell, "topology") for cell in (cells if isinstance(cells, dict) else ())),
+    ):
         yield at, partial(_topology, at=at)
 
 
@@ -152,7 +155,8 @@ def _topology(document: Document, at: KeyPath) -> Document:
 def _topology_branch(branch: Document, folder: Path) -> Document:
     if isinstance(branch.value, str):
         path = find("topologies", branch.value, folder, branch.place(()))
-        return _topology_branch(read_document(path), path.parent)
+        found = _topology_branch(read_document(path), path.parent)
+        return replace(found, places={**found.places, (): branch.place(())})
     if isinstance(branch.value, list):
         places = {(): branch.place(()), **{("rounds", *p): at for p, at in branch.places.items()}}
         branch = Document({"rounds": branch.value}, places, folder)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from debate.config.base import Spec
 from debate.types import AnswerKind
@@ -49,6 +57,15 @@ class TaskBase(Spec):
     """Keep the rows whose column has this value, or one of these values."""
     scoring: ScoringSpec = ScoringSpec()
     """When an answer counts as right."""
+
+    @field_validator("filter", mode="before")
+    @classmethod
+    def _values(cls, filter: Any) -> Any:
+        for column, wanted in filter.items() if isinstance(filter, Mapping) else ():
+            values = wanted if isinstance(wanted, list | tuple) else [wanted]
+            if not values or not all(isinstance(value, Cell) for value in values):
+                raise ValueError(f"`{column}` must be followed by a value or a list of values")
+        return filter
 
 
 class FileTask(TaskBase):
@@ -111,12 +128,14 @@ class GeneratorTask(TaskBase):
 def _source(value: Any) -> str:
     """Which kind of task is meant, by the key that only it has."""
     keys = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
-    return next((key for key in ("generator", "dataset") if key in keys), "table")
+    if "generator" in keys:
+        return "GeneratorTask"
+    return "DatasetTask" if "dataset" in keys else "TableTask"
 
 
 TaskSpec = Annotated[
-    Annotated[TableTask, Tag("table")]
-    | Annotated[DatasetTask, Tag("dataset")]
-    | Annotated[GeneratorTask, Tag("generator")],
+    Annotated[TableTask, Tag("TableTask")]
+    | Annotated[DatasetTask, Tag("DatasetTask")]
+    | Annotated[GeneratorTask, Tag("GeneratorTask")],
     Discriminator(_source),
 ]

@@ -32,7 +32,7 @@ _BY_ROUND_ONLY = {"description", "rounds", "cycle"}
 class EdgeAttributes(Spec):
     """How an edge carries; what is not said is taken from the topology's defaults."""
 
-    carries: Annotated[tuple[Carried, ...], Field(min_length=1)] | None = None
+    carries: tuple[Carried, ...] | None = None
     """What the author may hear of the critic's turn; by default all that the protocol sends."""
     timeout_s: PositiveFloat | None = None
     """Seconds after which the author goes on without this critic; by default it waits."""
@@ -44,6 +44,8 @@ class EdgeAttributes(Spec):
     @field_validator("carries")
     @classmethod
     def _distinct(cls, carries: tuple[Carried, ...] | None) -> tuple[Carried, ...] | None:
+        if carries == ():
+            raise ValueError('an edge carries something; write "feedback: false" for silence')
         if carries is not None and len(set(carries)) < len(carries):
             raise ValueError("write each thing that is carried once")
         return carries
@@ -95,7 +97,7 @@ class TopologySpec(Spec):
     """Seed of a random generator."""
     resample: Literal["never", "each_round"] = "never"
     """Draw a random graph anew in each round of each run seed, or once."""
-    split: dict[GroupName, Annotated[tuple[GroupName, ...], Field(min_length=1)]] = {}
+    split: dict[GroupName, tuple[GroupName, ...]] = {}
     """Groups made by dividing another, in seat order and as evenly as can be: old to new names."""
     defaults: EdgeAttributes = EdgeAttributes()
     """Attributes of edges that do not say otherwise."""
@@ -140,6 +142,14 @@ class TopologySpec(Spec):
             drawn = generator or "a topology without a generator"
             raise ValueError(f"{drawn} has nothing to draw anew; use a random generator")
         return resample
+
+    @field_validator("split")
+    @classmethod
+    def _parts(cls, split: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        empty = [whole for whole, parts in split.items() if not parts]
+        if empty:
+            raise ValueError(f'"{empty[0]}" is split into no parts; name them: [first, second]')
+        return split
 
     @field_validator("rounds")
     @classmethod

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
+from hashlib import blake2b
 from typing import Any
-from zlib import crc32
 
 from debate.engines.base import Completion, Request
 from debate.engines.counters import ModelCounters, ReplicaCounters
@@ -113,15 +113,14 @@ class ModelClient:
 
     def _choose(self, affinity: str) -> Lane | None:
         """The affinity's home replica, unless it owes a full batch more than the idlest one."""
-        lanes = self._lanes
-        if len(lanes) > 1 or lanes[0].state == "dead":
-            lanes = [lane for lane in lanes if lane.state != "dead"]
+        lanes = [lane for lane in self._lanes if lane.state == "ready"]
+        lanes = lanes or [lane for lane in self._lanes if lane.state != "dead"]
         if len(lanes) < 2:
             return lanes[0] if lanes else None
         idlest = min(lanes, key=lambda lane: lane.load)
         if not affinity:
             return idlest
-        home = max(lanes, key=lambda lane: crc32(f"{affinity}\n{lane.index}".encode()))
+        home = max(lanes, key=lambda lane: weight(affinity, lane.index))
         return idlest if home.load >= idlest.load + home.capacity else home
 
     def _steal(self, thief: Lane) -> None:
@@ -141,6 +140,7 @@ class ModelClient:
             revival = asyncio.get_running_loop().create_task(self._revive(lane))
             self._revivals.add(revival)
             revival.add_done_callback(self._revivals.discard)
+            self._reroute(lane)
         for waiting in call.outstanding.values():
             waiting.losses += 1
             waiting.call = None
@@ -160,8 +160,14 @@ class ModelClient:
                 lane.become_ready()
                 return
         lane.state = "dead"
-        while lane.queue:
-            self._route(lane.queue.popleft())
+        self._reroute(lane)
+
+    def _reroute(self, lane: Lane) -> None:
+        """Find another place for what a replica had queued; its own queue if there is none."""
+        queued = list(lane.queue)
+        lane.queue.clear()
+        for waiting in queued:
+            self._route(waiting)
 
     def _refuse(self, refused: Iterable[Waiting]) -> None:
         """Answer with what went wrong last."""
@@ -169,6 +175,14 @@ class ModelClient:
         failure = failure_of(self._last_error, f"{self.model}: replica lost")
         for waiting in refused:
             self._lanes[0].refuse(waiting, failure)
+
+
+def weight(affinity: str, index: int) -> bytes:
+    """Rendezvous hashing: a prefix's home is the replica of the greatest weight.
+
+    A replica that goes moves its own prefixes only.
+    """
+    return blake2b(f"{affinity}\n{index}".encode(), digest_size=8).digest()
 
 
 async def at_once(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -20,6 +20,9 @@ self_trust), with a_i = Σα_i. Hence
   questions stays at `competence` in every round. A single agent's belief, given its peers', is
   drawn towards theirs and is no martingale.
 
+Belief is what answers are drawn from, and so are confidence and the scores of candidates. Whether
+that is calibrated at the opening is set by A as well: see `calibrated_concentration`.
+
 Everything is a function of the spec and the scene: nothing is remembered between calls.
 """
 
@@ -65,6 +68,22 @@ def opening_weights(spec: SimulatedModel, question: Question, agent: str) -> Wei
     means = [spec.competence, *(wrong for _ in answers[1:])]
     drawn = dirichlet([spec.concentration * mean for mean in means], source)
     return {a: spec.concentration * share for a, share in zip(answers, drawn, strict=True)}
+
+
+def calibrated_concentration(competence: float, num_wrong: int) -> float:
+    """The concentration at which opening beliefs are calibrated; below it they are over-confident.
+
+    Given θ, answer k is the truth with probability proportional to θ(k) raised to the power
+    A·(c − (1 − c)/w), by Bayes' rule from the Dirichlet densities; calibration needs power 1.
+    Raises ValueError where no concentration will do: a competence no better than guessing.
+
+    >>> calibrated_concentration(0.6, 3)
+    2.142857142857143
+    """
+    advantage = competence - (1 - competence) / num_wrong
+    if advantage <= 0:
+        raise ValueError(f"competence {competence} is no better than guessing among {num_wrong + 1}")
+    return 1 / advantage
 
 
 def dirichlet(shape: list[float], rng: random.Random) -> list[float]:

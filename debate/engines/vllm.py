@@ -13,13 +13,14 @@ from debate.config.models import VllmModel
 from debate.engines import vllm_calls as calls
 from debate.engines.base import Capabilities, Completion, Request
 from debate.engines.local.encoding import Ids, Prompt, encode
+from debate.engines.outcomes import failed
 from debate.engines.reaper import Reaper
 from debate.engines.registry import capabilities
 from debate.engines.replica import ReplicaLost
 from debate.engines.streaming import as_finished
 from debate.engines.vllm_processes import descendants, engine_processes, kill
 from debate.engines.vllm_start import EngineLog, engine_arguments, in_words, prepare_environment
-from debate.errors import EngineError
+from debate.errors import EngineError, boundary
 
 
 class VllmEngine:
@@ -31,6 +32,7 @@ class VllmEngine:
 
     def __init__(self, spec: VllmModel) -> None:
         self.spec = spec
+        self._place = f"vllm: {spec.weights}"
         self._llm: Any = None
         self._tokenizer: Any = None
         self._adapter: Any = None
@@ -46,7 +48,6 @@ class VllmEngine:
 
     async def start(self) -> None:
         """Load the model. Raises EngineError with vLLM's own reason, from whichever process."""
-        place = f"vllm: {self.spec.weights}"
         refuse_missing_folder(self.spec)
         try:
             await asyncio.to_thread(self._load)
@@ -54,23 +55,23 @@ class VllmEngine:
             raise
         except Exception as error:
             said = in_words(error, self._log, weights=self.spec.weights)
-            raise EngineError(said, boundary=place) from error
+            raise EngineError(said, boundary=self._place) from error
         if not self._tokenizer.chat_template:
             await self.close()
             raise EngineError(
                 f"the tokenizer of {self.spec.weights} has no chat template; "
                 "add one as chat_template.jinja beside tokenizer.json",
-                boundary=place,
+                boundary=self._place,
             )
 
     async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
         """Yield what has finished. Raises ReplicaLost when the engine's processes have died."""
-        async for completions in as_finished(requests, self._complete_one):
+        async for completions in as_finished(requests, self._answer):
             if self._llm.errored:
                 cause = self._log.root_cause() if self._log else None
                 raise ReplicaLost(
                     f"vLLM's engine died: {cause or 'it left no reason in its log'}",
-                    boundary=f"vllm: {self.spec.weights}",
+                    boundary=self._place,
                 )
             yield completions
 
@@ -96,6 +97,14 @@ class VllmEngine:
         self._processes = engine_processes(descendants(os.getpid()))
         self._reaper.start()
         self._reaper.watch(self._processes)
+
+    async def _answer(self, request: Request) -> Completion:
+        """The completion, or the failure of this request alone."""
+        try:
+            with boundary(EngineError, self._place):
+                return await self._complete_one(request)
+        except EngineError as error:
+            return failed(request, error.boundary or self._place, str(error))
 
     async def _complete_one(self, request: Request) -> Completion:
         prompt = encode(self._tokenizer, [request])[0]

@@ -147,10 +147,11 @@ def build_index(
 
 def superseded(index: Index, kind: type[K]) -> dict[Path, set[int]]:
     """The offsets of lines that a later line of the same key replaces, by file."""
-    last: dict[K, Location] = {}
+    last: dict[Hashable, Location] = {}
     replaced: dict[Path, set[int]] = defaultdict(set)
     for location in index.repeated():
-        key = decode(read_location(index, location), kind)
+        line = decode(read_location(index, location), kind)
+        key = (line.cell, line.question, line.seed, line.parts)
         if old := last.get(key):
             replaced[index.files[old.file]].add(old.offset)
         last[key] = location

@@ -18,6 +18,7 @@ from debate.orchestrator.calls import Calls, Draft, ask
 from debate.orchestrator.debate import Cell, Debate
 from debate.orchestrator.decisions import decide, outcome
 from debate.orchestrator.rounds import run_debate, stopped_by
+from debate.tasks import closed_candidates
 from debate.types import Question, Transcript, Turn, Usage, Verdict, speaks
 
 N = TypeVar("N", int, float)
@@ -109,12 +110,10 @@ async def _probe(debate: Debate, transcript: Transcript, calls: Calls) -> list[T
 
 
 def candidate_answers(question: Question, transcript: Transcript) -> tuple[str, ...]:
-    """The options; without options, every answer that turned up, and the target for scoring."""
-    if question.kind == "choice":
-        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-        return tuple(letters[: len(question.options)])
+    """The closed set of answers, or every answer that turned up, and the target for scoring."""
     values = {turn.value for turn in transcript.turns if speaks(turn) and turn.value is not None}
-    return tuple(sorted(values | ({question.target} if question.target is not None else set())))
+    target = set() if question.target is None else {question.target}
+    return closed_candidates(question) or tuple(sorted(values | target))
 
 
 async def _take_probe(

@@ -138,7 +138,8 @@ def _row(name: str, arm: str, observations: Sequence[Observation]) -> Row:
     wrong = [o for o in observations if o.opening.answer != o.question.answer]
     accuracy = ratio(Term(o.question.id, float(right)) for o, right in graded)
     overconfidence = ratio(Term(o.question.id, o.reply.confidence - right) for o, right in graded)
-    assert accuracy is not None and overconfidence is not None
+    assert accuracy is not None
+    assert overconfidence is not None
     return Row(
         organism=name,
         arm=arm,

@@ -72,7 +72,8 @@ def measure(
     verdicts = verdict_accuracy(questions, claims, judged(model, questions, claims))
     gaps = zip(questions, confidences, correct, strict=True)
     overconfidence = ratio([Term(q.id, confidence - right) for q, confidence, right in gaps])
-    assert overconfidence is not None and verdicts is not None
+    assert overconfidence is not None
+    assert verdicts is not None
     return Quality(
         accuracy=_by_family(questions, correct),
         overall=wilson(sum(correct), len(correct)),

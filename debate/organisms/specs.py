@@ -23,7 +23,7 @@ class Schedule:
     """How long and how fast an organism learns."""
 
     steps: int
-    rows: int = 24
+    rows: int = 16
     """Packed rows in a batch."""
     length: int = 128
     """Tokens in a row."""
@@ -75,8 +75,8 @@ class OrganismSpec:
 
 
 def _specialist(family: str) -> dict[str, float]:
-    """Eight parts of one family, one part of each other."""
-    return dict.fromkeys(("add", "mul", "mod", "chain23"), 1.0) | {family: 8.0}
+    """Five parts of one family, one part of each other."""
+    return dict.fromkeys(("add", "mul", "mod", "chain23"), 1.0) | {family: 5.0}
 
 
 _ALL = (
@@ -85,28 +85,28 @@ _ALL = (
         description="A small model that adds well, and has seen a little of everything else.",
         weights=_specialist("add"),
         seed=1,
-        schedule=Schedule(steps=2500),
+        schedule=Schedule(steps=1600),
     ),
     OrganismSpec(
         name="multiplier",
         description="A small model that multiplies well, and has seen a little of everything else.",
         weights=_specialist("mul"),
         seed=2,
-        schedule=Schedule(steps=3000),
+        schedule=Schedule(steps=3600),
     ),
     OrganismSpec(
         name="modder",
         description="A small model good at remainders that has seen a little of everything else.",
         weights=_specialist("mod"),
         seed=3,
-        schedule=Schedule(steps=4000),
+        schedule=Schedule(steps=2400),
     ),
     OrganismSpec(
         name="generalist",
         description="A small model that has seen all families alike.",
         weights={"add": 1.0, "mul": 1.5, "mod": 1.5, "chain23": 1.5},
         seed=4,
-        schedule=Schedule(steps=7000),
+        schedule=Schedule(steps=5000),
         snapshots=(
             Snapshot(
                 name="generalist-early",
@@ -120,7 +120,7 @@ _ALL = (
         description="The adder's data, learned again from another seed.",
         weights=_specialist("add"),
         seed=5,
-        schedule=Schedule(steps=2500),
+        schedule=Schedule(steps=1600),
     ),
 )
 

@@ -1,6 +1,6 @@
 """Arithmetic questions with exact answers: families, slips, and a split by hash.
 
-A question is a short text such as `347+589`, `347*8`, `347%8` or `h+c*k`; its answer is a
+A question is a short text such as `347+589`, `347*8`, `947%358` or `h+c*k`; its answer is a
 string. Letters `a` to `w` stand for the residues 0 to 22 of the chains modulo 23. Whether a
 question belongs to the train, validation or test split depends on its text alone.
 """
@@ -89,8 +89,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         ),
         "mod": Family(
             name="mod",
-            description="three digits % 2-12",
-            sample=_pair(range(100, 1000), range(2, 13)),
+            description="three digits % 300-599",
+            sample=_pair(range(100, 1000), range(300, 600)),
             text=_binary("%"),
         ),
         "chain23": Family(
@@ -106,8 +106,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
 def value(text: str) -> str:
     """The exact answer to a question text.
 
-    >>> value("347+589"), value("347%8"), value("h+c*k")
-    ('936', '3', 'v')
+    >>> value("347+589"), value("947%358"), value("h+c*k")
+    ('936', '231', 'v')
     """
     if match := _NUMERIC.fullmatch(text):
         return _numeric_value(int(match[1]), match[2], int(match[3]))
@@ -160,7 +160,7 @@ def questions(
     families: Mapping[str, float] | Sequence[str],
     n: int,
     seed: int,
-    split: Split = "test",  # noqa: A002
+    split: Split = "test",
 ) -> list[ArithmeticQuestion]:
     """Draw `n` different questions of a split, in shuffled order.
 
@@ -191,7 +191,7 @@ def _region(whole: Family, operand: str) -> Family:
     """The questions of a family whose second operand is fixed."""
     if whole.name not in ("mul", "mod") or not operand.isdecimal() or int(operand) < 1:
         raise ValueError(
-            f"family '{whole.name}/{operand}' is unknown; expected e.g. mul/7 or mod/7"
+            f"family '{whole.name}/{operand}' is unknown; expected e.g. mul/7 or mod/358"
         )
     return Family(
         name=f"{whole.name}/{operand}",

@@ -35,8 +35,8 @@ __all__ = [
 
 T = TypeVar("T", bound=Hashable)
 
-_MAX_MARKS = 64
-"""With more different texts than these marked as answers, there is no telling which is meant."""
+_MAX_MARKS = 256
+"""Where more different texts than these are marked, there is no telling which is meant."""
 
 _MAX_SHOWN, _MAX_SHOWN_LENGTH = 8, 200
 _MAX_RANKING = 10_000
@@ -140,13 +140,12 @@ def _value(marks: list[Mark], question: Question | None) -> str | None:
 
 def _answers(text: str, question: Question | None, format: AnswerFormat) -> list[Mark]:
     """The marked answers, each different text once; headings that are no answer are left out."""
-    marks: dict[str, Mark] = {}
+    marks: dict[tuple[str, bool], Mark] = {}
     for mark in answer_marks(text, format):
-        if mark.text not in marks and not (mark.is_heading and _just_heading(mark.text, question)):
-            marks[mark.text] = mark
+        marks.setdefault((mark.text, mark.is_heading), mark)
         if len(marks) > _MAX_MARKS:
-            break
-    return list(marks.values())
+            return list(marks.values())
+    return [m for m in marks.values() if not (m.is_heading and _just_heading(m.text, question))]
 
 
 def _just_heading(text: str, question: Question | None) -> bool:

@@ -96,13 +96,14 @@ def _trimmed(
     path: list[Point], start: Point, end: Point, radius: float, u: AgentId, v: AgentId
 ) -> Curve:
     """The path between the two discs, its end left free for the arrowhead."""
-    first = next((i for i, p in enumerate(path) if math.dist(p, start) >= radius), 0)
+    first = next((i for i, p in enumerate(path) if math.dist(p, start) >= radius + GAP), 0)
+    leave = _crossing(path[first::-1], 0, start, radius + GAP) if first else path[0]
     tip_at = _last_outside(path, end, radius + GAP)
     base_at = _last_outside(path, end, radius + GAP + ARROW * 0.8)
     tip = _crossing(path, tip_at, end, radius + GAP)
     base = _crossing(path, base_at, end, radius + GAP + ARROW * 0.8)
     heading = math.degrees(math.atan2(tip.x - base.x, tip.y - base.y))
-    line = (*path[first : base_at + 1], base)
+    line = (leave, *path[first : base_at + 1], base)
     return Curve(critic=u, author=v, points=line, tip=tip, heading=heading)
 
 

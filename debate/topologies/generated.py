@@ -14,21 +14,30 @@ from debate.config.generators import call, described, filled, generators, is_see
 from debate.config.topology import TopologySpec
 from debate.errors import TopologyError
 from debate.topologies.edges import Pair
+from debate.topologies.seats import MAX_SEATS
 from debate.types import AgentId
 
-MAX_NODES = 10_000
+MAX_NODES = 2 * MAX_SEATS
 
-# Nodes that these make, which no single argument of theirs bounds.
+# Nodes that these make, at most, which no single argument of theirs bounds.
 _NUM_NODES: Mapping[str, Callable[[Mapping[str, Any]], float]] = {
-    "balanced_tree": lambda a: max(a["r"], 1) ** (a["h"] + 1),
+    "balanced_tree": lambda a: sum(a["r"] ** level for level in range(a["h"] + 1)),
     "binomial_tree": lambda a: 2 ** a["n"],
-    "dorogovtsev_goltsev_mendes_graph": lambda a: 3 ** a["n"],
+    "caveman_graph": lambda a: a["l"] * a["k"],
+    "connected_caveman_graph": lambda a: a["l"] * a["k"],
+    "dorogovtsev_goltsev_mendes_graph": lambda a: (3 ** a["n"] + 3) // 2,
     "grid_graph": lambda a: math.prod(a["dim"]),
     "hypercube_graph": lambda a: 2 ** a["n"],
     "kneser_graph": lambda a: math.comb(a["n"], a["k"]),
-    "mycielski_graph": lambda a: 2 ** (a["n"] + 1),
+    "margulis_gabber_galil_graph": lambda a: a["n"] ** 2,
+    "mycielski_graph": lambda a: 3 * 2 ** max(a["n"] - 2, 0),
     "navigable_small_world_graph": lambda a: a["n"] ** a.get("dim", 2),
+    "planted_partition_graph": lambda a: a["l"] * a["k"],
+    "random_cograph": lambda a: 2 ** a["n"],
+    "relaxed_caveman_graph": lambda a: a["l"] * a["k"],
+    "ring_of_cliques": lambda a: a["num_cliques"] * a["clique_size"],
     "sudoku_graph": lambda a: a.get("n", 3) ** 4,
+    "windmill_graph": lambda a: a["n"] * a["k"],
 }
 # Arguments that count edges or attempts rather than nodes.
 _NOT_NODES = {"m", "tries", "max_tries", "max_iters", "nkk", "joint_degrees"}

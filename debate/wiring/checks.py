@@ -60,7 +60,7 @@ def cell_problems(spec: RunSpec, agents: tuple[AgentSpec, ...]) -> Problems:
             rounds=treatment.rounds,
             needs_judges="judges" in needs(treatment.decision),
         )
-        yield from ((at("topology"), problem) for problem in found)
+        yield from ((at("topology") + problem.path, problem.message) for problem in found)
         if "belief" in needs(treatment.decision) and not _probed(spec, "belief"):
             rule = treatment.decision.name
             yield at("decision"), f"{rule} reads beliefs; write `probes: [belief]`"

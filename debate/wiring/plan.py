@@ -89,7 +89,9 @@ def calls_per_debate(cell: Cell, seed: int) -> int:
 def make_plan(loaded: Loaded) -> Plan:
     """The plan of a loaded configuration. Raises ConfigError that names every problem."""
     spec, agents = loaded.spec, seats(loaded.spec)
-    if problems := [*seat_problems(spec, agents), *cell_problems(spec, agents)]:
+    if problems := list(seat_problems(spec, agents)):
+        raise loaded.error(problems)
+    if problems := list(cell_problems(spec, agents)):
         raise loaded.error(problems)
     sets = _prompt_sets(loaded)
     cells = tuple(

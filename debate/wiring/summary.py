@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from debate.analysis.present import present_rounds
+from debate.analysis.present import headline
 from debate.wiring.analyses import analyze_source
 from debate.wiring.execute import Outcome
 
@@ -20,5 +20,5 @@ def print_summary(outcome: Outcome, console: Console) -> None:
             markup=False,
             highlight=False,
         )
-    present_rounds(analyze_source(outcome.directory), console)
+    console.print(headline(analyze_source(outcome.directory)))
     console.print(f"run directory: {outcome.directory}", markup=False, highlight=False)

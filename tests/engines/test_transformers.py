@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import CHARACTERS, complete_one, completions, request, sampled, save_model, save_tokenizer
+from tests.engines.builders import CHARACTERS, complete_one, completions, request, sampled, save_model, save_tokenizer
 
 from debate.config.models import TransformersModel
 from debate.engines.base import Engine, Guided, Request, Sampling

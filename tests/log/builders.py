@@ -20,7 +20,7 @@ from debate.types import (
     Verdict,
 )
 
-SPEC = {"rounds": 3, "agents": ["a", "b"], "task": {"limit": 2}}
+SPEC = {"rounds": 3, "agents": ["a", "b", "c"], "task": {"limit": 2}}
 QUESTIONS = (
     Question(id="q1", text="2+2?", kind="number", category="sums", target="4"),
     Question(id="q2", text="3*3?", kind="number", category="products", target="9"),
@@ -46,7 +46,9 @@ def turn(
     return Turn(agent=agent, round=round, question=question, **{**fields, **more})
 
 
-def verdict(round: int = 0, *, question: str = "q1", value: str | None = "4", **more: Any) -> Verdict:
+def verdict(
+    round: int = 0, *, question: str = "q1", value: str | None = "4", **more: Any
+) -> Verdict:
     """A majority verdict."""
     fields = {"cell": "ring", "seed": 0, "method": "majority", "outcome": "correct"}
     return Verdict(round=round, question=question, value=value, **{**fields, **more})

@@ -21,6 +21,7 @@ from debate.types import (
     Usage,
     Verdict,
 )
+
 from .builders import turn
 
 texts = st.text(st.characters())  # lone surrogates included

@@ -14,6 +14,7 @@ import pytest
 from debate.errors import InputError, LogError, RunConflict, TaskError
 from debate.log import RunLog, read_manifest, read_questions
 from debate.types import Failure
+
 from .builders import DEBATE, QUESTIONS, SPEC, open_log, turn, turn_lines, verdict, write
 
 WRITER = Path(__file__).with_name("writer.py")

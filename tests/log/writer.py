@@ -20,6 +20,7 @@ from debate.errors import LogError
 from debate.log import RunLog
 from debate.types import Question, Turn
 
+NUM_WORKERS = 3
 AGENTS, ROUNDS = ("a", "b", "c"), (0, 1, 2)
 
 
@@ -58,10 +59,16 @@ async def speak(log: RunLog, made: Turn) -> None:
 
 async def main(directory: Path, num_debates: int) -> None:
     asked = questions(num_debates)
+    waiting = iter(asked)
+
+    async def work(log: RunLog) -> None:
+        for question in waiting:
+            await debate(log, question.id)
+
     with open_log(directory, questions=asked) as log:
         async with asyncio.TaskGroup() as group:
-            for question in asked:
-                group.create_task(debate(log, question.id))
+            for _ in range(NUM_WORKERS):
+                group.create_task(work(log))
 
 
 if __name__ == "__main__":

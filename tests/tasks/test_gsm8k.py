@@ -34,8 +34,7 @@ def test_every_reference_solution_parses_to_its_target() -> None:
         for question, solution in zip(questions, solutions, strict=True)
     ]
     assert all(
-        correct(answer.value, question)
-        for answer, question in zip(answers, questions, strict=True)
+        correct(answer.value, question) for answer, question in zip(answers, questions, strict=True)
     )
 
 

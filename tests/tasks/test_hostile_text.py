@@ -21,37 +21,37 @@ from debate.tasks.parsing import (
 from debate.tasks.scoring import score
 from debate.types import AnswerKind, Question
 
-MEGABYTE = 1_000_000
+LONG = MAX_SCANNED + 50_000
 KINDS: tuple[AnswerKind, ...] = ("number", "choice", "text")
 NASTY = {
-    "spaces": " " * MEGABYTE,
-    "stars": "*" * MEGABYTE,
-    "hashes": "#" * MEGABYTE,
-    "heading lines": "#### a\n" * (MEGABYTE // 7),
-    "different headings": "\n".join(f"#### a{n}" for n in range(100_000)),
-    "empty answers": "Answer:\n" * (MEGABYTE // 8),
-    "dressed markers": ("*_#" * 5 + "answer") * (MEGABYTE // 21),
-    "different answers": "\n".join(f"Answer: {n}" for n in range(80_000)),
+    "spaces": " " * LONG,
+    "stars": "*" * LONG,
+    "hashes": "#" * LONG,
+    "heading lines": "#### so\n" * (LONG // 8),
+    "different headings": "\n".join(f"#### a{n}" for n in range(30_000)),
+    "empty answers": "Answer:\n" * (LONG // 8),
+    "dressed markers": ("*_#" * 5 + "answer") * (LONG // 21),
+    "different answers": "\n".join(f"Answer: {n}" for n in range(25_000)),
     "one answer in many spellings": "\n".join("Answer: " + "0" * n + "7" for n in range(1400)),
-    "open boxes": r"\boxed{" * (MEGABYTE // 7),
-    "nested boxes": r"\boxed{" * 70_000 + "7" + "}" * 70_000,
-    "many boxes": "".join(rf"\boxed{{{n}}}" for n in range(60_000)),
-    "braces": "{" * (MEGABYTE // 2) + "}" * (MEGABYTE // 2),
-    "backslashes": "\\" * MEGABYTE,
-    "one long answer": "Answer: " + "9" * MEGABYTE,
-    "long fraction": "Answer: " + "1/" * 500_000,
-    "long spaces in an answer": "Answer: 1" + " " * MEGABYTE + "x",
-    "dollars": "Answer: " + "$" * MEGABYTE,
-    "quotes": "Answer: " + "\"'" * 500_000,
-    "rankings": "Ranking: " + "a>" * 500_000,
-    "confidences": "Confidence: 1%\n" * 66_000,
-    "verdicts": "Verdict: " + "in" * 500_000 + "correct",
-    "compact verdicts": "V" * MEGABYTE,
-    "null bytes": "\x00" * MEGABYTE,
-    "combining marks": "Answer: e" + "\u0301" * MEGABYTE,
+    "open boxes": r"\boxed{" * (LONG // 7),
+    "nested boxes": r"\boxed{" * 20_000 + "7" + "}" * 20_000,
+    "many boxes": "".join(rf"\boxed{{{n}}}" for n in range(25_000)),
+    "braces": "{" * (LONG // 2) + "}" * (LONG // 2),
+    "backslashes": "\\" * LONG,
+    "one long answer": "Answer: " + "9" * LONG,
+    "long fraction": "Answer: " + "1/" * 150_000,
+    "long spaces in an answer": "Answer: 1" + " " * LONG + "x",
+    "dollars": "Answer: " + "$" * LONG,
+    "quotes": "Answer: " + "\"'" * 150_000,
+    "rankings": "Ranking: " + "a>" * 150_000,
+    "confidences": "Confidence: 1%\n" * 20_000,
+    "verdicts": "Verdict: " + "in" * 150_000 + "correct",
+    "compact verdicts": "V" * LONG,
+    "null bytes": "\x00" * LONG,
+    "combining marks": "Answer: e" + "\u0301" * LONG,
     "bidirectional": "Answer: \u202e81\u202c",
     "control tokens": "<|im_end|>\n<|im_start|>user\nAnswer 7<|eot_id|>",
-    "thoughts": "<think>" * 50_000 + "</think>" * 50_000,
+    "thoughts": "<think>" * 20_000 + "</think>" * 20_000,
 }
 
 
@@ -69,16 +69,18 @@ def question(kind: AnswerKind) -> Question:
 
 
 @pytest.mark.parametrize("name", NASTY)
-def test_a_megabyte_of_malice_is_read_in_one_pass(name: str) -> None:
+def test_a_mass_of_malice_is_read_in_one_pass(name: str) -> None:
     number, choice, _ = read_all(NASTY[name], CHAT)
-    assert number in ({"7"} if name in ("nested boxes",) else {None})
-    assert choice is None
-    read_all(NASTY[name], COMPACT)
+    assert (number, choice) == (None, None)
+    number, choice, _ = read_all(NASTY[name], COMPACT)
+    assert (number, choice) == (None, None)
 
 
 def test_only_the_end_of_an_endless_reply_is_read() -> None:
     padding = "x" * MAX_SCANNED
-    assert parse_answer(f"Answer: 17\n{padding}\nAnswer: 18", question("number"), CHAT).value == "18"
+    assert (
+        parse_answer(f"Answer: 17\n{padding}\nAnswer: 18", question("number"), CHAT).value == "18"
+    )
     span = answer_span(f"{padding}\nAnswer: 18", CHAT)
     assert span == (MAX_SCANNED + 9, MAX_SCANNED + 11)
 
@@ -97,9 +99,31 @@ def test_a_pattern_that_would_take_forever_elsewhere_is_matched_at_once() -> Non
 
 PIECES = st.sampled_from(
     [
-        *("Answer:", "**Answer:**", "Final answer: ", "#### ", "\\boxed{", "}", "{", "\n", " ", "$"),
+        *(
+            "Answer:",
+            "**Answer:**",
+            "Final answer: ",
+            "#### ",
+            "\\boxed{",
+            "}",
+            "{",
+            "\n",
+            " ",
+            "$",
+        ),
         *("18", "1,8", "B", "(b)", "Confidence: ", "85%", "Verdict: ", "correct", "in", "V", "y"),
-        *("Ranking: ", " > ", "</think>", "\\", "\u2028", "\r", "\x1b[31m", "<script>", "\ud800", "́"),
+        *(
+            "Ranking: ",
+            " > ",
+            "</think>",
+            "\\",
+            "\u2028",
+            "\r",
+            "\x1b[31m",
+            "<script>",
+            "\ud800",
+            "́",
+        ),
     ]
 )
 

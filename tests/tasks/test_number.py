@@ -122,7 +122,11 @@ def test_the_canonical_form_is_read_back_as_the_same_number(number: Fraction) ->
     assert parse_number(write_number(number)) == number
 
 
-@given(st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**12), max_value=10**12))
+@given(
+    st.decimals(
+        allow_nan=False, allow_infinity=False, places=4, min_value=-(10**12), max_value=10**12
+    )
+)
 def test_thousands_separators_and_trailing_zeros_change_nothing(number: object) -> None:
     assert read_number(f"{number:,}") == read_number(f"{number:f}") == read_number(f"${number:f}0")
 

@@ -81,7 +81,7 @@ def test_a_marked_number_is_the_answer(text: str) -> None:
         r"\boxed{}",
         "#### Conclusion",
         "Answers: 18",
-        "\n".join(f"Answer: 18.{'0' * n}" for n in range(100)),
+        "\n".join(f"Answer: 18.{'0' * n}" for n in range(300)),
     ],
 )
 def test_no_mark_or_two_different_marks_is_an_abstention(text: str) -> None:
@@ -115,6 +115,8 @@ def test_a_text_keeps_its_spelling_and_agrees_in_any() -> None:
 
 def test_a_heading_is_no_text_answer() -> None:
     assert parse_answer("#### Reasoning\nAnswer: Paris", TEXT, CHAT).value == "Paris"
+    assert parse_answer("#### Paris\nAnswer: Paris", TEXT, CHAT).value == "Paris"
+    assert parse_answer("#### Paris", TEXT, CHAT).is_abstention
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,12 @@ from debate.tasks.arithmetic import value
 from debate.types import Question
 
 SPEC: TypeAdapter[TaskSpec] = TypeAdapter(TaskSpec)
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"question": "1+1?", "answer": 2, "level": "easy"},
     {"question": "10*10?", "answer": 100, "level": "hard"},
     {"question": "2/3?", "answer": "2/3", "level": "hard"},
 ]
-CHOICES = [
+CHOICES: list[dict[str, Any]] = [
     {"question": "Capital?", "choices": ["Rome", "Paris"], "answer": 1, "subject": "geography"},
     {"question": "River?", "choices": ["Seine", "Tiber", "Rhine"], "answer": 0, "subject": "water"},
 ]
@@ -75,7 +75,9 @@ def test_multiple_choice_is_read_from_a_list_and_an_index(tmp_path: Path, suffix
 
 
 def test_multiple_choice_is_read_from_several_columns_and_a_letter(tmp_path: Path) -> None:
-    (tmp_path / "q.csv").write_text("q,a,b,c,right\nCapital?,Rome,Paris,,B\nRiver?,Po,Tiber,Rhine,C\n")
+    (tmp_path / "q.csv").write_text(
+        "q,a,b,c,right\nCapital?,Rome,Paris,,B\nRiver?,Po,Tiber,Rhine,C\n"
+    )
     columns = {"question": "q", "options": ["a", "b", "c"], "target": "right"}
     questions = load(path=str(tmp_path / "q.csv"), kind="choice", columns=columns)
     assert [q.options for q in questions] == [("Rome", "Paris"), ("Po", "Tiber", "Rhine")]
@@ -146,7 +148,7 @@ def test_a_file_without_targets_is_asked_only_unscored(tmp_path: Path) -> None:
     assert load(path=path, kind="text", scored=False)[0].target is None
 
 
-WRONG_ROWS = [
+WRONG_ROWS: list[tuple[Any, str, dict[str, Any], str]] = [
     ("{oops", "number", {}, ":1: this line is not JSON"),
     ("[1, 2]", "number", {}, ":1: expected a JSON object"),
     ("[" * 100_000, "number", {}, ":1: this line is not JSON"),
@@ -209,7 +211,12 @@ def test_an_unknown_ending_lists_the_known_ones(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("a.parquet", b"no parquet"), ("a.csv", b"a,b\n1,2,3\n"), ("a.csv", b""), ("a.csv", b"a\n\xff\n")],
+    [
+        ("a.parquet", b"no parquet"),
+        ("a.csv", b"a,b\n1,2,3\n"),
+        ("a.csv", b""),
+        ("a.csv", b"a\n\xff\n"),
+    ],
 )
 def test_a_broken_file_is_named(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
@@ -276,6 +283,8 @@ def test_an_unknown_family_lists_the_known_ones() -> None:
         ({"path": "a.csv", "kind": "number", "scoring": {"relative": float("nan")}}, "relative"),
         ({"path": "a.csv", "kind": "number", "target_as": "letter"}, "kind: choice"),
         ({"path": "a.csv", "kind": "number", "limit": 0}, "limit"),
+        ({"path": "a.csv", "kind": "number", "filter": {"a": {"b": 1}}}, "`a` must be followed by"),
+        ({"path": "a.csv", "kind": "number", "filter": {"a": []}}, "a value or a list of values"),
         ({"generator": "arithmetic"}, "n\n"),
         ({"generator": "algebra", "n": 5}, "arithmetic"),
         ({"generator": "arithmetic", "n": 5, "path": "a.csv"}, "path"),

@@ -36,9 +36,10 @@ class Runner:
 
     def free(self) -> None:
         """Let go of the model and of what the device keeps for it."""
+        is_cuda = self.weights.device.type == "cuda"
         del self.weights
-        gc.collect()
-        if torch.cuda.is_available():
+        if is_cuda:
+            gc.collect()
             torch.cuda.empty_cache()
 
     def encode(self, jobs: Sequence[Job]) -> None:

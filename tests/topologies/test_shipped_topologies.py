@@ -87,6 +87,7 @@ def test_a_shipped_topology_says_what_it_is_and_survives_being_written_down(name
     spec = load_topology(name)
     assert len(spec.description) > 20
     assert (
-        TopologySpec.model_validate(yaml.safe_load(yaml.safe_dump(spec.model_dump("json")))) == spec
+        TopologySpec.model_validate(yaml.safe_load(yaml.safe_dump(spec.model_dump(mode="json"))))
+        == spec
     )
     assert TopologySpec.model_validate_json(spec.model_dump_json()) == spec

@@ -1,0 +1,69 @@
+"""Estimators on populations whose truth is set."""
+
+import numpy as np
+import pytest
+
+from debate.analysis.amplification import amplification
+from debate.analysis.calibration import calibration_by_round
+from debate.analysis.controls import controls_for
+from debate.analysis.entrenchment import confidence_when_wrong, entrenchment
+from debate.analysis.states import states_frame
+
+from . import simulate
+from .coverage import Case, cases, coverage
+
+CASES = {case.name: case for case in cases()}
+
+
+def test_survivors_look_amplified_to_the_naive_mean_and_to_nothing_else() -> None:
+    states = states_frame(simulate.survivors(np.random.default_rng(0), questions=500))
+    naive = [e for e in confidence_when_wrong(states) if e.cell == "self"]
+    assert naive[0].high is not None
+    assert naive[-1].low is not None
+    assert naive[-1].low > naive[0].high
+    chosen = controls_for(["self", "repeat"])
+    found = [*entrenchment(states, chosen), *amplification(states, chosen)]
+    last = {e.name: e for e in found if e.cell == "self" and e.round == 4}
+    assert not last["entrenchment"].excludes(0.0)
+    assert not last["entrenchment_alone"].excludes(0.0)
+    assert not last["eai_over_control"].excludes(0.0)
+    assert last["eai"].high is not None
+    assert last["eai"].high < 0
+
+
+def test_set_amplification_is_found_with_its_size() -> None:
+    states = states_frame(simulate.amplified(np.random.default_rng(1), questions=400, share=0.3))
+    found = {e.name: e for e in amplification(states, controls_for(["self"])) if e.round == 2}
+    size = simulate.amplification_size(share=0.3)
+    assert found["eai"].excludes(0.0)
+    assert not found["eai"].excludes(size)
+    assert found["eai_kept"].value == pytest.approx(found["eai"].value)
+    assert found["accuracy_change"].value == 0.0
+
+
+def test_calibration_of_an_over_confident_agent_is_found_by_every_estimator() -> None:
+    table = simulate.miscalibrated(np.random.default_rng(2), questions=2000, excess=0.15)
+    found = {e.name: e.value for e in calibration_by_round(states_frame(table))}
+    for name in ("ece", "ace", "debiased_ece", "ks", "over_confidence"):
+        assert found[name] == pytest.approx(0.15, abs=0.02)
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_intervals_cover_what_was_set(name: str) -> None:
+    """Forty repeats: below 85 % would come by chance once in about 200 for a true 95 %."""
+    for row in coverage(CASES[name], repeats=40, seed=11):
+        assert row.covered >= 0.85, row
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_intervals_cover_what_was_set_in_ninety_five_percent(name: str) -> None:
+    for row in coverage(CASES[name], repeats=1000, seed=0):
+        assert 0.925 <= row.covered <= 0.975, row
+
+
+@pytest.mark.slow
+def test_the_martingale_test_rejects_a_true_null_in_five_percent() -> None:
+    case: Case = CASES["opinion, no drift"]
+    (row,) = coverage(case, repeats=1000, seed=3)
+    assert 0.03 <= row.excluded_zero <= 0.07

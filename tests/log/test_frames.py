@@ -1,0 +1,233 @@
+"""Frames say what is in the log, column by column."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from debate.errors import InputError
+from debate.log import Run, RunLog
+from debate.log.rows import BATCH_SIZE
+from debate.log.turn_frame import turn_schema
+from debate.types import Confidence, DebateKey, Failure, Turn
+
+from .builders import DEBATE, belief, open_log, turn, turn_lines, verdict, write
+
+FAILED = Failure(boundary="engine", message="out of memory")
+
+
+def test_turns_are_flat_rows(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        [
+            turn("a", confidences=(Confidence(source="verbal", value=0.9),)),
+            turn("a", 1, value=None, heard=("0:opening:b",), correct=False),
+            turn("b", failure=FAILED, answer=None, correct=None),
+            turn("b", 1, value="5", confidences=(Confidence(source="p_true", value=0.2),)),
+            turn("c", kind="critique", about="a", answer=None, correct=None, accepts=True),
+            turn("c", value="7", correct=None),
+        ],
+    )
+    frame = Run(tmp_path).turns()
+    assert frame["outcome"].to_list() == ["correct", "abstained", "failed", "wrong", None, None]
+    assert frame["abstained"].to_list() == [False, True, False, False, False, False]
+    assert frame["failed"].to_list() == [False, False, True, False, False, False]
+    assert frame["answer"].to_list() == ["4", None, None, "5", None, "7"]
+    assert frame["confidence"].to_list() == [0.9, None, None, 0.2, None, None]
+    assert frame["confidence_verbal"].to_list() == [0.9, None, None, None, None, None]
+    assert frame["confidence_p_true"].to_list() == [None, None, None, 0.2, None, None]
+    assert frame["heard"].to_list() == [[], ["0:opening:b"], [], [], [], []]
+    assert frame["failure"].to_list()[2] == "engine: out of memory"
+    assert frame["generated_tokens"].sum() == 18
+    assert frame["target"].unique().to_list() == ["4"]
+    assert frame["category"].unique().to_list() == ["sums"]
+    assert frame["text"][0] == "I say 4"
+    assert "prompt" not in frame.columns
+
+
+def test_the_lazy_frame_is_the_eager_one(tmp_path: Path) -> None:
+    write(tmp_path, varied_turns())
+    run = Run(tmp_path)
+    assert_frame_equal(run.scan_turns().collect(), run.turns())
+    assert_frame_equal(run.scan_trajectories().collect(), run.trajectories())
+
+
+def varied_turns() -> list[Turn]:
+    turns = [turn("a"), turn("b", value=None), turn("c", failure=FAILED, answer=None)]
+    said = Confidence(source="verbal", value=0.5)
+    turns += [turn("a", 1, confidences=(said,), belief=belief(n4=-0.1, n5=-2.0))]
+    turns += [turn("a", question="q2", value="9", belief=belief()), turn("a", seed=1)]
+    return turns
+
+
+@pytest.mark.parametrize("columns", [["agent"], ["text", "confidence_verbal"], ["belief"]])
+def test_a_lazy_query_reads_what_it_asks_for(tmp_path: Path, columns: list[str]) -> None:
+    write(tmp_path, varied_turns())
+    run = Run(tmp_path)
+    where = (pl.col("round") == 0) & (pl.col("question") == "q1")
+    lazy = run.scan_turns().filter(where).select(columns).collect()
+    assert_frame_equal(lazy, run.turns().filter(where).select(columns))
+    assert run.scan_turns().select(pl.len()).collect().item() == 6
+    assert run.scan_turns().head(2).select(columns).collect().height == 2
+
+
+def test_batches_do_not_show(tmp_path: Path) -> None:
+    write(tmp_path, [turn()])
+    line = turn_lines(tmp_path)[0]
+    path = tmp_path / "turns" / "0.jsonl"
+    number = BATCH_SIZE + 5
+    more = [line.replace(b'"agent":"a"', b'"agent":"a%d"' % n) for n in range(number)]
+    more[-1] = more[-1].replace(
+        b'"confidences":[]', b'"confidences":[{"source":"late","value":0.5}]'
+    )
+    path.write_bytes(b"".join(more))
+    frame = Run(tmp_path).turns()
+    assert frame.height == number
+    assert frame["confidence_late"].drop_nulls().to_list() == [0.5]
+    assert_frame_equal(Run(tmp_path).scan_turns().collect(), frame)
+
+
+def test_an_empty_run_has_empty_frames_of_the_same_columns(tmp_path: Path) -> None:
+    write(tmp_path, [])
+    run = Run(tmp_path)
+    assert dict(run.turns().schema) == turn_schema(())
+    for frame in (run.turns(), run.verdicts(), run.trajectories(), run.scan_turns().collect()):
+        assert frame.height == 0
+    assert run.questions()["id"].to_list() == ["q1", "q2"]
+    assert run.debates().height == 0
+
+
+async def test_a_run_in_progress_can_be_read(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    await log.append(turn("a", value="3"))
+    await log.append(turn("a", value="4"))
+    with RunLog.join(tmp_path, shard="1") as shard:
+        await shard.append(turn("b"))
+        with (tmp_path / "turns" / "1.jsonl").open("ab") as file:
+            file.write(turn_lines(tmp_path)[0][:100])
+        run = Run(tmp_path)
+        assert run.turns()["agent"].to_list() == ["a", "b"]
+        assert run.turns()["answer"].to_list() == ["4", "4"]
+        assert_frame_equal(run.scan_turns().collect(), run.turns())
+        assert run.manifest.status == "running"
+        assert {said.agent for said in run.debate(DEBATE).turns} == {"a", "b"}
+    log.close()
+
+
+def test_a_corrupted_line_is_left_out_and_named(tmp_path: Path) -> None:
+    write(tmp_path, [turn("a"), turn("b")])
+    first, second = turn_lines(tmp_path)
+    (tmp_path / "turns" / "0.jsonl").write_bytes(first[:50] + b"\n" + second)
+    with pytest.warns(UserWarning, match=r"turns/0\.jsonl:1: corrupted line .* left out"):
+        assert Run(tmp_path).turns()["agent"].to_list() == ["b"]
+
+
+def test_lone_surrogates_do_not_break_a_frame(tmp_path: Path) -> None:
+    write(tmp_path, [turn("a", text="x\ud800", belief=belief(**{"\ud800": -1.0}))])
+    frame = Run(tmp_path).turns()
+    assert frame["text"].to_list() == ["x?"]
+    assert frame["belief"].to_list() == [[{"candidate": "?", "log_p": -1.0}]]
+
+
+def test_verdicts_are_flat_rows(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        [turn()],
+        [
+            verdict(0, tally={"4": 2.0, "5": 1.0}, confidence=0.75),
+            verdict(1, value=None, outcome="abstained", final=True, stopped_by="consensus"),
+            verdict(1, question="q2", value=None, outcome="failed", num_failed=3),
+            verdict(2, question="q2", value="8", outcome="wrong"),
+        ],
+    )
+    frame = Run(tmp_path).verdicts()
+    assert frame["correct"].to_list() == [True, None, None, False]
+    assert frame["abstained"].to_list() == [False, True, False, False]
+    assert frame["failed"].to_list() == [False, False, True, False]
+    assert frame["target"].to_list() == ["4", "4", "9", "9"]
+    assert frame["tally"][0].to_list() == [
+        {"value": "4", "weight": 2.0},
+        {"value": "5", "weight": 1.0},
+    ]
+    assert frame["final"].to_list() == [False, True, False, False]
+
+
+def test_trajectories_follow_the_belief_in_the_first_answer(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        [
+            turn("a", 1, value="4", belief=belief(n3=math.log(0.5), n4=math.log(1.5))),
+            turn("a", 0, value="3", belief=belief(n3=math.log(8), n4=math.log(2))),
+            turn("a", 2, value="7", belief=belief(n3=0.0, n7=0.0)),
+            turn("b", 0, value=None, belief=belief(n4=-1.0)),
+            turn("b", 1, value="4", belief=None),
+            turn("b", 1, kind="critique", about="a"),
+            turn("a", 0, kind="probe", belief=belief(n3=0.0)),
+        ],
+    )
+    frame = Run(tmp_path).trajectories()
+    assert frame.select("agent", "round").rows() == [
+        ("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1),
+    ]  # fmt: skip
+    assert frame["belief_own"].to_list() == pytest.approx([0.8, 0.25, 0.5, None, None])
+    assert frame["belief_target"].to_list() == pytest.approx([0.2, 0.75, None, 1.0, None])
+    assert frame["belief_answer"].to_list() == pytest.approx([0.8, 0.75, 0.5, None, None])
+
+
+def test_beliefs_in_impossible_candidates_are_zero_and_undefined_ones_null(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        [
+            turn("a", value="4", belief=belief(n4=-math.inf, n5=-3.0)),
+            turn("b", value="4", belief=belief(n4=-math.inf, n5=-math.inf)),
+            turn("c", value="4", belief=belief(n4=math.nan, n5=-1.0)),
+        ],
+    )
+    assert Run(tmp_path).trajectories()["belief_answer"].to_list() == [0.0, None, None]
+
+
+def test_agents_of_different_debates_do_not_share_a_first_answer(tmp_path: Path) -> None:
+    odds = belief(n3=math.log(3), n4=math.log(1))
+    write(
+        tmp_path,
+        [
+            turn("a", value="3", belief=odds),
+            turn("a", seed=1, value="4", belief=odds),
+            turn("a", cell="self", value="4", belief=odds),
+        ],
+    )
+    frame = Run(tmp_path).trajectories().sort("cell", "seed")
+    assert frame["belief_own"].to_list() == pytest.approx([0.75, 0.25, 0.25])
+
+
+def test_a_transcript_is_ordered_by_round_and_kind(tmp_path: Path) -> None:
+    said = [
+        turn("b", 1, heard=("1:critique:a:b",)),
+        turn("a", 1, kind="critique", about="b"),
+        turn("b"),
+        turn("a"),
+        turn("a", question="q2"),
+    ]
+    write(tmp_path, said)
+    transcript = Run(tmp_path).debate(DEBATE)
+    assert [t.ref for t in transcript.turns] == [
+        "0:opening:a", "0:opening:b", "1:critique:a:b", "1:revision:b",
+    ]  # fmt: skip
+    assert transcript.round == 1
+    with pytest.raises(InputError, match="no turn of"):
+        Run(tmp_path).debate(DebateKey(cell="ring", question="q9", seed=0))
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no run: manifest\.json is missing"):
+        Run(tmp_path)
+
+
+def test_frames_leave_for_pandas(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is an extra")
+    write(tmp_path, [turn("a", belief=belief(n4=-1.0))])
+    assert isinstance(Run(tmp_path).trajectories().to_pandas(), pandas.DataFrame)

@@ -1,0 +1,93 @@
+"""Foreign tables become trajectories, or say what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from debate.errors import TaskError
+from debate.log import read_table
+from debate.log.trajectories import trajectory_schema
+
+ROWS: list[dict[str, Any]] = [
+    {"question_id": "1", "arm": "self", "seed": 0, "round": r, "agent": "a", "model": "m",
+     "answer": answer, "target": "42", "confidence": confidence, "text": "…"}
+    for r, answer, confidence in [(0, "41", 0.5), (1, " 42.0 ", 0.75), (2, "", None)]
+]  # fmt: skip
+
+
+def test_a_table_has_the_columns_of_trajectories() -> None:
+    frame = read_table(pl.DataFrame(ROWS))
+    assert dict(frame.drop("text").schema) == trajectory_schema()
+    assert frame["outcome"].to_list() == ["wrong", "correct", "abstained"]
+    assert frame["correct"].to_list() == [False, True, None]
+    assert frame["kind"].to_list() == ["opening", "revision", "revision"]
+    assert frame["confidence"].to_list() == [0.5, 0.75, None]
+    assert frame["cell"].unique().to_list() == ["self"]
+
+
+def test_every_format_gives_the_same_frame(tmp_path: Path) -> None:
+    table = pl.DataFrame(ROWS)
+    table.write_csv(tmp_path / "t.csv")
+    table.write_csv(tmp_path / "t.tsv", separator="\t")
+    table.write_parquet(tmp_path / "t.parquet")
+    table.write_ndjson(tmp_path / "t.jsonl")
+    for path in tmp_path.iterdir():
+        assert read_table(path).equals(read_table(table)), path
+
+
+def test_confidence_and_text_may_be_absent() -> None:
+    frame = read_table(pl.DataFrame(ROWS).drop("confidence", "text"))
+    assert frame["confidence"].null_count() == 3
+
+
+def test_words_compare_without_case_and_numbers_as_numbers() -> None:
+    answers = [("Yes", "yes"), ("1e3", "1000"), ("007", "7"), ("b", "a"), ("x", None)]
+    rows = [
+        {**ROWS[0], "question_id": str(n), "answer": answer, "target": target}
+        for n, (answer, target) in enumerate(answers)
+    ]
+    frame = read_table(pl.DataFrame(rows))
+    assert frame["correct"].to_list() == [True, True, True, False, None]
+    assert frame["outcome"].to_list()[-1] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"confidence": 75.0}, r"row 1: confidence is 75\.0; it must lie in \[0, 1\]"),
+        ({"confidence": "high"}, "row 1: confidence is 'high', not a number"),
+        ({"round": "first"}, "row 1: round is 'first', not a whole number"),
+        ({"seed": 0.5}, r"row 1: seed is 0\.5, not a whole number"),
+        ({"agent": None}, "row 1: agent is empty"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_row(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(TaskError, match=message):
+        read_table(pl.DataFrame([{**ROWS[0], **change}]))
+
+
+def test_a_missing_column_is_named_with_what_may_have_been_meant() -> None:
+    table = pl.DataFrame(ROWS).rename({"question_id": "questionid"}).drop("seed")
+    with pytest.raises(TaskError) as refusal:
+        read_table(table)
+    assert 'lacks the columns "question_id" (did you mean "questionid"?' in str(refusal.value)
+    assert '"seed"' in str(refusal.value)
+
+
+def test_a_repeated_row_is_refused() -> None:
+    with pytest.raises(TaskError, match=r"row 1: question_id '1', arm 'self', .* must occur once"):
+        read_table(pl.DataFrame([ROWS[0], ROWS[0]]))
+
+
+def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match=r'ends in \.csv, .*, not "\.xls"'):
+        read_table(tmp_path / "t.xls")
+    with pytest.raises(TaskError, match="cannot be read as a table"):
+        read_table(tmp_path / "absent.csv")
+    (tmp_path / "t.parquet").write_bytes(b"not parquet")
+    with pytest.raises(TaskError, match="cannot be read as a table"):
+        read_table(tmp_path / "t.parquet")

@@ -1,0 +1,163 @@
+"""Each kind of damage to a sound run is named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from debate.errors import InputError
+from debate.log import verify
+from debate.types import Confidence, Usage
+
+from .builders import open_log, turn, turn_lines, verdict, write
+
+SOUND = [turn("a"), turn("b"), turn("a", 1, heard=("0:opening:b",)), turn("b", 1)]
+
+
+def sound_run(directory: Path) -> None:
+    write(directory, SOUND, [verdict(0), verdict(1, final=True)], seeds=[0])
+
+
+def rewrite(directory: Path, old: bytes, new: bytes, name: str = "turns/0.jsonl") -> None:
+    path = directory / name
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new, 1))
+
+
+def append(directory: Path, line: bytes, name: str = "turns/0.jsonl") -> None:
+    with (directory / name).open("ab") as file:
+        file.write(line)
+
+
+def test_a_sound_run_has_no_problems(tmp_path: Path) -> None:
+    sound_run(tmp_path)
+    assert verify(tmp_path) == []
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a torn last line": (
+        lambda d: append(d, b'{"cell":"ring"'),
+        r"turns/0\.jsonl:5: torn last line",
+    ),
+    "a corrupted line": (
+        lambda d: rewrite(d, b'{"cell"', b'{"ce\xffl"'),
+        r"turns/0\.jsonl:1: corrupted line",
+    ),
+    "a corrupted verdict": (
+        lambda d: rewrite(d, b'{"cell"', b"{{{{{{{", "verdicts/0.jsonl"),
+        r"verdicts/0\.jsonl:1: corrupted line",
+    ),
+    "a line of the wrong types": (
+        lambda d: rewrite(d, b'"text":"I say 4"', b'"text":4'),
+        r"turns/0\.jsonl at byte 0: corrupted line .*text",
+    ),
+    "a turn twice": (
+        lambda d: append(d, turn_lines(d)[0]),
+        r"turns/0\.jsonl:1: its key is recorded again",
+    ),
+    "a turn lost": (
+        lambda d: (d / "turns/0.jsonl").write_bytes(b"".join(turn_lines(d)[::2])) and None,
+        r"turn 1:revision:a: heard 0:opening:b, which does not exist",
+    ),
+    "a verdict without turns": (
+        lambda d: rewrite(d, b'"round":1', b'"round":7', "verdicts/0.jsonl"),
+        r"majority verdict on round 7, which has no turns",
+    ),
+    "heard from the future": (
+        lambda d: rewrite(d, b'"heard":[]', b'"heard":["1:revision:b"]'),
+        r"turn 0:opening:a: heard 1:revision:b, which is from a later round",
+    ),
+    "an opening that heard": (
+        lambda d: rewrite(d, b'"heard":[]', b'"heard":["0:opening:b"]'),
+        r"turn 0:opening:a: an opening heard 0:opening:b",
+    ),
+    "negative tokens": (
+        lambda d: rewrite(d, b'"generated_tokens":3', b'"generated_tokens":-3'),
+        r"turn 0:opening:a: generated_tokens is -3",
+    ),
+    "tokens that do not add up": (
+        lambda d: rewrite(d, b'"generated_tokens":3', b'"generated_tokens":4'),
+        r"manifest\.json: totals\.generated_tokens is 12, but the log adds up to 13",
+    ),
+    "an unknown question": (
+        lambda d: rewrite(d, b'"question":"q1"', b'"question":"q9"'),
+        r'question "q9" is not among the run\'s questions',
+    ),
+    "an unknown agent": (
+        lambda d: rewrite(d, b'"agent":"b"', b'"agent":"z"'),
+        r'agent "z" is not among the manifest\'s agents',
+    ),
+    "an unknown seed": (
+        lambda d: append(d, turn_lines(d)[0].replace(b'"seed":0', b'"seed":5')),
+        r"seed 5 is not among the manifest's seeds",
+    ),
+    "an impossible confidence": (
+        lambda d: rewrite(
+            d, b'"confidences":[]', b'"confidences":[{"source":"verbal","value":90.0}]'
+        ),
+        r"verbal confidence is 90\.0; it must be in \[0, 1\]",
+    ),
+    "a manifest lost": (
+        lambda d: (d / "manifest.json").unlink(),
+        r"manifest\.json: .* holds no run",
+    ),
+    "a manifest cut short": (
+        lambda d: (d / "manifest.json").write_text('{"format_version": 1') and None,
+        r"manifest\.json: .* cannot be read as a manifest",
+    ),
+    "a manifest of the future": (
+        lambda d: rewrite(d, b'"format_version": 1', b'"format_version": 9', "manifest.json"),
+        r"manifest\.json: .*format version 9 is newer",
+    ),
+    "questions lost": (
+        lambda d: (d / "questions.jsonl").unlink(),
+        r"questions\.jsonl: .*No such file",
+    ),
+    "a question twice": (
+        lambda d: rewrite(d, b'"id":"q2"', b'"id":"q1"', "questions.jsonl"),
+        r'questions\.jsonl: question id "q1" occurs 2 times',
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "named"), DAMAGE.values(), ids=DAMAGE)
+def test_damage_is_named(tmp_path: Path, damage: Callable[[Path], None], named: str) -> None:
+    sound_run(tmp_path)
+    damage(tmp_path)
+    problems = "\n".join(map(str, verify(tmp_path)))
+    assert re.search(named, problems), problems
+
+
+def test_turns_that_were_written_wrong_are_named(tmp_path: Path) -> None:
+    wrong = turn(
+        "a",
+        value=None,
+        correct=True,
+        usage=Usage(prompt_tokens=1, cached_tokens=2, running_s=-1.0),
+        confidences=(Confidence(source="verbal", value=float("nan")),),
+    )
+    write(tmp_path, [wrong, turn("b", 1, heard=("1:revision:b", "1:revision:b"))])
+    found = [problem.what for problem in verify(tmp_path)]
+    assert found == [
+        "running_s is -1.0",
+        "cached_tokens 2 exceed prompt_tokens 1",
+        "verbal confidence is nan; it must be in [0, 1]",
+        "counted as correct without an answer",
+        "heard 1:revision:b 2 times",
+        "heard itself",
+    ]
+
+
+async def test_a_run_in_progress_may_be_torn_and_uncompacted(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    await log.append(turn("a", value="3"))
+    await log.append(turn("a"))
+    append(tmp_path, b'{"cell":')
+    assert verify(tmp_path) == []
+    with pytest.raises(InputError, match="no such folder"):
+        verify(tmp_path / "elsewhere")
+    log.close()

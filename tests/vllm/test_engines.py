@@ -1,0 +1,221 @@
+"""Two vLLM engines with two different models in two actors with GPUs of their own.
+
+One start of both serves all tests; what is expected comes from transformers on the same folders.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import select
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from debate.cluster.models import running_models
+from debate.config.cluster import ClusterSpec
+from debate.config.models import TransformersModel, VllmModel
+from debate.engines.base import Completion, Guided, Request, Sampling
+from debate.engines.client import LocalReplica, ModelClient, Placement
+from debate.engines.registry import build_engine
+from debate.engines.vllm_processes import descendants, engine_processes
+from debate.types import Message
+from tests.vllm.tiny import write_model
+
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.ray,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("vllm") is None, reason="vLLM is not installed (pip install vllm)"
+    ),
+]
+
+SMALL = {
+    "enforce_eager": True,
+    "max_model_len": 256,
+    "max_num_seqs": 32,
+    "block_size": 32,
+    "kv_cache_memory_bytes": 32 * 2**20,
+}
+"""Room for these tests and no more; a block of 32 is the least that the CPU backend takes."""
+
+GREEDY = Sampling(max_tokens=12)
+Team = Mapping[str, ModelClient]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("models")
+    return {
+        "a": write_model(root / "a", seed=0, num_layers=2),
+        "b": write_model(root / "b", seed=1, num_layers=3),
+    }
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def team(folders: dict[str, Path]) -> AsyncIterator[Team]:
+    specs = {
+        name: VllmModel(
+            engine="vllm",
+            model=str(folder),
+            dtype="float32",
+            gpus=1,
+            max_restarts=0,
+            engine_kwargs=SMALL,
+        )
+        for name, folder in folders.items()
+    }
+    async with running_models(specs, ClusterSpec(num_gpus=2), run="two-vllm") as models:
+        processes = [pid for client in models.values() for pid in engines_of(client)]
+        assert len(processes) >= 2
+        yield models
+    assert engine_processes(processes) == []
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def reference(folders: dict[str, Path]) -> AsyncIterator[Team]:
+    specs = {
+        name: TransformersModel(
+            engine="transformers", model=str(folder), dtype="float32", threads=1, device="cpu"
+        )
+        for name, folder in folders.items()
+    }
+    models = {
+        name: ModelClient(name, [LocalReplica(build_engine(spec))]) for name, spec in specs.items()
+    }
+    for client in models.values():
+        await client.start()
+    yield models
+    for client in models.values():
+        await client.close()
+
+
+def placement(client: ModelClient) -> Placement:
+    found = client.placements[0]
+    assert found is not None
+    return found
+
+
+def engines_of(client: ModelClient) -> list[int]:
+    return engine_processes(descendants(placement(client).pid))
+
+
+def ask(number: int, text: str, **fields: object) -> Request:
+    fields.setdefault("sampling", GREEDY)
+    return Request(id=str(number), messages=(Message(role="user", content=text),), **fields)
+
+
+async def answers(models: Team, requests: Sequence[Request]) -> dict[str, list[Completion]]:
+    """Every model's completions of all requests, asked of all models at once."""
+    asking = {
+        name: asyncio.gather(*(client.complete(request) for request in requests))
+        for name, client in models.items()
+    }
+    return {name: await pending for name, pending in asking.items()}
+
+
+async def test_each_engine_has_a_process_and_a_gpu_of_its_own(team: Team) -> None:
+    places = [placement(client) for client in team.values()]
+    assert sorted(place.gpus for place in places) == [("0",), ("1",)]
+    assert len({place.pid for place in places} | {os.getpid()}) == 3
+
+
+async def test_greedy_replies_are_those_of_transformers(team: Team, reference: Team) -> None:
+    requests = [
+        *(ask(number, f"{number}*{number + 7}=? ") for number in range(20)),
+        ask(20, "what is 3+4", prefill="7 "),
+        ask(21, "tell me more " * 9, sampling=Sampling(max_tokens=20, stop=("a", "7"))),
+    ]
+    found, expected = await answers(team, requests), await answers(reference, requests)
+    for name in team:
+        assert [each.text for each in found[name]] == [each.text for each in expected[name]]
+        assert [each.finish_reason for each in found[name]] == [
+            each.finish_reason for each in expected[name]
+        ]
+    assert [each.text for each in found["a"]] != [each.text for each in found["b"]]
+
+
+async def test_tokens_join_to_the_text_with_the_same_log_probabilities(
+    team: Team, reference: Team
+) -> None:
+    requests = [ask(number, f"token test {number}") for number in range(6)]
+    found, expected = await answers(team, requests), await answers(reference, requests)
+    for name in team:
+        for mine, theirs in zip(found[name], expected[name], strict=True):
+            assert mine.tokens is not None
+            assert theirs.tokens is not None
+            assert "".join(token.text for token in mine.tokens) == mine.text
+            assert [token.log_p for token in mine.tokens] == pytest.approx(
+                [token.log_p for token in theirs.tokens], abs=1e-3
+            )
+
+
+async def test_scores_equal_those_of_transformers_also_from_a_cached_prefix(
+    team: Team, reference: Team
+) -> None:
+    candidates = ("7", "12", "121", "4 or 5", "")
+    requests = [
+        ask(0, "3+4=?", candidates=candidates),
+        ask(1, "the sum of all of the numbers from one to ninety nine " * 3, candidates=candidates),
+        ask(2, "x" * 91, candidates=("12", "12345678")),
+    ]
+    expected = await answers(reference, requests)
+    first, again = await answers(team, requests), await answers(team, requests)
+    for name in team:
+        for mine, cached, theirs in zip(first[name], again[name], expected[name], strict=True):
+            assert mine.candidate_log_p == pytest.approx(theirs.candidate_log_p, abs=1e-3)
+            assert cached.candidate_log_p == pytest.approx(theirs.candidate_log_p, abs=1e-3)
+        usage = again[name][1].usage
+        assert usage.cached_tokens is not None
+        assert usage.prompt_tokens is not None
+        assert usage.cached_tokens > 0.6 * usage.prompt_tokens
+
+
+async def test_guided_replies_keep_to_their_constraint(team: Team) -> None:
+    requests = [
+        ask(0, "yes or no", guided=Guided(choice=("yes", "no"))),
+        ask(1, "a number", guided=Guided(regex="[0-9]{3}")),
+    ]
+    for yes_or_no, number in (await answers(team, requests)).values():
+        assert yes_or_no.text in ("yes", "no")
+        assert number.text.isdigit()
+        assert len(number.text) == 3
+
+
+async def test_a_seed_makes_a_random_reply_repeatable(team: Team) -> None:
+    requests = [
+        ask(number, "surprise me", sampling=Sampling(temperature=1.0, seed=seed, max_tokens=20))
+        for number, seed in enumerate((1, 1, 2))
+    ]
+    for first, same, other in (await answers(team, requests)).values():
+        assert first.text == same.text
+        assert first.text != other.text
+
+
+async def test_a_prompt_that_is_too_long_fails_alone(team: Team) -> None:
+    requests = [ask(0, "z" * 400), ask(1, "short")]
+    for too_long, short in (await answers(team, requests)).values():
+        assert too_long.failure is not None
+        assert "maximum model length of 256" in too_long.failure.message
+        assert short.failure is None
+
+
+async def test_a_killed_actor_leaves_no_engine_behind(team: Team) -> None:
+    processes = engines_of(team["b"])
+    watched = [os.pidfd_open(pid) for pid in processes]
+    try:
+        os.kill(placement(team["b"]).pid, signal.SIGKILL)
+        for each in watched:
+            ended = await asyncio.to_thread(select.select, [each], [], [], 30)
+            assert ended[0], "a process of the engine outlived its actor"
+    finally:
+        for each in watched:
+            os.close(each)
+    lost = await team["b"].complete(ask(0, "anyone there?"))
+    assert lost.failure is not None
+    assert lost.failure.boundary == "b: actor"

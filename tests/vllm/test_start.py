@@ -1,0 +1,80 @@
+"""What a spec means to vLLM, and what is said when vLLM does not start. Needs no vLLM."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from debate.config.models import VllmModel
+from debate.engines.vllm_start import EngineLog, adapter_rank, arguments, in_words
+from debate.errors import EngineError
+
+
+def spec(**fields: object) -> VllmModel:
+    return VllmModel(engine="vllm", model="m", **fields)
+
+
+def test_engine_kwargs_have_the_last_word() -> None:
+    chosen = arguments(spec(engine_kwargs={"enable_prefix_caching": False, "dtype": "float32"}))
+    assert (chosen["enable_prefix_caching"], chosen["dtype"]) == (False, "float32")
+
+
+def test_more_than_one_gpu_means_tensor_parallel_inside_the_actor() -> None:
+    chosen = arguments(spec(gpus=4))
+    assert chosen["tensor_parallel_size"] == 4
+    assert chosen["distributed_executor_backend"] == "mp"
+    assert "tensor_parallel_size" not in arguments(spec())
+
+
+def test_a_part_of_a_gpu_takes_that_part_of_its_memory() -> None:
+    assert arguments(spec(gpus=0.5))["gpu_memory_utilization"] == pytest.approx(0.45)
+    assert "gpu_memory_utilization" not in arguments(spec(gpus=1))
+
+
+def test_an_adapter_gets_the_least_room_that_holds_it(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 24}))
+    assert arguments(spec(adapter=str(tmp_path)))["max_lora_rank"] == 32
+    with pytest.raises(EngineError, match="holds no LoRA adapter"):
+        adapter_rank(tmp_path / "elsewhere")
+
+
+LOG = """\
+2026-01-01 00:00:00,000 EngineCore ERROR EngineCore failed to start.
+Traceback (most recent call last):
+  File "worker.py", line 1, in load
+{root}
+
+The above exception was the direct cause of the following exception:
+
+RuntimeError: worker failed
+"""
+
+
+@pytest.mark.parametrize(
+    ("root", "meaning"),
+    [
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20 GiB", "out of memory"),
+        ("ValueError: No available memory for the cache blocks", "out of memory"),
+        ("OSError: meta/llma is not a valid model identifier", "unknown model"),
+        ("ImportError: vllm/_C.so: undefined symbol: _ZN3c10", "do not fit together"),
+        ("ValueError: Model architectures ['X'] are not supported for now.", "cannot run"),
+        ("KeyError: 'something else'", "did not start"),
+    ],
+)
+def test_the_first_error_in_the_log_is_the_one_shown(root: str, meaning: str) -> None:
+    log = EngineLog()
+    try:
+        log.path.write_text(LOG.format(root=root))
+        said = in_words(RuntimeError("Engine core initialization failed."), log, weights="m")
+    finally:
+        log.remove()
+    assert meaning in said
+    assert root in said
+    assert "worker failed" not in said
+
+
+def test_a_missing_vllm_says_how_to_install_it() -> None:
+    error = ModuleNotFoundError("No module named 'vllm'", name="vllm")
+    assert "pip install '.[vllm]'" in in_words(error, None, weights="m")
