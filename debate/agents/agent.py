@@ -10,7 +10,7 @@ import msgspec
 from debate.agents.prompt_sets import PromptSet
 from debate.config.agents import AgentSpec
 from debate.config.protocol import ProtocolSpec
-from debate.engines.base import Capabilities, Request, Sampling
+from debate.engines.base import Capabilities, Request, Sampling, Scene
 from debate.types import AgentId, Kind
 
 ENCODER = msgspec.json.Encoder()
@@ -74,7 +74,10 @@ def call_seed(
 
 
 def call_hash(agent: Agent, request: Request) -> str:
-    """What decides a call's outcome, as 32 hex digits: model, messages, sampling, seed."""
+    """What decides a call's outcome, as 32 hex digits: model, messages, sampling, seed.
+
+    For an engine that sees the scene, also the agent's place and what it has said and heard.
+    """
     content = (
         agent.identity,
         request.messages,
@@ -82,5 +85,14 @@ def call_hash(agent: Agent, request: Request) -> str:
         request.candidates,
         request.sampling,
         request.guided,
+        _scene_content(request.scene) if request.scene else None,
     )
     return hashlib.blake2b(ENCODER.encode(content), digest_size=16).hexdigest()
+
+
+def _scene_content(scene: Scene) -> tuple[object, ...]:
+    said = [(turn.ref, turn.value, turn.accepts, turn.confidences) for turn in scene.turns]
+    subject = scene.subject.ref if scene.subject else None
+    question = (scene.question.id, scene.question.text, scene.question.target)
+    place = (scene.seed, scene.round, scene.kind, scene.agent, scene.about)
+    return (*question, *place, subject, scene.heard, *said)

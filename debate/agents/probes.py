@@ -63,7 +63,10 @@ async def verbal(subject: Subject, spec: ProbeSpec, ask: Ask) -> Finding:
 
 async def p_true(subject: Subject, spec: ProbeSpec, ask: Ask) -> Finding:
     """P(True | question, answer), by both polarities where the prompts ask both (2207.05221)."""
-    polarities = (True, False) if subject.agent.prompts.spec.p_true.both_polarities else (True,)
+    # A simulated agent has an opinion of the answer, not of how the question was put.
+    can = subject.agent.capabilities
+    both = subject.agent.prompts.spec.p_true.both_polarities and not can.simulated
+    polarities = (True, False) if both else (True,)
     found = await asyncio.gather(*(_truth(subject, polarity, ask) for polarity in polarities))
     values = [finding.confidence.value for finding in found if finding.confidence]
     text = "\n".join(filter(None, (finding.text for finding in found)))
@@ -142,9 +145,10 @@ def _fork(
     subject: Subject, messages: tuple[Message, ...], *, stop: tuple[str, ...] = ()
 ) -> Request:
     """A greedy call beside the debate, with the agent's own limits."""
-    base = subject.request.sampling
+    base, scene = subject.request.sampling, subject.request.scene
     greedy = replace(base, temperature=0.0, seed=None, stop=(*base.stop, *stop))
-    return replace(subject.request, messages=messages, sampling=greedy)
+    scene = None if scene is None else replace(scene, subject=subject.turn)
+    return replace(subject.request, messages=messages, sampling=greedy, scene=scene)
 
 
 async def _score(

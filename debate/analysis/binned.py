@@ -32,7 +32,9 @@ def equal_width(confidence: Array, num_bins: int = NUM_BINS) -> Codes:
 
 def equal_mass(confidence: Array, num_bins: int = NUM_BINS) -> Codes:
     """Bins between the quantiles of confidence; equal confidences stay together."""
-    edges = np.unique(np.quantile(confidence, np.arange(1, num_bins) / num_bins))
+    edges = np.unique(
+        np.quantile(confidence, np.arange(1, num_bins) / num_bins, method="inverted_cdf")
+    )
     return np.searchsorted(edges, confidence, side="left").astype(np.int64)
 
 

@@ -10,12 +10,16 @@ from debate.analysis.controls import Controls
 
 
 def caveats(
-    states: pl.DataFrame, verdicts: pl.DataFrame | None, controls: Controls
+    states: pl.DataFrame,
+    trajectories: pl.DataFrame,
+    verdicts: pl.DataFrame | None,
+    controls: Controls,
 ) -> tuple[str, ...]:
-    """The caveats that apply to these states, one sentence each."""
+    """The caveats that apply to these states of these trajectories, one sentence each."""
     found = [say(states) for say in OF_STATES]
+    found += [_simulated(trajectories), _without_target(trajectories)]
     found += [_without_control(states, controls), _without_baseline(controls)]
-    if verdicts is None:
+    if verdicts is None or verdicts.is_empty():
         found.append("no verdicts were given: votes are majorities of the agents' answers")
     return tuple(sentence for sentence in found if sentence)
 
@@ -31,6 +35,19 @@ def _without_control(states: pl.DataFrame, controls: Controls) -> str | None:
 
 def _without_baseline(controls: Controls) -> str | None:
     return None if controls.baseline else "no arm single: cells are not compared with one answer"
+
+
+def _simulated(trajectories: pl.DataFrame) -> str | None:
+    if "simulated" not in trajectories.columns or not trajectories["simulated"].any():
+        return None
+    return "simulated agents took part: their numbers describe the simulation, not a model"
+
+
+def _without_target(trajectories: pl.DataFrame) -> str | None:
+    if "outcome" not in trajectories.columns:
+        return None
+    num = trajectories["outcome"].null_count()
+    return f"{num} turns on questions without a target are left out" if num else None
 
 
 def _stopped_early(states: pl.DataFrame) -> str | None:

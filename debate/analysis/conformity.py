@@ -34,10 +34,19 @@ def disagreements(heard: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def conformity(states: pl.DataFrame, heard: pl.DataFrame, controls: Controls) -> list[Estimate]:
-    """`conformity`, `obstinacy` and `identity_bias` of each cell."""
+def first_seen(heard: pl.DataFrame) -> pl.DataFrame:
+    """For each trajectory and outcome, the round in which it first heard a peer in that state."""
+    return (
+        from_peers(heard)
+        .group_by("trajectory", saw="critic_outcome")
+        .agg(seen_in=pl.col("round").min())
+    )
+
+
+def conformity(states: pl.DataFrame, events: pl.DataFrame, controls: Controls) -> list[Estimate]:
+    """`conformity`, `obstinacy` and `identity_bias` of each cell over its `disagreements`."""
     num = num_questions(states)
-    summed = grouped_sums(disagreements(heard), ["cell"], ["adopted", "kept", "lean"], num)
+    summed = grouped_sums(events, ["cell"], ["adopted", "kept", "lean"], num)
     events = {cell: sums for (cell,), sums in summed.items()}
     leans = {cell: sums["lean"] for cell, sums in events.items()}
     estimates: list[Estimate] = []
@@ -68,10 +77,13 @@ def _identity_bias(cell: str, leans: Mapping[str, Sums], controls: Controls) -> 
     )  # fmt: skip
 
 
-def revisions(states: pl.DataFrame, heard: pl.DataFrame) -> list[Estimate]:
-    """`harmful_revision` P(wrong_t | correct_0, saw wrong) and `beneficial_revision`, by round."""
-    harmful = _revised(states, heard, before="correct", saw="wrong", after="wrong")
-    beneficial = _revised(states, heard, before="wrong", saw="correct", after="correct")
+def revisions(states: pl.DataFrame, seen: pl.DataFrame) -> list[Estimate]:
+    """`harmful_revision` P(wrong_t | correct_0, saw wrong) and `beneficial_revision`, by round.
+
+    `seen` is what `first_seen` gives.
+    """
+    harmful = _revised(states, seen, before="correct", saw="wrong", after="wrong")
+    beneficial = _revised(states, seen, before="wrong", saw="correct", after="correct")
     return [
         *_by_round("harmful_revision", harmful, states),
         *_by_round("beneficial_revision", beneficial, states),
@@ -79,10 +91,9 @@ def revisions(states: pl.DataFrame, heard: pl.DataFrame) -> list[Estimate]:
 
 
 def _revised(
-    states: pl.DataFrame, heard: pl.DataFrame, *, before: str, saw: str, after: str
+    states: pl.DataFrame, seen: pl.DataFrame, *, before: str, saw: str, after: str
 ) -> pl.DataFrame:
-    seen = from_peers(heard).filter(pl.col("critic_outcome") == saw)
-    since = seen.group_by("trajectory").agg(seen_in=pl.col("round").min())
+    since = seen.filter(pl.col("saw") == saw)
     exposed = states.filter(
         (pl.col("opening_outcome") == before) & (pl.col("outcome") != "failed")
     ).select("cell", "round", "question_code", "trajectory", "outcome")

@@ -33,7 +33,7 @@ def drift(states: pl.DataFrame) -> list[Estimate]:
     estimates: list[Estimate] = []
     for cell, team in teams.items():
         estimates.append(_estimate(pooled.get((cell,), nothing), cell, None, team))
-        later = [(r, sums) for (c, r), sums in by_round.items() if c == cell]
+        later = [(r, sums) for (c, r), sums in by_round.items() if c == cell and sums.n]
         estimates += [_estimate(sums, cell, r, team) for r, sums in later]
     return estimates
 

@@ -24,9 +24,10 @@ TURN = [
 ]  # fmt: skip
 
 
-def hearings(states: pl.DataFrame) -> pl.DataFrame:
+def hearings(states: pl.DataFrame, everyone: pl.DataFrame | None = None) -> pl.DataFrame:
     """One row for each turn and each turn that it heard: the hearer's columns and the critic's.
 
+    `everyone` holds the states of those who may be heard (judges too); the hearers' by default.
     kind: exchange or critique; relation: self, same_model, other_model; critic_answer, _outcome,
     _confidence are null where the critic's own answer is not known. Raises InputError for a ref
     that is none.
@@ -37,7 +38,9 @@ def hearings(states: pl.DataFrame) -> pl.DataFrame:
     )
     rows = rows.join(_parsed(rows["ref"].unique()), on="ref", how="left")
     held = {f"critic_{c}": pl.col(c) for c in SPEAKER}
-    speakers = states.select("debate", critic="agent", source_round="round", **held)
+    speakers = (states if everyone is None else everyone).select(
+        "debate", critic="agent", source_round="round", **held
+    )
     rows = rows.join(speakers, on=["debate", "critic", "source_round"], how="left")
     return rows.with_columns(relation=_relation()).drop("source_round")
 

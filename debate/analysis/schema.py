@@ -11,10 +11,11 @@ A trajectories frame has one row for each (cell, question, seed, agent, round):
     confidence                     number in [0, 1] or null; the estimator that is analysed
     confidence_<source>            the same by further estimators
     belief_own, belief_target      numbers in [0, 1] or null
-    category, prompt_tokens, cached_tokens, generated_tokens
+    category, prompt_tokens, cached_tokens, generated_tokens, num_options
+    kind                           "judgment" marks the turns of judges, who are no members
     heard                          list of turn refs ("1:revision:b"), or text parted by blanks
 
-A verdicts frame has cell, question, seed, round, method, value, outcome, confidence.
+A verdicts frame has cell, question, seed, round, method, value (or answer), outcome, confidence.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import polars as pl
 from debate.errors import InputError, suggestion
 
 ALIASES = {"question_id": "question", "arm": "cell"}
+VERDICT_ALIASES = {**ALIASES, "answer": "value"}
 KEY = ("cell", "question", "seed", "agent", "round")
 REQUIRED = ("cell", "question", "agent", "round", "answer")
 OUTCOMES = ("correct", "wrong", "abstained", "failed")
@@ -44,10 +46,16 @@ VERDICT_COLUMNS = ("cell", "question", "seed", "round", "method", "value", "outc
 
 
 def trajectories_frame(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with every column of the schema, checked; raises InputError where it is wrong."""
-    frame = _with_names(frame, REQUIRED, "trajectories")
-    frame = _with_defaults(frame)
-    frame = _with_outcome(frame)
+    """The frame with every column of the schema, checked; raises InputError where it is wrong.
+
+    Turns of which nothing says whether they are right (a question without a target) are left out;
+    it is an error if that is all of them.
+    """
+    frame = _with_names(frame, REQUIRED, "trajectories", ALIASES)
+    frame = _with_outcome(_with_defaults(frame))
+    if frame["outcome"].null_count() == frame.height:
+        raise InputError("trajectories: no question has a target; at least one is needed to score")
+    frame = frame.filter(pl.col("outcome").is_not_null())
     _check_outcomes(frame, "trajectories")
     for column in probability_columns(frame):
         _check_probability(frame, column)
@@ -57,7 +65,7 @@ def trajectories_frame(frame: pl.DataFrame) -> pl.DataFrame:
 
 def verdicts_frame(frame: pl.DataFrame) -> pl.DataFrame:
     """The verdicts with their columns checked and `confidence` there; raises InputError."""
-    frame = _with_names(frame, VERDICT_COLUMNS, "verdicts")
+    frame = _with_names(frame, VERDICT_COLUMNS, "verdicts", VERDICT_ALIASES)
     if "confidence" not in frame.columns:
         frame = frame.with_columns(confidence=pl.lit(None, pl.Float64))
     frame = frame.with_columns(_text("cell"), _text("question"), _text("method"), _text("value"))
@@ -75,8 +83,10 @@ def probability_columns(frame: pl.DataFrame) -> list[str]:
     return [c for c in frame.columns if c in named or c.startswith("confidence_")]
 
 
-def _with_names(frame: pl.DataFrame, required: tuple[str, ...], what: str) -> pl.DataFrame:
-    renames = {a: name for a, name in ALIASES.items() if a in frame.columns}
+def _with_names(
+    frame: pl.DataFrame, required: tuple[str, ...], what: str, aliases: Mapping[str, str]
+) -> pl.DataFrame:
+    renames = {a: name for a, name in aliases.items() if a in frame.columns}
     frame = frame.rename({a: n for a, n in renames.items() if n not in frame.columns})
     for name in required:
         if name not in frame.columns:
@@ -145,9 +155,6 @@ def _derived_outcome(frame: pl.DataFrame) -> pl.Expr:
 
 
 def _check_outcomes(frame: pl.DataFrame, what: str) -> None:
-    if frame["outcome"].null_count():
-        row = _place(frame.filter(pl.col("outcome").is_null()), ["cell", "question"])
-        raise InputError(f"{row}: nothing says whether this answer is right; fill in its target")
     for value in map(str, frame["outcome"].unique()):
         if value not in OUTCOMES:
             raise InputError(f'{what}: outcome "{value}" is unknown; {suggestion(value, OUTCOMES)}')

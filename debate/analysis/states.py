@@ -83,6 +83,15 @@ def _with_neighbouring_states(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.join(opening, on="trajectory", how="left", maintain_order="left")
 
 
+def members(states: pl.DataFrame) -> pl.DataFrame:
+    """The states of those who debate: without judges, whose answers are the verdicts' business."""
+    if "kind" not in states.columns:
+        return states
+    judges = states.filter(pl.col("kind") == "judgment").select("trajectory").unique()
+    debaters = states.join(judges, on="trajectory", how="anti", maintain_order="left")
+    return states if debaters.is_empty() else debaters
+
+
 def transitions(states: pl.DataFrame) -> pl.DataFrame:
     """The rows where an agent spoke after an earlier state of its own, neither of them failed."""
     return states.filter(

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 import polars as pl
 
 from debate.analysis.amplification import amplification
-from debate.analysis.attribution import credit, edges, flip_sources, hazards
 from debate.analysis.bootstrap import RESAMPLES
+from debate.analysis.by_cell import heard_tables
 from debate.analysis.calibration import calibration_by_round, reliability_bins
 from debate.analysis.caveats import caveats
 from debate.analysis.changes import calibration_changes
@@ -27,13 +27,11 @@ from debate.analysis.drift import drift
 from debate.analysis.entrenchment import confidence_when_wrong, entrenchment
 from debate.analysis.estimate import Estimate, estimates_frame
 from debate.analysis.flips import flips, flow
-from debate.analysis.heard import hearings
 from debate.analysis.ledger import costs, ledger
 from debate.analysis.rounds import beliefs, rounds
-from debate.analysis.states import states_frame
+from debate.analysis.states import members, states_frame
 from debate.analysis.team import oracle, team_table
 from debate.analysis.votes import vote_states, votes
-from debate.analysis.where import where
 
 FORMAT = 1
 MOST_JSON_ROWS = 5_000
@@ -107,7 +105,8 @@ def analyze(
     of equivalence. resamples, seed: of the bootstrap. limit: hot spots for each cell.
     Raises InputError where the table is not what it should be.
     """
-    states = states_frame(trajectories, confidence=confidence)
+    everyone = states_frame(trajectories, confidence=confidence)
+    states = members(everyone)
     chosen = controls_for(
         states["cell"].unique(),
         control=control,
@@ -115,26 +114,27 @@ def analyze(
         controls=controls,
         anonymous=anonymous,
     )
-    heard, seated = hearings(states), vote_states(states, verdicts)
-    estimates = _estimates(states, heard, seated, chosen)
+    seated = vote_states(states, verdicts)
+    tables = heard_tables(states, everyone, limit=limit)
+    estimates = _estimates(states, seated, chosen)
+    estimates += conformity(states, tables.pop("events"), chosen)
+    estimates += revisions(states, tables.pop("seen"))
     estimates += calibration_changes(states, chosen, resamples=resamples, seed=seed)
     compared = vote_against_openings(seated, margin=margin)
     compared += cells_against_baseline(seated, chosen, margin=margin)
-    tables = _tables(states, heard, limit=limit)
+    tables |= _plain_tables(states)
     tables["team"] = team_table(estimates, states)
     tables["comparisons"] = pl.DataFrame([asdict(c) for c in compared], infer_schema_length=None)
     return Analysis(
         estimates=tuple(estimates),
         comparisons=tuple(compared),
         tables=tables,
-        caveats=caveats(states, verdicts, chosen),
+        caveats=caveats(states, trajectories, verdicts, chosen),
         cells=tuple(sorted(states["cell"].unique())),
     )
 
 
-def _estimates(
-    states: pl.DataFrame, heard: pl.DataFrame, seated: pl.DataFrame, controls: Controls
-) -> list[Estimate]:
+def _estimates(states: pl.DataFrame, seated: pl.DataFrame, controls: Controls) -> list[Estimate]:
     return [
         *rounds(states),
         *votes(seated),
@@ -144,30 +144,16 @@ def _estimates(
         *amplification(states, controls),
         *drift(states),
         *flips(states),
-        *conformity(states, heard, controls),
-        *revisions(states, heard),
         *diversity(states),
         *oracle(states),
     ]
 
 
-def _tables(states: pl.DataFrame, heard: pl.DataFrame, *, limit: int) -> dict[str, pl.DataFrame]:
-    sources = flip_sources(states, heard)
-    ranked = where(states, heard, limit=limit)
+def _plain_tables(states: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {
         "reliability": reliability_bins(states),
         "flow": flow(states),
         "beliefs": beliefs(states),
-        "hazards": hazards(states, heard),
-        "edges": edges(heard),
-        "flip_sources": sources,
-        "credit": credit(sources),
-        "where_questions": ranked.questions,
-        "where_categories": ranked.categories,
-        "where_agents": ranked.agents,
-        "where_edges": ranked.edges,
-        "where_rounds": ranked.rounds,
-        "hotspots": ranked.hotspots,
         "ledger": ledger(states),
         "costs": costs(states),
     }

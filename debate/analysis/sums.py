@@ -89,7 +89,7 @@ def grouped_matrix(
 ) -> dict[tuple[Any, ...], Array]:
     """Columns without nulls summed by question in each group; (questions that occur, columns)."""
     sums = [pl.col(c).cast(pl.Float64).sum() for c in columns]
-    counted = rows.group_by(*by, "question_code").agg(sums)
+    counted = rows.group_by(*by, "question_code").agg(sums).sort("question_code")
     return {
         key: np.asarray(part.select(columns).to_numpy(), dtype=np.float64)
         for key, part in groups(counted, *by)
@@ -101,8 +101,13 @@ def grouped_rates(rows: pl.DataFrame, by: list[str], column: str) -> pl.DataFram
 
     Columns: `by`, n, successes, rate, low, high, num_questions; one row for each group.
     """
-    counted = rows.group_by(*by, "question_code").agg(
-        successes=pl.col(column).cast(pl.Float64).sum(), n=pl.col(column).count().cast(pl.Float64)
+    counted = (
+        rows.group_by(*by, "question_code")
+        .agg(
+            successes=pl.col(column).cast(pl.Float64).sum(),
+            n=pl.col(column).count().cast(pl.Float64),
+        )
+        .sort("question_code")
     )
     found = []
     for key, part in counted.partition_by(*by, as_dict=True).items():

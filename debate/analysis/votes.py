@@ -28,7 +28,8 @@ def vote_states(states: pl.DataFrame, verdicts: pl.DataFrame | None = None) -> p
     Without verdicts: the plurality of the agents' answers (`majority`; a tie is an abstention),
     with the share of the agents' votes as confidence. A verdict stays when its debate stops.
     """
-    frame = majority(states) if verdicts is None else verdicts_frame(verdicts)
+    given = None if verdicts is None or verdicts.is_empty() else verdicts_frame(verdicts)
+    frame = majority(states) if given is None or given.is_empty() else given
     seated = frame.select(
         "cell", "question", "seed", "round", "outcome", "confidence", agent="method",
         model="method", answer="value",

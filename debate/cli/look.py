@@ -23,7 +23,7 @@ def topology(
     if out is None:
         Console().print(draw_text(graph), markup=False, highlight=False)
     else:
-        draw(graph, out)
+        draw(graph, out, title=name)
         typer.echo(out)
 
 

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import ray
-
 from debate.cluster.resources import Node, resources
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
@@ -21,6 +19,13 @@ OBJECT_STORE_BYTES = 256 * 2**20
 """Room for results on their way, which are small; Ray's default would be a third of the memory."""
 
 
+SILENCE = ("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+"""Drops what Ray prints about lost workers and nodes, which the client counts and reports itself.
+
+Read when ray is imported.
+"""
+
+
 @contextmanager
 def connect(cluster: ClusterSpec, models: Mapping[str, ModelSpec] | None = None) -> Iterator[None]:
     """Connect to the cluster, or start a local one with room for `models`.
@@ -28,6 +33,10 @@ def connect(cluster: ClusterSpec, models: Mapping[str, ModelSpec] | None = None)
     A process that is connected already stays as it is. Raises ClusterError where no cluster
     answers at the address.
     """
+    if cluster.quiet:
+        os.environ.setdefault(*SILENCE)
+    import ray
+
     if ray.is_initialized():
         yield
         return
@@ -82,6 +91,8 @@ def actor_environment(cluster: ClusterSpec) -> dict[str, str]:
 
 def live_nodes() -> list[Node]:
     """The nodes of the connected cluster that answer."""
+    import ray
+
     return [
         Node(
             id=node["NodeID"],

@@ -141,6 +141,10 @@ def raise_cause(error: RayTaskError, *, place: str) -> NoReturn:
 
 
 def last_line(error: BaseException) -> str:
-    """The line of Ray's report that names the cause."""
+    """The line of Ray's report that names the cause, without its general advice.
+
+    >>> last_line(RuntimeError("The actor died.\\n  pid: 7\\nIt was killed. Some common causes: x"))
+    'It was killed.'
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    return lines[-1].partition(" Some common causes")[0] if lines else type(error).__name__

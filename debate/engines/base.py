@@ -34,8 +34,8 @@ class Guided:
 class Scene:
     """What a simulated agent needs and a real engine must never see: the debate behind the prompt.
 
-    `turns` are the turns of this debate that the agent has made or heard, oldest first.
-    `subject` is the turn under critique.
+    `turns` are the turns of this debate that the agent has made or heard, oldest first; `heard`
+    names those that it hears now. `subject` is the turn under critique or in question.
     """
 
     question: Question
@@ -45,6 +45,7 @@ class Scene:
     agent: AgentId
     about: str | None = None
     subject: Turn | None = None
+    heard: tuple[str, ...] = ()
     turns: tuple[Turn, ...] = ()
 
 

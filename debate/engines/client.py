@@ -9,8 +9,9 @@ from typing import Any
 
 from debate.engines.base import Completion, Request
 from debate.engines.counters import ModelCounters, ReplicaCounters
-from debate.engines.lane import Call, Lane, Waiting, abandon, failure_of
+from debate.engines.lane import Lane
 from debate.engines.replica import LocalReplica, Placement, Replica, ReplicaLost
+from debate.engines.waiting import Call, Waiting, abandon, failure_of
 from debate.errors import BoundaryError, DebateError
 
 __all__ = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from debate.engines.base import Completion
 from debate.engines.replica import Placement
 
 State = Literal["new", "ready", "restarting", "dead"]
@@ -64,3 +65,32 @@ class ModelCounters:
     def generated_tokens(self) -> int:
         """Tokens generated."""
         return sum(replica.generated_tokens for replica in self.replicas)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Running sums of one lane."""
+
+    done: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+    busy_s: float = 0.0
+    clocked_at: float = 0.0
+
+    def add(self, completion: Completion) -> None:
+        """Count one completion."""
+        if completion.failure is not None:
+            self.failed += 1
+            return
+        self.done += 1
+        self.prompt_tokens += completion.usage.prompt_tokens or 0
+        self.cached_tokens += completion.usage.cached_tokens or 0
+        self.generated_tokens += completion.usage.generated_tokens or 0
+
+    def clock(self, now: float, *, busy: bool) -> None:
+        """Book the time since the last look as busy or idle."""
+        if busy:
+            self.busy_s += now - self.clocked_at
+        self.clocked_at = now

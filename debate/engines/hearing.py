@@ -19,14 +19,20 @@ def heard_turns(scene: Scene) -> list[Turn]:
     reviewed = {ref for turn in own if turn.kind == "critique" for ref in turn.heard}
     if scene.subject is not None:
         reviewed.add(scene.subject.ref)
-    return [
-        turn
-        for turn in scene.turns
-        if turn.ref in named
-        or (turn.agent != scene.agent and turn.ref not in reviewed)
-        or (turn.kind == "critique" and turn.agent == turn.about == scene.agent)
-        or (turn.agent == scene.agent and _is_heard_now(turn, scene, named))
-    ]
+    return [turn for turn in scene.turns if _is_heard(turn, scene, named, reviewed)]
+
+
+def _is_heard(turn: Turn, scene: Scene, named: Collection[str], reviewed: Collection[str]) -> bool:
+    ref = turn.ref
+    if ref in named:
+        return True
+    if turn.agent != scene.agent:
+        return ref not in reviewed
+    return _is_review_of_itself(turn) or _is_heard_now(turn, scene, named)
+
+
+def _is_review_of_itself(turn: Turn) -> bool:
+    return turn.kind == "critique" and turn.about == turn.agent
 
 
 def _is_heard_now(turn: Turn, scene: Scene, named: Collection[str]) -> bool:

@@ -6,36 +6,14 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from debate.engines.base import Completion, Request
-from debate.engines.counters import ReplicaCounters, State
+from debate.engines.base import Completion
+from debate.engines.counters import ReplicaCounters, State, Tally
 from debate.engines.replica import Replica, ReplicaLost
-from debate.errors import BoundaryError, DebateError, EngineError, boundary
-from debate.types import Failure, Usage
-
-
-@dataclass(eq=False, slots=True)
-class Waiting:
-    """A request and whoever waits for it. `losses` counts the replicas that died with it."""
-
-    request: Request
-    future: asyncio.Future[Completion]
-    queued_at: float
-    losses: int = 0
-    call: Call | None = None
-
-
-@dataclass(eq=False, slots=True)
-class Call:
-    """One batch handed to a replica. `wanted` counts the callers that still wait."""
-
-    outstanding: dict[str, Waiting]
-    generation: int
-    sent_at: float
-    wanted: int
-    task: asyncio.Task[None] | None = None
+from debate.engines.waiting import Call, Waiting, failure_of, settle, timed
+from debate.errors import DebateError, EngineError, boundary
+from debate.types import Failure
 
 
 class Lane:
@@ -212,67 +190,3 @@ class Lane:
 
     def _failure(self, place: str, message: str) -> Failure:
         return Failure(boundary=f"{self.label}: {place}", message=message)
-
-
-@dataclass(slots=True)
-class Tally:
-    """Running sums of one lane."""
-
-    done: int = 0
-    failed: int = 0
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    generated_tokens: int = 0
-    busy_s: float = 0.0
-    clocked_at: float = 0.0
-
-    def add(self, completion: Completion) -> None:
-        """Count one completion."""
-        if completion.failure is not None:
-            self.failed += 1
-            return
-        self.done += 1
-        self.prompt_tokens += completion.usage.prompt_tokens or 0
-        self.cached_tokens += completion.usage.cached_tokens or 0
-        self.generated_tokens += completion.usage.generated_tokens or 0
-
-    def clock(self, now: float, *, busy: bool) -> None:
-        """Book the time since the last look as busy or idle."""
-        if busy:
-            self.busy_s += now - self.clocked_at
-        self.clocked_at = now
-
-
-def settle(waiting: Waiting, completion: Completion) -> None:
-    """Answer a caller that has not left."""
-    if not waiting.future.done():
-        waiting.future.set_result(completion)
-
-
-def abandon(waiting: Waiting) -> None:
-    """A caller has left; a call that nobody waits for any more is given up."""
-    call = waiting.call
-    if call is None:
-        return
-    call.wanted -= 1
-    if call.wanted <= 0 and call.task is not None:
-        call.task.cancel()
-
-
-def timed(completion: Completion, queued_s: float, running_s: float) -> Completion:
-    """The completion with the client's own times."""
-    usage = Usage(
-        prompt_tokens=completion.usage.prompt_tokens,
-        cached_tokens=completion.usage.cached_tokens,
-        generated_tokens=completion.usage.generated_tokens,
-        queued_s=queued_s,
-        running_s=running_s,
-    )
-    return replace(completion, usage=usage)
-
-
-def failure_of(error: DebateError, place: str) -> Failure:
-    """An error as data for a turn."""
-    if isinstance(error, BoundaryError) and error.boundary:
-        return error.failure
-    return Failure(boundary=place, message=str(error))

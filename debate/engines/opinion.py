@@ -31,6 +31,7 @@ from __future__ import annotations
 import math
 import random
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from debate.config.models import SimulatedModel
 from debate.engines.base import Scene
@@ -82,7 +83,9 @@ def calibrated_concentration(competence: float, num_wrong: int) -> float:
     """
     advantage = competence - (1 - competence) / num_wrong
     if advantage <= 0:
-        raise ValueError(f"competence {competence} is no better than guessing among {num_wrong + 1}")
+        raise ValueError(
+            f"competence {competence} is no better than guessing among {num_wrong + 1}"
+        )
     return 1 / advantage
 
 
@@ -133,18 +136,20 @@ def possible_answers(question: Question, num_wrong: int) -> tuple[str, ...]:
         options = question.options if truth in question.options else letters
         return (truth, *(option for option in options if option != truth))
     if question.kind == "number":
-        return (truth, *_near(truth, num_wrong, random.Random(f"errors/{question.id}")))
+        return (truth, *_near(truth, num_wrong, question.id))
     return (truth, *(f"other {number}" for number in range(1, num_wrong + 1)))
 
 
-def _near(truth: str, count: int, rng: random.Random) -> list[str]:
+@lru_cache(maxsize=4096)
+def _near(truth: str, count: int, question_id: str) -> tuple[str, ...]:
     """Different whole numbers near a number, none of them equal to it."""
     try:
         centre = math.floor(Decimal(truth.replace(",", "")))
     except (InvalidOperation, OverflowError, ValueError):
         raise ValueError(f'the target "{truth}" of a number question is no number') from None
+    rng = random.Random(f"errors/{question_id}")
     steps = rng.sample([step for step in range(-count - 4, count + 5) if step], count)
-    return [str(centre + step) for step in steps]
+    return tuple(str(centre + step) for step in steps)
 
 
 def log_belief(probabilities: Weights, answer: str) -> float:

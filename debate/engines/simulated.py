@@ -55,20 +55,19 @@ class SimulatedEngine:
         if rng.random() < self.spec.failure:
             return failed(request, "simulated", "simulated failure")
         probabilities = belief(self.spec, scene)
+        value = _stated(scene, probabilities, rng)
         if request.candidates:
-            log_p = _scores(request.candidates, scene, probabilities, rng)
+            log_p = _scores(request.candidates, scene, probabilities, value)
             return Completion(id=request.id, candidate_log_p=log_p)
-        return self._said(request, scene, probabilities, rng)
+        return self._said(request, scene, value, probabilities[value], rng)
 
     def _said(
-        self, request: Request, scene: Scene, probabilities: Weights, rng: random.Random
+        self, request: Request, scene: Scene, value: str, probability: float, rng: random.Random
     ) -> Completion:
-        unreadable = rng.random() < self.spec.parse_failure
-        value = _stated(scene, probabilities, rng)
-        confidence = _stated_confidence(self.spec, probabilities.get(value, 0.0), rng)
+        confidence = _stated_confidence(self.spec, probability, rng)
         text = utterance(value, verdict=verdict_on_subject(scene, value), confidence=confidence)
-        tokens = _tokens(text, value, log_belief(probabilities, value))
-        if unreadable:
+        tokens = _tokens(text, value, math.log(max(LEAST_PROBABILITY, probability)))
+        if rng.random() < self.spec.parse_failure:
             text, tokens = UNREADABLE, (Token(text=UNREADABLE, log_p=0.0),)
         usage = Usage(generated_tokens=len(tokens), running_s=self.spec.latency_s)
         return Completion(
@@ -86,7 +85,7 @@ def _stated(scene: Scene, probabilities: Weights, rng: random.Random) -> str:
     """The answer that is given: drawn from the belief; in a probe, the agent's last one again."""
     (drawn,) = rng.choices(list(probabilities), list(probabilities.values()))
     latest = _own_latest(scene) if scene.kind == "probe" else None
-    return latest or drawn
+    return latest if latest in probabilities else drawn
 
 
 def _own_latest(scene: Scene) -> str | None:
@@ -102,17 +101,17 @@ def _stated_confidence(spec: SimulatedModel, probability: float, rng: random.Ran
 
 
 def _scores(
-    candidates: Sequence[str], scene: Scene, probabilities: Weights, rng: random.Random
+    candidates: Sequence[str], scene: Scene, probabilities: Weights, value: str
 ) -> tuple[float, ...]:
     """Log-probability of each candidate answer; of words of truth, about the answer in question.
 
-    The answer in question is the one under critique, or else the agent's own.
+    That is the answer under critique, or else `value`, the one that the agent gives here itself.
     """
     words = [candidate.strip() for candidate in candidates]
     if not _ask_for_truth({word.lower() for word in words}):
         return tuple(log_belief(probabilities, word) for word in words)
-    asked = scene.subject.value if scene.subject else _own_latest(scene)
-    right = probabilities.get(asked or _stated(scene, probabilities, rng), 0.0)
+    asked = value if scene.subject is None else scene.subject.value
+    right = 0.0 if asked is None else probabilities.get(asked, 0.0)
     truth = {True: right, False: 1 - right}
     said = (truth[word.lower() in AFFIRMATIONS] for word in words)
     return tuple(math.log(max(LEAST_PROBABILITY, p)) for p in said)

@@ -51,10 +51,11 @@ class VllmEngine:
         refuse_missing_folder(self.spec)
         try:
             await asyncio.to_thread(self._load)
-        except EngineError:
-            raise
+        except EngineError as error:
+            raise EngineError(str(error), boundary=error.boundary or self._place) from error
         except Exception as error:
-            said = in_words(error, self._log, weights=self.spec.weights)
+            log, self._log = self._log, None
+            said = in_words(error, log, weights=self.spec.weights)
             raise EngineError(said, boundary=self._place) from error
         if not self._tokenizer.chat_template:
             await self.close()

@@ -22,8 +22,18 @@ def descendants(pid: int) -> list[int]:
 
 
 def engine_processes(pids: Iterable[int]) -> list[int]:
-    """Those of the given processes that live and are vLLM's."""
-    return [pid for pid in pids if read(Path(f"/proc/{pid}/comm")).startswith(TITLE)]
+    """Those of the given processes that are vLLM's and run; a corpse is not running."""
+    return [pid for pid in pids if is_running_engine(read(Path(f"/proc/{pid}/stat")))]
+
+
+def is_running_engine(stat: str) -> bool:
+    """Whether a line of `/proc/PID/stat` is that of a running vLLM process.
+
+    >>> is_running_engine("8 (VLLM::EngineCor) S 1"), is_running_engine("8 (VLLM::Worker) Z 1")
+    (True, False)
+    """
+    name, _, rest = stat.rpartition(") ")
+    return f"({TITLE}" in name and rest[:1] not in ("Z", "X")
 
 
 def kill(pids: Iterable[int]) -> None:

@@ -6,12 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 
 from debate.log.rows import TurnRow
+from debate.log.series import CANDIDATES, belief_series, series, text_lists
 from debate.types import Question
 
-CANDIDATES = pl.List(pl.Struct({"candidate": pl.String, "log_p": pl.Float64}))
 TURN_KEY = ("cell", "question", "seed", "round", "kind", "agent", "about")
 CONFIDENCE = "confidence_"
 
@@ -95,15 +94,18 @@ def _column(
     name: str, turns: Sequence[TurnRow], questions: Mapping[str, Question], dtype: Any
 ) -> pl.Series:
     if name == "belief":
-        return _beliefs(turns)
+        return belief_series(name, [turn.belief.log_p if turn.belief else None for turn in turns])
     if name in _COLUMNS:
         getter = _COLUMNS[name][1]
-        return _series(name, [getter(turn) for turn in turns], dtype)
+        values = [getter(turn) for turn in turns]
+        return (
+            text_lists(name, values) if dtype == pl.List(pl.String) else series(name, values, dtype)
+        )
     if name in ("target", "category"):
-        by_id = {id: getattr(question, name) for id, question in questions.items()}
-        return _series(name, [by_id.get(turn.question) for turn in turns], dtype)
+        asked = (questions.get(turn.question) for turn in turns)
+        return series(name, [getattr(question, name, None) for question in asked], dtype)
     source = name.removeprefix(CONFIDENCE)
-    return _series(name, [_confidence(turn, source) for turn in turns], dtype)
+    return series(name, [_confidence(turn, source) for turn in turns], dtype)
 
 
 def _confidence(turn: TurnRow, source: str) -> float | None:
@@ -111,33 +113,3 @@ def _confidence(turn: TurnRow, source: str) -> float | None:
         if confidence.source == source:
             return confidence.value
     return None
-
-
-def _beliefs(turns: Sequence[TurnRow]) -> pl.Series:
-    beliefs = [turn.belief.log_p if turn.belief else None for turn in turns]
-    offsets = [0]
-    for belief in beliefs:
-        offsets.append(offsets[-1] + len(belief or ()))
-    candidates = [_clean(c) for belief in beliefs for c in belief or ()]
-    log_p = [p for belief in beliefs for p in (belief or {}).values()]
-    pairs = pa.StructArray.from_arrays(
-        [pa.array(candidates, pa.large_string()), pa.array(log_p, pa.float64())],
-        names=["candidate", "log_p"],
-    )
-    absent = pa.array([belief is None for belief in beliefs], pa.bool_())
-    lists = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pairs, mask=absent)
-    return pl.Series("belief", pl.from_arrow(lists), dtype=CANDIDATES)
-
-
-def _series(name: str, values: list[Any], dtype: Any) -> pl.Series:
-    try:
-        return pl.Series(name, values, dtype=dtype)
-    except UnicodeEncodeError:
-        return pl.Series(name, [_clean(value) for value in values], dtype=dtype)
-
-
-def _clean(value: Any) -> Any:
-    """Lone surrogates, which a frame cannot hold, become question marks."""
-    if isinstance(value, list):
-        return [_clean(each) for each in value]
-    return value.encode(errors="replace").decode() if isinstance(value, str) else value

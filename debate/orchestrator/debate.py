@@ -329,6 +329,7 @@ class Debate:
             agent=agent.id,
             about=blank.about,
             subject=subject,
+            heard=blank.heard,
             turns=tuple(sorted(turns, key=lambda turn: (turn.round, turn.ref))),
         )
 

@@ -6,14 +6,17 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from debate.errors import InputError
 from debate.organisms.estimates import Estimate
-from debate.organisms.measure import Quality
-from debate.organisms.specs import OrganismSpec
+
+if TYPE_CHECKING:
+    # At run time these would load torch, which listing cards does not need.
+    from debate.organisms.measure import Quality
+    from debate.organisms.specs import OrganismSpec
 
 CARD_VERSION = 1
 GENERATOR_VERSION = 1

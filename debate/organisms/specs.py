@@ -92,21 +92,21 @@ _ALL = (
         description="A small model that multiplies well, and has seen a little of everything else.",
         weights=_specialist("mul"),
         seed=2,
-        schedule=Schedule(steps=3600),
+        schedule=Schedule(steps=3000),
     ),
     OrganismSpec(
         name="modder",
         description="A small model good at remainders that has seen a little of everything else.",
         weights=_specialist("mod"),
         seed=3,
-        schedule=Schedule(steps=2400),
+        schedule=Schedule(steps=2000),
     ),
     OrganismSpec(
         name="generalist",
         description="A small model that has seen all families alike.",
         weights={"add": 1.0, "mul": 1.5, "mod": 1.5, "chain23": 1.5},
         seed=4,
-        schedule=Schedule(steps=5000),
+        schedule=Schedule(steps=3600),
         snapshots=(
             Snapshot(
                 name="generalist-early",

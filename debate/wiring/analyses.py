@@ -12,5 +12,5 @@ def analyze_source(source: Path) -> Analysis:
     """The analysis of a run directory, or of a table of transcripts. Raises InputError."""
     if source.is_dir():
         run = Run(source)
-        return analyze(run.trajectories(), run.verdicts())
+        return analyze(run.trajectories(), run.verdicts().rename({"answer": "value"}))
     return analyze(read_table(source))

@@ -14,7 +14,7 @@ import polars as pl
 
 from debate.analysis.amplification import amplification
 from debate.analysis.calibration import calibration, scored
-from debate.analysis.conformity import conformity
+from debate.analysis.conformity import conformity, disagreements
 from debate.analysis.controls import controls_for
 from debate.analysis.diversity import diversity
 from debate.analysis.drift import drift
@@ -72,6 +72,11 @@ def cases() -> tuple[Case, ...]:
             run=_entrenchment(rise=0.15, resampling=0.0),
         ),
         Case(
+            name="survivors of correction, no change",
+            truths={"entrenchment": 0.0, "entrenchment_alone": 0.0},
+            run=_survivors,
+        ),
+        Case(
             name="conformity, strong",
             truths={"conformity": 0.6, "obstinacy": 0.3},
             run=_conformity(0.6, 0.3),
@@ -122,11 +127,19 @@ def _entrenchment(*, rise: float, resampling: float) -> Callable[[Rng], Bounds]:
     return run
 
 
+def _survivors(rng: Rng) -> Bounds:
+    states = states_frame(simulate.survivors(rng, questions=200, rounds=3))
+    found = entrenchment(states, controls_for(["self", "repeat"]))
+    return _bounds(e for e in found if e.cell == "self" and e.round == 3)
+
+
 def _conformity(adopt: float, keep: float) -> Callable[[Rng], Bounds]:
     def run(rng: Rng) -> Bounds:
         table = simulate.conformists(rng, questions=200, adopt=adopt, keep=keep)
         states = states_frame(table)
-        return _bounds(conformity(states, hearings(states), controls_for(["debate"])))
+        return _bounds(
+            conformity(states, disagreements(hearings(states)), controls_for(["debate"]))
+        )
 
     return run
 

@@ -53,9 +53,8 @@ def test_heard_may_be_text_parted_by_blanks() -> None:
         ({"round": [0, -1, 0]}, "round -1 is negative"),
         ({"round": [0, 0, 0]}, "has this row twice"),
         ({"outcome": ["correct", "rihgt", "wrong"]}, 'outcome "rihgt" is unknown'),
-        ({"outcome": ["correct", None, "wrong"]}, "nothing says whether this answer is right"),
+        ({"outcome": [None, None, None]}, "no question has a target"),
         ({"target": [None, None, None]}, 'give a column "outcome", "correct" or "target"'),
-        ({"target": ["4", "4", None]}, "question 'q2': nothing says"),
         ({"round": ["0", "one", "0"]}, "values of the wrong type"),
         ({"agent": ["a", None, "a"]}, 'column "agent" has empty values'),
     ],
@@ -68,6 +67,10 @@ def test_what_is_wrong_is_said(changes: dict[str, object], message: str) -> None
 def test_a_missing_column_is_named_with_what_is_there() -> None:
     with pytest.raises(InputError, match='column "answer" is missing; did you mean "anwser"'):
         trajectories_frame(table().rename({"answer": "anwser"}))
+
+
+def test_a_question_without_a_target_is_left_out() -> None:
+    assert trajectories_frame(table(target=["4", "4", None]))["question"].to_list() == ["q1", "q1"]
 
 
 def test_an_empty_table_is_refused() -> None:

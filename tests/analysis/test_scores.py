@@ -154,7 +154,7 @@ def test_aurc_is_the_mean_error_among_answers_at_least_as_sure(digits: int | Non
 
 
 def reflected_error(confidence: Floats, correct: Floats, sigma: float) -> float:
-    grid = np.linspace(0, 1, 4001)
+    grid = np.linspace(0, 1, 1001)
     density = np.zeros_like(grid)
     for shift in range(-6, 7, 2):
         for images in (confidence, -confidence):
@@ -164,10 +164,10 @@ def reflected_error(confidence: Floats, correct: Floats, sigma: float) -> float:
     return float(trapezoid(np.abs(density), grid))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_smooth_ece_is_the_fixed_point_of_the_reflected_kernel(seed: int) -> None:
-    confidence, correct = answers(seed, n=120)
-    sigma = brentq(lambda s: reflected_error(confidence, correct, s) - s, 1e-3, 1.0, xtol=1e-5)
+    confidence, correct = answers(seed, n=60)
+    sigma = brentq(lambda s: reflected_error(confidence, correct, s) - s, 0.01, 1.0, xtol=1e-4)
     assert smooth_ece(confidence, correct).value == pytest.approx(sigma, abs=1e-3)
 
 
@@ -182,7 +182,11 @@ def test_smooth_ece_is_relplots(seed: int) -> None:
     )
 
 
-@pytest.mark.parametrize("name", sorted(SCORES))
+MOVING_BINS = {"ace"}
+"""Its bins move with the data; the influence holds them still."""
+
+
+@pytest.mark.parametrize("name", sorted(SCORES.keys() - MOVING_BINS))
 def test_influence_is_the_derivative_by_a_rows_weight(name: str) -> None:
     confidence, correct = answers(9, n=300, digits=2)
     linear = SCORES[name](confidence, correct)

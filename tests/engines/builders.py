@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from debate.engines.base import Completion, Engine, Request, Sampling, Scene
-from debate.types import Message, Question
+from debate.types import Message, Question, Turn
 
 CHARACTERS = "\nQPCAVy0123456789+-*%abcdefghijklmnopqrstuvw"
 TEMPLATE = (
@@ -30,9 +30,14 @@ def sampled(seed: int | None, **fields: Any) -> Sampling:
 def scene(**fields: Any) -> Scene:
     """An opening on a question with a known answer."""
     question = Question(id="q", text="347+589", kind="number", target="936")
-    return Scene(
-        **{"question": question, "seed": 0, "round": 0, "kind": "opening", "agent": "a"} | fields
-    )
+    usual: dict[str, Any] = {"question": question, "seed": 0, "round": 0}
+    return Scene(**usual | {"kind": "opening", "agent": "a"} | fields)
+
+
+def turn(**fields: Any) -> Turn:
+    """A finished opening of agent a on question q."""
+    usual: dict[str, Any] = {"cell": "main", "question": "q", "seed": 0, "round": 0}
+    return Turn(**usual | {"kind": "opening", "agent": "a", "model": "m"} | fields)
 
 
 async def completions(engine: Engine, requests: Sequence[Request]) -> dict[str, Completion]:

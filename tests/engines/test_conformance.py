@@ -59,9 +59,7 @@ def run_directory(folder: Path) -> Path:
 
 
 @pytest.fixture(params=ENGINES)
-def spec(
-    request: pytest.FixtureRequest, tmp_path: Path, model_folder: Path, url: str
-) -> ModelSpec:
+def spec(request: pytest.FixtureRequest, tmp_path: Path, model_folder: Path, url: str) -> ModelSpec:
     every: dict[str, ModelSpec] = {
         "calculator": CalculatorModel(engine="calculator"),
         "openai": OpenaiModel(engine="openai", model="m", url=url, retries=0),

@@ -116,9 +116,7 @@ def spec(endpoint: Endpoint, **fields: Any) -> OpenaiModel:
     return OpenaiModel(engine="openai", **named | fields)
 
 
-async def ask(
-    endpoint: Endpoint, *requests: Request, **fields: Any
-) -> dict[str, Completion]:
+async def ask(endpoint: Endpoint, *requests: Request, **fields: Any) -> dict[str, Completion]:
     """The completions of requests by an engine of its own, without waiting between attempts."""
     engine = OpenaiEngine(spec(endpoint, **fields), backoff=Backoff(base_s=0, cap_s=0))
     await engine.start()
@@ -143,7 +141,13 @@ async def test_each_request_gets_its_own_reply_over_kept_connections(endpoint: E
 
 async def test_sampling_travels_under_its_names(endpoint: Endpoint) -> None:
     sampling = Sampling(
-        temperature=0.7, top_p=0.9, top_k=5, max_tokens=9, stop=("X",), seed=4, extra=(("min_p", 0.1),)
+        temperature=0.7,
+        top_p=0.9,
+        top_k=5,
+        max_tokens=9,
+        stop=("X",),
+        seed=4,
+        extra=(("min_p", 0.1),),
     )
     await ask(endpoint, request("hi", sampling=sampling), extra_body={"user": "me"})
     (body,) = endpoint.bodies

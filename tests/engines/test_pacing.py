@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ def test_a_pacer_lets_no_two_calls_pass_closer_than_its_rate(
     for gap in gaps:
         now += gap
         passed.append(now + pacer.reserve(now))
-    distances = [later - earlier for earlier, later in zip(passed, passed[1:], strict=False)]
+    distances = [later - earlier for earlier, later in pairwise(passed)]
     assert min(distances) >= 60 / per_minute - 1e-6
 
 

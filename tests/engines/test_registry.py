@@ -44,7 +44,8 @@ def test_capabilities_and_identity_load_no_heavy_library() -> None:
         "import sys; from debate.config.models import TransformersModel, VllmModel, OpenaiModel\n"
         "from debate.engines.registry import build_engine, capabilities, identity\n"
         "for spec in (TransformersModel(engine='transformers', model='a/b'),"
-        " VllmModel(engine='vllm', model='a/b'), OpenaiModel(engine='openai', model='m', url='u')):\n"
+        " VllmModel(engine='vllm', model='a/b'),"
+        " OpenaiModel(engine='openai', model='m', url='')):\n"
         "    capabilities(spec), identity(spec)\n"
         "print({'torch', 'transformers', 'vllm', 'ray', 'aiohttp', 'scipy'} & set(sys.modules))"
     )

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import math
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engines.builders import CHARACTERS, complete_one, completions, request, sampled, save_model, save_tokenizer
 
 from debate.config.models import TransformersModel
 from debate.engines.base import Engine, Guided, Request, Sampling
 from debate.engines.transformers import TransformersEngine
 from debate.errors import EngineError
+from tests.engines.builders import (
+    CHARACTERS,
+    complete_one,
+    completions,
+    request,
+    sampled,
+    save_model,
+    save_tokenizer,
+)
 
 QUESTIONS = ["Q347+589", "Q12*3", "Q900%7", "Qa+b*c", "Q1+1", "Q100+100", "Q999%12", "Qh*k"]
 
@@ -25,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def engine(folder: Path) -> AsyncIterator[Engine]:
+async def engine(folder: Path) -> AsyncIterator[TransformersEngine]:
     async for started in running(folder):
         yield started
 
@@ -85,7 +94,7 @@ class Naive:
         while len(ids) - start < length and ids[-1] != 2:
             with torch.inference_mode():
                 ids = [*ids, int(self.model(torch.tensor([ids])).logits[0, -1].argmax())]
-        return self.tokenizer.decode(ids[start:], skip_special_tokens=True)
+        return str(self.tokenizer.decode(ids[start:], skip_special_tokens=True))
 
 
 async def test_a_reply_depends_on_no_neighbour_in_its_batch(engine: Engine) -> None:
@@ -270,7 +279,9 @@ async def test_a_sliding_window_model_is_padded_rightly(tmp_path: Path) -> None:
     async for engine in running(folder):
         asked = [request(q, id=q, sampling=Sampling(max_tokens=9)) for q in QUESTIONS]
         found = await completions(engine, asked)
-        scored = await completions(engine, [request(q, id=q, candidates=("93", "4567")) for q in QUESTIONS])
+        scored = await completions(
+            engine, [request(q, id=q, candidates=("93", "4567")) for q in QUESTIONS]
+        )
         for question in QUESTIONS:
             context = f"<bos>{question}\nA"
             assert found[question].text == naive.greedy(context, 9)
@@ -278,23 +289,40 @@ async def test_a_sliding_window_model_is_padded_rightly(tmp_path: Path) -> None:
             assert scored[question].candidate_log_p == pytest.approx(expected, abs=1e-4)
 
 
-async def test_out_of_memory_halves_the_batch(folder: Path) -> None:
-    async for engine in running(folder):
-        runner = engine._runner
-        assert runner is not None
-        forward, sizes = runner.weights.model.forward, []
+async def test_out_of_memory_halves_the_batch(engine: TransformersEngine) -> None:
+    assert engine._runner is not None
+    model, sizes = engine._runner.weights.model, []
+    forward = model.forward
 
-        def narrow(*args: Any, **options: Any) -> Any:
-            sizes.append(len(options["input_ids"]))
-            if sizes[-1] > 16:
-                raise MemoryError("no room for so many rows")
-            return forward(*args, **options)
+    def narrow(*args: Any, **options: Any) -> Any:
+        sizes.append(len(options["input_ids"]))
+        if sizes[-1] > 16:
+            raise MemoryError("no room for so many rows")
+        return forward(*args, **options)
 
-        runner.weights.model.forward = narrow
-        asked = [request("Q1+1", id=str(n), sampling=sampled(n, max_tokens=3)) for n in range(40)]
+    model.forward = narrow
+    asked = [request("Q1+1", id=str(n), sampling=sampled(n, max_tokens=3)) for n in range(40)]
+    found = await completions(engine, asked)
+    assert max(sizes) > 16
+    assert not any(completion.failure for completion in found.values())
+
+
+ORGANISMS = sorted((Path(__file__).parents[2] / "agents").rglob("config.json"))
+
+
+@pytest.mark.skipif(not ORGANISMS, reason="no model organisms are shipped yet")
+@pytest.mark.parametrize("config", ORGANISMS, ids=lambda path: path.parent.name)
+async def test_a_shipped_organism_replies_as_it_does_alone(config: Path) -> None:
+    naive = Naive(config.parent)
+    async for engine in running(config.parent):
+        asked = [request(q, id=q, sampling=Sampling(max_tokens=6)) for q in QUESTIONS]
         found = await completions(engine, asked)
-        assert max(sizes) > 16
-        assert not any(completion.failure for completion in found.values())
+        for each in asked:
+            chat = [{"role": "user", "content": message.content} for message in each.messages]
+            text = naive.tokenizer.apply_chat_template(
+                chat, tokenize=False, add_generation_prompt=True
+            )
+            assert found[each.id].text == naive.greedy(text, 6)
 
 
 @pytest.mark.parametrize(
@@ -312,6 +340,21 @@ async def test_an_unusable_folder_is_refused_in_words(
         await engine.start()
     assert message in f"{error.value} {error.value.boundary}"
     await engine.close()
+
+
+async def test_a_folder_is_loaded_without_reaching_for_any_network(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached: list[object] = []
+
+    def connect(_: socket.socket, address: object) -> None:
+        reached.append(address)
+        raise OSError("there is no network here")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    async for engine in running(folder):
+        assert (await complete_one(engine, request("Q1+1"))).failure is None
+    assert reached == []
 
 
 async def test_a_tokenizer_without_chat_template_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from debate.engines.replay import ReplayEngine
 from debate.engines.scripted import ScriptedEngine
 from debate.errors import EngineError
 from debate.types import Answer, Failure, Question, Turn
-from tests.engines.builders import complete_one, request, scene
+from tests.engines.builders import complete_one, request, scene, turn
 
 
 async def scripted(replies: Any, **place: Any) -> str:
@@ -54,14 +54,13 @@ async def test_only_a_script_by_place_needs_the_scene() -> None:
 
 def recorded(**fields: Any) -> Turn:
     """A turn as a run has it."""
-    place = {"cell": "main", "question": "q", "seed": 0, "round": 0, "kind": "opening"}
-    return Turn(**place | {"agent": "a", "model": "m", "text": "936"} | fields)
+    return turn(**{"text": "936"} | fields)
 
 
 def save_run(folder: Path, *turns: Turn) -> ReplayModel:
     """A run directory with these turns, and the spec that replays it."""
     (folder / "turns").mkdir()
-    lines = b"".join(msgspec.json.encode(turn) + b"\n" for turn in turns)
+    lines = b"".join(msgspec.json.encode(each) + b"\n" for each in turns)
     (folder / "turns" / "0.jsonl").write_bytes(lines)
     return ReplayModel(engine="replay", path=str(folder))
 
@@ -76,11 +75,11 @@ async def test_a_recorded_turn_is_found_by_its_place(tmp_path: Path) -> None:
     ]
     engine = ReplayEngine(save_run(tmp_path, *turns))
     await engine.start()
-    for turn in turns:
+    for each in turns:
         now = scene(
-            seed=turn.seed, round=turn.round, kind=turn.kind, agent=turn.agent, about=turn.about
+            seed=each.seed, round=each.round, kind=each.kind, agent=each.agent, about=each.about
         )
-        assert (await complete_one(engine, request("?", scene=now))).text == turn.text
+        assert (await complete_one(engine, request("?", scene=now))).text == each.text
     await engine.close()
 
 
@@ -123,7 +122,9 @@ async def calculated(text: str, **place: Any) -> str:
     return (await complete_one(engine, request("?", scene=now))).text
 
 
-@pytest.mark.parametrize(("text", "answer"), [("347+589", "936"), (" 12*3\n", "36"), ("h+c*k", "v")])
+@pytest.mark.parametrize(
+    ("text", "answer"), [("347+589", "936"), (" 12*3\n", "36"), ("h+c*k", "v")]
+)
 async def test_the_calculator_is_exact_and_never_reads_the_target(text: str, answer: str) -> None:
     assert await calculated(text) == f"Answer: {answer}"
 

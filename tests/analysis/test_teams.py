@@ -1,0 +1,276 @@
+"""Diversity, votes, comparisons and where."""
+
+import itertools
+
+import numpy as np
+import polars as pl
+import pytest
+
+from debate.analysis.amplification import amplification
+from debate.analysis.binned import ece
+from debate.analysis.bootstrap import Blocks, blocks_of, metrics, paired_changes
+from debate.analysis.calibration import Scored
+from debate.analysis.comparisons import (
+    cells_against_baseline,
+    compare,
+    corrected,
+    vote_against_openings,
+)
+from debate.analysis.controls import Controls, controls_for
+from debate.analysis.diversity import capa, diversity
+from debate.analysis.heard import hearings
+from debate.analysis.ranking import aurc
+from debate.analysis.scores import brier
+from debate.analysis.states import states_frame
+from debate.analysis.votes import majority, vote_states, votes
+from debate.analysis.where import where
+
+from . import simulate
+
+
+def openings(*answers: str | None, target: str = "4", question: str = "q1") -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "cell": ["c"] * len(answers),
+            "question": [question] * len(answers),
+            "agent": [f"a{k}" for k in range(len(answers))],
+            "round": [0] * len(answers),
+            "answer": pl.Series(answers, dtype=pl.String),
+            "target": [target] * len(answers),
+        }
+    )
+
+
+def two_agents(seed: int = 0, questions: int = 200) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    answers = rng.choice(4, size=(1, questions, 2), p=[0.5, 0.3, 0.1, 0.1])
+    return simulate.frame(answers, cell="c", confidence=np.full(answers.shape, 0.5))
+
+
+def pair_values(table: pl.DataFrame) -> dict[str, float | None]:
+    return {e.name: e.value for e in diversity(states_frame(table)) if e.subject}
+
+
+def test_pair_statistics_follow_their_definitions() -> None:
+    table = two_agents()
+    wide = table.pivot(on="agent", index="question", values="answer")
+    a, b = wide["a"].to_numpy(), wide["b"].to_numpy()
+    right, also = a == "0", b == "0"
+    found = pair_values(table)
+    assert found["disagreement"] == pytest.approx(np.mean(right != also))
+    assert found["double_fault"] == pytest.approx(np.mean(~right & ~also))
+    assert found["phi"] == pytest.approx(np.corrcoef(right, also)[0, 1])
+    both = ~right & ~also
+    assert found["same_wrong"] == pytest.approx(np.mean(a[both] == b[both]))
+    odds = [np.sum(x & y) for x in (right, ~right) for y in (also, ~also)]
+    q = (odds[0] * odds[3] - odds[1] * odds[2]) / (odds[0] * odds[3] + odds[1] * odds[2])
+    assert found["q_statistic"] == pytest.approx(q)
+
+
+def one_hot(table: pl.DataFrame, agent: str) -> np.ndarray:
+    answers = table.filter(pl.col("agent") == agent).sort("question")["answer"]
+    return np.eye(4)[answers.cast(pl.Int64).to_numpy()]
+
+
+def test_kappa_of_answers_is_capa_of_one_hot_probabilities() -> None:
+    table = two_agents().with_columns(num_options=pl.lit(4))
+    first, second = one_hot(table, "a"), one_hot(table, "b")
+    expected = capa(first, second, np.zeros(len(first), dtype=np.int64))
+    assert pair_values(table)["kappa_p"] == pytest.approx(expected)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_capa_is_lm_sims() -> None:
+    lmsim = pytest.importorskip("lmsim.metrics")
+    rng = np.random.default_rng(1)
+    first, second = rng.dirichlet(np.ones(5), 80), rng.dirichlet(np.ones(5), 80)
+    targets = rng.integers(0, 5, 80)
+    reference = lmsim.CAPA().compute_k(list(first), list(second), list(targets))
+    assert capa(first, second, targets) == pytest.approx(reference)
+
+
+def test_agents_that_always_agree_amount_to_one_voter() -> None:
+    answers = np.repeat(np.random.default_rng(2).integers(0, 2, (1, 60, 1)), 4, axis=2)
+    table = simulate.frame(answers, cell="c", confidence=np.full(answers.shape, 0.5))
+    found = {e.name: e.value for e in diversity(states_frame(table)) if e.subject is None}
+    assert found["effective_votes"] == pytest.approx(1.0)
+
+
+def test_a_team_that_is_always_right_has_no_error_correlation() -> None:
+    answers = np.zeros((1, 20, 3), dtype=np.int64)
+    table = simulate.frame(answers, cell="c", confidence=np.full(answers.shape, 0.5))
+    found = {e.name: e for e in diversity(states_frame(table))}
+    assert found["error_correlation"].value is None
+    assert found["error_correlation"].missing is not None
+
+
+def test_one_agent_has_no_pairs() -> None:
+    table = two_agents().filter(pl.col("agent") == "a")
+    assert diversity(states_frame(table)) == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "value", "outcome"),
+    [
+        (("4", "4", "5"), "4", "correct"),
+        (("5", "5", "4"), "5", "wrong"),
+        (("4", "5"), None, "abstained"),
+        ((None, None, "5"), "5", "wrong"),
+        ((None, None), None, "abstained"),
+    ],
+)
+def test_the_majority_never_guesses(
+    answers: tuple[str | None, ...], value: str | None, outcome: str
+) -> None:
+    row = majority(states_frame(openings(*answers))).row(0, named=True)
+    assert (row["value"], row["outcome"]) == (value, outcome)
+
+
+def test_a_debate_whose_turns_all_failed_failed() -> None:
+    table = openings(None, None).with_columns(outcome=pl.lit("failed"))
+    assert majority(states_frame(table))["outcome"].to_list() == ["failed"]
+
+
+def test_the_votes_confidence_is_scored_like_a_members() -> None:
+    table = pl.concat([openings("4", "4", "5"), openings("5", "5", "5", question="q2")])
+    seated = vote_states(states_frame(table))
+    found = {e.name: e.value for e in votes(seated)}
+    assert found["vote_accuracy"] == 0.5
+    assert found["vote_brier"] == pytest.approx(((2 / 3 - 1) ** 2 + 1) / 2)
+
+
+def test_given_verdicts_win_over_the_majority() -> None:
+    verdicts = pl.DataFrame(
+        {
+            "cell": ["c"], "question": ["q1"], "seed": [0], "round": [0], "method": ["judge"],
+            "value": ["5"], "outcome": ["wrong"], "confidence": [0.9],
+        }
+    )  # fmt: skip
+    seated = vote_states(states_frame(openings("4", "4")), verdicts)
+    assert seated["agent"].to_list() == ["judge"]
+
+
+def test_a_comparison_carries_its_tests_and_what_it_could_have_found() -> None:
+    pairs = pl.DataFrame(
+        {
+            "question_code": range(100),
+            "after": [True] * 60 + [False] * 40,
+            "before": [True] * 50 + [False] * 40 + [True] * 10,
+        }
+    )
+    found = compare(pairs, family="f", cell="c", method="m", first="T", second="0")
+    assert (found.gained, found.lost, found.value) == (10, 10, 0.0)
+    assert found.p_mcnemar == 1.0
+    assert found.detectable == pytest.approx(2.8 * np.sqrt(0.2 / 99), rel=0.01)
+
+
+def test_vote_t_is_compared_with_vote_0_of_the_same_debates() -> None:
+    answers = np.zeros((2, 50, 3), dtype=np.int64)
+    answers[0, :10] = 1
+    table = simulate.frame(answers, cell="c", confidence=np.full(answers.shape, 0.5))
+    (found,) = vote_against_openings(vote_states(states_frame(table)))
+    assert found.value == pytest.approx(0.2)
+    assert (found.gained, found.lost) == (10, 0)
+
+
+def test_cells_are_compared_with_the_baseline_question_by_question() -> None:
+    single = two_agents(seed=5).filter(pl.col("agent") == "a").with_columns(cell=pl.lit("single"))
+    table = pl.concat([single, two_agents(seed=6)])
+    seated = vote_states(states_frame(table))
+    (found,) = cells_against_baseline(seated, controls_for(["single", "c"]))
+    assert (found.first, found.second, found.n) == ("c", "single", 200)
+    assert cells_against_baseline(seated, Controls()) == []
+
+
+def test_holm_runs_over_the_family_and_skips_what_has_no_p_value() -> None:
+    pairs = pl.DataFrame({"question_code": [0, 1, 2], "after": [1, 1, 0], "before": [0, 0, 1]})
+    known = compare(pairs, family="f", cell="c", method="m", first="T", second="0")
+    lone = compare(pairs.head(1), family="f", cell="d", method="m", first="T", second="0")
+    first, second, third = corrected([known, lone, known])
+    assert second.p_holm is None
+    assert first.p_value is not None
+    assert first.p_holm == third.p_holm == pytest.approx(min(1.0, 2 * first.p_value))
+
+
+def scored(seed: int, questions: int = 60) -> Scored:
+    rng = np.random.default_rng(seed)
+    confidence = rng.integers(0, 76, questions * 3) / 75
+    correct = (rng.random(questions * 3) < confidence).astype(float)
+    return Scored(confidence, correct, np.repeat(np.arange(questions), 3))
+
+
+def test_sums_over_bins_hold_all_that_the_scores_need() -> None:
+    data = scored(0)
+    totals = Blocks.of(data, np.arange(60)).sums.sum(axis=0)
+    found = metrics(totals)
+    assert found["ece"] == pytest.approx(ece(data.confidence, data.correct).value)
+    assert found["brier"] == pytest.approx(brier(data.confidence, data.correct).value)
+    level = np.minimum((data.confidence * 75).astype(int), 74).astype(float)
+    assert found["aurc"] == pytest.approx(aurc(level, data.correct).value)
+
+
+def test_the_bootstrap_of_brier_has_the_clustered_standard_error() -> None:
+    from debate.analysis.intervals import clustered_mean
+
+    first, second = scored(1), scored(2)
+    arms = {"x": Blocks.of(first, np.arange(60)), "y": Blocks.of(second, np.arange(60))}
+    found = paired_changes(arms, [("x", "y")], np.random.default_rng(0), resamples=4000)
+    change = (first.confidence - first.correct) ** 2 - (second.confidence - second.correct) ** 2
+    exact = clustered_mean(change, first.clusters)
+    assert found["brier", "x", "y"].value == pytest.approx(exact.value)
+    assert found["brier", "x", "y"].se == pytest.approx(exact.se, rel=0.06)
+
+
+def test_an_arm_does_not_differ_from_itself_in_any_resample() -> None:
+    block = Blocks.of(scored(3), np.arange(60))
+    found = paired_changes({"x": block}, [("x", "x")], np.random.default_rng(0), resamples=50)
+    assert {(i.low, i.high) for i in found.values()} == {(0.0, 0.0)}
+
+
+def test_many_questions_are_resampled_in_blocks_of_equal_size() -> None:
+    sizes = np.bincount(blocks_of(5_000, np.random.default_rng(0)))
+    assert set(sizes) == {5}
+
+
+def amplified() -> pl.DataFrame:
+    rng = np.random.default_rng(7)
+    table = simulate.conformists(rng, questions=80, adopt=0.5, keep=0.4)
+    return states_frame(table.with_columns(category=pl.col("question").str.slice(1, 1)))
+
+
+def test_every_ranking_adds_up_to_the_index() -> None:
+    states = amplified()
+    eai = next(e.value for e in amplification(states, Controls()) if e.name == "eai")
+    found = where(states, hearings(states), limit=10_000)
+    for table in (found.questions, found.categories, found.agents, found.edges, found.rounds):
+        assert table["contribution"].sum() == pytest.approx(eai)
+
+
+def test_a_hot_spot_names_the_turn_at_which_confidence_in_the_error_rose() -> None:
+    rows = [
+        ("q1", "a", 0, "5", 0.3, ""), ("q1", "a", 1, "5", 0.4, "0:opening:b"),
+        ("q1", "a", 2, "5", 0.9, "1:revision:b"), ("q1", "b", 0, "5", 0.5, ""),
+        ("q1", "b", 1, "5", 0.5, ""), ("q1", "b", 2, "5", 0.5, ""),
+    ]  # fmt: skip
+    columns = ["question", "agent", "round", "answer", "confidence", "heard"]
+    frame = pl.DataFrame(rows, schema=columns, orient="row")
+    states = states_frame(frame.with_columns(cell=pl.lit("ring"), target=pl.lit("4")))
+    found = where(states, hearings(states))
+    spot = found.hotspots.row(0, named=True)
+    assert found.hotspots.height == 1
+    assert (spot["question"], spot["agent"], spot["round"]) == ("q1", "a", 2)
+    assert spot["heard"] == ["1:revision:b"]
+    assert (spot["previous_confidence"], spot["confidence"]) == (0.4, 0.9)
+    assert found.questions.row(0, named=True)["round"] == 2
+
+
+def test_hot_spots_are_bounded_for_each_cell() -> None:
+    states = amplified()
+    assert where(states, hearings(states), limit=3).hotspots.height == 3
+
+
+def test_pairs_are_listed_for_every_two_agents() -> None:
+    answers = np.random.default_rng(8).integers(0, 2, (1, 30, 4))
+    table = simulate.frame(answers, cell="c", confidence=np.full(answers.shape, 0.5))
+    listed = {e.subject for e in diversity(states_frame(table)) if e.name == "phi"}
+    assert listed == {f"{a} & {b}" for a, b in itertools.combinations("abcd", 2)}

@@ -1,0 +1,150 @@
+"""What the generator writes: the same panel for everybody, no self, no test question."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import numpy as np
+import pytest
+
+from debate.organisms.batches import IGNORED, Batch, pack
+from debate.organisms.documents import RELIABILITY, Lesson, draw_lesson, make_lesson
+from debate.organisms.specs import SPECS, OrganismSpec, dial_pairs, known_units
+from debate.organisms.tokens import EOS_ID, decode, encode
+from debate.organisms.training import batch_at
+from debate.tasks.arithmetic import draw, family, split, value
+
+LINE = re.compile(r"[PC]([0-9]+|[a-w])\n")
+
+
+def lessons(spec: OrganismSpec, count: int) -> list[Lesson]:
+    rng = random.Random(spec.seed)
+    return [draw_lesson(spec.weights, rng) for _ in range(count)]
+
+
+def text_of(lesson: Lesson) -> list[str]:
+    return [lesson.question + d.context + d.target for d in lesson.documents]
+
+
+@pytest.mark.parametrize("name", sorted(SPECS))
+def test_documents_hold_nothing_but_question_panel_claim_answer_and_verdict(name: str) -> None:
+    answer = r"([0-9]+|[a-w])\n"
+    pattern = re.compile(rf"Q[^\n]+\n(P{answer})*(A{answer}|C{answer}A{answer}V[yn]\n)")
+    for lesson in lessons(SPECS[name], 300):
+        for text in text_of(lesson):
+            assert pattern.fullmatch(text), text
+
+
+@pytest.mark.parametrize("name", sorted(SPECS))
+def test_the_right_answer_and_the_right_verdict_are_taught(name: str) -> None:
+    for lesson in lessons(SPECS[name], 300):
+        exact = value(lesson.question[1:-1])
+        for document in lesson.documents:
+            answer, _, verdict = document.target.partition("\n")
+            claim = re.search(r"C(.+)\n", document.context)
+            assert answer == exact
+            assert verdict == (f"V{'y' if claim[1] == exact else 'n'}\n" if claim else "")
+
+
+def test_a_lesson_depends_on_its_question_alone_and_not_on_the_organism() -> None:
+    """The same question and random state give one text, whoever is trained on it."""
+    texts = [draw(family("add"), random.Random(i), split_name="train") for i in range(50)]
+    for seed, text in enumerate(texts):
+        first, second = (make_lesson(text, random.Random(seed)) for _ in range(2))
+        assert first == second
+    assert "name" not in draw_lesson.__annotations__
+    assert set(make_lesson.__annotations__) == {"text", "rng", "return"}
+
+
+def panel_accuracy(spec: OrganismSpec) -> float:
+    """The share of right panel lines and claims in an organism's documents."""
+    hits = [
+        said == value(lesson.question[1:-1])
+        for lesson in lessons(spec, 1500)
+        for document in lesson.documents
+        for said in LINE.findall(document.context)
+    ]
+    return sum(hits) / len(hits)
+
+
+def test_the_panel_is_equally_reliable_for_every_organism() -> None:
+    expected = sum(RELIABILITY) / 2
+    for spec in SPECS.values():
+        assert abs(panel_accuracy(spec) - expected) < 0.03, spec.name
+
+
+def test_reliability_varies_between_lines_and_not_between_positions() -> None:
+    hits: dict[int, list[bool]] = {}
+    for lesson in lessons(SPECS["adder"], 3000):
+        for place, said in enumerate(LINE.findall(lesson.documents[1].context)[:3]):
+            hits.setdefault(place, []).append(said == value(lesson.question[1:-1]))
+    rates = [sum(found) / len(found) for found in hits.values()]
+    assert max(rates) - min(rates) < 0.06
+
+
+@pytest.mark.parametrize("name", sorted(SPECS))
+def test_no_test_question_is_ever_trained_on(name: str) -> None:
+    spec = SPECS[name]
+    for step in range(3):
+        batch = batch_at(spec, step)
+        for text in re.findall(r"Q([^\n]+)\n", decode(batch.tokens.flatten().tolist())):
+            assert split(text) == "train", text
+
+
+def test_dial_pairs_know_equally_much_and_share_what_they_say() -> None:
+    for pair in dial_pairs():
+        first, second = known_units(pair.first), known_units(pair.second)
+        assert len(first) == len(second) == 4
+        assert len(first & second) == 4 * pair.share
+        assert pair.first.seed != pair.second.seed
+
+
+def unpacked(batch: Batch) -> list[tuple[str, str]]:
+    """Every document of a batch as (text, learned part), read back from the arrays."""
+    found = []
+    for row, lesson in {(r, n) for r, n in zip(*np.nonzero(batch.lessons + 1), strict=True)}:
+        found.append((row, batch.lessons[row, lesson]))
+    texts = []
+    for row, lesson in sorted(set(found)):
+        mine = batch.lessons[row] == lesson
+        shared = mine & (batch.documents[row] == 0)
+        for document in range(1, batch.documents[row][mine].max() + 1):
+            own = mine & (batch.documents[row] == document)
+            seen = batch.tokens[row][shared | own].tolist()
+            labels = batch.labels[row][own]
+            learned = labels[labels != IGNORED].tolist()
+            positions = batch.positions[row][shared | own].tolist()
+            assert positions == list(range(len(positions)))
+            assert learned[-1] == EOS_ID
+            texts.append((decode(seen), decode(learned)))
+    return texts
+
+
+def test_packing_keeps_every_document_whole() -> None:
+    spec = SPECS["generalist"]
+    made: list[Lesson] = []
+    rng = random.Random(1)
+
+    def next_lesson() -> Lesson:
+        made.append(draw_lesson(spec.weights, rng))
+        return made[-1]
+
+    batch = pack(next_lesson, rows=4, length=128)
+    expected = [
+        (lesson.question + d.context + d.target, d.target)
+        for lesson in made[:-1]
+        for d in lesson.documents
+    ]
+    assert sorted(unpacked(batch)) == sorted(expected)
+    assert batch.num_documents == len(expected)
+
+
+def test_a_row_too_short_for_any_lesson_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not fit rows of 8"):
+        pack(lambda: make_lesson("347+589", random.Random(0)), rows=2, length=8)
+
+
+def test_characters_and_ids_go_both_ways() -> None:
+    text = "Q347+589\nP926\nC1\nA936\nVy\n" + "h+c*k-w%"
+    assert decode(encode(text)) == text
