@@ -1,15 +1,15 @@
 """What can go wrong, by who has to mend it.
 
-    DebateError
-    ├── InputError         what a user wrote: exit code 2, one paragraph, no traceback
-    │   ├── ConfigError    in YAML or an override: file, line, value, what would be right
-    │   ├── TopologyError  in a graph
-    │   ├── TaskError      in a data file
-    │   └── RunConflict    the run directory holds another run, or is in use
-    └── BoundaryError      the outside world: recorded as a `Failure` on the turn it hit
-        ├── EngineError    a model or an endpoint
-        ├── ClusterError   Ray, an actor, a GPU
-        └── LogError       the disk
+DebateError
+├── InputError         what a user wrote: exit code 2, one paragraph, no traceback
+│   ├── ConfigError    in YAML or an override: file, line, value, what would be right
+│   ├── TopologyError  in a graph
+│   ├── TaskError      in a data file
+│   └── RunConflict    the run directory holds another run, or is in use
+└── BoundaryError      the outside world: recorded as a `Failure` on the turn it hit
+    ├── EngineError    a model or an endpoint
+    ├── ClusterError   Ray, an actor, a GPU
+    └── LogError       the disk
 """
 
 from __future__ import annotations

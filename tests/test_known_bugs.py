@@ -39,7 +39,11 @@ def test_an_invalid_reply_is_not_replaced_by_a_random_answer(tmp_path: Path) -> 
 
 
 def test_an_error_is_not_handed_to_peers_as_an_opinion(tmp_path: Path) -> None:
-    agents = [simulated("broken", failure=1.0), scripted("b", "Answer: 4"), scripted("c", "Answer: 5")]
+    agents = [
+        simulated("broken", failure=1.0),
+        scripted("b", "Answer: 4"),
+        scripted("c", "Answer: 5"),
+    ]
     found = run(tmp_path, agents, rounds=1, log={"prompts": True})
     turns = by_ref(found)
     failure = turns["0:opening:broken"].failure
@@ -90,7 +94,9 @@ def test_a_partial_debate_is_not_counted_as_complete(tmp_path: Path) -> None:
 
 
 def test_failed_questions_are_not_replaced_by_others(tmp_path: Path) -> None:
-    found = run(tmp_path, [simulated("a", failure=0.5)], topology="isolated", num_questions=40, rounds=0)
+    found = run(
+        tmp_path, [simulated("a", failure=0.5)], topology="isolated", num_questions=40, rounds=0
+    )
     assert sorted(found.turns()["question"].to_list()) == sorted(f"q{n}" for n in range(40))
     outcomes = found.verdicts()["outcome"].to_list()
     assert 0 < outcomes.count("failed") < 40
@@ -144,7 +150,10 @@ def test_a_star_is_not_a_wheel() -> None:
 
 
 def test_one_hanging_reply_does_not_stall_the_others(tmp_path: Path) -> None:
-    agents = [scripted("hangs", "Answer: 1", latency_s=600, timeout_s=0.2), scripted("b", "Answer: 4")]
+    agents = [
+        scripted("hangs", "Answer: 1", latency_s=600, timeout_s=0.2),
+        scripted("b", "Answer: 4"),
+    ]
     found = run(tmp_path, agents, rounds=1, num_questions=3)
     assert found.verdicts().filter(final=True)["answer"].to_list() == ["4"] * 3
     assert found.turns().filter(agent="hangs")["failed"].all()

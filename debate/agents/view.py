@@ -97,6 +97,20 @@ def opening(agent: Agent, question: Question) -> View:
     return View(messages=(*system_messages(agent), asked))
 
 
+def unnamed(what: Shown) -> Shown:
+    """The same without a hint of who said it."""
+    return replace(what, name="Somebody", own=False)
+
+
+def afresh(agent: Agent, question: Question, told: Sequence[Shown]) -> View:
+    """The view of an answer without a past: the question, and what the agent is told."""
+    if not told:
+        return opening(agent, question)
+    values = {**_values(agent, question), "heard": list(told), "first": False}
+    asked = Message(role="user", content=agent.prompts.render("revision", values))
+    return View(messages=_in_turns(agent, (*opening(agent, question).messages, asked)))
+
+
 def respond(
     agent: Agent, question: Question, steps: Sequence[Step], heard: Sequence[Shown]
 ) -> View:
@@ -151,7 +165,7 @@ def _bounded(
         dropped += [f"round {step.turn.round}: outside the window" for step in steps[:-1]]
         steps = [replace(steps[-1], asked=None)]
     while True:
-        messages = (*context(agent, question, steps), ask(steps, heard))
+        messages = _in_turns(agent, (*context(agent, question, steps), ask(steps, heard)))
         budget = agent.protocol.view.max_tokens
         if budget is None or num_tokens(agent, messages) <= budget:
             return View(messages=messages, dropped=tuple(dropped))
@@ -165,6 +179,19 @@ def _bounded(
         else:
             dropped.append(f"nothing more to drop: the prompt exceeds {budget} tokens")
             return View(messages=messages, dropped=tuple(dropped))
+
+
+def _in_turns(agent: Agent, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The same with the last two messages made one where both are the user's.
+
+    Chat templates want user and assistant in turns; where the agent's own reply is missing (it
+    failed, or its past is kept from it) they would not be.
+    """
+    *before, last = messages
+    if not agent.prompts.spec.own_turns or not before or before[-1].role != "user":
+        return messages
+    joined = f"{before[-1].content}\n\n{last.content}"
+    return (*before[:-1], Message(role="user", content=joined))
 
 
 def num_tokens(agent: Agent, messages: Sequence[Message]) -> int:

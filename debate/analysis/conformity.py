@@ -47,12 +47,12 @@ def conformity(states: pl.DataFrame, events: pl.DataFrame, controls: Controls) -
     """`conformity`, `obstinacy` and `identity_bias` of each cell over its `disagreements`."""
     num = num_questions(states)
     summed = grouped_sums(events, ["cell"], ["adopted", "kept", "lean"], num)
-    events = {cell: sums for (cell,), sums in summed.items()}
-    leans = {cell: sums["lean"] for cell, sums in events.items()}
+    by_cell = {cell: sums for (cell,), sums in summed.items()}
+    leans = {cell: sums["lean"] for cell, sums in by_cell.items()}
     estimates: list[Estimate] = []
     for cell in sorted(states["cell"].unique()):
         for name, column in (("conformity", "adopted"), ("obstinacy", "kept")):
-            sums = events[cell][column] if cell in events else None
+            sums = by_cell[cell][column] if cell in by_cell else None
             estimates.append(_share(name, cell, sums))
         estimates.append(_identity_bias(cell, leans, controls))
     return estimates

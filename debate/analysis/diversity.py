@@ -14,7 +14,7 @@ import polars as pl
 
 from debate.analysis.calibration import by_cell_and_round
 from debate.analysis.estimate import Estimate, from_interval
-from debate.analysis.intervals import Array, delta, summed
+from debate.analysis.intervals import Array, Codes, delta, summed
 from debate.analysis.seats import ABSENT, SEAT_COLUMNS, Seats, seats, with_num_options
 
 MOST_AGENTS = 16
@@ -79,7 +79,7 @@ PAIR_STATISTICS: Mapping[str, Callable[[Array], Array]] = {
 }
 
 
-def capa(first: Array, second: Array, targets: Array) -> float:
+def capa(first: Array, second: Array, targets: Codes) -> float:
     """CAPA kappa_p of two agents' probabilities over the same options (Goel et al. 2025).
 
     first, second: (items, options), rows summing to 1; targets: (items,) indices.

@@ -27,7 +27,7 @@ _CAPABILITIES = {
     "replay": Capabilities(needs_scene=True),
     "simulated": Capabilities(logprobs=True, scores=True, needs_scene=True, simulated=True),
     "transformers": Capabilities(logprobs=True, scores=True),
-    "vllm": Capabilities(logprobs=True, scores=True, guided=True, sleeps=True),
+    "vllm": Capabilities(logprobs=True, scores=True, guided=True),
 }
 
 

@@ -61,14 +61,14 @@ class TurnRow(msgspec.Struct, gc=False):
     agent: str
     model: str
     about: str | None = None
-    heard: list[str] = []
-    late: list[str] = []
-    dropped: list[str] = []
+    heard: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
     text: str = ""
     answer: AnswerRow | None = None
     correct: bool | None = None
     accepts: bool | None = None
-    confidences: list[ConfidenceRow] = []
+    confidences: tuple[ConfidenceRow, ...] = ()
     belief: BeliefRow | None = None
     usage: UsageRow = msgspec.field(default_factory=UsageRow)
     failure: FailureRow | None = None

@@ -19,7 +19,7 @@ from debate.types import Question
 class _SurveyedTurn(TurnKey, gc=False, frozen=True):
     """A turn's key and its confidences, whose sources become columns."""
 
-    confidences: list[ConfidenceRow] = []
+    confidences: tuple[ConfidenceRow, ...] = ()
 
 
 def scan_turns(directory: Path, questions: Mapping[str, Question]) -> pl.LazyFrame:

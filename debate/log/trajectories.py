@@ -12,7 +12,11 @@ _LEADING = (
     "cell", "question", "seed", "agent", "model", "round", "kind",
     "answer", "abstained", "failed", "outcome", "correct", "confidence",
 )  # fmt: skip
-_BELIEFS = ("belief_own", "belief_target", "belief_answer")
+_CANDIDATE = {
+    "belief_own": "first_answer",
+    "belief_target": "target",
+    "belief_answer": "answer",
+}
 _TRAILING = (
     "heard", "prompt_tokens", "cached_tokens", "generated_tokens", "simulated",
     "target", "category",
@@ -36,7 +40,7 @@ def trajectory_frame(turns: pl.LazyFrame) -> pl.LazyFrame:
     names = turns.collect_schema().names()
     confidences = [name for name in names if name.startswith(CONFIDENCE)]
     joined = spoken.join(_beliefs(spoken), on="row", how="left", maintain_order="left")
-    return joined.select(*_LEADING, *confidences, *_BELIEFS, *_TRAILING)
+    return joined.select(*_LEADING, *confidences, *_CANDIDATE, *_TRAILING)
 
 
 def _with_first_answer(turns: pl.LazyFrame) -> pl.LazyFrame:
@@ -46,19 +50,21 @@ def _with_first_answer(turns: pl.LazyFrame) -> pl.LazyFrame:
 
 def _beliefs(spoken: pl.LazyFrame) -> pl.LazyFrame:
     """The probabilities of three candidates for each row that has a belief."""
-    pairs = (
+    log_p = pl.col("belief").list.eval(pl.element().struct.field("log_p"))
+    weights = (log_p - log_p.list.max()).list.eval(pl.element().exp())
+    probability = (pl.col("log_p") - pl.col("top")).exp() / pl.col("total")
+    candidates = {
+        name: pl.when(pl.col("candidate") == pl.col(of)).then(probability).fill_nan(None)
+        for name, of in _CANDIDATE.items()
+    }
+    return (
         spoken.filter(pl.col("belief").list.len() > 0)
-        .select("row", "first_answer", "target", "answer", "belief")
+        .select(
+            "row", *_CANDIDATE.values(), "belief", top=log_p.list.max(), total=weights.list.sum()
+        )
         .explode("belief")
         .unnest("belief")
-    )
-    weight = (pl.col("log_p") - pl.col("log_p").max()).exp()
-
-    def probability(of: str) -> pl.Expr:
-        return weight.filter(pl.col("candidate") == pl.col(of)).first() / weight.sum()
-
-    return pairs.group_by("row").agg(
-        belief_own=probability("first_answer").fill_nan(None),
-        belief_target=probability("target").fill_nan(None),
-        belief_answer=probability("answer").fill_nan(None),
+        .select("row", **candidates)
+        .group_by("row")
+        .agg(pl.col(name).max() for name in _CANDIDATE)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import polars as pl
@@ -17,38 +18,38 @@ CONFIDENCE = "confidence_"
 _Getter = Callable[[TurnRow], Any]
 
 _COLUMNS: dict[str, tuple[pl.DataType | type[pl.DataType], _Getter]] = {
-    "cell": (pl.String, lambda t: t.cell),
-    "question": (pl.String, lambda t: t.question),
-    "seed": (pl.Int64, lambda t: t.seed),
-    "round": (pl.Int64, lambda t: t.round),
-    "kind": (pl.String, lambda t: t.kind),
-    "agent": (pl.String, lambda t: t.agent),
-    "about": (pl.String, lambda t: t.about),
-    "model": (pl.String, lambda t: t.model),
+    "cell": (pl.String, attrgetter("cell")),
+    "question": (pl.String, attrgetter("question")),
+    "seed": (pl.Int64, attrgetter("seed")),
+    "round": (pl.Int64, attrgetter("round")),
+    "kind": (pl.String, attrgetter("kind")),
+    "agent": (pl.String, attrgetter("agent")),
+    "about": (pl.String, attrgetter("about")),
+    "model": (pl.String, attrgetter("model")),
     "answer": (pl.String, lambda t: t.answer.value if t.answer else None),
-    "abstained": (pl.Boolean, lambda t: t.abstained),
+    "abstained": (pl.Boolean, attrgetter("abstained")),
     "failed": (pl.Boolean, lambda t: t.failure is not None),
-    "outcome": (pl.String, lambda t: t.outcome),
-    "correct": (pl.Boolean, lambda t: t.correct),
-    "accepts": (pl.Boolean, lambda t: t.accepts),
+    "outcome": (pl.String, attrgetter("outcome")),
+    "correct": (pl.Boolean, attrgetter("correct")),
+    "accepts": (pl.Boolean, attrgetter("accepts")),
     "confidence": (pl.Float64, lambda t: t.confidences[0].value if t.confidences else None),
-    "heard": (pl.List(pl.String), lambda t: t.heard),
-    "late": (pl.List(pl.String), lambda t: t.late),
-    "dropped": (pl.List(pl.String), lambda t: t.dropped),
-    "prompt_tokens": (pl.Int64, lambda t: t.usage.prompt_tokens),
-    "cached_tokens": (pl.Int64, lambda t: t.usage.cached_tokens),
-    "generated_tokens": (pl.Int64, lambda t: t.usage.generated_tokens),
-    "queued_s": (pl.Float64, lambda t: t.usage.queued_s),
-    "running_s": (pl.Float64, lambda t: t.usage.running_s),
-    "started_at": (pl.Float64, lambda t: t.started_at),
-    "finished_at": (pl.Float64, lambda t: t.finished_at),
-    "shared_with": (pl.String, lambda t: t.shared_with),
-    "simulated": (pl.Boolean, lambda t: t.simulated),
+    "heard": (pl.List(pl.String), attrgetter("heard")),
+    "late": (pl.List(pl.String), attrgetter("late")),
+    "dropped": (pl.List(pl.String), attrgetter("dropped")),
+    "prompt_tokens": (pl.Int64, attrgetter("usage.prompt_tokens")),
+    "cached_tokens": (pl.Int64, attrgetter("usage.cached_tokens")),
+    "generated_tokens": (pl.Int64, attrgetter("usage.generated_tokens")),
+    "queued_s": (pl.Float64, attrgetter("usage.queued_s")),
+    "running_s": (pl.Float64, attrgetter("usage.running_s")),
+    "started_at": (pl.Float64, attrgetter("started_at")),
+    "finished_at": (pl.Float64, attrgetter("finished_at")),
+    "shared_with": (pl.String, attrgetter("shared_with")),
+    "simulated": (pl.Boolean, attrgetter("simulated")),
     "failure": (
         pl.String,
         lambda t: f"{t.failure.boundary}: {t.failure.message}" if t.failure else None,
     ),
-    "text": (pl.String, lambda t: t.text),
+    "text": (pl.String, attrgetter("text")),
 }
 
 
@@ -97,7 +98,7 @@ def _column(
         return belief_series(name, [turn.belief.log_p if turn.belief else None for turn in turns])
     if name in _COLUMNS:
         getter = _COLUMNS[name][1]
-        values = [getter(turn) for turn in turns]
+        values = list(map(getter, turns))
         return (
             text_lists(name, values) if dtype == pl.List(pl.String) else series(name, values, dtype)
         )

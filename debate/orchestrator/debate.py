@@ -121,6 +121,19 @@ class Debate:
         self._steps[author].append(Step(turn=turn, asked=made.messages[-1]))
         return turn
 
+    async def answer_anew(self, author: AgentId, round: int, told: Sequence[Turn] = ()) -> Turn:
+        """The author answers as if for the first time, told these answers without a speaker.
+
+        Told nothing, this is an independent new answer (at temperature 0, the same again).
+        """
+        await self.turn(author, round - 1)
+        agent = self.cell.agents[author]
+        carries = agent.prompts.spec.carries or ("answer", "reasoning")
+        seen = {turn.ref: self._shown(turn, author, carries) for turn in told}
+        shown = {ref: view.unnamed(what) for ref, what in seen.items() if what is not None}
+        made = view.afresh(agent, self.question, list(shown.values()))
+        return await self._take(agent, made, round=round, kind="revision", heard=tuple(shown))
+
     # How turns come about.
 
     async def _turn(self, agent: AgentId, round: int) -> Turn | None:
@@ -358,7 +371,14 @@ class Debate:
         """Stop whatever is still under way: late critics, or all of it after an error."""
         for task in self._tasks.values():
             task.cancel()
+            task.add_done_callback(_noted)
 
 
 def _was_late(turn: Turn | None, critic: AgentId) -> bool:
     return turn is not None and critic in turn.late
+
+
+def _noted(task: asyncio.Task[Turn | None]) -> None:
+    """Look at how a task ended, so that an error which others have told is not told again."""
+    if not task.cancelled():
+        task.exception()

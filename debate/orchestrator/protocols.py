@@ -24,7 +24,21 @@ async def critique(debate: Debate, author: AgentId, round: int) -> Turn | None:
     return await debate.revise(author, round, heard)
 
 
-PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({"exchange": exchange, "critique": critique})
+async def repeat(debate: Debate, author: AgentId, round: int) -> Turn | None:
+    """Hear nothing and answer anew: the control for mere resampling."""
+    return await debate.answer_anew(author, round)
+
+
+async def restate(debate: Debate, author: AgentId, round: int) -> Turn | None:
+    """Be told one's own last answer as somebody's: the control for ownership."""
+    own = await debate.turn(author, round - 1)
+    told = [] if own is None else [own]
+    return await debate.answer_anew(author, round, told)
+
+
+PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
+    {"exchange": exchange, "critique": critique, "repeat": repeat, "restate": restate}
+)
 
 
 def find_protocol(name: str) -> Protocol:

@@ -30,6 +30,7 @@ async def run_debate(debate: Debate) -> AsyncIterator[Transcript]:
     finally:
         under_way.cancel()
         debate.abandon()
+        await asyncio.gather(under_way, return_exceptions=True)
 
 
 def stopped_by(debate: Debate, round: int) -> str | None:

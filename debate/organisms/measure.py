@@ -53,7 +53,8 @@ def verdict_accuracy(
     questions: Sequence[ArithmeticQuestion], claims: Sequence[str], accepted: Sequence[bool]
 ) -> Estimate | None:
     """Balanced accuracy of verdicts, clustered by question."""
-    rights, wrongs = [], []
+    rights: list[Term] = []
+    wrongs: list[Term] = []
     for question, claim, accepts in zip(questions, claims, accepted, strict=True):
         right = claim == question.answer
         (rights if right else wrongs).append(Term(question.id, float(accepts == right)))

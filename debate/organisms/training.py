@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
 from transformers import LlamaForCausalLM
 
 from debate.errors import InputError
-from debate.organisms.batches import IGNORED, Batch, pack
+from debate.organisms.batches import Batch, pack
 from debate.organisms.documents import draw_lesson
+from debate.organisms.loss import packed_loss, tensors
 from debate.organisms.model import build_model, save_folder
 from debate.organisms.optimizer import Muon
 from debate.organisms.specs import OrganismSpec, Schedule
@@ -72,44 +71,6 @@ def rate_at(schedule: Schedule, step: int) -> float:
     up = (step + 1) / schedule.warmup
     down = (schedule.steps - step) / (schedule.steps * schedule.decay)
     return min(1.0, up, down)
-
-
-def visibility(lessons: Tensor, documents: Tensor) -> Tensor:
-    """What each token may attend to, as an additive mask of shape (rows, 1, length, length).
-
-    A token sees earlier tokens of its lesson that belong to the question line or its document.
-    """
-    length = lessons.shape[1]
-    causal = torch.ones(length, length, dtype=torch.bool, device=lessons.device).tril()
-    same_lesson = lessons[:, :, None] == lessons[:, None, :]
-    same_document = documents[:, :, None] == documents[:, None, :]
-    seen = causal & same_lesson & (same_document | (documents[:, None, :] == 0))
-    return torch.zeros(seen.shape, device=lessons.device).masked_fill(~seen, -1e9)[:, None]
-
-
-def packed_loss(
-    model: LlamaForCausalLM,
-    tokens: Tensor,
-    positions: Tensor,
-    lessons: Tensor,
-    documents: Tensor,
-    labels: Tensor,
-) -> Tensor:
-    """Mean cross-entropy in nats over the learned tokens of a packed batch."""
-    hidden = model.model(
-        input_ids=tokens,
-        position_ids=positions,
-        attention_mask=visibility(lessons, documents),
-        use_cache=False,
-    ).last_hidden_state
-    logits = model.lm_head(hidden).flatten(0, 1)
-    return cross_entropy(logits, labels.flatten(), ignore_index=IGNORED)
-
-
-def _tensors(batch: Batch, device: torch.device) -> list[Tensor]:
-    """The arrays of a batch, in the order of `packed_loss`."""
-    arrays = (batch.tokens, batch.positions, batch.lessons, batch.documents, batch.labels)
-    return [torch.from_numpy(array).to(device) for array in arrays]
 
 
 def _prefetched(spec: OrganismSpec, first: int) -> Iterator[Batch]:
@@ -167,8 +128,8 @@ def train(
     loss_of = torch.compile(packed_loss) if runtime.compile else packed_loss
     started, num_documents, num_tokens = time.perf_counter(), 0, 0
     for step, batch in enumerate(_prefetched(spec, first), start=first):
-        loss = loss_of(model, *_tensors(batch, device))
-        loss.backward()
+        loss = loss_of(model, *tensors(batch, device))
+        torch.autograd.backward(loss)
         rate = rate_at(spec.schedule, step)
         optimizer.step(
             matrix_rate=rate * spec.schedule.matrix_rate,

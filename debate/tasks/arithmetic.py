@@ -254,7 +254,8 @@ def _slip_once(answer: str, rng: random.Random) -> int:
     kind = rng.randrange(5)
     number, length = int(answer), len(answer)
     if kind == 0:
-        return number + rng.choice((-1, 1)) * 10 ** rng.randrange(length)
+        place_value = int(10 ** rng.randrange(length))
+        return number + rng.choice((-1, 1)) * place_value
     if kind == 1:
         return number + rng.choice((-1, 1)) * rng.randrange(1, 10)
     if kind == 2:

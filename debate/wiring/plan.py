@@ -73,7 +73,7 @@ def calls_per_debate(cell: Cell, seed: int) -> int:
         for agent in answers if round else ():
             heard = heard_critics(topology, agent)
             most = min(len(heard), cell.spec.view.max_critics or len(heard))
-            answers[agent] += bool(heard)
+            answers[agent] += bool(heard) or cell.spec.name not in ("exchange", "critique")
             if cell.spec.name == "critique":
                 critiques += min(most, sum(cell.agents[u].spec.role != "judge" for u in heard))
         for judge in judges:

@@ -19,7 +19,7 @@ AGENTS, ROUNDS = 3, 4
 
 
 def turns(num: int) -> pl.DataFrame:
-    """About `num` turns: six arms, three agents that hear each other, an opening and three rounds."""
+    """About `num` turns: six arms of three agents that hear each other, over four rounds."""
     questions = max(1, num // (len(ARMS) * AGENTS * ROUNDS))
     rng = np.random.default_rng(0)
     arms = [

@@ -63,7 +63,9 @@ def opinions(
     belief[..., 0] = np.broadcast_to(difficulty, (questions, agents))
     belief[..., 1:] = ((1 - difficulty) / (candidates - 1))[..., None]
     counts = belief * mass
-    answers, beliefs, confidences = [], [], []
+    answers: list[NDArray[np.int64]] = []
+    beliefs: list[Floats] = []
+    confidences: list[Floats] = []
     for t in range(rounds + 1):
         if t:
             heard = np.eye(candidates)[answers[-1]].sum(axis=1, keepdims=True)
@@ -87,7 +89,8 @@ def mean_drift(*, mean: float = 0.55, pull: float, rounds: int = 3) -> float:
 
 
 def _draw(rng: Rng, p: Floats) -> NDArray[np.int64]:
-    return (rng.random((*p.shape[:-1], 1)) > p.cumsum(axis=-1)).sum(axis=-1)
+    passed = rng.random((*p.shape[:-1], 1)) > p.cumsum(axis=-1)
+    return np.asarray(passed.sum(axis=-1), dtype=np.int64)
 
 
 def conformists(

@@ -46,7 +46,9 @@ def test_the_ratio_of_sums_is_the_mean_of_rows() -> None:
     clusters = np.sort(rng.integers(0, 30, size=200))
     values = rng.random(200)
     sums, counts = np.bincount(clusters, values, 30), np.bincount(clusters, minlength=30)
-    assert ratio(sums, counts.astype(float)) == pytest.approx(clustered_mean(values, clusters))
+    assert ratio(sums.astype(float), counts.astype(float)) == pytest.approx(
+        clustered_mean(values, clusters)
+    )
 
 
 def test_the_delta_method_gives_the_interval_of_a_ratio() -> None:

@@ -102,7 +102,8 @@ def test_an_abstention_holds_no_confident_error_and_a_failure_is_left_out() -> N
         )
     )  # fmt: skip
     eai = named(amplification(states, Controls()), "eai")
-    assert (eai.n, eai.value) == (1, pytest.approx(-0.7))
+    assert eai.n == 1
+    assert eai.value == pytest.approx(-0.7)
 
 
 def test_drift_is_the_mean_step_of_belief_in_the_truth() -> None:

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 
 from debate.analysis.amplification import amplification
 from debate.analysis.binned import ece
@@ -67,9 +68,9 @@ def test_pair_statistics_follow_their_definitions() -> None:
     assert found["q_statistic"] == pytest.approx(q)
 
 
-def one_hot(table: pl.DataFrame, agent: str) -> np.ndarray:
+def one_hot(table: pl.DataFrame, agent: str) -> NDArray[np.float64]:
     answers = table.filter(pl.col("agent") == agent).sort("question")["answer"]
-    return np.eye(4)[answers.cast(pl.Int64).to_numpy()]
+    return np.asarray(np.eye(4)[answers.cast(pl.Int64).to_numpy()], dtype=np.float64)
 
 
 def test_kappa_of_answers_is_capa_of_one_hot_probabilities() -> None:

@@ -142,3 +142,20 @@ def test_the_topology_can_change_by_round(tmp_path: Path) -> None:
     turns = by_ref(run(tmp_path, THREE, topology=topology, rounds=2))
     assert sorted(ref for ref in turns if ref.startswith("2:")) == ["2:revision:a"]
     assert turns["2:revision:a"].heard == ("1:revision:c",)
+
+
+def test_repeating_hears_nothing_and_samples_anew(tmp_path: Path) -> None:
+    turns = by_ref(run(tmp_path, THREE, topology="isolated", rounds=2, protocol="repeat", **KEEP))
+    assert turns["2:revision:a"].heard == ()
+    assert turns["2:revision:a"].prompt == turns["0:opening:a"].prompt
+    assert turns["2:revision:a"].value == "111"
+
+
+def test_restating_shows_the_own_answer_with_no_speaker_named(tmp_path: Path) -> None:
+    turns = by_ref(run(tmp_path, THREE, topology="self_loop", rounds=1, protocol="restate", **KEEP))
+    turn = turns["1:revision:a"]
+    assert turn.heard == ("0:opening:a",)
+    assert turn.prompt is not None
+    assert [message.role for message in turn.prompt] == ["user"]
+    assert "Somebody answers" in said(turn)
+    assert "own" not in said(turn).replace("Answer: 1", "")

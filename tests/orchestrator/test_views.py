@@ -76,7 +76,9 @@ def test_a_budget_that_cannot_be_met_is_told_and_nothing_is_cut(tmp_path: Path) 
 
 def test_personas_dials_and_system_prompts_reach_the_model(tmp_path: Path) -> None:
     agents = [
-        scripted("a", "Answer: 1", persona="a careful accountant", agreement=0.25, system="Be terse."),
+        scripted(
+            "a", "Answer: 1", persona="a careful accountant", agreement=0.25, system="Be terse."
+        ),
         scripted("b", "Answer: 2"),
     ]
     turns = by_ref(run(tmp_path, agents, rounds=0, **KEEP))

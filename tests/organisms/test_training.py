@@ -10,15 +10,16 @@ import torch
 from debate.errors import InputError
 from debate.organisms.batches import IGNORED
 from debate.organisms.generate import context, reply
+from debate.organisms.loss import VERDICT_WEIGHT, packed_loss
 from debate.organisms.model import build_model, load_folder
 from debate.organisms.optimizer import orthogonalise
 from debate.organisms.specs import Architecture, OrganismSpec, Schedule, Snapshot
+from debate.organisms.tokens import IDS
 from debate.organisms.training import (
     CHECKPOINT,
     Progress,
     Runtime,
     batch_at,
-    packed_loss,
     rate_at,
     train,
 )
@@ -96,7 +97,7 @@ def test_packed_documents_are_learned_as_if_each_stood_alone() -> None:
     batch = batch_at(TINY, 0)
     arrays = (batch.tokens, batch.positions, batch.lessons, batch.documents, batch.labels)
     packed = packed_loss(model, *map(torch.from_numpy, arrays)).item()
-    total, count = 0.0, 0
+    total, count = 0.0, 0.0
     for row in range(len(batch.tokens)):
         for lesson in range(batch.lessons[row].max() + 1):
             mine = batch.lessons[row] == lesson
@@ -105,17 +106,20 @@ def test_packed_documents_are_learned_as_if_each_stood_alone() -> None:
                 seen = own | (mine & (batch.documents[row] == 0))
                 logits = model(input_ids=torch.from_numpy(batch.tokens[row][seen])[None]).logits[0]
                 labels = torch.from_numpy(batch.labels[row][seen])
-                sums = torch.nn.functional.cross_entropy(
-                    logits, labels, ignore_index=IGNORED, reduction="sum"
+                losses = torch.nn.functional.cross_entropy(
+                    logits, labels, ignore_index=IGNORED, reduction="none"
                 )
-                total += sums.item()
-                count += int((labels != IGNORED).sum())
+                verdict = torch.from_numpy(batch.tokens[row][seen]) == IDS["V"]
+                weights = torch.where(verdict, VERDICT_WEIGHT, 1.0) * (labels != IGNORED)
+                total += (losses * weights).sum().item()
+                count += weights.sum().item()
     assert packed == pytest.approx(total / count, rel=1e-4)
 
 
 def test_orthogonalised_matrices_have_singular_values_near_one() -> None:
     generator = torch.Generator().manual_seed(0)
-    values = torch.linalg.svdvals(orthogonalise(torch.randn(3, 16, 40, generator=generator)))
+    matrices = torch.randn(3, 16, 40, generator=generator)
+    values = torch.linalg.svdvals(orthogonalise(matrices, iterations=5))
     assert 0.6 < values.min() < values.max() < 1.3
 
 
