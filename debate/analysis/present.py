@@ -50,9 +50,21 @@ def present(analysis: Analysis, console: Console) -> None:
     console.print(opinions(analysis))
     console.print(comparisons(analysis.comparisons))
     console.print(hotspots(analysis))
-    lacking = {f"{e.name}: needs {e.missing}" for e in analysis.estimates if _is_lacking(e)}
-    for sentence in (*analysis.caveats, *sorted(lacking)):
+    for sentence in (*analysis.caveats, *lacking(analysis)):
         console.print(Text(f"• {sentence}"))
+
+
+def lacking(analysis: Analysis) -> list[str]:
+    """What each number of an arm with more than one round would still need, one sentence each."""
+    moving = {e.cell for e in analysis.select("accuracy") if e.round}
+    arms: dict[tuple[str, str], set[str]] = {}
+    for e in analysis.estimates:
+        if _is_lacking(e) and e.cell in moving:
+            arms.setdefault((e.name, e.missing or ""), set()).add(e.cell or "")
+    return [
+        plain_text(f"{name} ({', '.join(sorted(cells))}) needs {missing}")
+        for (name, missing), cells in sorted(arms.items())
+    ]
 
 
 def _is_lacking(estimate: Estimate) -> bool:
@@ -144,8 +156,13 @@ def plain(value: object) -> Text:
     >>> plain("[red]\\x1b[31m").plain
     '[red]�[31m'
     """
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+    text = plain_text(str(value))
     return Text(text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…")
+
+
+def plain_text(text: str) -> str:
+    """The text with every control character replaced."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _table(title: str, *columns: str) -> Table:

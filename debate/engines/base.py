@@ -101,7 +101,6 @@ class Capabilities:
     logprobs: bool = False
     scores: bool = False
     guided: bool = False
-    sleeps: bool = False
     needs_scene: bool = False
     simulated: bool = False
 

@@ -10,9 +10,6 @@ from transformers import LlamaForCausalLM
 from debate.organisms.batches import IGNORED, Batch
 from debate.organisms.tokens import IDS
 
-VERDICT_WEIGHT = 5.0
-"""Weight of a verdict token in the loss: there is one of them for sixteen others."""
-
 
 def visibility(lessons: Tensor, documents: Tensor) -> Tensor:
     """What each token may attend to, as an additive mask of shape (rows, 1, length, length).
@@ -34,8 +31,9 @@ def packed_loss(
     lessons: Tensor,
     documents: Tensor,
     labels: Tensor,
+    verdict_weight: Tensor,
 ) -> Tensor:
-    """Weighted mean cross-entropy in nats over the learned tokens of a packed batch."""
+    """Mean cross-entropy in nats over the learned tokens; verdicts weigh `verdict_weight`."""
     hidden = model.model(
         input_ids=tokens,
         position_ids=positions,
@@ -44,7 +42,7 @@ def packed_loss(
     ).last_hidden_state
     logits = model.lm_head(hidden).flatten(0, 1)
     losses = cross_entropy(logits, labels.flatten(), ignore_index=IGNORED, reduction="none")
-    weights = (labels != IGNORED) * torch.where(tokens == IDS["V"], VERDICT_WEIGHT, 1.0)
+    weights = (labels != IGNORED) * torch.where(tokens == IDS["V"], verdict_weight, 1.0)
     return (losses * weights.flatten()).sum() / weights.sum()
 
 

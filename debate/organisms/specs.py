@@ -35,6 +35,12 @@ class Schedule:
     """Steps of linear warm-up."""
     decay: float = 0.6
     """Share of the steps, at the end, over which the rates fall linearly to zero."""
+    verdict_weight: float = 4.0
+    """Weight of a verdict in the loss while the rates fall; before, it weighs like any token.
+
+    A verdict can only be learned once the worked answer before it is mostly right; until then
+    its gradient is noise.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +91,7 @@ _ALL = (
         description="A small model that adds well, and has seen a little of everything else.",
         weights=_specialist("add"),
         seed=1,
-        schedule=Schedule(steps=1600),
+        schedule=Schedule(steps=2200),
     ),
     OrganismSpec(
         name="multiplier",
@@ -99,14 +105,14 @@ _ALL = (
         description="A small model good at remainders that has seen a little of everything else.",
         weights=_specialist("mod"),
         seed=3,
-        schedule=Schedule(steps=2000),
+        schedule=Schedule(steps=2200),
     ),
     OrganismSpec(
         name="generalist",
         description="A small model that has seen all families alike.",
         weights={"add": 1.0, "mul": 1.5, "mod": 1.5, "chain23": 1.5},
         seed=4,
-        schedule=Schedule(steps=3600),
+        schedule=Schedule(steps=3400),
         snapshots=(
             Snapshot(
                 name="generalist-early",
@@ -120,7 +126,7 @@ _ALL = (
         description="The adder's data, learned again from another seed.",
         weights=_specialist("add"),
         seed=5,
-        schedule=Schedule(steps=1600),
+        schedule=Schedule(steps=2200),
     ),
 )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from debate.errors import InputError
@@ -73,6 +74,12 @@ def rate_at(schedule: Schedule, step: int) -> float:
     return min(1.0, up, down)
 
 
+def verdict_weight_at(schedule: Schedule, step: int) -> Tensor:
+    """The weight of a verdict token in the loss at a step."""
+    falling = step >= schedule.steps * (1 - schedule.decay)
+    return torch.tensor(schedule.verdict_weight if falling else 1.0)
+
+
 def _prefetched(spec: OrganismSpec, first: int) -> Iterator[Batch]:
     """The batches from step `first`, each made while the one before it is learned."""
     with ThreadPoolExecutor(max_workers=1) as pool:
@@ -128,7 +135,7 @@ def train(
     loss_of = torch.compile(packed_loss) if runtime.compile else packed_loss
     started, num_documents, num_tokens = time.perf_counter(), 0, 0
     for step, batch in enumerate(_prefetched(spec, first), start=first):
-        loss = loss_of(model, *tensors(batch, device))
+        loss = loss_of(model, *tensors(batch, device), verdict_weight_at(spec.schedule, step))
         torch.autograd.backward(loss)
         rate = rate_at(spec.schedule, step)
         optimizer.step(

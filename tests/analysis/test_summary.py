@@ -116,6 +116,7 @@ def test_missing_controls_are_told_and_the_numbers_still_given() -> None:
     assert entrenchment.value is not None
     assert entrenchment.missing is not None
     text = terminal(found)
+    assert "entrenchment (debate) needs the control arm repeat" in text
     assert "no control arm repeat for debate" in text
     assert "no arm single" in text
 

@@ -10,7 +10,7 @@ import torch
 from debate.errors import InputError
 from debate.organisms.batches import IGNORED
 from debate.organisms.generate import context, reply
-from debate.organisms.loss import VERDICT_WEIGHT, packed_loss
+from debate.organisms.loss import packed_loss
 from debate.organisms.model import build_model, load_folder
 from debate.organisms.optimizer import orthogonalise
 from debate.organisms.specs import Architecture, OrganismSpec, Schedule, Snapshot
@@ -96,7 +96,7 @@ def test_packed_documents_are_learned_as_if_each_stood_alone() -> None:
     model = build_model(TINY.architecture, seed=1)
     batch = batch_at(TINY, 0)
     arrays = (batch.tokens, batch.positions, batch.lessons, batch.documents, batch.labels)
-    packed = packed_loss(model, *map(torch.from_numpy, arrays)).item()
+    packed = packed_loss(model, *map(torch.from_numpy, arrays), torch.tensor(3.0)).item()
     total, count = 0.0, 0.0
     for row in range(len(batch.tokens)):
         for lesson in range(batch.lessons[row].max() + 1):
@@ -110,7 +110,7 @@ def test_packed_documents_are_learned_as_if_each_stood_alone() -> None:
                     logits, labels, ignore_index=IGNORED, reduction="none"
                 )
                 verdict = torch.from_numpy(batch.tokens[row][seen]) == IDS["V"]
-                weights = torch.where(verdict, VERDICT_WEIGHT, 1.0) * (labels != IGNORED)
+                weights = torch.where(verdict, 3.0, 1.0) * (labels != IGNORED)
                 total += (losses * weights).sum().item()
                 count += weights.sum().item()
     assert packed == pytest.approx(total / count, rel=1e-4)

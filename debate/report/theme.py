@@ -1,0 +1,97 @@
+"""How pictures look: colours that all kinds of sight tell apart, and the same in the dark.
+
+Pictures are drawn with the colours below (Okabe & Ito 2008, and greys). On the page each becomes
+a CSS variable, so that one drawing serves light, dark and paper.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+INK, MUTED, RULE, PAPER = "#1b1f24", "#59636e", "#d9dde2", "#ffffff"
+BLUE, ORANGE, GREEN, VERMILLION = "#0072b2", "#e69f00", "#009e73", "#d55e00"
+PURPLE, SKY, OLIVE, GREY = "#cc79a7", "#56b4e9", "#9a8f00", "#a3abb5"
+NIGHT: dict[str, str] = {
+    INK: "#e6e9ed",
+    MUTED: "#a2abb6",
+    RULE: "#353c45",
+    PAPER: "#14171b",
+    BLUE: "#4aa8e8",
+    ORANGE: "#f0b429",
+    GREEN: "#2fc79b",
+    VERMILLION: "#ff8a47",
+    PURPLE: "#e39ac4",
+    SKY: "#8ccdf2",
+    OLIVE: "#d6cb4a",
+    GREY: "#717b87",
+}
+"""Each colour on paper, and its counterpart on a dark screen."""
+FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+
+
+class Series(NamedTuple):
+    """How one of several lines looks: told apart by dash and shape as well as by colour."""
+
+    color: str
+    dash: list[int]
+    shape: str
+
+
+SERIES = (
+    Series(BLUE, [1, 0], "circle"),
+    Series(ORANGE, [7, 3], "square"),
+    Series(GREEN, [2, 2], "triangle-up"),
+    Series(PURPLE, [8, 2, 2, 2], "diamond"),
+    Series(VERMILLION, [4, 4], "triangle-down"),
+    Series(SKY, [1, 3], "cross"),
+    Series(INK, [10, 3], "stroke"),
+    Series(OLIVE, [3, 1], "triangle-right"),
+)
+
+
+def variable(color: str) -> str:
+    """The name of the CSS variable that stands for a colour.
+
+    >>> variable("#0072B2")
+    '--c-0072b2'
+    """
+    return f"--c-{color.lower().lstrip('#')}"
+
+
+def variables(*, dark: bool) -> str:
+    """The declarations of all colours, for a style sheet."""
+    pairs = NIGHT.items() if dark else ((color, color) for color in NIGHT)
+    return "".join(f"{variable(color)}:{value};" for color, value in pairs)
+
+
+def config() -> dict[str, Any]:
+    """Vega-Lite's configuration of every picture."""
+    words = {"labelColor": MUTED, "titleColor": INK, "labelFontSize": 10.5, "titleFontSize": 11}
+    return {
+        "background": PAPER,
+        "font": FONT,
+        "view": {"stroke": None},
+        "axis": {
+            **words,
+            "titleFontWeight": "normal",
+            "gridColor": RULE,
+            "gridWidth": 0.6,
+            "domainColor": MUTED,
+            "domainWidth": 0.8,
+            "tickColor": MUTED,
+            "tickSize": 4,
+            "labelPadding": 3,
+        },
+        "legend": {**words, "titleFontWeight": "normal", "symbolStrokeWidth": 1.8, "offset": 8},
+        "title": {
+            "anchor": "start",
+            "frame": "group",
+            "color": INK,
+            "fontSize": 12,
+            "fontWeight": "bold",
+            "subtitleColor": MUTED,
+            "subtitleFontSize": 10.5,
+            "offset": 8,
+        },
+        "concat": {"spacing": 28},
+    }
