@@ -1,4 +1,4 @@
-"""The values that flow between the parts: frozen, standard library only, safe to send and to log."""
+"""The values that flow between the parts: frozen, standard library only, safe to send and log."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -136,8 +137,7 @@ def test_the_log_is_appended_to_and_not_rewritten_for_each_turn(tmp_path: Path) 
             asyncio.run(log.append(turn))
             assert path.stat().st_ino == inode
             sizes.append(path.stat().st_size)
-    steps = [after - before for before, after in zip(sizes, sizes[1:], strict=False)]
-    assert len(set(steps)) == 1
+    assert len({after - before for before, after in pairwise(sizes)}) == 1
 
 
 def test_a_star_is_not_a_wheel() -> None:

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+MOST_SHOWN = 50
+
 Source = Annotated[
     Path, typer.Argument(help="A run directory, or a table of transcripts (Parquet, CSV, JSONL).")
 ]
@@ -37,7 +39,8 @@ def verify(directory: Annotated[Path, typer.Argument(help="A run directory.")]) 
     from debate.log import verify as problems_of
 
     found = problems_of(directory)
-    for problem in found:
+    for problem in found[:MOST_SHOWN]:
         typer.echo(str(problem), err=True)
-    typer.echo(f"{len(found)} problems found" if found else "no problem found")
+    more = f", {MOST_SHOWN} of them shown" if len(found) > MOST_SHOWN else ""
+    typer.echo(f"{len(found)} problems found{more}" if found else "no problem found")
     raise typer.Exit(1 if found else 0)

@@ -43,7 +43,8 @@ def _unexpected_debate(debate: DebateKey, expected: Expected) -> Iterator[str]:
 
 
 def _turn_problems(turn: Turn, by_ref: Mapping[str, Turn], expected: Expected) -> Iterator[str]:
-    for agent in filter(None, (turn.agent, turn.about)):
+    about = None if turn.kind == "probe" else turn.about  # a probe is about its estimator
+    for agent in filter(None, (turn.agent, about)):
         if expected.agents and agent not in expected.agents:
             yield f'agent "{agent}" is not among the manifest\'s agents'
     yield from _round_problems(turn)

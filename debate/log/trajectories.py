@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from debate.log.turn_frame import CONFIDENCE, turn_schema
@@ -31,16 +33,29 @@ def trajectory_schema() -> dict[str, pl.DataType]:
 def trajectory_frame(turns: pl.LazyFrame) -> pl.LazyFrame:
     """One row per agent and round in which it stated its own answer, in order of rounds.
 
-    `turns` has the columns of a frame of turns. Beliefs are normalised over the candidates of
-    the same turn: `belief_own` is that of the agent's first answer in the debate,
-    `belief_target` that of the target, `belief_answer` that of the present answer; null where
-    there is no belief or no such candidate.
+    `turns` has the columns of a frame of turns. What private probes found of an answer stands in
+    its row: the belief, and confidences that the answer itself does not carry. Beliefs are
+    normalised over their candidates: `belief_own` is that of the agent's first answer in the
+    debate, `belief_target` that of the target, `belief_answer` that of the present answer; null
+    where there is no belief or no such candidate.
     """
-    spoken = _with_first_answer(turns.filter(pl.col("kind").is_in(_SPEAKING)))
     names = turns.collect_schema().names()
     confidences = [name for name in names if name.startswith(CONFIDENCE)]
+    answers = turns.filter(pl.col("kind").is_in(_SPEAKING))
+    spoken = _with_first_answer(_with_probes(answers, turns, [*confidences, "belief"]))
     joined = spoken.join(_beliefs(spoken), on="row", how="left", maintain_order="left")
     return joined.select(*_LEADING, *confidences, *_CANDIDATE, *_TRAILING)
+
+
+def _with_probes(answers: pl.LazyFrame, turns: pl.LazyFrame, found: Sequence[str]) -> pl.LazyFrame:
+    """The answers, with what they lack of `found` taken from the probes of the same round."""
+    place = [*_AGENT, "round"]
+    probes = turns.filter((pl.col("kind") == "probe") & ~pl.col("failed"))
+    probed = probes.group_by(place).agg(
+        pl.col(name).drop_nulls().first().alias(f"probed_{name}") for name in found
+    )
+    joined = answers.join(probed, on=place, how="left", maintain_order="left")
+    return joined.with_columns(pl.coalesce(name, f"probed_{name}") for name in found)
 
 
 def _with_first_answer(turns: pl.LazyFrame) -> pl.LazyFrame:

@@ -6,6 +6,8 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+import altair as alt
+import vl_convert
 from markupsafe import Markup
 
 from debate.log.disk import on_disk
@@ -20,14 +22,12 @@ ATTRIBUTES = frozenset({
     "stroke-width", "text-anchor", "transform", "viewBox", "width", "x", "x1", "x2", "y", "y1",
     "y2",
 })  # fmt: skip
-VERSION = "6.1"
-"""Vega-Lite's version that draws, the same for the page and for files."""
+VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+"""Vega-Lite's version that draws: the one that altair writes."""
 
 
 def save(spec: dict[str, Any], folder: Path, name: str) -> tuple[Path, Path]:
     """Write `name`.svg and `name`.pdf into the folder, in the colours of paper."""
-    import vl_convert
-
     drawing, document = folder / f"{name}.svg", folder / f"{name}.pdf"
     with on_disk(folder, "write"):
         drawing.write_text(vl_convert.vegalite_to_svg(spec, vl_version=VERSION), encoding="utf-8")
@@ -41,8 +41,6 @@ def inline(spec: dict[str, Any], *, name: str, label: str) -> Markup:
     `name` is a prefix of ids, `label` what a screen reader says. Nothing that the picture's data
     say can become an element, a script or a link: whatever is not a shape is left out.
     """
-    import vl_convert
-
     root = ET.fromstring(vl_convert.vegalite_to_svg(spec, vl_version=VERSION))
     _tidy(root, name)
     width = root.attrib.pop("width", "")
