@@ -30,8 +30,19 @@ def analyze(
         present(analysis, Console())
 
 
-def report(source: Source) -> None:
+def report(
+    source: Source,
+    out: Annotated[
+        Path | None, typer.Option(help="The page; by default report.html in the run directory.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Also write each picture as SVG and PDF to this folder.")
+    ] = None,
+) -> None:
     """Write one self-contained page with the run's tables and pictures."""
+    from debate.report import write_report
+
+    typer.echo(write_report(source, out=out, figures=figures))
 
 
 def verify(directory: Annotated[Path, typer.Argument(help="A run directory.")]) -> None:

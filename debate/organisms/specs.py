@@ -91,21 +91,21 @@ _ALL = (
         description="A small model that adds well, and has seen a little of everything else.",
         weights=_specialist("add"),
         seed=1,
-        schedule=Schedule(steps=2200),
+        schedule=Schedule(steps=4000),
     ),
     OrganismSpec(
         name="multiplier",
         description="A small model that multiplies well, and has seen a little of everything else.",
         weights=_specialist("mul"),
         seed=2,
-        schedule=Schedule(steps=3000),
+        schedule=Schedule(steps=5000),
     ),
     OrganismSpec(
         name="modder",
         description="A small model good at remainders that has seen a little of everything else.",
         weights=_specialist("mod"),
         seed=3,
-        schedule=Schedule(steps=2200),
+        schedule=Schedule(steps=5000),
     ),
     OrganismSpec(
         name="generalist",
@@ -126,7 +126,7 @@ _ALL = (
         description="The adder's data, learned again from another seed.",
         weights=_specialist("add"),
         seed=5,
-        schedule=Schedule(steps=2200),
+        schedule=Schedule(steps=4000),
     ),
 )
 

@@ -132,7 +132,9 @@ def train(
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         first = state["step"]
-    loss_of = torch.compile(packed_loss) if runtime.compile else packed_loss
+    loss_of: Callable[..., torch.Tensor] = (
+        torch.compile(packed_loss) if runtime.compile else packed_loss
+    )
     started, num_documents, num_tokens = time.perf_counter(), 0, 0
     for step, batch in enumerate(_prefetched(spec, first), start=first):
         loss = loss_of(model, *tensors(batch, device), verdict_weight_at(spec.schedule, step))

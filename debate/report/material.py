@@ -71,7 +71,9 @@ class Material:
 
 
 def read_material(source: Path) -> Material:
-    """The material of a run directory or of a table. Raises InputError where nothing can be told."""
+    """The material of a run directory or of a table. Raises InputError where there is none."""
+    if not source.exists():
+        raise InputError(f"{source} is neither a run directory nor a table: there is no such file")
     return _of_run(source) if source.is_dir() else _of_table(source)
 
 

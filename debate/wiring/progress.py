@@ -85,7 +85,7 @@ class Tally:
         if self.replayed:
             parts.append(f"{self.replayed} from the log")
         if self.shared:
-            parts.append(f"{self.shared} shared between cells")
+            parts.append(f"{self.shared} shared calls")
         if self.has_prices:
             parts.append(f"cost {self.cost:,.4f}")
         left = self.left_s()

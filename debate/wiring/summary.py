@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from pathlib import Path
 
-from debate.analysis.present import headline
-from debate.wiring.analyses import analyze_source
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from debate.analysis import Analysis, Estimate, analyze
+from debate.log import Run
 from debate.wiring.execute import Outcome
+
+COLUMNS = {"accuracy": "accuracy", "confidence": "confidence", "over_confidence": "over-confidence"}
+RATES = {"abstention_rate": "abstained", "failure_rate": "failed"}
+FEW_RESAMPLES = 100
+"""The closing table shows no bootstrapped interval, so it does not wait for one."""
 
 
 def print_summary(outcome: Outcome, console: Console) -> None:
-    """The closing tables, what was mended or made again, and the run directory."""
+    """The closing table, what was mended or made again, and where to look next."""
     for problem in outcome.problems:
         console.print(f"damaged, made again: {problem}", markup=False, highlight=False)
     if outcome.stale:
@@ -20,5 +29,43 @@ def print_summary(outcome: Outcome, console: Console) -> None:
             markup=False,
             highlight=False,
         )
-    console.print(headline(analyze_source(outcome.directory)))
-    console.print(f"run directory: {outcome.directory}", markup=False, highlight=False)
+    analysis = analyze(Run(outcome.directory).trajectories(), resamples=FEW_RESAMPLES)
+    console.print(by_round(analysis))
+    for name, word in RATES.items():
+        rates = [e for e in analysis.select(name) if e.subject is None and e.value]
+        worst = max(rates, key=lambda e: e.value or 0.0, default=None)
+        if worst is not None:
+            where = f"at most {worst.value:.1%} (arm {worst.cell}, round {worst.round})"
+            console.print(Text(f"{word}: {where}; in accuracy they count as wrong"))
+    _print_next(outcome.directory, console)
+
+
+def _print_next(directory: Path, console: Console) -> None:
+    for label, what in (
+        ("run directory", str(directory)),
+        ("all estimates", f"debate analyze {directory}"),
+        ("report page", f"debate report {directory}"),
+    ):
+        console.print(Text(f"{label}: {what}"), soft_wrap=True)
+
+
+def by_round(analysis: Analysis) -> Table:
+    """A line for each arm and round."""
+    table = Table("arm", "round", *COLUMNS.values(), title="95 % intervals by question")
+    for cell in analysis.cells:
+        rounds = sorted({e.round or 0 for e in analysis.select("accuracy", cell=cell)})
+        for number in rounds:
+            found = [analysis.find(name, cell=cell, round=number) for name in COLUMNS]
+            table.add_row(Text(cell), str(number), *map(_shown, found))
+        table.add_section()
+    return table
+
+
+def _shown(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.value is None:
+        return "–"
+    sign = "+" if estimate.name == "over_confidence" else ""
+    value = f"{estimate.value:{sign}.3f}"
+    if estimate.low is None or estimate.high is None:
+        return value
+    return f"{value} [{estimate.low:.2f}, {estimate.high:.2f}]"

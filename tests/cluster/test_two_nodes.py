@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import debate
 from debate.cluster.models import running_models
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec, ScriptedModel
 from tests.cluster.engines import request
+from tests.support import simulated
 
 pytest.importorskip("ray", reason="Ray is not installed")
 pytestmark = pytest.mark.ray
@@ -44,6 +48,32 @@ def two_nodes() -> Iterator[Any]:
     finally:
         ray.shutdown()
         cluster.shutdown()
+
+
+def test_a_debate_goes_on_when_a_node_is_lost(two_nodes: Any, tmp_path: Path) -> None:
+    def seat(name: str, competence: float) -> dict[str, Any]:
+        model = {"host": "actor", "gpus": 1, "competence": competence, "latency_s": 0.05}
+        return simulated(name, max_in_flight=16, **model)
+
+    config = {
+        "agents": [seat("a", 0.7), seat("b", 0.5)],
+        "topology": "pairwise",
+        "task": {"generator": "arithmetic", "n": 200},
+        "rounds": 2,
+        "max_debates": 32,
+        "cluster": {"address": two_nodes.address},
+    }
+    turns = tmp_path / "run" / "turns" / "0.jsonl"
+    with ThreadPoolExecutor(1) as other:
+        running = other.submit(debate.run, config, out=tmp_path / "run", quiet=True)
+        while not running.done() and (not turns.exists() or turns.read_bytes().count(b"\n") < 200):
+            wait([running], timeout=0.05)
+        assert not running.done()
+        two_nodes.remove_node(next(iter(two_nodes.worker_nodes)), False)
+        run = running.result(timeout=120)
+    assert run.verdicts().filter(final=True).height == 200
+    assert run.turns().height == 200 * 2 * 3
+    assert not run.turns()["failed"].any()
 
 
 async def test_a_run_survives_the_loss_of_a_node(two_nodes: Any) -> None:

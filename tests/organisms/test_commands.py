@@ -54,7 +54,7 @@ def test_list_shows_every_shipped_organism() -> None:
 
 def test_evaluate_prints_json_with_intervals() -> None:
     result = RUNNER.invoke(app, ["evaluate", "--questions", "16", "--json"])
-    found = json.loads(result.output)
+    found = json.loads(result.stdout)
     assert result.exit_code == 0
     assert found["num_questions"] == 16
     assert set(found["rows"][0]["accuracy"]) == {"value", "low", "high", "num_questions"}

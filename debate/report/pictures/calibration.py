@@ -68,7 +68,9 @@ def _panel(material: Material, rows: pl.DataFrame, title: str, arms: list[str]) 
         base.mark_rule(strokeWidth=1, opacity=0.55).encode(
             x=x, xOffset=shift, y="low:Q", y2="high:Q", color=color
         ),
-        base.mark_line(strokeWidth=1.8).encode(x=x, xOffset=shift, y=y, color=color, strokeDash=dash),
+        base.mark_line(strokeWidth=1.8).encode(
+            x=x, xOffset=shift, y=y, color=color, strokeDash=dash
+        ),
         base.mark_point(filled=True, size=42, opacity=1).encode(
             x=x, xOffset=shift, y=y, color=color, shape=shape
         ),

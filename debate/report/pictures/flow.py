@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from debate.report.figure import Figure, absent, drawn, grid, some, values
+from debate.report.figure import Figure, absent, drawn, grid, some
 from debate.report.material import Material
 from debate.report.theme import GREEN, GREY, INK, MUTED, ORANGE, PAPER, VERMILLION
 
@@ -67,13 +67,16 @@ def _named(table: pl.DataFrame) -> pl.DataFrame:
 def _panel(material: Material, cell: str, rows: pl.DataFrame) -> Any:
     rounds = [r for r in sorted(rows["round"].unique()) if r < MOST_ROUNDS]
     blocks = [_nodes(rows, rounds[0], "source"), *(_nodes(rows, r, "destination") for r in rounds)]
-    nodes = [{"round": k, "state": s, **place} for k, b in enumerate(blocks) for s, place in b.items()]
+    nodes = [
+        {"round": k, "state": s, **place} for k, b in enumerate(blocks) for s, place in b.items()
+    ]
     ribbons = [
         point
         for k, r in enumerate(rounds)
         for point in _ribbons(rows.filter(pl.col("round") == r), k, blocks[k], blocks[k + 1])
     ]  # fmt: skip
-    axis = alt.Axis(values=list(range(len(blocks))), format="d", grid=False, domain=False, ticks=False)
+    marked = list(range(len(blocks)))
+    axis = alt.Axis(values=marked, format="d", grid=False, domain=False, ticks=False)
     x_scale = alt.Scale(domain=[-0.12, len(blocks) - 0.88], nice=False)
     x = alt.X("x:Q", title="round", axis=axis, scale=x_scale)
     y = alt.Scale(domain=[0, 1 + 3 * GAP], nice=False)
@@ -111,7 +114,8 @@ def _ribbons(
         start, end = leaving.get(source, 0.0), arriving[destination]
         leaving[source], arriving[destination] = start - out, end - share
         name = f"{position} {source} {destination} {stream['change']}"
-        yield from _sweep(position, (start, end), (start - out, end - share), name, stream["change"])
+        low = (start - out, end - share)
+        yield from _sweep(position, (start, end), low, name, stream["change"])
 
 
 def _sweep(
@@ -163,7 +167,7 @@ def _labels(nodes: list[Row], x: Any, y: Any) -> Iterator[Any]:
         {
             "x": n["round"],
             "y": (n["top"] + n["bottom"]) / 2,
-            "text": f"{n['state']} {n['share']:.0%}" if n["round"] in named else f"{n['share']:.0%}",
+            "text": (f"{n['state']} " if n["round"] in named else "") + f"{n['share']:.0%}",
             "side": "right" if n["round"] == last else "left",
         }
         for n in nodes

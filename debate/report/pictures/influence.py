@@ -100,7 +100,7 @@ def _panel(
         "y": alt.Y("y:Q", axis=None, scale=alt.Scale(domain=box[1], nice=False, zero=False)),
     }
     layers = [*_edges(drawn_lines, way, at, top), *_agents(material, cell, where, at)]
-    told = f"{count(chosen['n'].sum())} hearings at risk"
+    told = f"{count(int(chosen['n'].sum()))} hearings at risk"
     title = alt.TitleParams(way.title, subtitle=told, fontSize=11, fontWeight="normal", offset=2)
     size = {"width": box[0][1] - box[0][0], "height": box[1][1] - box[1][0]}
     return alt.layer(*layers).properties(**size, title=title)
@@ -121,8 +121,10 @@ def _edges(
         for number, (row, curve) in enumerate(drawn_lines)
         for step, p in enumerate(curve.points)
     ]
-    width = alt.StrokeWidth("rate:Q", scale=alt.Scale(domain=[0, top or 1], range=[0.6, 8]), legend=None)
-    strokes = alt.Chart(alt.Data(values=points)).mark_line(color=way.color, strokeDash=dash, opacity=0.8)
+    widths = alt.Scale(domain=[0, top or 1], range=[0.6, 8])
+    width = alt.StrokeWidth("rate:Q", scale=widths, legend=None)
+    lines = alt.Chart(alt.Data(values=points))
+    strokes = lines.mark_line(color=way.color, strokeDash=dash, opacity=0.8)
     yield strokes.encode(**at, detail="edge:N", order="step:Q", strokeWidth=width)
     tips = [{"x": c.tip.x, "y": c.tip.y, "heading": c.heading} for _, c in drawn_lines]
     head = alt.Chart(alt.Data(values=tips)).mark_point(

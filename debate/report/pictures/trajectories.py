@@ -41,9 +41,7 @@ def trajectories(material: Material) -> Figure:
     lines, means = sample(shown), band(shown, num_questions(material.states))
     control = controls_for(material.cells).resampling
     arms = [cell for cell in material.drawn_cells if cell in means["cell"].unique()]
-    panels = [
-        _panel(material, cell, lines, means, control.get(cell), cohort.axis) for cell in arms
-    ]
+    panels = [_panel(material, cell, lines, means, control.get(cell), cohort.axis) for cell in arms]
     data = pl.concat([lines, means], how="diagonal")
     return drawn(
         NAME, TITLE, grid(panels, 3), data, cohort.about,
@@ -129,7 +127,7 @@ def _panel(
             beside.mark_line(color=INK, strokeWidth=1.4, strokeDash=[5, 3]).encode(x=x, y=y)
         )
     drawn_lines = lines.filter(inside)["trajectory"].n_unique()
-    size = mean.filter(pl.col("round") == 0)["n"].sum()
+    size = mean.filter(pl.col("round") == 0)["n"].to_numpy().sum()
     under = f"{count(size)} trajectories, {drawn_lines} drawn"
     title = alt.TitleParams(material.arm(cell), subtitle=under)
     return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, title=title)

@@ -75,7 +75,9 @@ def _chart(data: pl.DataFrame, order: list[str]) -> Any:
     base = alt.Chart(values(data))
     bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=1.6, opacity=0.6)
     return alt.layer(
-        bars.encode(x=alt.X("low:Q", title="accuracy"), x2="high:Q", y=y, yOffset=shift, color=color),
+        bars.encode(
+            x=alt.X("low:Q", title="accuracy"), x2="high:Q", y=y, yOffset=shift, color=color
+        ),
         base.mark_point(filled=True, size=80, opacity=1).encode(
             x=x, y=y, yOffset=shift, color=color, shape=shape
         ),

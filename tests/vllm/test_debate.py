@@ -1,0 +1,46 @@
+"""Two vLLM engines with different models, in actors with GPUs of their own, debate in one run."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import debate
+from debate.config.shipped import shelf
+from tests.vllm.test_engines import SMALL
+
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.ray,
+    pytest.mark.skipif(
+        importlib.util.find_spec("vllm") is None, reason="vLLM is not installed (pip install vllm)"
+    ),
+]
+
+
+def _seat(name: str) -> dict[str, Any]:
+    """A shipped organism behind vLLM instead of transformers."""
+    weights = str(shelf("agents") / "organisms" / name)
+    model = {"engine": "vllm", "model": weights, "dtype": "float32", "engine_kwargs": SMALL}
+    return {"id": name, "model": model, "prompts": "compact", "sampling": {"max_tokens": 24}}
+
+
+def test_two_vllm_models_debate_as_they_do_through_transformers(tmp_path: Path) -> None:
+    task = {"generator": "arithmetic", "families": ["add", "mul"], "n": 24, "seed": 3}
+    config = {"topology": "pairwise", "task": task, "rounds": 2, "probes": ["belief"]}
+    config |= {"protocol": "exchange", "cluster": {"num_gpus": 2}}
+    names = ("adder", "multiplier")
+    through_vllm = debate.run(
+        {**config, "agents": [_seat(name) for name in names]}, out=tmp_path / "vllm", quiet=True
+    )
+    plain = debate.run({**config, "agents": list(names)}, out=tmp_path / "plain", quiet=True)
+    key = ["question", "agent", "round"]
+    ours, theirs = (run.trajectories().sort(key) for run in (through_vllm, plain))
+    assert ours.height == 24 * 2 * 3
+    assert not through_vllm.turns()["failed"].any()
+    assert ours["answer"].to_list() == theirs["answer"].to_list()
+    for name in ("confidence", "belief_own", "belief_target"):
+        assert (ours[name] - theirs[name]).abs().max() < 1e-3, name
