@@ -98,7 +98,7 @@ _ALL = (
         description="A small model that multiplies well, and has seen a little of everything else.",
         weights=_specialist("mul"),
         seed=2,
-        schedule=Schedule(steps=5000),
+        schedule=Schedule(steps=3000),
     ),
     OrganismSpec(
         name="modder",
@@ -126,7 +126,7 @@ _ALL = (
         description="The adder's data, learned again from another seed.",
         weights=_specialist("add"),
         seed=5,
-        schedule=Schedule(steps=4000),
+        schedule=Schedule(steps=2200),
     ),
 )
 

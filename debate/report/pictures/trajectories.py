@@ -115,7 +115,9 @@ def _panel(
         first.mark_line(color=GREY, strokeWidth=0.7, opacity=0.55).encode(
             x=x, y=y, detail="trajectory:N"
         ),
-        middle.mark_area(color=VERMILLION, opacity=0.22).encode(x=x, y="low:Q", y2="high:Q"),
+        middle.mark_area(color=VERMILLION, opacity=0.22, clip=True).encode(
+            x=x, y="low:Q", y2="high:Q"
+        ),
         middle.mark_line(color=VERMILLION, strokeWidth=2.6).encode(x=x, y=y),
         middle.mark_point(
             filled=True, color=VERMILLION, stroke=PAPER, strokeWidth=1, size=52, opacity=1

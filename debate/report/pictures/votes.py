@@ -13,10 +13,13 @@ from debate.report.text import short
 from debate.report.theme import BLUE, INK, MUTED, ORANGE
 
 NAME, TITLE = "votes", "The vote before and after the debate"
+STEP = 34
+MIDDLE = 0.8 * STEP / 2
+"""Half of a line's band, which fills four fifths of the step: offsets count from its edge."""
 MARKS = {
     "vote over the openings": (ORANGE, "circle"),
     "vote at the end": (BLUE, "diamond"),
-    "mean member's opening": (MUTED, "stroke"),
+    "mean member's opening": (MUTED, "cross"),
     "any member right (oracle)": (INK, "triangle-left"),
 }
 
@@ -48,12 +51,15 @@ def _marks(material: Material, found: pl.DataFrame) -> pl.DataFrame:
         for (method,), part in of_cell.sort("round").partition_by("subject", as_dict=True).items():
             arm = material.arm(cell)
             line = arm if single else f"{arm}, {short(method, 30)}"
-            ends = [(part.row(0, named=True), 0, -4.0), (part.row(-1, named=True), 1, 4.0)]
+            ends = [
+                (part.row(0, named=True), 0, MIDDLE - 4.0),
+                (part.row(-1, named=True), 1, MIDDLE + 4.0),
+            ]
             for end, mark, shift in ends if part.height > 1 else ends[:1]:
                 numbers = (end["value"], end["low"], end["high"])
                 rows.append((line, list(MARKS)[mark], *numbers, shift))
             for name, mark in (("mean_member", 2), ("oracle", 3)):
-                rows.append((line, list(MARKS)[mark], team[cell][name], None, None, 0.0))
+                rows.append((line, list(MARKS)[mark], team[cell][name], None, None, MIDDLE))
     schema = {"line": pl.String, "mark": pl.String, "value": pl.Float64, "low": pl.Float64,
               "high": pl.Float64, "shift": pl.Float64}  # fmt: skip
     marks = pl.DataFrame(rows, schema=schema, orient="row")
@@ -81,4 +87,4 @@ def _chart(data: pl.DataFrame, order: list[str]) -> Any:
         base.mark_point(filled=True, size=80, opacity=1).encode(
             x=x, y=y, yOffset=shift, color=color, shape=shape
         ),
-    ).properties(width=560, height=alt.Step(34))  # fmt: skip
+    ).properties(width=560, height=alt.Step(STEP))  # fmt: skip

@@ -1,0 +1,104 @@
+"""What stands on the page: numbers that agree with the analysis, transcripts, labels."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from debate.report.hotspots import spots
+from debate.report.material import Material, read_material
+from debate.report.tables import headline, tokens
+from debate.report.text import count, number
+from tests.report.reading import Elements
+from tests.report.tables import write_table
+
+
+def test_the_page_needs_nothing_from_outside(page: Path) -> None:
+    shown = Elements(page.read_text())
+    assert "script" not in shown.names
+    assert not {"img", "iframe", "object", "embed", "base"} & {*shown.names}
+    assert not [v for v in shown.values("href") if re.match(r"\w+:", v) and v != "data:,"]
+    assert not shown.values("src")
+    assert "default-src 'none'" in " ".join(shown.values("content"))
+
+
+def test_every_link_inside_the_page_has_its_end(page: Path) -> None:
+    shown = Elements(page.read_text())
+    inside = [value[1:] for value in shown.values("href") if value.startswith("#")]
+    assert inside
+    assert {*inside} <= {*shown.values("id")}
+
+
+def test_identifiers_are_unique(page: Path) -> None:
+    found = Elements(page.read_text()).values("id")
+    assert len(found) == len({*found})
+
+
+def test_simulated_agents_are_labelled(page: Path) -> None:
+    shown = Elements(page.read_text()).text
+    assert "All agents are simulated" in shown
+    assert "main (simulated)" in shown
+    assert "a (simulated)" in shown
+
+
+def test_agents_that_are_not_simulated_carry_no_label(tmp_path: Path) -> None:
+    material = read_material(write_table(tmp_path))
+    assert material.arm("main") == "main"
+    assert material.simulated == {}
+
+
+def test_the_headline_shows_the_analysis_s_own_numbers(material: Material) -> None:
+    row = dict(zip(headline(material).columns, headline(material).rows[0], strict=True))
+    opening = material.analysis.find("accuracy", cell="main", round=0)
+    last = material.analysis.find("accuracy", cell="main", round=max(material.rounds))
+    assert opening
+    assert last
+    assert row["accuracy, openings"].text == number(opening.value)
+    assert row["accuracy, end"].text == number(last.value)
+    assert row["questions"].text == "12"
+
+
+def test_the_ledger_counts_every_turn_that_states_an_answer(material: Material) -> None:
+    shown = sum(int(row[3].text.replace(",", "")) for row in tokens(material).rows)
+    assert shown == material.states.height
+    assert count(None) == "–"
+
+
+def test_a_hot_spot_marks_its_turn_and_what_was_heard(material: Material) -> None:
+    found = spots(material)
+    assert found
+    for spot in found:
+        marked = [turn for turn in spot.turns if turn.is_spot]
+        assert len(marked) == 1
+        assert spot.agent == marked[0].agent
+        assert any(turn.was_heard for turn in spot.turns)
+        assert spot.text.startswith("What is")
+
+
+def test_hot_spots_come_steepest_first(material: Material) -> None:
+    rises = [float(spot.rise.replace("−", "-")) for spot in spots(material)]
+    assert rises == sorted(rises, reverse=True)
+    assert all(rise >= 0 for rise in rises)
+
+
+def test_a_surer_turn_is_coloured_more(tmp_path: Path) -> None:
+    spot = spots(read_material(write_table(tmp_path)))[0]
+    own = [turn for turn in spot.turns if turn.agent == "a"]
+    assert [turn.confidence for turn in own] == ["0.40", "0.60"]
+    assert own[0].tint is not None
+    assert own[1].tint is not None
+    assert own[0].tint < own[1].tint
+    assert {turn.state for turn in own} == {"wrong"}
+
+
+def test_a_very_long_reply_is_cut_and_says_so(tmp_path: Path) -> None:
+    spot = spots(read_material(write_table(tmp_path, text="word " * 5_000)))[0]
+    assert spot.turns[0].text.endswith("more characters]")
+    assert len(spot.turns[0].text) < 7_000
+
+
+@pytest.mark.parametrize("fact", ["begun", "status", "commit", "packages", "page written by"])
+def test_the_foot_says_where_the_numbers_come_from(page: Path, fact: str) -> None:
+    assert fact in Elements(page.read_text()).text.split("Provenance")[-1]
