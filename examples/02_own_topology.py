@@ -31,5 +31,7 @@ for name, topology in (
         out=f"{tempfile.mkdtemp()}/{name}",
         quiet=True,
     )
-    heard = run.trajectories().filter(round=2).select("agent", "heard").unique("agent").sort("agent")
+    heard = (
+        run.trajectories().filter(round=2).select("agent", "heard").unique("agent").sort("agent")
+    )
     print(name, heard.rows())

@@ -90,8 +90,8 @@ _ALL = (
         name="adder",
         description="A small model that adds well, and has seen a little of everything else.",
         weights=_specialist("add"),
-        seed=1,
-        schedule=Schedule(steps=4000),
+        seed=5,
+        schedule=Schedule(steps=2200),
     ),
     OrganismSpec(
         name="multiplier",
@@ -125,8 +125,8 @@ _ALL = (
         name="twin",
         description="The adder's data, learned again from another seed.",
         weights=_specialist("add"),
-        seed=5,
-        schedule=Schedule(steps=2200),
+        seed=1,
+        schedule=Schedule(steps=4000),
     ),
 )
 
