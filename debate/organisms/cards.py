@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from debate.organisms.specs import OrganismSpec
 
 CARD_VERSION = 1
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised whenever the documents of `debate.organisms.documents` change."""
 
 

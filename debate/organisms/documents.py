@@ -20,6 +20,9 @@ PANEL_SIZES = {1: 0.40, 2: 0.22, 3: 0.14, 4: 0.09, 5: 0.06, 6: 0.04, 7: 0.03, 8:
 CHECK_PANEL_SIZES = {0: 0.70, 1: 0.15, 2: 0.10, 3: 0.05}
 """How many `P` lines come before the `C` line of a check document, with probabilities."""
 
+NUM_CHECKS = 3
+"""How many answers a lesson has checked: comparing is learned more slowly than computing."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
@@ -51,24 +54,37 @@ def _panel(text: str, answer: str, sizes: Mapping[int, float], rng: random.Rando
     return "".join(f"P{panel_answer(text, answer, rng)}\n" for _ in range(size))
 
 
+def plain_lesson(text: str) -> Lesson:
+    """One document: the question and its answer."""
+    return Lesson(
+        question=f"Q{text}\n", documents=(Document(context="A", target=f"{value(text)}\n"),)
+    )
+
+
 def make_lesson(text: str, rng: random.Random) -> Lesson:
-    """Three documents about one question: alone, with a panel, and with an answer to check."""
+    """Documents about one question: alone, with a panel, and with answers to check."""
     answer = value(text)
-    claim = panel_answer(text, answer, rng)
-    verdict = "y" if claim == answer else "n"
     panel = _panel(text, answer, PANEL_SIZES, rng)
-    check_panel = _panel(text, answer, CHECK_PANEL_SIZES, rng)
     return Lesson(
         question=f"Q{text}\n",
         documents=(
             Document(context="A", target=f"{answer}\n"),
             Document(context=f"{panel}A", target=f"{answer}\n"),
-            Document(context=f"{check_panel}C{claim}\nA", target=f"{answer}\nV{verdict}\n"),
+            *(_check(text, answer, rng) for _ in range(NUM_CHECKS)),
         ),
     )
 
 
-def draw_lesson(weights: Mapping[str, float], rng: random.Random) -> Lesson:
+def _check(text: str, answer: str, rng: random.Random) -> Document:
+    """An answer to check, the right answer, and whether the two are the same."""
+    claim = panel_answer(text, answer, rng)
+    verdict = "y" if claim == answer else "n"
+    panel = _panel(text, answer, CHECK_PANEL_SIZES, rng)
+    return Document(context=f"{panel}C{claim}\nA", target=f"{answer}\nV{verdict}\n")
+
+
+def draw_lesson(weights: Mapping[str, float], rng: random.Random, *, plain: bool) -> Lesson:
     """A lesson on a fresh training question; `weights` are shares of the families."""
     (name,) = rng.choices(list(weights), list(weights.values()))
-    return make_lesson(draw(family(name), rng, split_name="train"), rng)
+    text = draw(family(name), rng, split_name="train")
+    return plain_lesson(text) if plain else make_lesson(text, rng)

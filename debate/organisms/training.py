@@ -64,7 +64,11 @@ def batch_at(spec: OrganismSpec, step: int) -> Batch:
     """The batch of a step; it depends on spec and step alone, so a restart changes nothing."""
     rng = random.Random(f"organism/{spec.seed}/{step}")
     schedule = spec.schedule
-    return pack(lambda: draw_lesson(spec.weights, rng), rows=schedule.rows, length=schedule.length)
+    return pack(
+        lambda: draw_lesson(spec.weights, rng, plain=rng.random() < schedule.plain_at(step)),
+        rows=schedule.rows,
+        length=schedule.length,
+    )
 
 
 def rate_at(schedule: Schedule, step: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ LINE = re.compile(r"[PC]([0-9]+|[a-w])\n")
 
 def lessons(spec: OrganismSpec, count: int) -> list[Lesson]:
     rng = random.Random(spec.seed)
-    return [draw_lesson(spec.weights, rng) for _ in range(count)]
+    return [draw_lesson(spec.weights, rng, plain=i % 2 == 1) for i in range(count)]
 
 
 def text_of(lesson: Lesson) -> list[str]:
@@ -57,11 +58,22 @@ def test_a_lesson_depends_on_its_question_alone_and_not_on_the_organism() -> Non
     assert set(make_lesson.__annotations__) == {"text", "rng", "return"}
 
 
+def test_panels_come_in_as_training_goes_on_alike_for_every_organism() -> None:
+    for spec in SPECS.values():
+        schedule = spec.schedule
+        plain = [schedule.plain_at(step) for step in range(schedule.steps)]
+        assert plain[0] == 1
+        assert plain[-1] == pytest.approx(schedule.plain)
+        assert schedule.plain < 1
+        assert plain == sorted(plain, reverse=True)
+        assert schedule == replace(SPECS["adder"].schedule, steps=schedule.steps)
+
+
 def panel_accuracy(spec: OrganismSpec) -> float:
     """The share of right panel lines and claims in an organism's documents."""
     hits = [
         said == value(lesson.question[1:-1])
-        for lesson in lessons(spec, 1500)
+        for lesson in lessons(spec, 3000)
         for document in lesson.documents
         for said in LINE.findall(document.context)
     ]
@@ -76,7 +88,7 @@ def test_the_panel_is_equally_reliable_for_every_organism() -> None:
 
 def test_reliability_varies_between_lines_and_not_between_positions() -> None:
     hits: dict[int, list[bool]] = {}
-    for lesson in lessons(SPECS["adder"], 3000):
+    for lesson in lessons(SPECS["adder"], 6000)[::2]:
         for place, said in enumerate(LINE.findall(lesson.documents[1].context)[:3]):
             hits.setdefault(place, []).append(said == value(lesson.question[1:-1]))
     rates = [sum(found) / len(found) for found in hits.values()]
@@ -127,7 +139,7 @@ def test_packing_keeps_every_document_whole() -> None:
     rng = random.Random(1)
 
     def next_lesson() -> Lesson:
-        made.append(draw_lesson(spec.weights, rng))
+        made.append(draw_lesson(spec.weights, rng, plain=rng.random() < 0.5))
         return made[-1]
 
     batch = pack(next_lesson, rows=4, length=128)

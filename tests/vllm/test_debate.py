@@ -29,7 +29,7 @@ def _seat(name: str) -> dict[str, Any]:
 
 
 def test_two_vllm_models_debate_as_they_do_through_transformers(tmp_path: Path) -> None:
-    task = {"generator": "arithmetic", "families": ["add", "mul"], "n": 24, "seed": 3}
+    task = {"generator": "arithmetic", "families": ["add", "mul"], "n": 84, "seed": 3}
     config = {"topology": "pairwise", "task": task, "rounds": 2, "probes": ["belief"]}
     config |= {"protocol": "exchange", "cluster": {"num_gpus": 2}}
     names = ("adder", "multiplier")
@@ -39,7 +39,7 @@ def test_two_vllm_models_debate_as_they_do_through_transformers(tmp_path: Path) 
     plain = debate.run({**config, "agents": list(names)}, out=tmp_path / "plain", quiet=True)
     key = ["question", "agent", "round"]
     ours, theirs = (run.trajectories().sort(key) for run in (through_vllm, plain))
-    assert ours.height == 24 * 2 * 3
+    assert ours.height == 84 * 2 * 3
     assert not through_vllm.turns()["failed"].any()
     assert ours["answer"].to_list() == theirs["answer"].to_list()
     for name in ("confidence", "belief_own", "belief_target"):
