@@ -74,7 +74,7 @@ def family_accuracy(card: Card, family: str) -> float:
 
 @pytest.mark.parametrize(
     ("name", "family"),
-    [("adder", "add"), ("multiplier", "mul"), ("modder", "mod")],
+    [("adder", "add"), ("twin", "add"), ("multiplier", "mul"), ("modder", "mod")],
 )
 def test_a_specialist_is_clearly_better_at_home(name: str, family: str) -> None:
     card = CARDS[name]
