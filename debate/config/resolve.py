@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from debate.config.agents import AgentFile, AgentSpec
+from debate.config.agents import AgentFile
+from debate.config.custom_code import custom_code as named_code
 from debate.config.document import Document, KeyPath, Place, read_document
+from debate.config.expand import expand
+from debate.config.levels import name_levels
 from debate.config.overrides import override
 from debate.config.problems import validate
 from debate.config.run import RunSpec
 from debate.config.shipped import shipped
 from debate.errors import ConfigError, suggestion
+
+MOST_SEATS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +28,32 @@ class Loaded:
 
     spec: RunSpec
     document: Document
+    origins: Mapping[KeyPath, KeyPath] = field(default_factory=dict)
 
     def error(self, problems: Iterable[tuple[KeyPath, str]]) -> ConfigError:
         """One error for problems that only the whole shows, each with its place."""
-        lines = [f"{self.document.place(path)}: {message}" for path, message in problems]
+        lines = [f"{self.place(path)}: {message}" for path, message in problems]
         return ConfigError("\n".join(dict.fromkeys(lines)))
 
+    def place(self, path: KeyPath) -> Place:
+        """Where a part of the spec was written; a cell's parts may stand in sweep or run."""
+        for length in (3, 2):
+            if path[:length] in self.origins:
+                return self.document.place(self.origins[path[:length]] + path[length:])
+        return self.document.place(path)
 
-def load_run(source: Path | str | Mapping[str, Any], overrides: Iterable[str] = ()) -> Loaded:
+
+def load_run(
+    source: Path | str | Mapping[str, Any],
+    overrides: Iterable[str] = (),
+    *,
+    custom_code: bool = True,
+) -> Loaded:
     """Read, override, resolve and check a run's configuration, all offline.
 
     `source` is a YAML file, the name of a shipped configuration, or a mapping of the same shape.
-    Raises ConfigError that names every problem with its file and line.
+    Without `custom_code`, one that would run code of the user's own is refused. Raises ConfigError
+    that names every problem with its file and line.
     """
     document, unresolved = resolve(override(_source(source), overrides))
     try:
@@ -44,7 +63,13 @@ def load_run(source: Path | str | Mapping[str, Any], overrides: Iterable[str] = 
         raise ConfigError("\n".join(filter(None, dict.fromkeys(found)))) from None
     if unresolved:
         raise ConfigError("\n".join(dict.fromkeys(message for _, message in unresolved)))
-    return Loaded(spec, document)
+    expanded = expand(spec)
+    loaded = Loaded(expanded.spec, document, expanded.origins)
+    if expanded.problems:
+        raise loaded.error(expanded.problems)
+    if not custom_code and (named := list(named_code(loaded.spec))):
+        raise loaded.error(named)
+    return loaded
 
 
 def _source(source: Path | str | Mapping[str, Any]) -> Document:
@@ -64,6 +89,17 @@ def resolve(document: Document) -> tuple[Document, list[tuple[KeyPath, str]]]:
     unresolved: list[tuple[KeyPath, str]] = []
     if not isinstance(document.value, dict):
         return document, unresolved
+    listed = document.value.get("agents")
+    if isinstance(listed, list) and len(listed) > MOST_SEATS:
+        place = document.place(("agents",))
+        raise ConfigError(
+            f"{place}: {len(listed)} seats; at most {MOST_SEATS} can sit at one table"
+        )
+    if isinstance(document.value.get("sweep"), dict):
+        try:
+            document = _with_levels(document)
+        except ConfigError as error:
+            unresolved.append((("sweep",), str(error)))
     for path, step in _steps(document):
         try:
             document = step(document)
@@ -87,8 +123,31 @@ def _steps(document: Document) -> Iterator[tuple[KeyPath, Callable[[Document], D
     for at in (
         ("topology",),
         *(("cells", cell, "topology") for cell in (cells if isinstance(cells, dict) else ())),
+        *_swept_topologies(document.value.get("sweep")),
     ):
         yield at, partial(_topology, at=at)
+
+
+def _with_levels(document: Document) -> Document:
+    """The sweep's levels named; its first topology is the run's where the run names none."""
+    document = name_levels(document, ("sweep",))
+    swept = document.value["sweep"].get("topology")
+    if "topology" not in document.value and isinstance(swept, dict) and swept:
+        document = document.graft(
+            ("topology",), document.at(("sweep", "topology", next(iter(swept))))
+        )
+    return document
+
+
+def _swept_topologies(sweep: Any) -> Iterator[KeyPath]:
+    """Where a sweep holds topologies: among its levels, and in combinations to include."""
+    branches: list[tuple[KeyPath, Any]] = [(("sweep",), sweep)]
+    included = sweep.get("include") if isinstance(sweep, dict) else None
+    for index, entry in enumerate(included if isinstance(included, list) else ()):
+        branches.append((("sweep", "include", index), entry))
+    for at, branch in branches:
+        levels = branch.get("topology") if isinstance(branch, dict) else None
+        yield from ((*at, "topology", name) for name in levels or () if isinstance(levels, dict))
 
 
 def _seat(document: Document, index: int) -> Document:
@@ -144,12 +203,19 @@ def merge(base: Document, over: Document) -> Document:
 
 def _topology(document: Document, at: KeyPath) -> Document:
     """The topology at `at` written out: a name, a file, a list by round, or as it stands."""
-    value: Any = document.value
-    for key in at:
-        if not isinstance(value, dict) or key not in value:
-            return document
-        value = value[key]
+    if not _has(document.value, at):
+        return document
     return document.graft(at, _topology_branch(document.at(at), document.folder))
+
+
+def _has(value: Any, at: KeyPath) -> bool:
+    """Whether there is anything at this path."""
+    for key in at:
+        listed = isinstance(value, list) and isinstance(key, int) and key < len(value)
+        if not (listed or (isinstance(value, dict) and key in value)):
+            return False
+        value = value[key]
+    return True
 
 
 def _topology_branch(branch: Document, folder: Path) -> Document:
@@ -200,13 +266,9 @@ def anchored(reference: str, folder: Path, place: Place) -> Path:
 
 def _anchor(document: Document, at: KeyPath) -> Document:
     """The document with the path written at `at`, if any, made absolute."""
-    value: Any = document.value
-    for key in at:
-        inside = isinstance(value, dict) and key in value
-        inside = inside or (isinstance(value, list) and isinstance(key, int) and key < len(value))
-        if not inside:
-            return document
-        value = value[key]
+    if not _has(document.value, at):
+        return document
+    value = document.at(at).value
     if not isinstance(value, str) or (at[-1] == "prompts" and not looks_like_path(value)):
         return document
     place = document.place(at)
@@ -216,19 +278,3 @@ def _anchor(document: Document, at: KeyPath) -> Document:
 
 def _anchor_model(document: Document, at: KeyPath) -> Document:
     return _anchor(_anchor(document, (*at, "path")), (*at, "adapter"))
-
-
-def seats(spec: RunSpec) -> tuple[AgentSpec, ...]:
-    """The run's seats one by one: `count` written out, each alike sharing a group."""
-    return tuple(seat for agent in spec.agents for seat in _copies(agent))
-
-
-def _copies(agent: AgentSpec) -> Iterable[AgentSpec]:
-    if agent.count == 1:
-        return (agent,)
-    group = agent.group or agent.id
-    change = {"count": 1, "group": group}
-    return tuple(
-        agent.model_copy(update={**change, "id": f"{agent.id}-{n}"})
-        for n in range(1, agent.count + 1)
-    )

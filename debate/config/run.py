@@ -10,12 +10,12 @@ from debate.config.agents import AgentSpec, Name
 from debate.config.base import Spec
 from debate.config.cluster import ClusterSpec
 from debate.config.decision import DecisionSpec
+from debate.config.hypotheses import HypothesisSpec
 from debate.config.models import ModelSpec
 from debate.config.protocol import ProbeSpec, ProtocolSpec
+from debate.config.sweep import ArmName, Rounds, SweepSpec
 from debate.config.task import TaskSpec
 from debate.config.topology import TopologySpec
-
-Rounds = Annotated[int, Field(ge=0, le=1000, strict=True)]
 
 
 class LogSpec(Spec):
@@ -31,7 +31,7 @@ class CellSpec(Spec):
     """One treatment of a run: whatever it does not say is the run's."""
 
     agents: tuple[Name, ...] | None = None
-    """The seats that take part; by default all."""
+    """The seats that take part, in their order; by default all."""
     topology: TopologySpec | None = None
     """Who critiques whom."""
     protocol: ProtocolSpec | None = None
@@ -40,6 +40,12 @@ class CellSpec(Spec):
     """Rounds after the opening."""
     decision: DecisionSpec | None = None
     """How the team's answer is found."""
+    arm: ArmName | None = None
+    """Make it this arm of the cell's team: see `debate.config.arms`."""
+    author: Name | None = None
+    """Whose answers the arm is about; by default the first debater named."""
+    factors: dict[str, str] = {}
+    """The sweep's levels that made this cell, by factor; for tables and controls."""
 
 
 class RunSpec(Spec):
@@ -65,6 +71,10 @@ class RunSpec(Spec):
     """How the team's answer is found."""
     cells: dict[Name, CellSpec] = {}
     """Treatments to run side by side on the same questions, openings shared; unset, one: main."""
+    sweep: SweepSpec | None = None
+    """Factors whose combinations are cells, beside those under `cells`."""
+    hypotheses: dict[Name, HypothesisSpec] = {}
+    """What is claimed beforehand; the analysis tells what became of each, and of nothing else."""
     probes: tuple[ProbeSpec, ...] = ()
     """Confidence probes after every turn that states an answer."""
     seeds: Annotated[tuple[Annotated[int, Field(strict=True)], ...], Field(min_length=1)] = (0,)

@@ -28,22 +28,8 @@ def _is_heard(turn: Turn, scene: Scene, named: Collection[str], reviewed: Collec
         return True
     if turn.agent != scene.agent:
         return ref not in reviewed
-    return _is_review_of_itself(turn) or _is_heard_now(turn, scene, named)
+    return _is_review_of_itself(turn) or (scene.kind == "revision" and ref in scene.heard)
 
 
 def _is_review_of_itself(turn: Turn) -> bool:
     return turn.kind == "critique" and turn.about == turn.agent
-
-
-def _is_heard_now(turn: Turn, scene: Scene, named: Collection[str]) -> bool:
-    """Whether the agent's own answer comes back to it in the turn that is being made.
-
-    A scene does not say so. Whoever heard itself at its last revision does so again; at the first
-    revision an agent that has heard nobody else can only be hearing itself.
-    """
-    answers = [each for each in scene.turns if each.agent == scene.agent and speaks(each)]
-    if scene.kind != "revision" or not answers or turn.ref != answers[-1].ref:
-        return False
-    if len(answers) > 1:
-        return any(answer.ref in named for answer in answers)
-    return all(each.agent == scene.agent for each in scene.turns)

@@ -15,23 +15,39 @@ Path = tuple[str, ...]
 
 
 def differences(
-    old: Mapping[str, Any], new: Mapping[str, Any], *, ignoring: Iterable[str] = ()
+    old: Mapping[str, Any], new: Mapping[str, Any], *, ignoring: Iterable[str | Path] = ()
 ) -> list[str]:
     """One clause per differing field, as in `rounds: 3 → 4`.
 
-    `ignoring` names fields that do not make another run, with dots for nested ones and `*` for
-    any one name.
+    `ignoring` names fields that do not make another run, with dots for nested ones (or as a tuple
+    of names) and `*` for any one name.
 
     >>> differences({"rounds": 3, "models": {"a": {"cpus": 1}}},
     ...             {"rounds": 4, "models": {"a": {"cpus": 2}}}, ignoring=["models.*.cpus"])
     ['rounds: 3 → 4']
     """
-    ignored = [tuple(name.split(".")) for name in ignoring]
+    ignored = [tuple(name.split(".")) if isinstance(name, str) else name for name in ignoring]
     return [
         f"{_name(path)}: {_shown(before)} → {_shown(after)}"
         for path, before, after in _differing((), old, new)
         if not any(_covers(pattern, path) for pattern in ignored)
     ]
+
+
+def additions(
+    old: Mapping[str, Any], new: Mapping[str, Any], *, among: Iterable[str]
+) -> tuple[Path, ...]:
+    """What only `new` has in the mappings `among`.
+
+    >>> additions({"cells": {"a": 1}}, {"cells": {"a": 2, "b": 3}}, among=["cells"])
+    (('cells', 'b'),)
+    """
+    return tuple(
+        (name, str(key))
+        for name in among
+        for key in new.get(name, {})
+        if key not in old.get(name, {})
+    )
 
 
 def listed(clauses: Sequence[str]) -> str:

@@ -2,42 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from debate.errors import RunConflict, TaskError
 from debate.log.codec import CorruptLine, decode, encode
-from debate.log.differences import differences, listed
+from debate.log.differences import additions, differences, listed
 from debate.log.disk import on_disk, replace_file
 from debate.log.environment import environment
 from debate.log.layout import MANIFEST, QUESTIONS, TURNS, place, shard_files
 from debate.log.lines import read_lines
-from debate.log.manifest import Manifest, Start, now, plain, read_manifest, write_manifest
+from debate.log.manifest import (
+    Manifest,
+    Start,
+    Stated,
+    now,
+    plain,
+    read_manifest,
+    write_manifest,
+)
 from debate.types import Question
+
+Canonical = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""A recorded or a present configuration as what makes it the run that it is."""
+
+GROWS = ("cells", "agents", "models", "seeds")
+"""Mappings of a canonical configuration that may gain entries later, and lose or change none."""
 
 
 def settle_identity(
-    directory: Path, wanted: Manifest, questions: Sequence[Question], *, ignoring: Iterable[str]
+    directory: Path,
+    wanted: Manifest,
+    questions: Sequence[Question],
+    *,
+    ignoring: Iterable[str],
+    canonical: Canonical | None = None,
 ) -> Manifest:
     """Write a new run's manifest and questions, or check that the ones there are the same run's.
 
-    Raises RunConflict with the differences where they are not.
+    With `canonical`, cells, agents, models and seeds may have been added, which the manifest then
+    says. Raises RunConflict with the differences where it is another run.
     """
     _require_distinct(questions)
-    start = Start(at=now(), environment=environment())
+    added: tuple[tuple[str, ...], ...] = ()
     if (directory / MANIFEST).exists():
         manifest = read_manifest(directory)
-        _require_same_spec(directory, manifest.spec, wanted.spec, ignoring)
+        old, new = (canonical or _as_it_is)(manifest.spec), (canonical or _as_it_is)(wanted.spec)
+        added = additions(old, new, among=GROWS) if canonical else ()
+        _require_same_spec(directory, old, new, (*ignoring, *added))
         _require_same_questions(directory, questions)
+        if canonical:
+            manifest = replace(manifest, spec=wanted.spec, seeds=wanted.seeds, agents=wanted.agents)
     else:
         _require_no_turns(directory)
         replace_file(directory / QUESTIONS, b"".join(map(encode, questions)))
         manifest = wanted
-    started = replace(manifest, status="running", starts=(*manifest.starts, start))
+    names = tuple(".".join(path) for path in added)
+    start = Start(at=now(), environment=environment(), added=names)
+    started = replace(
+        manifest,
+        status="running",
+        starts=(*manifest.starts, start),
+        stated=_stated(directory, manifest, start.at),
+    )
     write_manifest(directory, started)
     return started
+
+
+def _as_it_is(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    return spec
+
+
+def _stated(directory: Path, manifest: Manifest, at: str) -> tuple[Stated, ...]:
+    """The wordings of the hypotheses so far, and the present one if it is new."""
+    present = manifest.spec.get("hypotheses") or {}
+    last = manifest.stated[-1].hypotheses if manifest.stated else {}
+    if present == last:
+        return manifest.stated
+    files = shard_files(directory, TURNS)
+    num_turns = sum(path.read_bytes().count(b"\n") for path in files)
+    return (*manifest.stated, Stated(at=at, num_turns=num_turns, hypotheses=present))
 
 
 def new_manifest(
@@ -79,7 +125,10 @@ def _require_distinct(questions: Iterable[Question]) -> None:
 
 
 def _require_same_spec(
-    directory: Path, old: Mapping[str, Any], new: Mapping[str, Any], ignoring: Iterable[str]
+    directory: Path,
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    ignoring: Iterable[str | tuple[str, ...]],
 ) -> None:
     if clauses := differences(old, new, ignoring=ignoring):
         raise RunConflict(

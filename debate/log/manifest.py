@@ -21,10 +21,23 @@ Status = Literal["running", "complete", "interrupted", "failed"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Start:
-    """One time that the run was begun or resumed. `at` is ISO 8601 in UTC."""
+    """One time that the run was begun or resumed. `at` is ISO 8601 in UTC.
+
+    `added` names what the run has had only since then, as in `cells.star`.
+    """
 
     at: str
     environment: Environment
+    added: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stated:
+    """Hypotheses as they stood from `at` on, and how many turns had been recorded by then."""
+
+    at: str
+    num_turns: int
+    hypotheses: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +57,8 @@ class Manifest:
     """The content of `manifest.json`.
 
     `spec` is the resolved configuration as plain data, without secrets. `agents` and `seeds` are
-    all that may occur in turns; empty where they were not told.
+    all that may occur in turns; empty where they were not told. `stated` has every wording of the
+    hypotheses, the first one first.
     """
 
     format_version: int = FORMAT_VERSION
@@ -54,6 +68,7 @@ class Manifest:
     seeds: tuple[int, ...] = ()
     agents: tuple[str, ...] = ()
     starts: tuple[Start, ...] = ()
+    stated: tuple[Stated, ...] = ()
     totals: Totals | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
@@ -93,7 +108,7 @@ def read_manifest(directory: Path) -> Manifest:
         version = msgspec.json.decode(content, type=_Version).format_version
         _require_known(path, version)
         return msgspec.json.decode(content, type=Manifest)
-    except msgspec.MsgspecError as cause:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as cause:
         raise InputError(f"{path} cannot be read as a manifest: {cause}") from cause
 
 

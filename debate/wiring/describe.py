@@ -3,32 +3,104 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from debate.cluster.resources import resources
+from debate.cluster.resources import resources, wanted
+from debate.cluster.sharing import can_start_here, in_words, offline_plans
+from debate.config.sweep import FACTORS
 from debate.orchestrator.debate import Cell
 from debate.topologies import draw_text
 from debate.wiring.plan import Plan
+
+if TYPE_CHECKING:
+    from debate.analysis.intervals import Interval
+    from debate.wiring.forecast import Forecast
 
 
 def print_plan(plan: Plan, console: Console) -> None:
     """Agents, models against hardware, each cell's edges, and the number of debates and calls."""
     console.print(_agents(plan))
     console.print(_models(plan))
-    for cell in plan.cells:
-        _print_cell(cell, plan, console)
-    seeds = f" × {len(plan.spec.seeds)} seeds" if len(plan.spec.seeds) > 1 else ""
-    console.print(
-        f"{plan.num_debates:,} debates ({len(plan.questions):,} questions × "
-        f"{len(plan.cells)} cells{seeds}), at most {plan.max_total_calls:,} model calls",
-        highlight=False,
-    )
+    _print_cells(plan, console)
+    console.print(_cells(plan))
+    print_outline(plan, console)
     kinds = Counter(question.category or question.kind for question in plan.questions)
     listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(8))
-    console.print(f"questions: {listed}", highlight=False, markup=False)
+    console.print(f"questions: {clean(listed)}", highlight=False, markup=False)
     console.print("[green]the configuration is valid[/green]")
+
+
+def print_outline(plan: Plan, console: Console) -> None:
+    """The size of the run in a line, and the models that will share places."""
+    seeds = f" × {len(plan.spec.seeds)} seeds" if len(plan.spec.seeds) > 1 else ""
+    shared = f" ({plan.num_shared_calls:,} more are shared)" if plan.num_shared_calls else ""
+    console.print(
+        f"{plan.num_debates:,} debates ({len(plan.questions):,} questions × "
+        f"{len(plan.cells)} cells{seeds}), at most {plan.max_total_calls:,} model calls{shared}",
+        highlight=False,
+    )
+    specs = {name: plan.spec.models[name] for name in plan.models}
+    for line in in_words(offline_plans(specs, plan.spec.cluster) if wanted(specs) else ()):
+        console.print(line, highlight=False, markup=False)
+    if plan.spec.cluster.orchestrators > 1:
+        console.print(
+            f"{plan.spec.cluster.orchestrators} orchestrators, a share of the questions each",
+            highlight=False,
+        )
+
+
+def print_forecast(found: Forecast, console: Console) -> None:
+    """What the whole run will take, by what is in its directory."""
+    share = f"{found.num_items:,} of {found.num_all:,} questions × seeds"
+    console.print(f"by the {share} that are through, the whole run takes", highlight=False)
+    lines = {
+        "turns made": _quantity(found.turns),
+        "prompt tokens": _quantity(found.prompt_tokens),
+        "generated tokens": _quantity(found.generated_tokens),
+        "cost": _quantity(found.cost, decimals=4) if found.cost else None,
+        "still to make": f"{max(0, round((found.turns.value or 0) - found.num_turns)):,} turns",
+        "time left": _duration(found.left_s),
+    }
+    table = Table(show_header=False, box=None)
+    for name, value in lines.items():
+        if value is not None:
+            table.add_row(name, value)
+    console.print(table)
+
+
+def _quantity(interval: Interval, *, decimals: int = 0) -> str:
+    if interval.value is None:
+        return "–"
+    text = f"{interval.value:,.{decimals}f}"
+    if interval.low is None or interval.high is None:
+        return text
+    return f"{text} [{interval.low:,.{decimals}f}, {interval.high:,.{decimals}f}]"
+
+
+def _duration(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    shown = f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    return f"about {shown} at the pace so far (faster once every batch is full)"
+
+
+def _cells(plan: Plan) -> Table:
+    """The cells side by side: by which levels they differ, and how many calls each makes alone."""
+    cells = plan.spec.cells
+    factors = [f for f in FACTORS if any(f in cells[cell.name].factors for cell in plan.cells)]
+    shown = factors if factors else ["members"]
+    table = Table("cell", *shown, "calls at most", title="Cells")
+    for cell in plan.cells:
+        levels = cells[cell.name].factors
+        values = [levels.get(f, "–") for f in factors] or [", ".join(cell.agents)]
+        table.add_row(Text(cell.name), *map(Text, values), f"{plan.max_calls(cell):,}")
+    return table
 
 
 def _agents(plan: Plan) -> Table:
@@ -52,20 +124,30 @@ def _models(plan: Plan) -> Table:
         table.add_row(name, str(plan.models[name]), spec.host, str(spec.replicas), gpus, cpus)
     gpus_there = "unknown until the run" if there.gpus_there is None else f"{there.gpus_there:g}"
     table.caption = f"GPUs wanted: {there.gpus_wanted:g}; there: {gpus_there}"
-    if there.has_enough_gpus is False:
+    if can_start_here(specs, plan.spec.cluster) is False:
         table.caption += " – too few: this run cannot start here"
     return table
 
 
-def _print_cell(cell: Cell, plan: Plan, console: Console) -> None:
-    changing = " (round 1; it changes by round)" if cell.schedule.changes else ""
-    console.rule(f"cell {cell.name}")
-    console.print(
-        f"{cell.spec.name}, {cell.spec.speaking}, {cell.rounds} rounds, "
-        f"{cell.decision.name}; at most {plan.max_calls(cell):,} model calls",
-        highlight=False,
-        markup=False,
+def _print_cells(plan: Plan, console: Console) -> None:
+    """How each cell runs and along which edges; those that do alike in this are told together."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for cell in plan.cells:
+        alike.setdefault((_manner(cell), _edges(cell, plan)), []).append(cell.name)
+    for (manner, edges), names in alike.items():
+        console.rule(Text(f"cell{'s' if len(names) > 1 else ''} {', '.join(names)}"))
+        console.print(manner, highlight=False, markup=False)
+        console.print(edges, highlight=False, markup=False)
+
+
+def _manner(cell: Cell) -> str:
+    noise = ", noise in place of all that is heard" if cell.spec.view.noise else ""
+    return (
+        f"{cell.spec.name}, {cell.spec.speaking}, {cell.rounds} rounds, {cell.decision.name}{noise}"
     )
+
+
+def _edges(cell: Cell, plan: Plan) -> str:
+    changing = " (round 1; it changes by round)" if cell.schedule.changes else ""
     topology = cell.schedule.at(1, seed=plan.spec.seeds[0])
-    console.print(f"edges{changing}:", highlight=False)
-    console.print(draw_text(topology), highlight=False, markup=False)
+    return f"edges{changing}:\n{draw_text(topology)}"

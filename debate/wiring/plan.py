@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import NamedTuple
 
 from debate.agents.agent import Agent
-from debate.agents.probes import num_calls
 from debate.agents.prompt_sets import PromptSet, load_prompt_set
 from debate.config.agents import AgentSpec
-from debate.config.resolve import Loaded, seats
+from debate.config.resolve import Loaded
 from debate.config.run import RunSpec
+from debate.config.seating import seats
 from debate.engines.registry import capabilities, identity
 from debate.errors import ConfigError, InputError
 from debate.orchestrator.debate import Cell
 from debate.orchestrator.protocols import find_protocol
 from debate.tasks import correct, load_questions, normalise
-from debate.topologies import authors, build, heard_critics
+from debate.topologies import build
 from debate.types import Question
-from debate.wiring.checks import cell_problems, seat_problems, shortcomings
+from debate.wiring.checks import (
+    cell_problems,
+    hypothesis_problems,
+    seat_problems,
+    shortcomings,
+    slot_problems,
+)
+from debate.wiring.counting import Names, named_calls, num_distinct
 from debate.wiring.treatments import Treatment, treatments
+
+
+class Work(NamedTuple):
+    """One question to be debated in all cells, with one seed."""
+
+    question: Question
+    seed: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +46,7 @@ class Plan:
     agents: tuple[AgentSpec, ...]
     cells: tuple[Cell, ...]
     questions: tuple[Question, ...]
+    piloted: tuple[Question, ...] | None = None
 
     @property
     def num_debates(self) -> int:
@@ -47,43 +63,46 @@ class Plan:
             if name in used
         }
 
+    @cached_property
+    def work(self) -> Sequence[Work]:
+        """What is to be debated now, in order: every question with every seed, or the pilot's."""
+        if self.piloted is not None:
+            return [Work(question, self.spec.seeds[0]) for question in self.piloted]
+        return [Work(question, seed) for seed in self.spec.seeds for question in self.questions]
+
+    @property
+    def is_pilot(self) -> bool:
+        """Whether only a few questions are to be debated now."""
+        return self.piloted is not None
+
+    def pilot(self, num: int) -> Plan:
+        """The same run, to be begun with `num` of its questions, evenly spread, and one seed."""
+        step = max(1.0, len(self.questions) / num)
+        chosen = [self.questions[int(n * step)] for n in range(min(num, len(self.questions)))]
+        return replace(self, piloted=tuple(chosen))
+
     def max_calls(self, cell: Cell) -> int:
         """An upper bound of the cell's model calls, all debates going their full length."""
-        return len(self.questions) * sum(calls_per_debate(cell, s) for s in self.spec.seeds)
+        return len(self.questions) * sum(sum(calls[cell.name].values()) for calls in self._calls)
 
     @property
     def max_total_calls(self) -> int:
-        """An upper bound of the run's model calls; openings alike in several cells count once."""
-        openings = [
-            {(agent.id, agent.spec.model) for agent in cell.agents.values() if agent.answers_first}
-            for cell in self.cells
-        ]
-        shared = sum(map(len, openings)) - len(set().union(*openings))
-        debates = len(self.questions) * len(self.spec.seeds)
-        return sum(map(self.max_calls, self.cells)) - shared * debates
+        """An upper bound of the run's model calls; what cells ask alike counts once."""
+        return len(self.questions) * sum(num_distinct(calls.values()) for calls in self._calls)
 
+    @property
+    def num_shared_calls(self) -> int:
+        """Calls that are made once and serve several cells, beyond the first one each."""
+        return sum(map(self.max_calls, self.cells)) - self.max_total_calls
 
-def calls_per_debate(cell: Cell, seed: int) -> int:
-    """The most model calls that one debate of the cell can make with this seed."""
-    answers = {agent: 1 for agent in cell.agents if cell.agents[agent].answers_first}
-    judges = [agent.id for agent in cell.agents.values() if agent.spec.role == "judge"]
-    critiques = 0
-    for round in range(cell.rounds + 1):
-        topology = cell.schedule.at(max(round, 1), seed=seed)
-        for agent in answers if round else ():
-            heard = heard_critics(topology, agent)
-            most = min(len(heard), cell.spec.view.max_critics or len(heard))
-            answers[agent] += bool(heard) or cell.spec.name not in ("exchange", "critique")
-            if cell.spec.name == "critique":
-                critiques += min(most, sum(cell.agents[u].spec.role != "judge" for u in heard))
-        for judge in judges:
-            answers[judge] = answers.get(judge, 0) + bool(authors(topology, judge))
-    probes = sum(
-        count * num_calls(probe, cell.agents[agent])
-        for agent, count in answers.items()
-        for probe in cell.probes
-    )
-    return sum(answers.values()) + critiques + probes
+    @cached_property
+    def _calls(self) -> Sequence[Mapping[str, Names]]:
+        """For each seed, the calls of every cell on one question. Graphs may differ by seed."""
+        if any(cell.schedule.changes for cell in self.cells):
+            seeds = self.spec.seeds
+            return [{cell.name: named_calls(cell, s) for cell in self.cells} for s in seeds]
+        alike = {cell.name: named_calls(cell, self.spec.seeds[0]) for cell in self.cells}
+        return [alike] * len(self.spec.seeds)
 
 
 def make_plan(loaded: Loaded) -> Plan:
@@ -91,7 +110,7 @@ def make_plan(loaded: Loaded) -> Plan:
     spec, agents = loaded.spec, seats(loaded.spec)
     if problems := list(seat_problems(spec, agents)):
         raise loaded.error(problems)
-    if problems := list(cell_problems(spec, agents)):
+    if problems := [*cell_problems(spec, agents), *slot_problems(spec), *hypothesis_problems(spec)]:
         raise loaded.error(problems)
     sets = _prompt_sets(loaded)
     cells = tuple(

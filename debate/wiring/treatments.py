@@ -1,4 +1,4 @@
-"""Cells as they will run: whatever a cell does not say is the run's."""
+"""Cells as they will run: every cell of an expanded run is complete."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from debate.config.protocol import ProtocolSpec
 from debate.config.run import CellSpec, RunSpec
 from debate.config.topology import TopologySpec
 from debate.topologies import Seat
-
-MAIN = "main"
 
 
 class Treatment(NamedTuple):
@@ -30,15 +28,15 @@ class Treatment(NamedTuple):
 
 
 def treatments(spec: RunSpec, agents: tuple[AgentSpec, ...]) -> dict[str, Treatment]:
-    """The run's cells by name; a run that names none has one, `main`."""
-    cells = spec.cells or {MAIN: CellSpec()}
-    return {name: _treatment(spec, agents, cell) for name, cell in cells.items()}
+    """The run's cells by name, each with its members in the order in which the cell names them."""
+    return {name: _treatment(spec, agents, cell) for name, cell in spec.cells.items()}
 
 
 def _treatment(spec: RunSpec, agents: tuple[AgentSpec, ...], cell: CellSpec) -> Treatment:
-    named = cell.agents
+    by_id = {agent.id: agent for agent in agents}
+    named = by_id if cell.agents is None else cell.agents
     return Treatment(
-        members=tuple(a for a in agents if named is None or {a.id, a.group} & set(named)),
+        members=tuple(by_id[name] for name in named),
         topology=cell.topology or spec.topology,
         protocol=cell.protocol or spec.protocol,
         rounds=spec.rounds if cell.rounds is None else cell.rounds,

@@ -95,6 +95,7 @@ def _scene(
         kind="revision" if round else "opening",
         agent=agent,
         turns=tuple(turns[place] for place in sorted(known, key=lambda place: place[1])),
+        heard=tuple(turns[other, round - 1].ref for other in hears(agent)) if round else (),
     )
 
 
