@@ -8,7 +8,13 @@ from typing import NamedTuple
 
 from debate.agents.agent import Agent
 from debate.engines.base import Completion, Token
-from debate.tasks.parsing import answer_span, parse_answer, parse_confidence, parse_verdict
+from debate.tasks.parsing import (
+    answer_span,
+    parse_answer,
+    parse_confidence,
+    parse_verdict,
+    verdict_span,
+)
 from debate.types import Answer, Confidence, Kind, Question
 
 Score = Callable[[Answer, Question], bool | None]
@@ -34,7 +40,24 @@ def read(agent: Agent, question: Question, kind: Kind, completion: Completion) -
     if kind == "critique":
         accepts = parse_verdict(completion.text, agent.prompts.format)
         answer = answer if answer and answer.value is not None else None
-    return Reading(answer, accepts, confidences(agent, question, completion))
+    found = confidences(agent, question, completion)
+    if accepts is not None:
+        found += truth(agent, completion, accepts=accepts)
+    return Reading(answer, accepts, found)
+
+
+def truth(agent: Agent, completion: Completion, *, accepts: bool) -> tuple[Confidence, ...]:
+    """P(True) of what a critique judges, from the log-probability of its verdict's word.
+
+    Whatever the critic would rather have written than that word counts as the other verdict.
+    Nothing where the engine gives no log-probabilities.
+    """
+    span = verdict_span(completion.text, agent.prompts.format)
+    if span is None or not completion.tokens:
+        return ()
+    log_p = sum(token.log_p for token in tokens_within(completion.tokens, *span))
+    right = math.exp(log_p) if accepts else -math.expm1(log_p)
+    return (Confidence(source="p_true", value=min(1.0, max(0.0, right))),)
 
 
 def confidences(agent: Agent, question: Question, completion: Completion) -> tuple[Confidence, ...]:
@@ -48,7 +71,9 @@ def confidences(agent: Agent, question: Question, completion: Completion) -> tup
     stated = parse_confidence(completion.text, agent.prompts.format)
     if stated is not None:
         found.append(Confidence(source="verbal", value=stated))
-    span = answer_span(completion.text, agent.prompts.format, question=question)
+    span = None
+    if completion.tokens:
+        span = answer_span(completion.text, agent.prompts.format, question=question)
     if span is not None and completion.tokens:
         start, end = span
         suffix = agent.prompts.spec.belief.suffix

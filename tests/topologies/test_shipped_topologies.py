@@ -40,6 +40,7 @@ AMONG_DEBATERS: dict[str, Callable[[int], Edges]] = {
     "chain": lambda n: {(i, i + 1) for i in range(n - 1)},
     "star": lambda n: both({(0, i) for i in range(1, n)}),
     "complete": lambda n: set(permutations(range(n), 2)),
+    "complete_with_self": lambda n: {(i, j) for i in range(n) for j in range(n)},
     "isolated": lambda n: set(),
     "tree": lambda n: both({((i - 1) // 2, i) for i in range(1, n)}),
     "layered": layers,

@@ -1,0 +1,120 @@
+"""A run of simulated critics whose discernment and self-trust are set, from YAML to the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from debate.analysis import Analysis, analyze_run
+from debate.analysis.catalogue import ESTIMATES
+from debate.analysis.judging import NAMES
+from debate.log import Run
+from debate.report import write_report
+from debate.report.material import read_material
+from debate.report.pictures.matrix import matrix as heat_maps
+from tests.critique.populations import Critics
+from tests.critique.test_judging import judged
+from tests.support import run, simulated
+
+SET = Critics(discernment=1.0, leniency=0.0, self_trust=0.8, noise=1.0)
+CELLS = {
+    "alone": {"protocol": "cross_critique"},
+    "named": {"protocol": {"name": "cross_critique", "anonymous": False}},
+    "swapped": {
+        "protocol": {
+            "name": "cross_critique",
+            "anonymous": False,
+            "judging": {"labels": "swapped"},
+        }
+    },
+    "own_2": {"protocol": {"name": "cross_critique", "judging": {"alternatives": "own", "k": 2}}},
+    "padding_2": {
+        "protocol": {"name": "cross_critique", "judging": {"alternatives": "padding", "k": 2}}
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run: three critics alike, 250 questions, five cells."""
+    model = {"discernment": 1.0, "self_leniency": 0.8, "judgement_noise": 1.0, "competence": 0.5}
+    seats = [simulated(name, num_wrong=8, **model) for name in "abc"]
+    folder = tmp_path_factory.mktemp("critics")
+    made = judged(folder, seats, cells=CELLS, num_questions=250, probes=["belief"], log={})
+    return made.directory
+
+
+@pytest.fixture(scope="module")
+def analysis(directory: Path) -> Analysis:
+    """Its analysis."""
+    return analyze_run(Run(directory), resamples=50)
+
+
+@pytest.mark.parametrize(
+    ("name", "subject", "truth"),
+    [
+        ("over_trust_gap", None, SET.gap),
+        ("over_trust_logit", None, SET.self_trust),
+        ("over_trust_logit", "b", SET.self_trust),
+        ("own_effect_given_likelihood", None, SET.self_trust),
+        ("likelihood_effect", None, 0.0),
+        ("accept_wrong", "others", SET.accept(right=False, own=False)),
+        ("accept_wrong", "own", SET.accept(right=False, own=True)),
+        ("accept_right", "a -> b", SET.accept(right=True, own=False)),
+        ("judging_auroc", "others", Critics(leniency=0.0).auroc),
+    ],
+)
+def test_what_was_set_is_estimated(
+    analysis: Analysis, name: str, subject: str | None, truth: float
+) -> None:
+    found = analysis.find(name, cell="alone", subject=subject)
+    assert found is not None
+    assert found.value is not None
+    assert found.se is not None
+    assert abs(found.value - truth) < 3.3 * found.se
+    assert found.se < 0.2
+
+
+def test_what_critics_are_told_changes_nothing_for_critics_that_do_not_read(
+    analysis: Analysis,
+) -> None:
+    effects = analysis.select("label_effect")
+    assert {e.subject for e in effects if e.cell == "named"} == {
+        "told own over alone", "told another's over alone", "own label over another's (swapped)",
+    }  # fmt: skip
+    assert all(e.value == 0.0 for e in effects)
+
+
+def test_alternatives_are_compared_with_the_answer_alone_and_with_noise(analysis: Analysis) -> None:
+    changes = analysis.select("judging_auroc_change")
+    assert {(e.cell, e.subject) for e in changes} == {
+        ("own_2", "over alone"), ("own_2", "over padding_2"), ("padding_2", "over alone"),
+    }  # fmt: skip
+    assert all(not e.excludes(0.0) for e in changes)
+
+
+def test_every_estimate_of_judgements_has_a_name_that_a_hypothesis_can_be_about(
+    analysis: Analysis,
+) -> None:
+    made = {e.name for e in analysis.estimates}
+    assert set(NAMES) <= made
+    assert set(NAMES) <= ESTIMATES
+
+
+def test_the_page_has_the_heat_map_and_the_answer(directory: Path) -> None:
+    page = write_report(directory)
+    text = page.read_text()
+    assert "Is it critique that fails, or critique of oneself?" in text
+    assert "it fails more on oneself" in text
+    data = pl.read_parquet(directory / "report" / "cross-critique.parquet")
+    assert data.filter("own").height == 3
+    assert set(data["cell"]) == {"alone"}
+
+
+def test_a_run_without_judgements_has_no_such_section(tmp_path: Path) -> None:
+    plain = run(tmp_path, [simulated("a"), simulated("b")], num_questions=3)
+    material = read_material(plain.directory, resamples=10)
+    assert heat_maps(material).spec is None
+    assert "critique of oneself" not in write_report(plain.directory).read_text()
