@@ -2,6 +2,8 @@
 
 from debate.analysis.comparisons import Comparison
 from debate.analysis.estimate import Estimate, estimates_frame
+from debate.analysis.findings import Finding
+from debate.analysis.runs import analyze_run
 from debate.analysis.schema import trajectories_frame, verdicts_frame
 from debate.analysis.summary import Analysis, analyze
 
@@ -9,7 +11,9 @@ __all__ = [
     "Analysis",
     "Comparison",
     "Estimate",
+    "Finding",
     "analyze",
+    "analyze_run",
     "estimates_frame",
     "trajectories_frame",
     "verdicts_frame",

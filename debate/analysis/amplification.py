@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from debate.analysis.controls import Controls
+from debate.analysis.controls import IS_CONTROL, NO_CONTROL, Controls
 from debate.analysis.entrenchment import Point, control_point
 from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.states import num_questions
@@ -88,7 +88,7 @@ def _over_control(point: Point, whole: dict[Point, Sums], controls: Controls) ->
     match = control_point(point, control, whole) if control else None
     if match is None:
         is_control = point.cell in controls.resampling.values()
-        lacking = "this arm is itself the control" if is_control else "the control arm repeat"
+        lacking = IS_CONTROL if is_control else NO_CONTROL
         return _estimate("eai_over_control", point, whole[point], missing=lacking)
     caveats = () if match.round == point.round else (f"control taken at its round {match.round}",)
     return from_interval(

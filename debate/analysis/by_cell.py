@@ -48,4 +48,5 @@ def _tables(states: pl.DataFrame, everyone: pl.DataFrame, *, limit: int) -> dict
         "where_edges": ranked.edges,
         "where_rounds": ranked.rounds,
         "hotspots": ranked.hotspots,
+        "links": ranked.links,
     }

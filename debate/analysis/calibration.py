@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -51,6 +52,10 @@ SCORES: Mapping[str, Score] = {
 COLUMNS = ("cell", "round", "question_code", "outcome", "correct", "confidence")
 METHOD = "linearised, clustered by question"
 BIASED_UPWARDS = ("ece", "ace", "ks")
+RANGES = {"nll": (0.0, math.inf), "over_confidence": (-1.0, 1.0)}
+"""Where scores can lie; between 0 and 1 where nothing else is said."""
+ELSEWHERE = ("over_confidence",)
+"""Estimated by `debate.analysis.rounds`, for each agent too."""
 
 
 class Scored(NamedTuple):
@@ -74,6 +79,7 @@ def scored(states: pl.DataFrame) -> Scored:
 def calibration(data: Scored) -> dict[str, Interval]:
     """Every score of these answers under its name; ABSENT where there is nothing to score."""
     intervals = {name: _interval(score, data) for name, score in SCORES.items()}
+    intervals |= {n: i.within(*RANGES.get(n, (0.0, 1.0))) for n, i in intervals.items()}
     intervals["debiased_ece"] = debiased_ece(*data) if len(data.correct) else ABSENT
     return intervals
 
@@ -97,6 +103,8 @@ def calibration_by_round(states: pl.DataFrame) -> list[Estimate]:
     for cell, round_, rows in by_cell_and_round(states.select(*COLUMNS)):
         data = scored(rows)
         for name, interval in calibration(data).items():
+            if name in ELSEWHERE:
+                continue
             estimates.append(_estimate(name, interval, data, cell=cell, round_=round_))
     return estimates
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import polars as pl
 
 from debate.analysis.controls import Controls
+from debate.analysis.text import count, listed, short
 
 
 def caveats(
@@ -20,7 +21,7 @@ def caveats(
     found += [_simulated(trajectories), _without_target(trajectories)]
     found += [_without_control(states, controls), _without_baseline(controls)]
     if verdicts is None or verdicts.is_empty():
-        found.append("no verdicts were given: votes are majorities of the agents' answers")
+        found.append("No verdicts are recorded: votes are majorities of the agents' answers.")
     return tuple(sentence for sentence in found if sentence)
 
 
@@ -30,24 +31,33 @@ def _without_control(states: pl.DataFrame, controls: Controls) -> str | None:
     lacking = sorted(set(moving) - served)
     if not lacking:
         return None
-    return f"no control arm repeat for {', '.join(lacking)}: mere resampling is not taken off"
+    return (
+        f'There is no arm "repeat", nor another named as control, for {_arms(lacking)}: what mere '
+        "resampling does is not taken off entrenchment and error amplification."
+    )
 
 
 def _without_baseline(controls: Controls) -> str | None:
-    return None if controls.baseline else "no arm single: cells are not compared with one answer"
+    if controls.baselines:
+        return None
+    return 'There is no arm "single": no arm is compared with one answer alone.'
+
+
+def _arms(cells: list[str]) -> str:
+    return listed([short(cell, 40) for cell in cells])
 
 
 def _simulated(trajectories: pl.DataFrame) -> str | None:
     if "simulated" not in trajectories.columns or not trajectories["simulated"].any():
         return None
-    return "simulated agents took part: their numbers describe the simulation, not a model"
+    return "Simulated agents took part: their numbers describe the simulation, not a model."
 
 
 def _without_target(trajectories: pl.DataFrame) -> str | None:
     if "outcome" not in trajectories.columns:
         return None
     num = trajectories["outcome"].null_count()
-    return f"{num} turns on questions without a target are left out" if num else None
+    return f"{count(num)} turns on questions without a target are left out." if num else None
 
 
 def _stopped_early(states: pl.DataFrame) -> str | None:
@@ -55,7 +65,10 @@ def _stopped_early(states: pl.DataFrame) -> str | None:
     whole = states["trajectory"].n_unique()
     if not num:
         return None
-    return f"{num} of {whole} trajectories stopped early and keep their last state to the end"
+    return (
+        f"{count(num)} of {count(whole)} trajectories stopped early and keep their last state to "
+        "the end."
+    )
 
 
 def _unscored(states: pl.DataFrame) -> str | None:
@@ -63,25 +76,28 @@ def _unscored(states: pl.DataFrame) -> str | None:
     num = answered["confidence"].null_count()
     if not num:
         return None
-    return f"{num} of {answered.height} answers carry no confidence and no score of it counts them"
+    return (
+        f"{count(num)} of {count(answered.height)} answers carry no confidence, and no score of it "
+        "counts them."
+    )
 
 
 def _few_questions(states: pl.DataFrame) -> str | None:
     num = states["question_code"].n_unique()
-    return None if num >= 30 else f"{num} questions: intervals rest on few clusters"
+    return None if num >= 30 else f"With {num} questions only, intervals rest on few clusters."
 
 
 def _several_seeds(states: pl.DataFrame) -> str | None:
     if states["seed"].n_unique() < 2:
         return None
-    return "several seeds share a question: McNemar's p-values ignore it, the intervals do not"
+    return "Several seeds share a question: McNemar's p-values ignore it, the intervals do not."
 
 
 def _nothing_heard(states: pl.DataFrame) -> str | None:
     later = states.filter(pl.col("round") > 0)
     if later.is_empty() or later["heard"].list.len().sum():
         return None
-    return "no turn says what it heard: conformity, attribution and edges cannot be had"
+    return "No turn says what it heard: conformity, attribution and edges cannot be had."
 
 
 def _missing_turns(states: pl.DataFrame) -> str | None:
@@ -89,7 +105,7 @@ def _missing_turns(states: pl.DataFrame) -> str | None:
     debates = states.group_by("cell").agg(debates=pl.col("debate").n_unique())
     due = agents.join(debates, on="cell").select(pl.col("agents") * pl.col("debates"))
     num = int(due.to_series().sum()) - states.height
-    return f"{num} turns that were due are not there and count as wrong" if num else None
+    return f"{count(num)} turns that were due are not there and count as wrong." if num else None
 
 
 OF_STATES: tuple[Callable[[pl.DataFrame], str | None], ...] = (

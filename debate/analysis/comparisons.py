@@ -7,7 +7,7 @@ leads. Holm's correction runs over each family of comparisons with one name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -98,20 +98,23 @@ def cells_against_baseline(
     seated: pl.DataFrame, controls: Controls, *, margin: float = MARGIN
 ) -> list[Comparison]:
     """Each cell's last vote minus the baseline's, question by question and seed by seed."""
-    if controls.baseline is None:
+    if not controls.baselines:
         return []
     last = pl.col("round") == pl.col("round").max().over("cell")
     ends = seated.filter(last).select(
         "cell", "agent", "question", "question_code", "seed", "correct"
     )
-    base = ends.filter(pl.col("cell") == controls.baseline)
-    base = base.select("agent", "question", "seed", before="correct")
-    others = ends.filter(pl.col("cell") != controls.baseline).rename({"correct": "after"})
-    pairs = others.join(base, on=["agent", "question", "seed"])
+    base = ends.select("agent", "question", "seed", base="cell", before="correct")
+    chosen = pl.col("cell").replace_strict(
+        controls.baselines, default=None, return_dtype=pl.String
+    )
+    others = ends.with_columns(base=chosen).rename({"correct": "after"})
+    pairs = others.join(base, on=["base", "agent", "question", "seed"])
     found = [
         compare(
-            part, family=f"cell - {controls.baseline}", cell=str(cell), method=str(method),
-            first=str(cell), second=controls.baseline, margin=margin,
+            part, family=f"cell - {controls.baselines[str(cell)]}", cell=str(cell),
+            method=str(method), first=str(cell), second=controls.baselines[str(cell)],
+            margin=margin,
         )
         for (cell, method), part in _by_cell_and_method(pairs)
     ]  # fmt: skip
@@ -125,6 +128,16 @@ def _by_cell_and_method(rows: pl.DataFrame) -> list[tuple[tuple[object, ...], pl
 def corrected(family: Iterable[Comparison]) -> list[Comparison]:
     """The family with Holm's correction over those that have a p-value."""
     found = list(family)
-    tested = [c.p_value for c in found if c.p_value is not None]
+    adjusted = corrected_p([c.p_value for c in found])
+    return [replace(c, p_holm=p) for c, p in zip(found, adjusted, strict=True)]
+
+
+def corrected_p(p_values: Sequence[float | None]) -> tuple[float | None, ...]:
+    """Holm's correction over the p-values that there are.
+
+    >>> corrected_p([0.01, None, 0.04])
+    (0.02, None, 0.04)
+    """
+    tested = [p for p in p_values if p is not None]
     adjusted = iter(holm(tested) if tested else ())
-    return [c if c.p_value is None else replace(c, p_holm=next(adjusted)) for c in found]
+    return tuple(None if p is None else next(adjusted) for p in p_values)

@@ -131,17 +131,20 @@ def effective_votes(t: Array) -> Array:
 def diversity(states: pl.DataFrame) -> list[Estimate]:
     """Every pair's statistics and the team's, by cell, after round 0 and after the last round."""
     told = "num_options" in states.columns
-    last = pl.col("round").max().over("cell")
-    ends = states.filter((pl.col("round") == 0) | (pl.col("round") == last))
-    columns = [c for c in (*SEAT_COLUMNS, "num_options") if c in ends.columns]
-    ends = with_num_options(ends.select(columns))
     estimates: list[Estimate] = []
-    for cell, round_, rows in by_cell_and_round(ends):
+    for cell, round_, rows in by_cell_and_round(with_num_options(ends(states))):
         table = seats(rows)
         if len(table.agents) <= MOST_AGENTS:
             estimates += _pairs(table, cell=cell, round_=round_, told=told)
         estimates += _team(table, cell=cell, round_=round_)
     return estimates
+
+
+def ends(states: pl.DataFrame) -> pl.DataFrame:
+    """The states after round 0 and after each cell's last round, without needless columns."""
+    last = pl.col("round").max().over("cell")
+    chosen = states.filter((pl.col("round") == 0) | (pl.col("round") == last))
+    return chosen.select(c for c in (*SEAT_COLUMNS, "num_options") if c in chosen.columns)
 
 
 def _pairs(table: Seats, *, cell: str, round_: int, told: bool) -> Iterator[Estimate]:

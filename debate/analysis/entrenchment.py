@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from debate.analysis.controls import Controls
+from debate.analysis.controls import IS_CONTROL, NO_CONTROL, Controls
 from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.intervals import Interval
 from debate.analysis.scores import logit
@@ -99,10 +99,9 @@ def _described(
 def _controlled(point: Point, wrong: Mapping[Point, Sums], controls: Controls) -> Estimate:
     alone, control = wrong.get(point), controls.resampling.get(point.cell)
     if point.cell in controls.resampling.values():
-        return _estimate("entrenchment", point, alone, missing="this arm is itself the control")
+        return _estimate("entrenchment", point, alone, missing=IS_CONTROL)
     if control is None:
-        lacking = "the control arm repeat: mere resampling is not taken off"
-        return _estimate("entrenchment", point, alone, missing=lacking)
+        return _estimate("entrenchment", point, alone, missing=NO_CONTROL)
     match = control_point(point, control, wrong)
     if alone is None or match is None:
         lacking = NO_CONFIDENCE if alone is None else f'kept errors in the control arm "{control}"'
@@ -125,8 +124,9 @@ def confidence_when_wrong(states: pl.DataFrame) -> list[Estimate]:
     caveat = "the cohort changes from round to round: a rise is no evidence of amplification"
     return [
         from_interval(
-            "confidence_when_wrong", sums.mean(), n=sums.n, cell=point.cell, round=point.round,
-            unit="probability", method="mean over the currently wrong", caveats=(caveat,),
+            "confidence_when_wrong", sums.mean().within(0.0, 1.0), n=sums.n, cell=point.cell,
+            round=point.round, unit="probability", method="mean over the currently wrong",
+            caveats=(caveat,),
         )
         for point, sums in sums_by_point(rows, "confidence", num_questions(states)).items()
     ]  # fmt: skip

@@ -19,6 +19,7 @@ SCHEMA: dict[str, Any] = {
     "value": pl.Float64,
     "low": pl.Float64,
     "high": pl.Float64,
+    "se": pl.Float64,
     "p_value": pl.Float64,
     "n": pl.Int64,
     "num_questions": pl.Int64,
@@ -34,7 +35,8 @@ class Estimate:
     """A named quantity of one cell; `value is None` means that it could not be had.
 
     `subject` names what it is about inside the cell (an agent, an edge, a pair, a rule).
-    `low` and `high` bound a 95 % interval clustered by question, None where there is none.
+    `low` and `high` bound a 95 % interval clustered by question, `se` is its standard error; None
+    where there is none.
     `n` counts observations, `missing` says which control or column is not there.
     """
 
@@ -45,6 +47,7 @@ class Estimate:
     value: float | None = None
     low: float | None = None
     high: float | None = None
+    se: float | None = None
     p_value: float | None = None
     n: int = 0
     num_questions: int = 0
@@ -54,7 +57,7 @@ class Estimate:
     missing: str | None = None
 
     def __post_init__(self) -> None:
-        for number in (self.value, self.low, self.high, self.p_value):
+        for number in (self.value, self.low, self.high, self.se, self.p_value):
             assert number is None or not math.isnan(number), f"{self.name}: nan is not a number"
 
     @property
@@ -83,6 +86,7 @@ def from_interval(name: str, interval: Interval, *, n: int, **about: Any) -> Est
         value=interval.value,
         low=interval.low,
         high=interval.high,
+        se=interval.se,
         p_value=about.pop("p_value", None),
         n=int(n),
         num_questions=interval.num_questions,
@@ -95,7 +99,7 @@ def estimates_frame(estimates: Iterable[Estimate]) -> pl.DataFrame:
     """One row for each estimate, under the names of its fields.
 
     >>> estimates_frame([Estimate(name="drift", cell="ring", value=0.1)]).shape
-    (1, 14)
+    (1, 15)
     """
     rows = [asdict(estimate) for estimate in estimates]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")

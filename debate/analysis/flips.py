@@ -50,6 +50,7 @@ STATISTICS: Mapping[str, Callable[[Array], Array]] = {
     "fixed_point": fixed_point,
     "next_round_gain": next_gain,
 }
+LEAST = {"fixed_point": 0.0, "next_round_gain": -1.0}
 RATES: Mapping[str, tuple[list[int], list[int]]] = {
     "error_correction_rate": ([2], [2, 3]),
     "error_introduction_rate": ([1], [0, 1]),
@@ -120,7 +121,10 @@ def _proportions(
 def _estimates(sums: Array, *, cell: str, round_: int | None) -> list[Estimate]:
     found = _proportions(sums, {**RATES, **JOINT})
     n = int(sums[:, :4].sum())
-    found |= {name: (delta(sums, statistic), n) for name, statistic in STATISTICS.items()}
+    found |= {
+        name: (delta(sums, statistic).within(LEAST[name], 1.0), n)
+        for name, statistic in STATISTICS.items()
+    }
     return [
         from_interval(
             name, interval, n=size, cell=cell, round=round_, unit="probability", method=METHOD,

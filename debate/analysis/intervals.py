@@ -30,6 +30,16 @@ class Interval(NamedTuple):
     se: float | None
     num_questions: int
 
+    def within(self, least: float, most: float = math.inf) -> Interval:
+        """The same without what cannot be: ends moved to `least` and `most`.
+
+        >>> Interval(0.9, 0.7, 1.1, 0.1, 5).within(0, 1).high
+        1
+        """
+        if self.low is None or self.high is None:
+            return self
+        return self._replace(low=max(least, self.low), high=min(most, self.high))
+
 
 ABSENT = Interval(None, None, None, None, 0)
 

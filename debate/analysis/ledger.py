@@ -7,12 +7,19 @@ import polars as pl
 TOKENS = ("prompt_tokens", "cached_tokens", "generated_tokens")
 
 
-def ledger(states: pl.DataFrame) -> pl.DataFrame:
-    """Turns and tokens by cell, model, agent and round; null where no turn tells its tokens."""
-    spoken = states.filter(~pl.col("carried"))
-    return spoken.group_by("cell", "model", "agent", "round").agg(
+def ledger(turns: pl.DataFrame) -> pl.DataFrame:
+    """Turns and tokens by cell, agent, model, kind and round; null where no turn tells its tokens.
+
+    turns: every turn, critiques and probes included, or the states where only answers are known.
+    """
+    spoken = turns.filter(~pl.col("carried")) if "carried" in turns.columns else turns
+    known = "kind" in spoken.columns
+    spoken = spoken if known else spoken.with_columns(kind=pl.lit(None, pl.String))
+    by = ["cell", "agent", "model", "kind", "round"]
+    summed = spoken.group_by(by).agg(
         turns=pl.len(), **{name: _known_sum(name) for name in TOKENS}
-    ).sort("cell", "model", "agent", "round")  # fmt: skip
+    )  # fmt: skip
+    return summed.sort(by, nulls_last=True)
 
 
 def costs(states: pl.DataFrame) -> pl.DataFrame:

@@ -2,197 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 
-from debate.analysis.comparisons import Comparison
-from debate.analysis.estimate import Estimate
-from debate.analysis.flips import advice
+from debate.analysis.controls import NO_CONTROL
 from debate.analysis.summary import Analysis
+from debate.analysis.tables import TABLES, Entry, Table
+from debate.analysis.tables.table import lacks
+from debate.analysis.text import clean, listed
+from debate.analysis.words import words
 
-HEADLINE = {
-    "accuracy": "accuracy, all",
-    "accuracy_completed": "accuracy, completed",
-    "confidence": "confidence",
-    "over_confidence": "over-confidence",
-    "abstention_rate": "abstained",
-    "failure_rate": "failed",
-}
-ERRORS = {
-    "entrenchment": "entrenchment (logit)",
-    "confidence_when_wrong": "confidence when wrong (naive)",
-    "eai": "EAI",
-    "eai_over_control": "EAI over control",
-    "accuracy_change": "accuracy change",
-}
-SCORES = {
-    "brier": "Brier",
-    "debiased_ece": "debiased ECE",
-    "smooth_ece": "smECE",
-    "ece": "ECE",
-    "nll": "NLL",
-    "auroc": "AUROC",
-    "aurc": "AURC",
-}
-SIGNED = ("over_confidence", "accuracy_change", "eai", "eai_over_control", "entrenchment", "drift")
-MOST_LINES = 10
-MOST_CHARACTERS = 40
+PADDING, WIDEST_NAME = 3, 24
 
 
 def present(analysis: Analysis, console: Console) -> None:
-    """Print the headline first, then errors, calibration, opinion, votes, hot spots, caveats."""
-    console.print(headline(analysis))
-    console.print(by_round(analysis, "Confidence in errors", ERRORS))
-    console.print(by_round(analysis, "Calibration", SCORES))
-    console.print(opinions(analysis))
-    console.print(comparisons(analysis.comparisons))
-    console.print(hotspots(analysis))
+    """Print every table that has rows, then the caveats."""
+    for make in TABLES:
+        made = make(analysis)
+        if made.rows:
+            for lines in grids(made, console.width):
+                console.print(lines)
+            if made.note:
+                console.print(Text(clean(made.note), style="dim"))
+            console.print()
     for sentence in (*analysis.caveats, *lacking(analysis)):
-        console.print(Text(f"• {sentence}"))
+        console.print(Text(f"• {clean(sentence)}"))
 
 
 def lacking(analysis: Analysis) -> list[str]:
-    """What each number of an arm with more than one round would still need, one sentence each."""
+    """What numbers of arms with more than one round would still need, one sentence each.
+
+    The control arm is not among it: its lack is a caveat.
+    """
     moving = {e.cell for e in analysis.select("accuracy") if e.round}
-    arms: dict[tuple[str, str], set[str]] = {}
+    arms: dict[tuple[str, str], dict[str, None]] = {}
     for e in analysis.estimates:
-        if _is_lacking(e) and e.cell in moving:
-            arms.setdefault((e.name, e.missing or ""), set()).add(e.cell or "")
+        if lacks(e) and e.missing != NO_CONTROL and e.cell in moving:
+            named = arms.setdefault((e.cell or "", e.missing or ""), {})
+            named[words(e.name)] = None
+    told: dict[tuple[str, str], list[str]] = {}
+    for (cell, missing), names in arms.items():
+        told.setdefault((", ".join(names), missing), []).append(analysis.labels.arm(cell))
     return [
-        plain_text(f"{name} ({', '.join(sorted(cells))}) needs {missing}")
-        for (name, missing), cells in sorted(arms.items())
+        f"In {listed(sorted(cells))}, {names} would need {missing}."
+        for (names, missing), cells in told.items()
     ]
 
 
-def _is_lacking(estimate: Estimate) -> bool:
-    return bool(estimate.missing) and "itself the control" not in (estimate.missing or "")
+def grids(made: Table, width: int) -> Iterator[Grid]:
+    """A table for a terminal of this width: as many columns side by side as fit, then the rest.
 
-
-def headline(analysis: Analysis) -> Table:
-    """Both accuracies, confidence and over-confidence by cell and round."""
-    return by_round(analysis, "Accuracy and confidence by round (95 % intervals)", HEADLINE)
-
-
-def by_round(analysis: Analysis, title: str, columns: dict[str, str]) -> Table:
-    """A line for each cell and round, a column for each estimate that is about the whole cell."""
-    found = {
-        (e.cell, e.round, e.name): e
-        for e in analysis.estimates
-        if e.name in columns and e.subject is None and e.round is not None
-    }
-    table = _table(title, "arm", "round", *columns.values())
-    previous = None
-    for cell, round_ in sorted({(cell or "", round_) for cell, round_, _ in found}):
-        cells = [_shown(found.get((cell, round_, name))) for name in columns]
-        if previous not in (None, cell):
-            table.add_section()
-        table.add_row(plain(cell), str(round_), *cells)
-        previous = cell
-    return table
-
-
-def opinions(analysis: Analysis) -> Table:
-    """Drift, flips, conformity and the advice on another round, over all rounds of a cell."""
-    names = {
-        "drift": "drift per round",
-        "error_correction_rate": "ECR",
-        "error_introduction_rate": "EIR",
-        "fixed_point": "fixed point",
-        "next_round_gain": "gain of another round",
-        "conformity": "conformity",
-        "obstinacy": "obstinacy",
-        "identity_bias": "identity bias",
-    }
-    table = _table("How opinions move (all rounds)", "arm", *names.values())
-    table.add_column("another round?")
-    whole = {(e.cell, e.name): e for e in analysis.estimates if e.round is None}
-    for cell in analysis.cells:
-        gain = whole.get((cell, "next_round_gain"))
-        verdict = advice(gain.low, gain.high) if gain else "–"
-        shown = (_shown(whole.get((cell, name))) for name in names)
-        table.add_row(plain(cell), *shown, verdict)
-    return table
-
-
-def comparisons(found: Sequence[Comparison]) -> Table:
-    """Every paired comparison with its tests and the smallest difference it could have found."""
-    columns = ("difference", "p (Holm)", "McNemar", "equivalent?", "detectable", "questions")
-    table = _table("Paired comparisons of accuracy", "arm", "method", "comparison", *columns)
-    for c in found:
-        table.add_row(
-            plain(c.cell),
-            plain(c.method),
-            plain(f"{c.first} - {c.second}"),
-            _numbers(c.value, c.low, c.high, signed=True),
-            _p(c.p_holm),
-            _p(c.p_mcnemar),
-            f"{_p(c.p_equivalence)} (±{c.margin:g})",
-            "–" if c.detectable is None else f"{c.detectable:.3f}",
-            str(c.num_questions),
-        )
-    return table
-
-
-def hotspots(analysis: Analysis) -> Table:
-    """The turns at which confidence in an error rose most, with what was heard just before."""
-    columns = ("question", "seed", "agent", "round", "answer", "confidence", "heard")
-    table = _table("Where confidence in errors rose most", "arm", *columns)
-    rows = analysis.tables["hotspots"].sort("rise", descending=True, maintain_order=True)
-    for row in rows.head(MOST_LINES).iter_rows(named=True):
-        answer = f"{row['previous_answer']} → {row['answer']} (target {row['target']})"
-        change = f"{_value(row['previous_confidence'])} → {_value(row['confidence'])}"
-        where = (row["cell"], row["question"], row["seed"], row["agent"], row["round"])
-        heard = " ".join(row["heard"] or ()) or "nothing"
-        table.add_row(*(plain(cell) for cell in (*where, answer, change, heard)))
-    return table
-
-
-def plain(value: object) -> Text:
-    """Text that came from outside, without markup or control characters, cut with an ellipsis.
-
-    >>> plain("[red]\\x1b[31m").plain
-    '[red]�[31m'
+    Names are told beside each part, only the first of them where they are long.
     """
-    text = plain_text(str(value))
-    return Text(text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…")
+    widths = [_width(made, position) for position in range(len(made.columns))]
+    named = made.num_names if 2 * sum(widths[: made.num_names]) <= width else 1
+    part = list(range(named))
+    for position in range(named, len(widths)):
+        if len(part) > named and sum(widths[k] for k in (*part, position)) > width:
+            yield grid(made, part)
+            part = list(range(named))
+        part.append(position)
+    yield grid(made, part)
 
 
-def plain_text(text: str) -> str:
-    """The text with every control character replaced."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+def grid(made: Table, columns: Sequence[int]) -> Grid:
+    """Some columns of a table: numbers to the right, intervals below them, sections by arm."""
+    lines = Grid(title=made.title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
+    for position in columns:
+        is_name = position < made.num_names
+        lines.add_column(made.columns[position], justify="left" if is_name else "right")
+    previous = None
+    for row in made.rows:
+        if previous not in (None, row[0]):
+            lines.add_section()
+        lines.add_row(*(_shown(row[position]) for position in columns))
+        previous = row[0]
+    return lines
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for position, column in enumerate(columns):
-        table.add_column(column, justify="left" if position < 1 else "right")
-    return table
+def _width(made: Table, position: int) -> int:
+    """What a column needs so that no word is cut; names may be broken at any place."""
+    header = max(map(len, made.columns[position].split()), default=0)
+    fields = (text for row in made.rows for text in row[position][:2])
+    widest = max(map(len, fields), default=0)
+    return PADDING + max(header, min(widest, WIDEST_NAME if position < made.num_names else widest))
 
 
-def _shown(estimate: Estimate | None) -> str:
-    if estimate is None or estimate.value is None:
-        return "–"
-    mark = "*" if _is_lacking(estimate) else ""
-    signed = estimate.name in SIGNED
-    return _numbers(estimate.value, estimate.low, estimate.high, signed=signed) + mark
-
-
-def _numbers(value: float | None, low: float | None, high: float | None, *, signed: bool) -> str:
-    if value is None:
-        return "–"
-    sign = "+" if signed else ""
-    interval = "" if low is None or high is None else f" [{low:{sign}.3f}, {high:{sign}.3f}]"
-    return f"{value:{sign}.3f}{interval}"
-
-
-def _value(number: float | None) -> str:
-    return "–" if number is None else f"{number:.2f}"
-
-
-def _p(p_value: float | None) -> str:
-    if p_value is None:
-        return "–"
-    return "<.001" if p_value < 0.001 else f"{p_value:.3f}"
+def _shown(entry: Entry) -> Text:
+    whole = f"{entry.text}\n{entry.under}" if entry.under else entry.text
+    return Text(clean(whole, keep="\n"))

@@ -7,7 +7,7 @@ from collections import Counter
 import polars as pl
 
 from debate.analysis.estimate import Estimate, from_interval
-from debate.analysis.intervals import Array
+from debate.analysis.intervals import Array, Interval
 from debate.analysis.states import num_questions
 from debate.analysis.sums import Sums, grouped_sums
 
@@ -76,13 +76,19 @@ def _row(
     sums = {**sums, "accuracy": Sums(sums["accuracy"].totals, due)}
     return [
         from_interval(
-            name, sums[name].share() if name in SHARES else sums[name].mean(), n=sums[name].n,
+            name, _interval(name, sums[name]), n=sums[name].n,
             cell=cell, round=round_, subject=subject, unit="probability",
             method=SHARE_METHOD if name in SHARES else MEAN_METHOD,
             missing=None if sums[name].n else MISSING[name in SHARES],
         )
         for name in COLUMNS
     ]  # fmt: skip
+
+
+def _interval(name: str, sums: Sums) -> Interval:
+    if name in SHARES:
+        return sums.share()
+    return sums.mean().within(0.0 if name == "confidence" else -1.0, 1.0)
 
 
 def beliefs(states: pl.DataFrame) -> pl.DataFrame:

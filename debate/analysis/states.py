@@ -9,6 +9,8 @@ turns that were really taken: nothing changed where nobody spoke.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from debate.analysis.schema import trajectories_frame
@@ -16,6 +18,8 @@ from debate.errors import InputError, suggestion
 
 DEBATE = ("cell", "question", "seed")
 TRAJECTORY = (*DEBATE, "agent")
+SOURCE = "confidence_"
+BELIEFS = {"belief": "belief_answer"}
 PREVIOUS = ("answer", "outcome", "confidence", "belief_own", "belief_target")
 
 
@@ -24,16 +28,32 @@ def states_frame(frame: pl.DataFrame, *, confidence: str = "confidence") -> pl.D
 
     trajectory, debate, question_code: integers; carried: bool; previous_*: the state one round
     before; opening_*: the state in round 0 (null for an agent without an opening).
-    `confidence` names the column that is analysed (raises InputError where it is unknown).
+    `confidence` names what is analysed, as `confidence_column` reads it.
     """
     frame = trajectories_frame(frame)
-    if confidence not in frame.columns:
-        known = [c for c in frame.columns if c.startswith(("confidence", "belief"))]
-        raise InputError(f'confidence "{confidence}" is no column; {suggestion(confidence, known)}')
-    frame = frame.with_columns(confidence=pl.col(confidence)).sort(*TRAJECTORY, "round")
+    chosen = pl.col(confidence_column(frame, confidence))
+    frame = frame.with_columns(confidence=chosen).sort(*TRAJECTORY, "round")
     frame = _numbered(frame)
     frame = carried_forward(frame)
     return _with_neighbouring_states(frame)
+
+
+def confidence_column(frame: pl.DataFrame, confidence: str) -> str:
+    """The column of a confidence named by column or by estimator: `verbal`, `p_true`, `belief`.
+
+    `belief` is the belief in the present answer. Raises InputError, with the estimators that
+    there are, where nothing of the name is recorded.
+    """
+    for column in (f"{SOURCE}{confidence}", BELIEFS.get(confidence, confidence)):
+        if column in frame.columns:
+            return column
+    named = [c.removeprefix(SOURCE) for c in frame.columns if c.startswith(SOURCE)]
+    named += [name for name, column in BELIEFS.items() if column in frame.columns]
+    raise InputError(
+        f'confidence "{confidence}" is not recorded; {suggestion(confidence, named)}'
+        if named
+        else f'confidence "{confidence}" is not recorded, nor is any other by name'
+    )
 
 
 def _numbered(frame: pl.DataFrame) -> pl.DataFrame:
@@ -90,6 +110,14 @@ def members(states: pl.DataFrame) -> pl.DataFrame:
     judges = states.filter(pl.col("kind") == "judgment").select("trajectory").unique()
     debaters = states.join(judges, on="trajectory", how="anti", maintain_order="left")
     return states if debaters.is_empty() else debaters
+
+
+def of_authors(states: pl.DataFrame, authors: Mapping[str, str]) -> pl.DataFrame:
+    """Of each cell that `authors` names, the states of its author alone; the rest as it is."""
+    if not authors:
+        return states
+    about = pl.col("cell").replace_strict(authors, default=None, return_dtype=pl.String)
+    return states.filter((about == pl.col("agent")).fill_null(True))
 
 
 def transitions(states: pl.DataFrame) -> pl.DataFrame:

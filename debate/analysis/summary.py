@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 import polars as pl
 
@@ -23,15 +23,20 @@ from debate.analysis.comparisons import (
 from debate.analysis.conformity import conformity, revisions
 from debate.analysis.controls import Controls, controls_for
 from debate.analysis.diversity import diversity
-from debate.analysis.drift import drift
+from debate.analysis.drift import drift, team_kinds
 from debate.analysis.entrenchment import confidence_when_wrong, entrenchment
 from debate.analysis.estimate import Estimate, estimates_frame
+from debate.analysis.findings import Finding, findings
 from debate.analysis.flips import flips, flow
+from debate.analysis.labels import Labels, labels_of
 from debate.analysis.ledger import costs, ledger
+from debate.analysis.measures import Measures
 from debate.analysis.rounds import beliefs, rounds
-from debate.analysis.states import members, states_frame
+from debate.analysis.states import members, of_authors, states_frame
 from debate.analysis.team import oracle, team_table
+from debate.analysis.teams import teams
 from debate.analysis.votes import vote_states, votes
+from debate.config.hypotheses import HypothesisSpec
 
 FORMAT = 1
 MOST_JSON_ROWS = 5_000
@@ -42,8 +47,8 @@ class Analysis:
     """Every estimate, the tables behind the pictures, and the caveats that apply to them.
 
     tables: comparisons, team, reliability, flow, beliefs, hazards, edges, credit, flip_sources,
-    where_questions, where_categories, where_agents, where_edges, where_rounds, hotspots, ledger,
-    costs. Their columns are told by the functions that make them.
+    where_questions, where_categories, where_agents, where_edges, where_rounds, hotspots, links,
+    ledger, costs, teams, dose, dose_lines. Their columns are told by the functions that make them.
     """
 
     estimates: tuple[Estimate, ...]
@@ -51,6 +56,8 @@ class Analysis:
     tables: Mapping[str, pl.DataFrame]
     caveats: tuple[str, ...]
     cells: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+    labels: Labels = field(default_factory=Labels)
 
     def select(self, *names: str, cell: str | None = None) -> tuple[Estimate, ...]:
         """The estimates of these names, of one cell or of all, in their order."""
@@ -76,7 +83,9 @@ class Analysis:
         content = {
             "format": FORMAT,
             "cells": self.cells,
+            "simulated": sorted(map(list, self.labels.agents)),
             "caveats": self.caveats,
+            "findings": [asdict(finding) for finding in self.findings],
             "estimates": [asdict(estimate) for estimate in self.estimates],
             "tables": small,
             "left_out": {n: t.height for n, t in self.tables.items() if n not in small},
@@ -89,10 +98,15 @@ def analyze(
     verdicts: pl.DataFrame | None = None,
     *,
     confidence: str = "confidence",
-    control: str = "repeat",
-    baseline: str = "single",
+    control: str | None = None,
+    baseline: str | None = None,
     controls: Mapping[str, str] | None = None,
     anonymous: Mapping[str, str] | None = None,
+    baselines: Mapping[str, str] | None = None,
+    authors: Mapping[str, str] | None = None,
+    hypotheses: Mapping[str, HypothesisSpec] | None = None,
+    further: Sequence[Estimate] = (),
+    spent: pl.DataFrame | None = None,
     margin: float = MARGIN,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -100,19 +114,24 @@ def analyze(
 ) -> Analysis:
     """Analyse trajectories (columns: `debate.analysis.schema`), with verdicts where there are any.
 
-    confidence: the column to analyse. control, baseline: names of the cells that serve as such;
-    controls, anonymous: cell -> its control cell, cell -> its twin without speaker names. margin:
-    of equivalence. resamples, seed: of the bootstrap. limit: hot spots for each cell.
+    confidence: the column to analyse. control, baseline: the cells that serve as such, by default
+    `repeat` and `single` where they are; controls, anonymous, baselines: cell -> its control cell,
+    its twin without speaker names, its baseline. authors: cell -> the one agent that it is about;
+    estimates of members are then its. hypotheses: what was claimed beforehand, by name. further:
+    estimates made from something else than trajectories, which belong to the same analysis. spent:
+    the ledger of all turns, critiques and probes included; by default that of the trajectories.
+    margin: of equivalence. resamples, seed: of the bootstrap. limit: hot spots for each cell.
     Raises InputError where the table is not what it should be.
     """
     everyone = states_frame(trajectories, confidence=confidence)
-    states = members(everyone)
+    states = of_authors(members(everyone), authors or {})
     chosen = controls_for(
         states["cell"].unique(),
         control=control,
         baseline=baseline,
         controls=controls,
         anonymous=anonymous,
+        baselines=baselines,
     )
     seated = vote_states(states, verdicts)
     tables = heard_tables(states, everyone, limit=limit)
@@ -122,7 +141,11 @@ def analyze(
     estimates += calibration_changes(states, chosen, resamples=resamples, seed=seed)
     compared = vote_against_openings(seated, margin=margin)
     compared += cells_against_baseline(seated, chosen, margin=margin)
-    tables |= _plain_tables(states)
+    measures = Measures(states, seated)
+    found = teams(measures, team_kinds(states))
+    estimates += [*found.estimates, *further]
+    tables |= _plain_tables(states) | found.tables
+    tables["ledger"] = ledger(states) if spent is None else spent
     tables["team"] = team_table(estimates, states)
     tables["comparisons"] = pl.DataFrame([asdict(c) for c in compared], infer_schema_length=None)
     return Analysis(
@@ -131,6 +154,8 @@ def analyze(
         tables=tables,
         caveats=caveats(states, trajectories, verdicts, chosen),
         cells=tuple(sorted(states["cell"].unique())),
+        findings=findings(hypotheses or {}, measures, estimates),
+        labels=labels_of(trajectories),
     )
 
 
@@ -154,6 +179,5 @@ def _plain_tables(states: pl.DataFrame) -> dict[str, pl.DataFrame]:
         "reliability": reliability_bins(states),
         "flow": flow(states),
         "beliefs": beliefs(states),
-        "ledger": ledger(states),
         "costs": costs(states),
     }

@@ -18,8 +18,9 @@ VOTE = {
     "accuracy_completed": "vote_accuracy_completed",
     "abstention_rate": "vote_abstention_rate",
     "confidence": "vote_confidence",
+    "over_confidence": "vote_over_confidence",
 }
-SCORED = ("brier", "nll", "ece", "debiased_ece", "smooth_ece", "auroc", "aurc", "over_confidence")
+SCORED = ("brier", "nll", "ece", "debiased_ece", "smooth_ece", "auroc", "aurc")
 
 
 def vote_states(states: pl.DataFrame, verdicts: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -29,12 +30,27 @@ def vote_states(states: pl.DataFrame, verdicts: pl.DataFrame | None = None) -> p
     with the share of the agents' votes as confidence. A verdict stays when its debate stops.
     """
     given = None if verdicts is None or verdicts.is_empty() else verdicts_frame(verdicts)
-    frame = majority(states) if given is None or given.is_empty() else given
+    if given is not None:
+        given = given.filter(pl.col("cell").is_in(states["cell"].unique().to_list()))
+    frame = majority(states) if given is None or given.is_empty() else _spoken(given, states)
     seated = frame.select(
         "cell", "question", "seed", "round", "outcome", "confidence", agent="method",
         model="method", answer="value",
     )  # fmt: skip
     return states_frame(seated)
+
+
+def _spoken(verdicts: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
+    """The verdicts without those on rounds after the last in which anybody of the cell answered.
+
+    Where critics judge in private, or nobody hears anybody, such rounds repeat the verdict before:
+    comparing the two is no finding, and must not weigh on those that are.
+    """
+    last = states.filter(~pl.col("carried")).group_by("cell").agg(last_spoken=pl.col("round").max())
+    joined = verdicts.join(last, on="cell", how="left", maintain_order="left")
+    return joined.filter((pl.col("round") <= pl.col("last_spoken")).fill_null(True)).drop(
+        "last_spoken"
+    )
 
 
 def majority(states: pl.DataFrame) -> pl.DataFrame:

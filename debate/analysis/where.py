@@ -1,20 +1,33 @@
 """Where confidence in errors grows: questions, categories, agents, edges, rounds, turns.
 
 Each trajectory's contribution to EAI is its change of confident-error mass over the number of
-trajectories of its cell, so every ranking adds up to the cell's EAI after its last round.
+trajectories of its cell, so every ranking adds up to the cell's EAI after its last round. Each
+line of a ranking names its steepest turn, the one at which mass rose most.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import polars as pl
 
 from debate.analysis.amplification import error_mass
 
+TURN = ("question", "seed", "agent", "round")
+STEEPEST = tuple(f"steepest_{name}" for name in TURN)
+SPOT = [
+    "cell", "question", "category", "seed", "agent", "model", "round", "rise", "step",
+    "contribution", "previous_answer", "answer", "target", "previous_outcome", "outcome",
+    "previous_confidence", "confidence", "heard",
+]  # fmt: skip
+
 
 class Where(NamedTuple):
-    """The rankings, largest contribution first, and the hot spots that they link to."""
+    """The rankings, largest contribution first; the hot spots, and the turns of the rankings.
+
+    links: the steepest turn of each line of a ranking, with the columns of hotspots.
+    """
 
     questions: pl.DataFrame
     categories: pl.DataFrame
@@ -22,31 +35,31 @@ class Where(NamedTuple):
     edges: pl.DataFrame
     rounds: pl.DataFrame
     hotspots: pl.DataFrame
+    links: pl.DataFrame
 
 
 def where(states: pl.DataFrame, heard: pl.DataFrame, *, limit: int = 50) -> Where:
-    """All rankings; `limit` bounds the questions and hot spots given for each cell."""
+    """All rankings; `limit` bounds the lines and hot spots given for each cell."""
     steps = mass_steps(states)
-    spots = hotspots(steps, limit=limit)
-    questions = _ranked(steps, "question", "category")
-    links = spots.group_by("cell", "question", maintain_order=True).first()
-    links = links.select("cell", "question", "seed", "agent", "round", "heard")
-    questions = questions.group_by("cell", maintain_order=True).head(limit)
-    return Where(
-        questions=questions.join(links, on=["cell", "question"], how="left", maintain_order="left"),
-        categories=_ranked(steps, "category"),
-        agents=_ranked(steps, "agent", "model"),
-        edges=edge_contributions(steps, heard),
-        rounds=_ranked(steps, "round"),
-        hotspots=spots,
-    )
+    moved = edge_steps(steps, heard)
+    rankings = {
+        "questions": ranked(steps, "question", "category"),
+        "categories": ranked(steps, "category"),
+        "agents": ranked(steps, "agent", "model"),
+        "edges": ranked(moved, "critic", "author", "relation"),
+        "rounds": ranked(steps, "round"),
+    }
+    cut = {n: t.group_by("cell", maintain_order=True).head(limit) for n, t in rankings.items()}
+    links = linked(steps, cut.values())
+    return Where(**cut, hotspots=hotspots(steps, limit=limit), links=links)
 
 
 def mass_steps(states: pl.DataFrame) -> pl.DataFrame:
     """The rows after round 0 with `contribution`: the step of mass over the cell's trajectories.
 
     Trajectories with unknown mass at the opening or at the end are left out, as in EAI; a state
-    of unknown mass in between (a failed turn) keeps the mass before it.
+    of unknown mass in between (a failed turn) keeps the mass before it. `rise`: the whole
+    trajectory's change.
     """
     rows = states.with_columns(mass=error_mass())
     last = pl.col("round") == pl.col("round").max().over("cell")
@@ -62,34 +75,35 @@ def mass_steps(states: pl.DataFrame) -> pl.DataFrame:
         step=step, size=pl.col("trajectory").n_unique().over("cell").cast(pl.Float64)
     )
     later = known.filter(pl.col("round") > 0)
-    return later.with_columns(contribution=pl.col("step") / pl.col("size"))
+    return later.with_columns(
+        contribution=pl.col("step") / pl.col("size"), rise=pl.col("step").sum().over("trajectory")
+    )
 
 
-def _ranked(steps: pl.DataFrame, *by: str) -> pl.DataFrame:
+def ranked(steps: pl.DataFrame, *by: str) -> pl.DataFrame:
+    """Contributions by cell and `by`, with the steepest turn of each; null where nothing rose."""
+    top = pl.col("contribution").arg_max()
+    rose = pl.col("contribution").max() > 0
     grouped = steps.group_by("cell", *by).agg(
-        contribution=pl.col("contribution").sum(), trajectories=pl.col("trajectory").n_unique()
-    )
-    return grouped.sort(
-        ["cell", "contribution", *by], descending=[False, True, *(False for _ in by)]
-    )
+        pl.col("contribution").sum().alias("total"),
+        *(pl.when(rose).then(pl.col(name).get(top)).alias(f"steepest_{name}") for name in TURN),
+        trajectories=pl.col("trajectory").n_unique(),
+    )  # fmt: skip
+    ordered = grouped.sort(["cell", "total", *by], descending=[False, True, *(False for _ in by)])
+    return ordered.select("cell", *by, "trajectories", *STEEPEST, contribution="total")
 
 
-def edge_contributions(steps: pl.DataFrame, heard: pl.DataFrame) -> pl.DataFrame:
-    """Contributions by edge: each step of mass split evenly over the turns heard just before it.
+def edge_steps(steps: pl.DataFrame, heard: pl.DataFrame) -> pl.DataFrame:
+    """Each step of mass split evenly over the turns heard just before it.
 
     Steps after hearing nobody have a null critic.
     """
-    sources = heard.select("trajectory", "round", "critic", "relation", "critic_outcome")
+    sources = heard.select("trajectory", "round", "critic", "relation")
     moved = steps.filter(pl.col("step") != 0)
-    moved = moved.select("cell", "trajectory", "round", "contribution", author="agent")
+    moved = moved.select("cell", "trajectory", *TURN, "contribution", author="agent")
     joined = moved.join(sources, on=["trajectory", "round"], how="left")
     part = pl.col("contribution") / pl.len().over("trajectory", "round")
-    by = ["cell", "critic", "author", "relation"]
-    from_wrong = pl.when(pl.col("critic_outcome") == "wrong").then("part").otherwise(0.0).sum()
-    grouped = joined.with_columns(part=part).group_by(by).agg(
-        contribution=pl.col("part").sum(), from_wrong_critics=from_wrong, steps=pl.len()
-    )  # fmt: skip
-    return grouped.sort(["cell", "contribution", *by[1:]], descending=[False, True, *[False] * 3])
+    return joined.with_columns(contribution=part)
 
 
 def hotspots(steps: pl.DataFrame, *, limit: int) -> pl.DataFrame:
@@ -98,21 +112,23 @@ def hotspots(steps: pl.DataFrame, *, limit: int) -> pl.DataFrame:
     Names the turn (cell, question, seed, agent, round), what it heard, and confidence and answer
     before and after.
     """
-    whole = steps.group_by("cell", "trajectory").agg(
-        rise=pl.col("step").sum(), contribution=pl.col("contribution").sum()
-    )
+    whole = steps.group_by("cell", "trajectory").agg(pl.col("rise").first())
     risen = whole.filter(pl.col("rise") > 0).sort(
         ["cell", "rise", "trajectory"], descending=[False, True, False]
     )
     top = risen.group_by("cell", maintain_order=True).head(limit)
-    turns = steps.join(top.drop("cell"), on="trajectory").sort(
+    turns = steps.join(top.select("trajectory"), on="trajectory").sort(
         ["trajectory", "step", "round"], descending=[False, True, False]
     )
     steepest = turns.group_by("trajectory", maintain_order=True).first()
-    columns = [
-        "cell", "question", "category", "seed", "agent", "model", "round", "rise", "step",
-        "contribution", "previous_answer", "answer", "target", "previous_outcome", "outcome",
-        "previous_confidence", "confidence", "heard",
-    ]  # fmt: skip
-    ordered = steepest.sort(["cell", "rise", "trajectory"], descending=[False, True, False])
-    return ordered.select(columns)
+    return steepest.sort(["cell", "rise", "trajectory"], descending=[False, True, False]).select(
+        SPOT
+    )
+
+
+def linked(steps: pl.DataFrame, rankings: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """The steepest turns of these rankings, each once, in the order of cells and turns."""
+    names = dict(zip(STEEPEST, TURN, strict=True))
+    turns = pl.concat([table.select("cell", *STEEPEST) for table in rankings]).drop_nulls().unique()
+    found = steps.join(turns.rename(names), on=["cell", *TURN], how="semi")
+    return found.sort("cell", *TURN).select(SPOT)

@@ -37,6 +37,11 @@ def _plus(text: str) -> str:
     return GOOD + text
 
 
+def _judging(told: str) -> str:
+    """The good file with private judgements, in which critics are told something, on line 8."""
+    return _but(7, f"rounds: 1\nprotocol: {{name: cross_critique, judging: {{{told}}}}}")
+
+
 BROKEN = (
     Broken("a misspelt field", _plus("rouds: 3\n"), 8, ("rouds", 'did you mean "rounds"')),
     Broken("an unknown topology", _but(5, "topology: rnig"), 5, ("rnig", '"ring"')),
@@ -110,6 +115,65 @@ BROKEN = (
            ("competence", "2")),
     Broken("an endpoint without an address",
            _but(3, "  - {id: a, model: {engine: openai, model: m}}"), 3, ("url", "missing")),
+    Broken("judging in more than one round",
+           _but(7, "rounds: 2\nprotocol: cross_critique"), 7, ("rounds: 1",)),
+    Broken("judging where nobody judges in private",
+           _plus("protocol: {judging: {labels: swapped}}\n"), 8, ("judging", "cross_critique")),
+    Broken("labels swapped that nobody sees",
+           _judging("labels: swapped"), 8,
+           ("anonymous: false",)),
+    Broken("more alternatives than there are others",
+           _judging("alternatives: others"), 8,
+           ("k is 3", "0 others")),
+    Broken("an unknown kind of alternative",
+           _judging("alternatives: othrs"), 8,
+           ("othrs", "others")),
+    Broken("a factor that is none", _plus("sweep: {topolgy: [ring]}\n"), 8,
+           ("topolgy", '"topology"')),
+    Broken("a sweep without factors", _plus("sweep: {}\n"), 8, ("at least one factor",)),
+    Broken("an unknown arm", _plus("sweep:\n  arm: [self, pear]\n"), 9, ("pear", '"peer"')),
+    Broken("a topology in a sweep that is not there",
+           _plus("sweep:\n  topology:\n    - star\n    - rnig\n"), 11, ("rnig", '"ring"')),
+    Broken("a level without a name", _plus("sweep:\n  topology:\n    - {edges: [a -> b]}\n"), 10,
+           ("name", "topology: {NAME: …}")),
+    Broken("a level twice", _plus("sweep:\n  rounds: [1, 2, 1]\n"), 9, ("r1", "twice")),
+    Broken("a level that its factor cannot have", _plus("sweep:\n  rounds: [1, -2]\n"), 9,
+           ("-2", "rounds")),
+    Broken("a zip of unequal factors",
+           _plus("sweep: {rounds: [1, 2], author: [a, b, c], zip: [rounds, author]}\n"),
+           8, ("author 3", "rounds 2")),
+    Broken("a zip of a factor without levels",
+           _plus("sweep: {rounds: [1, 2], zip: [rounds, team]}\n"), 8, ("team", "no levels")),
+    Broken("an exclusion of nothing there",
+           _plus("sweep: {rounds: [1, 2], exclude: [{rounds: 3}]}\n"), 8, ("r3", "r1")),
+    Broken("a team of nobody", _plus("sweep:\n  team: {one: [a], two: [a, zed]}\n"), 9,
+           ("zed", "no agent")),
+    Broken("an author who does not debate",
+           _plus("sweep:\n  arm: [self]\n  author: [zed]\n"), 9, ("zed", "debater")),
+    Broken("a peer of the same model", _but(4, "  - {id: b, model: a}") + "sweep: {arm: [peer]}\n",
+           8, ("another model", "sibling")),
+    Broken("an arm that would end at once",
+           _plus("protocol: {stop: consensus}\nsweep: {arm: [self]}\n"), 9, ("consensus", "self")),
+    Broken("a cell that the sweep makes too",
+           _plus("cells: {r1: {rounds: 3}}\nsweep: {rounds: [1, 2]}\n"), 8, ("r1", "sweep")),
+    Broken("a script with neither replies nor states",
+           _but(3, "  - {id: a, model: {engine: scripted}}"), 3, ("replies", "states")),
+    Broken("a claim about no estimate",
+           _plus("hypotheses:\n  h: {statement: x, estimate: acuracy, cell: main, direction: above,"
+                 " smallest: 0.1}\n"), 9, ("acuracy", "accuracy")),
+    Broken("a claim about an arm that is not there",
+           _plus("cells: {left: {}, right: {}}\nhypotheses:\n  h: {statement: x, estimate: eai, "
+                 "cell: lef, direction: above, smallest: 0.1}\n"), 10, ("lef", '"left"')),
+    Broken("a control that an estimate cannot have",
+           _plus("cells: {left: {}, right: {}}\nhypotheses:\n  h: {statement: x, estimate: auroc, "
+                 "cell: left, control: right, direction: above, smallest: 0.1}\n"), 10,
+           ("auroc", "control")),
+    Broken("a claim without what would matter",
+           _plus("hypotheses:\n  h: {statement: x, estimate: eai, cell: main, direction: above}\n"),
+           9, ("smallest", "missing")),
+    Broken("a claim in no direction",
+           _plus("hypotheses:\n  h: {statement: x, estimate: eai, cell: main, direction: up, "
+                 "smallest: 0.1}\n"), 9, ("up", "above")),
     Broken("a critic under exchange",
            _but(3, "  - {id: a, role: critic, model: {engine: simulated}}"), 5, ("critic",)),
 )  # fmt: skip

@@ -1,0 +1,157 @@
+"""Tables as text: what a terminal prints and a page lays out is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from debate.analysis.controls import IS_CONTROL
+from debate.analysis.estimate import Estimate
+from debate.analysis.summary import Analysis
+from debate.analysis.text import count, number
+from debate.analysis.words import SIGNED, words
+
+MOST_ROWS = 200
+
+
+class Place(NamedTuple):
+    """One turn of one agent, at which a transcript is to be opened."""
+
+    cell: str
+    question: str
+    seed: int
+    agent: str
+    round: int
+
+
+class Entry(NamedTuple):
+    """One field of a table: what it says, the interval below it, and the turn that it leads to."""
+
+    text: str
+    under: str = ""
+    place: Place | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table with its columns; the first `num_names` of them hold names, the others numbers."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Entry, ...], ...]
+    num_names: int = 1
+    note: str = ""
+
+
+Maker = Callable[[Analysis], Table]
+
+
+def table(
+    title: str, columns: Sequence[str], rows: list[list[Entry]], *, names: int = 1, note: str = ""
+) -> Table:
+    """A table of the first 200 rows; the note tells how many there are."""
+    cut = f" The first {MOST_ROWS} of {count(len(rows))} rows." if len(rows) > MOST_ROWS else ""
+    return Table(
+        title=title,
+        columns=tuple(columns),
+        rows=tuple(tuple(row) for row in rows[:MOST_ROWS]),
+        num_names=names,
+        note=(note + cut).strip(),
+    )
+
+
+def estimated(estimate: Estimate | None) -> Entry:
+    """An estimate with its interval; a dash where it is not known, a star where it lacks a control.
+
+    >>> estimated(Estimate(name="eai", value=0.1, low=0.05, high=0.15)).text
+    '+0.100'
+    """
+    if estimate is None:
+        return Entry("–")
+    found = interval(estimate.value, estimate.low, estimate.high, signed=estimate.name in SIGNED)
+    return found._replace(text=f"{found.text}*") if lacks(estimate) and estimate.is_known else found
+
+
+def lacks(estimate: Estimate) -> bool:
+    """Whether something is missing that would make the estimate what its name says."""
+    return estimate.missing not in (None, IS_CONTROL)
+
+
+def interval(
+    value: float | None, low: float | None, high: float | None, *, signed: bool = False
+) -> Entry:
+    """A number with its interval below it."""
+    known = value is not None and low is not None and high is not None
+    under = f"{number(low, signed=signed)} to {number(high, signed=signed)}" if known else ""
+    return Entry(number(value, signed=signed), under)
+
+
+def p_value(value: float | None) -> str:
+    """A p-value to three digits.
+
+    >>> p_value(0.0001), p_value(None)
+    ('<.001', '–')
+    """
+    return "<.001" if value is not None and value < 0.001 else number(value)
+
+
+def in_order(analysis: Analysis, frame: pl.DataFrame) -> pl.DataFrame:
+    """A frame's rows with its cells in the order of the analysis."""
+    order = {cell: position for position, cell in enumerate(analysis.cells)}
+    place = pl.col("cell").replace_strict(order, default=len(order), return_dtype=pl.Int64)
+    return frame.sort(place, maintain_order=True)
+
+
+def by_round(analysis: Analysis, title: str, names: Sequence[str], *, note: str = "") -> Table:
+    """A row for each arm and round, a column for each estimate that is about the whole arm."""
+    found = {
+        (e.cell, e.round, e.name): e
+        for e in analysis.select(*names)
+        if e.subject is None and e.round is not None
+    }
+    shown = [name for name in names if any(key[2] == name for key in found)]
+    rounds = sorted({key[1] for key in found if key[1] is not None})
+    rows = [
+        [Entry(analysis.labels.arm(cell)), Entry(str(round_)),
+         *(estimated(found.get((cell, round_, name))) for name in shown)]
+        for cell in analysis.cells
+        for round_ in rounds
+        if any(_is_known(found.get((cell, round_, name))) for name in shown)
+    ]  # fmt: skip
+    starred = " * something is missing, told under the caveats." if _starred(rows) else ""
+    columns = ["arm", "round", *map(words, shown)]
+    return table(title, columns, rows, names=2, note=(note + starred).strip())
+
+
+def by_arm(
+    analysis: Analysis,
+    title: str,
+    names: Sequence[str],
+    *,
+    more: Mapping[str, Callable[[str], str]] | None = None,
+    note: str = "",
+) -> Table:
+    """A row for each arm of which something is known, a column for each estimate over its rounds.
+
+    more: further columns by their heading, from an arm to what stands there.
+    """
+    find: Callable[..., Any] = analysis.find
+    further = more or {}
+    rows = [
+        [Entry(analysis.labels.arm(cell)), *(estimated(find(name, cell=cell)) for name in names),
+         *(Entry(tell(cell)) for tell in further.values())]
+        for cell in analysis.cells
+        if any(_is_known(find(name, cell=cell)) for name in names)
+    ]  # fmt: skip
+    return table(title, ["arm", *map(words, names), *further], rows, note=note)
+
+
+def _is_known(estimate: Estimate | None) -> bool:
+    return estimate is not None and estimate.is_known
+
+
+def _starred(rows: list[list[Entry]]) -> bool:
+    return any(entry.text.endswith("*") for row in rows for entry in row)

@@ -1,0 +1,1 @@
+"""Several runs, or several arms of one, held against each other."""

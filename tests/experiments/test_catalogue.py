@@ -1,0 +1,72 @@
+"""Every number that an analysis prints can be claimed about, and the shipped claims are sound."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from debate.analysis import analyze_run
+from debate.analysis.catalogue import ESTIMATES
+from debate.analysis.present import present
+from debate.config.resolve import load_run
+from debate.report import write_report
+from debate.wiring.plan import make_plan
+from tests.support import run, simulated
+
+SHIPPED = Path(__file__).parents[2] / "configs"
+CLAIM = {"statement": "A [bold]claim[/bold]\x1b[31m.", "direction": "above", "smallest": 0.05}
+
+
+def _run_of_all_arms(folder: Path, **fields: object):  # type: ignore[no-untyped-def]
+    agents = [simulated(name) for name in "abc"]
+    cells = {
+        "self": {"agents": ["a"], "topology": "self_loop"},
+        "repeat": {"agents": ["a"], "topology": "isolated", "protocol": "repeat"},
+        "single": {"agents": ["a"], "topology": "isolated", "rounds": 0},
+        "ab": {"agents": ["a", "b"]},
+        "ab_anonymous": {"agents": ["a", "b"]},
+        "abc": {},
+    }
+    return run(folder, agents, cells=cells, rounds=1, probes=["belief"], num_questions=8, **fields)
+
+
+def test_every_estimate_that_is_made_is_in_the_catalogue(tmp_path: Path) -> None:
+    made = {e.name for e in analyze_run(_run_of_all_arms(tmp_path), resamples=50).estimates}
+    assert made <= ESTIMATES
+
+
+@pytest.mark.parametrize("name", ["diversity", "self_revision"])
+def test_the_shipped_experiments_state_claims_that_can_be_judged(name: str) -> None:
+    spec = make_plan(load_run(SHIPPED / f"{name}.yaml")).spec
+    assert len(spec.hypotheses) >= 5
+    assert all(claim.source for claim in spec.hypotheses.values())
+
+
+def test_claims_are_shown_wherever_a_run_is_read(tmp_path: Path) -> None:
+    claims = {"gain": {**CLAIM, "estimate": "vote_gain", "cell": "abc", "control": "ab"}}
+    done = _run_of_all_arms(tmp_path, hypotheses=claims)
+    page = write_report(done.directory).read_text()
+    assert "What was claimed beforehand" in page
+    assert "A [bold]claim[/bold]." in page
+    assert "Teams side by side" in page
+    assert "\x1b" not in page
+    paper = StringIO()
+    present(analyze_run(done, resamples=50), Console(file=paper, width=160))
+    shown = " ".join(paper.getvalue().split())
+    assert "Nothing else may be called a finding" in shown
+    assert "[bold]claim" in shown
+
+
+def test_a_run_goes_on_under_other_claims_and_judges_those_it_began_with(tmp_path: Path) -> None:
+    first = {"gain": {**CLAIM, "estimate": "vote_gain", "cell": "abc"}}
+    _run_of_all_arms(tmp_path, hypotheses=first)
+    later = {"loss": {**CLAIM, "estimate": "vote_gain", "cell": "abc", "direction": "below"}}
+    done = _run_of_all_arms(tmp_path, hypotheses=later)
+    loss, gain = analyze_run(done, resamples=50).findings
+    assert loss.name == "loss"
+    assert "turns were on record" in loss.reason
+    assert gain.name.startswith("gain (until")
+    assert "withdrawn" in gain.reason
