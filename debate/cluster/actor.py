@@ -11,47 +11,65 @@ from debate.config.models import ModelSpec, TransformersModel
 from debate.engines.base import Completion, Engine, Request
 from debate.engines.reaper import Reaper
 from debate.engines.replica import Placement
+from debate.engines.sleeping import Hosted
 from debate.errors import EngineError, boundary
 
 
 class EngineActor:
-    """An engine behind Ray: what has finished since the last look leaves as one list."""
+    """An engine behind Ray: what has finished since the last look leaves as one list.
 
-    def __init__(self, model: str, spec: ModelSpec) -> None:
+    `sharing` counts the models that take turns in this actor's place; with `reload` the engine is
+    closed when its turn ends and built anew at the next.
+    """
+
+    def __init__(
+        self, model: str, spec: ModelSpec, *, sharing: int = 1, reload: bool = False
+    ) -> None:
         self._model = model
-        self._spec = spec
-        self._engine: Engine | None = None
+        self._spec = with_its_cpus(spec)
+        self._hosted = Hosted(self._build, reload=reload)
+        self._sharing = 1 if reload else sharing
         self._reaper = Reaper()
 
-    async def start(self) -> Placement:
-        """Build and start the engine. Raises EngineError with the cause in words."""
+    async def start(self, gpus: tuple[str, ...] | None = None) -> Placement:
+        """Build and start the engine on `gpus`, or on what Ray has given to this process.
+
+        Raises EngineError with the cause in words.
+        """
         import ray
 
         self._die_together()
-        gpus = tuple(str(gpu) for gpu in ray.get_gpu_ids())
-        if not gpus:
-            os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        given = tuple(map(str, ray.get_gpu_ids())) if gpus is None else gpus
+        if gpus is not None or not given:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(given)
         with boundary(EngineError, f"{self._model}: start"):
-            await self._load()
+            await self._hosted.start()
         node = ray.get_runtime_context().get_node_id()
-        return Placement(host=platform.node(), pid=os.getpid(), node=node, gpus=gpus)
+        return Placement(host=platform.node(), pid=os.getpid(), node=node, gpus=given)
 
     async def complete(self, requests: Sequence[Request]) -> AsyncIterator[list[Completion]]:
         """Stream lists of completions back."""
-        assert self._engine is not None, "complete before start"
-        async for completions in coalesced(self._engine.complete(requests)):
+        async for completions in coalesced(self._hosted.engine.complete(requests)):
             yield completions
+
+    async def sleep(self) -> None:
+        """Leave the device to another model."""
+        with boundary(EngineError, f"{self._model}: sleep"):
+            await self._hosted.sleep()
+
+    async def wake(self) -> None:
+        """Take the device again."""
+        with boundary(EngineError, f"{self._model}: wake"):
+            await self._hosted.wake()
 
     async def close(self) -> None:
         """Close the engine."""
-        if self._engine is not None:
-            await self._engine.close()
+        await self._hosted.close()
 
-    async def _load(self) -> None:
+    def _build(self) -> Engine:
         from debate.engines.registry import build_engine
 
-        self._engine = build_engine(with_its_cpus(self._spec))
-        await self._engine.start()
+        return build_engine(self._spec, sharing=self._sharing)
 
     def _die_together(self) -> None:
         """Whatever kills this process takes the engine's own processes along.

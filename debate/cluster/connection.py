@@ -43,11 +43,26 @@ def connect(cluster: ClusterSpec, models: Mapping[str, ModelSpec] | None = None)
     place = f"ray: {cluster.address or 'local cluster'}"
     with boundary(ClusterError, place), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ray.init(**init_arguments(cluster, models or {}))
+        start_or_join(init_arguments(cluster, models or {}))
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def start_or_join(arguments: Mapping[str, Any]) -> None:
+    """`ray.init`, up to three times: Ray gives its own processes 30 s to come up, which on a
+    machine at full load can be too few."""
+    import ray
+
+    for attempts_left in (2, 1, 0):
+        try:
+            ray.init(**arguments)
+            return
+        except Exception as error:
+            ray.shutdown()
+            if "timed out during startup" not in str(error) or not attempts_left:
+                raise
 
 
 def init_arguments(cluster: ClusterSpec, models: Mapping[str, ModelSpec]) -> dict[str, Any]:

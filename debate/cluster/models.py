@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from debate.cluster.resources import Wanted, spread, wanted
+from debate.cluster.sharing import SlotPlan, places, slot_plans
+from debate.cluster.slots import Slot, Tenant
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
 from debate.engines.client import LocalReplica, ModelClient, Replica, at_once
+
+if TYPE_CHECKING:
+    from debate.cluster.placement import SharedPlace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Where everything is to live: the shared places, and the best node of each place."""
+
+    slots: tuple[SlotPlan, ...] = ()
+    nodes: Mapping[Wanted, str]
 
 
 @asynccontextmanager
@@ -18,38 +33,30 @@ async def running_models(
 ) -> AsyncIterator[Mapping[str, ModelClient]]:
     """The models of a run, started; closed on leaving, with the cluster if it was started here.
 
-    Ray is imported only where a model lives in an actor.
+    Models that share a place take turns in it. Ray is imported only where a model lives in an
+    actor. Raises the first model's error, in the engine's own words, after closing the others; and
+    ClusterError before anything starts where the cluster could not hold them all.
     """
-    with ExitStack() as stack:
-        if wanted(specs):
+    async with AsyncExitStack() as stack:
+        if wanted(specs) or cluster.orchestrators > 1:
             from debate.cluster.connection import connect
 
             stack.enter_context(connect(cluster, specs))
-        clients = await start_models(specs, cluster, run=run)
-        try:
-            yield clients
-        finally:
-            await close_models(clients)
-
-
-async def start_models(
-    specs: Mapping[str, ModelSpec], cluster: ClusterSpec, *, run: str = "run"
-) -> Mapping[str, ModelClient]:
-    """Start all models at once; Ray must be connected if one of them lives in an actor.
-
-    Raises the first model's error, in the engine's own words, after closing the others; and
-    ClusterError before anything starts where the cluster could not hold them all.
-    """
-    nodes = planned(specs, cluster)
-    clients = {
-        model: client(model, spec, cluster, run=run, nodes=nodes) for model, spec in specs.items()
-    }
-    try:
-        await at_once(each.start() for each in clients.values())
-    except BaseException:
-        await close_models(clients)
-        raise
-    return clients
+        layout = laid_out(specs, cluster)
+        shared = shared_places(layout, cluster, run=run)
+        for place in shared:
+            stack.callback(place.remove)
+        clients = {
+            model: client(model, spec, cluster, layout, shared, run=run)
+            for model, spec in specs.items()
+        }
+        stack.push_async_callback(close_models, clients)
+        slots = [slot_of(plan, clients, cluster) for plan in layout.slots]
+        for each in slots:
+            stack.push_async_callback(each.close)
+        starts = [each.start for each in slots] + [each.start for each in clients.values()]
+        await at_once(start() for start in starts)
+        yield clients
 
 
 async def close_models(clients: Mapping[str, ModelClient]) -> None:
@@ -57,13 +64,48 @@ async def close_models(clients: Mapping[str, ModelClient]) -> None:
     await asyncio.gather(*(each.close() for each in clients.values()))
 
 
+def laid_out(specs: Mapping[str, ModelSpec], cluster: ClusterSpec) -> Layout:
+    """A place for each replica. Raises ClusterError where they could never all be placed."""
+    wants = wanted(specs)
+    if not wants:
+        return Layout(nodes={})
+    from debate.cluster.connection import live_nodes
+    from debate.cluster.placement import refuse_misfits
+
+    nodes = live_nodes()
+    slots = slot_plans(specs, cluster, nodes)
+    found = places(wants, slots)
+    refuse_misfits(found, cluster)
+    return Layout(slots=slots, nodes=spread(found, nodes))
+
+
+def shared_places(layout: Layout, cluster: ClusterSpec, *, run: str) -> list[SharedPlace]:
+    """The places of the slots, in their order; none of them reserved yet."""
+    if not layout.slots:
+        return []
+    from debate.cluster.placement import SharedPlace
+
+    return [
+        SharedPlace(
+            plan.want, cluster, name=f"debate:{run}:slot:{n}", node=layout.nodes.get(plan.want)
+        )
+        for n, plan in enumerate(layout.slots)
+    ]
+
+
 def client(
-    model: str, spec: ModelSpec, cluster: ClusterSpec, *, run: str, nodes: Mapping[Wanted, str]
+    model: str,
+    spec: ModelSpec,
+    cluster: ClusterSpec,
+    layout: Layout,
+    shared: Sequence[SharedPlace],
+    *,
+    run: str,
 ) -> ModelClient:
     """A model's client with its replicas, none of them started."""
     return ModelClient(
         model,
-        replicas(model, spec, cluster, run=run, nodes=nodes),
+        replicas(model, spec, cluster, layout, shared, run=run),
         max_in_flight=spec.max_in_flight,
         timeout_s=spec.timeout_s,
         max_restarts=spec.max_restarts,
@@ -71,28 +113,41 @@ def client(
 
 
 def replicas(
-    model: str, spec: ModelSpec, cluster: ClusterSpec, *, run: str, nodes: Mapping[Wanted, str]
+    model: str,
+    spec: ModelSpec,
+    cluster: ClusterSpec,
+    layout: Layout,
+    shared: Sequence[SharedPlace],
+    *,
+    run: str,
 ) -> list[Replica]:
-    """One replica per copy: in this process, or each in an actor of its own."""
+    """One replica per copy: in this process, or each in an actor, in a place of its own or not."""
     if spec.host == "driver":
         from debate.engines.registry import build_engine
 
         return [LocalReplica(build_engine(spec)) for _ in range(spec.replicas)]
+    from debate.cluster.placement import OwnPlace
     from debate.cluster.replica import RayReplica
 
-    return [
-        RayReplica(want, spec, cluster, run=run, node=nodes.get(want))
-        for want in wanted({model: spec})
+    found: list[Replica] = []
+    for want in wanted({model: spec}):
+        slot = next((n for n, plan in enumerate(layout.slots) if want in plan.tenants), None)
+        if slot is None:
+            name, node = f"debate:{run}:{model}:{want.replica}", layout.nodes.get(want)
+            own = OwnPlace(want, cluster, name=name, node=node)
+            found.append(RayReplica(want, spec, cluster, run=run, place=own))
+        else:
+            sharing = len(layout.slots[slot].tenants)
+            found.append(
+                RayReplica(want, spec, cluster, run=run, place=shared[slot], sharing=sharing)
+            )
+    return found
+
+
+def slot_of(plan: SlotPlan, clients: Mapping[str, ModelClient], cluster: ClusterSpec) -> Slot:
+    """The one who decides which of the plan's replicas is awake."""
+    tenants = [
+        Tenant(client=clients[want.model], lane=clients[want.model].lanes[want.replica])
+        for want in plan.tenants
     ]
-
-
-def planned(specs: Mapping[str, ModelSpec], cluster: ClusterSpec) -> Mapping[Wanted, str]:
-    """A node for each replica. Raises ClusterError where they could never all be placed."""
-    wants = wanted(specs)
-    if not wants:
-        return {}
-    from debate.cluster.connection import live_nodes
-    from debate.cluster.placement import refuse_misfits
-
-    refuse_misfits(list(wants), cluster)
-    return spread(wants, live_nodes())
+    return Slot(tenants, cluster.slots)

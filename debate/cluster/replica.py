@@ -7,12 +7,10 @@ from typing import Any, NoReturn, cast
 
 import ray
 from ray.exceptions import RayError, RayTaskError
-from ray.util.placement_group import PlacementGroup, remove_placement_group
-from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from debate.cluster.actor import EngineActor
 from debate.cluster.connection import actor_environment
-from debate.cluster.placement import reserve
+from debate.cluster.placement import Place
 from debate.cluster.resources import Wanted
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
@@ -28,7 +26,8 @@ class RayReplica:
     """Places, starts, asks and, after a loss, replaces the actor of one replica.
 
     All GPUs of a replica lie on one node, in one bundle: with more than one, the engine spreads
-    over them with processes of its own inside the actor. `node` is where it would best start.
+    over them with processes of its own inside the actor. `sharing` counts the replicas that take
+    turns in the place.
     """
 
     def __init__(
@@ -38,15 +37,16 @@ class RayReplica:
         cluster: ClusterSpec,
         *,
         run: str,
-        node: str | None = None,
+        place: Place,
+        sharing: int = 1,
     ) -> None:
         self._want = want
-        self._node = node
         self._spec = spec
         self._cluster = cluster
+        self._place = place
+        self._sharing = sharing
         self._name = f"debate:{run}:{want.model}:{want.replica}"
         self._num_starts = 0
-        self._group: PlacementGroup | None = None
         self._actor: Any = None
         self._placement: Placement | None = None
 
@@ -62,17 +62,9 @@ class RayReplica:
         """
         self._discard()
         name = f"{self._name}:{self._num_starts}" if self._num_starts else self._name
-        node = None if self._num_starts else self._node
         self._num_starts += 1
-        self._group = await reserve(self._want, self._cluster, name=name, node=node)
-        self._actor = self._create(name)
-        try:
-            self._placement = await self._actor.start.remote()
-        except RayTaskError as error:
-            raise_cause(error, place=f"{self._want.model}: start")
-        except RayError as error:
-            place = f"{self._want.model}: start"
-            raise ClusterError(f"the actor died: {last_line(error)}", boundary=place) from error
+        self._actor = self._create(name, await self._place.enter())
+        self._placement = await self._call("start", await self._place.gpus())
 
     async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
         """Stream the actor's lists. Raises ReplicaLost when it, or its node, is gone."""
@@ -95,6 +87,14 @@ class RayReplica:
             if not is_exhausted:
                 ray.cancel(stream)
 
+    async def sleep(self) -> None:
+        """Leave the place's devices to another replica. Raises BoundaryError."""
+        await self._call("sleep")
+
+    async def wake(self) -> None:
+        """Take the devices again. Raises BoundaryError, also where the actor died asleep."""
+        await self._call("wake")
+
     async def close(self) -> None:
         """Close the engine, then end the actor and give its place back."""
         if self._actor is not None and self._placement is not None:
@@ -104,32 +104,37 @@ class RayReplica:
                 self._placement = None
         self._discard()
 
-    def _create(self, name: str) -> Any:
-        spec, environment = self._spec, actor_environment(self._cluster)
-        options: dict[str, Any] = {
-            "name": name,
-            "namespace": self._cluster.namespace,
-            "num_cpus": spec.cpus,
-            "num_gpus": spec.gpus,
-            "max_restarts": 0,
-            "max_concurrency": spec.max_in_flight + CONTROL_CALLS,
-        }
+    async def _call(self, method: str, *arguments: Any) -> Any:
+        """Call the actor; its own error is raised as it is, its death as a ClusterError."""
+        place = f"{self._want.model}: {method}"
+        if self._actor is None:
+            raise ClusterError("the actor is gone", boundary=place)
+        try:
+            return await getattr(self._actor, method).remote(*arguments)
+        except RayTaskError as error:
+            raise_cause(error, place=place)
+        except RayError as error:
+            raise ClusterError(f"the actor died: {last_line(error)}", boundary=place) from error
+
+    def _create(self, name: str, options: dict[str, Any]) -> Any:
+        environment = actor_environment(self._cluster)
         if environment:
             options["runtime_env"] = {"env_vars": environment}
-        if self._group is not None:
-            options["scheduling_strategy"] = PlacementGroupSchedulingStrategy(
-                self._group, placement_group_bundle_index=0
-            )
-        return ray.remote(EngineActor).options(**options).remote(self._want.model, spec)
+        named = ray.remote(EngineActor).options(
+            name=name,
+            namespace=self._cluster.namespace,
+            max_concurrency=self._spec.max_in_flight + CONTROL_CALLS,
+            **options,
+        )
+        reload = self._cluster.slots.swap == "reload"
+        return named.remote(self._want.model, self._spec, sharing=self._sharing, reload=reload)
 
     def _discard(self) -> None:
         self._placement = None
         if self._actor is not None:
             ray.kill(self._actor)
             self._actor = None
-        if self._group is not None:
-            remove_placement_group(self._group)
-            self._group = None
+        self._place.leave()
 
 
 def raise_cause(error: RayTaskError, *, place: str) -> NoReturn:

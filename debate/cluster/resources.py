@@ -72,7 +72,9 @@ def resources(models: Mapping[str, ModelSpec], cluster: ClusterSpec) -> Resource
     if cluster.address is not None or "RAY_ADDRESS" in os.environ:
         return Resources(wanted=wants, gpus_there=None, cpus_there=None)
     gpus = num_local_gpus() if cluster.num_gpus is None else cluster.num_gpus
-    cpus = cluster.num_cpus or max(float(os.cpu_count() or 1), sum(each.cpus for each in wants))
+    orchestrators = cluster.orchestrators if cluster.orchestrators > 1 else 0
+    most = orchestrators + sum(each.cpus for each in wants)
+    cpus = cluster.num_cpus or max(float(os.cpu_count() or 1), most)
     return Resources(wanted=wants, gpus_there=gpus, cpus_there=cpus)
 
 

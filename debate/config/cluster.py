@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import NonNegativeInt, PositiveFloat, field_validator
+from pydantic import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from debate.config.base import Spec
+
+
+class SlotsSpec(Spec):
+    """How models take turns where there are fewer places than models. A number is the `count`."""
+
+    count: PositiveInt | None = None
+    """Models awake at once; by default all, or as many as the GPUs hold where those are too few."""
+    swap: Literal["sleep", "reload"] = "sleep"
+    """Leave the device by sleep (the weights wait in the machine's memory), or close and reload."""
+    min_residency_s: NonNegativeFloat = 5.0
+    """A model that has work keeps its slot at least this long."""
+    max_wait_s: PositiveFloat = 60.0
+    """After this wait, requests of a model without a slot come before the others' work."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_count(cls, value: Any) -> Any:
+        return {"count": value} if isinstance(value, int) else value
 
 
 class ClusterSpec(Spec):
@@ -24,6 +49,10 @@ class ClusterSpec(Spec):
     """How long to wait for resources that others are using."""
     autoscaling: bool = False
     """Whether to wait for resources that the cluster does not have yet."""
+    slots: SlotsSpec = SlotsSpec()
+    """How models share places by sleeping and waking, where there are more models than places."""
+    orchestrators: PositiveInt = 1
+    """Processes that debate a share of the questions each; above one, they are actors."""
     env: dict[str, str | None] = {}
     """Environment variables of the actors; null copies the variable from where the run starts."""
     runtime_env: dict[str, Any] = {}

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from debate.config.base import Spec
+from debate.config.secrets import looks_like_key
+
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -25,7 +36,7 @@ class ModelBase(Spec):
 
     host: Literal["actor", "driver"] = "actor"
     """Where the engine lives: in its own Ray actor, or in the driver's process."""
-    replicas: PositiveInt = 1
+    replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
     """Copies of the model; requests that share a prefix go to the same copy."""
     gpus: NonNegativeFloat = 0
     """GPUs of each replica: a whole number, or a fraction of one."""
@@ -112,6 +123,13 @@ class OpenaiModel(ModelBase):
     extra_body: dict[str, Any] = {}
     """Added to each request's JSON untouched."""
 
+    @field_validator("api_key_env")
+    @classmethod
+    def _a_variable(cls, name: str | None) -> str | None:
+        if name is not None and (not VARIABLE.fullmatch(name) or looks_like_key(name)):
+            raise ValueError("name the environment variable, as in MY_KEY, never the key itself")
+        return name
+
 
 class SimulatedModel(ModelBase):
     """Opinion dynamics with known parameters; what it says is labelled simulated."""
@@ -139,6 +157,15 @@ class SimulatedModel(ModelBase):
     """Standard deviation of the stated confidence's error, in logits."""
     confidence_bias: float = 0.0
     """Shift of the stated confidence, in logits; above zero is over-confident."""
+    discernment: NonNegativeFloat | None = None
+    """As a critic, by how many logits P(true) lies above zero for right answers and below it for
+    wrong ones; unset, P(true) is the agent's own belief in the answer."""
+    leniency: float = 0.0
+    """With `discernment`: logits added to P(true) of whatever the critic judges."""
+    self_leniency: float = 0.0
+    """With `discernment`: logits added where the critic judges an answer of its own."""
+    judgement_noise: NonNegativeFloat = 1.0
+    """With `discernment`: standard deviation of P(true)'s error, in logits."""
     latency_s: NonNegativeFloat = 0.0
     """Seconds until a reply."""
     parse_failure: Probability = 0.0
@@ -153,10 +180,18 @@ class ScriptedModel(ModelBase):
     engine: Literal["scripted"]
     host: Literal["actor", "driver"] = "driver"
     """Where the script is read out."""
-    replies: dict[str, str | list[str]] | list[str] | str
+    replies: dict[str, str | list[str]] | list[str] | str | None = None
     """One reply for everything; one per round; or by question id (`*` for the others)."""
+    states: Literal["wrong", "right"] | None = None
+    """Instead of `replies`: the right answer to each question, or one and the same wrong one."""
     latency_s: NonNegativeFloat = 0.0
     """Seconds until a reply."""
+
+    @model_validator(mode="after")
+    def _one_script(self) -> ScriptedModel:
+        if (self.replies is None) == (self.states is None):
+            raise ValueError("write what is said as exactly one of `replies` and `states`")
+        return self
 
 
 class ReplayModel(ModelBase):

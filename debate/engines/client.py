@@ -12,7 +12,7 @@ from debate.engines.counters import ModelCounters, ReplicaCounters
 from debate.engines.lane import Lane
 from debate.engines.replica import LocalReplica, Placement, Replica, ReplicaLost
 from debate.engines.waiting import Call, Waiting, abandon, failure_of
-from debate.errors import BoundaryError, DebateError
+from debate.errors import BoundaryError, DebateError, EngineError, boundary
 
 __all__ = [
     "LocalReplica",
@@ -59,6 +59,11 @@ class ModelClient:
         ]
 
     @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """The replicas' queues, for whoever decides when each may have its device."""
+        return tuple(self._lanes)
+
+    @property
     def placements(self) -> tuple[Placement | None, ...]:
         """Where each replica lives."""
         return tuple(lane.replica.placement for lane in self._lanes)
@@ -70,13 +75,17 @@ class ModelClient:
         )
 
     async def start(self) -> None:
-        """Start every replica at once. Raises the first one's error after closing the others."""
+        """Start every replica at once. Raises the first one's error after closing the others.
+
+        Replicas that share a slot are started by the slot.
+        """
+        own = [lane for lane in self._lanes if lane.on_change is None]
         try:
-            await at_once(lane.replica.start() for lane in self._lanes)
+            await at_once(lane.replica.start() for lane in own)
         except BaseException:
             await self.close()
             raise
-        for lane in self._lanes:
+        for lane in own:
             lane.become_ready()
 
     async def complete(self, request: Request) -> Completion:
@@ -136,7 +145,7 @@ class ModelClient:
     def _lost(self, lane: Lane, call: Call, lost: ReplicaLost) -> None:
         """Send a dead replica's requests again, to it once it is back or to another one."""
         self._last_error = lost
-        if lane.state == "ready" and call.generation == lane.generation:
+        if lane.state in ("ready", "draining") and call.generation == lane.generation:
             lane.state = "restarting"
             revival = asyncio.get_running_loop().create_task(self._revive(lane))
             self._revivals.add(revival)
@@ -150,12 +159,25 @@ class ModelClient:
             else:
                 self._route(waiting)
 
+    async def rouse(self, lane: Lane) -> None:
+        """Wake a replica that slept; start it anew if it will not wake, dead if it cannot start."""
+        lane.swaps += 1
+        try:
+            with boundary(EngineError, f"{self.model}: wake"):
+                await lane.replica.wake()
+        except BoundaryError as error:
+            self._last_error = error
+            await self._revive(lane)
+        else:
+            lane.become_ready()
+
     async def _revive(self, lane: Lane) -> None:
         while lane.restarts < self._max_restarts:
             lane.restarts += 1
             try:
-                await lane.replica.start()
-            except BoundaryError as error:
+                with boundary(EngineError, f"{self.model}: start"):
+                    await lane.replica.start()
+            except DebateError as error:
                 self._last_error = error
             else:
                 lane.become_ready()

@@ -8,12 +8,19 @@ from typing import Literal
 from debate.engines.base import Completion
 from debate.engines.replica import Placement
 
-State = Literal["new", "ready", "restarting", "dead"]
+State = Literal["new", "ready", "draining", "swapping", "asleep", "restarting", "dead"]
+"""A replica's state. One that shares its device drains, swaps and sleeps; the others never do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReplicaCounters:
-    """One replica since the client was made. `busy_s` is the time with a request in flight."""
+    """One replica since the client was made; times are seconds.
+
+    `busy_s` is the time with a request in flight, `asleep_s` that without its device, `swapping_s`
+    that of falling asleep, waking and restarting. `queued_s` and `running_s` are sums over the
+    requests that have ended: until each was handed over, and from then on. `swaps` counts how often
+    it was woken.
+    """
 
     index: int
     state: State
@@ -27,6 +34,11 @@ class ReplicaCounters:
     cached_tokens: int
     generated_tokens: int
     busy_s: float
+    asleep_s: float = 0.0
+    swapping_s: float = 0.0
+    queued_s: float = 0.0
+    running_s: float = 0.0
+    swaps: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +74,11 @@ class ModelCounters:
         return sum(replica.restarts for replica in self.replicas)
 
     @property
+    def swaps(self) -> int:
+        """How often a replica was woken to take a device from another model."""
+        return sum(replica.swaps for replica in self.replicas)
+
+    @property
     def generated_tokens(self) -> int:
         """Tokens generated."""
         return sum(replica.generated_tokens for replica in self.replicas)
@@ -77,7 +94,11 @@ class Tally:
     cached_tokens: int = 0
     generated_tokens: int = 0
     busy_s: float = 0.0
-    clocked_at: float = 0.0
+    asleep_s: float = 0.0
+    swapping_s: float = 0.0
+    queued_s: float = 0.0
+    running_s: float = 0.0
+    clocked_at: float | None = None
 
     def add(self, completion: Completion) -> None:
         """Count one completion."""
@@ -89,8 +110,18 @@ class Tally:
         self.cached_tokens += completion.usage.cached_tokens or 0
         self.generated_tokens += completion.usage.generated_tokens or 0
 
-    def clock(self, now: float, *, busy: bool) -> None:
-        """Book the time since the last look as busy or idle."""
-        if busy:
-            self.busy_s += now - self.clocked_at
+    def time(self, *, num: int, queued_s: float, running_s: float) -> None:
+        """Book the times of `num` requests that ended, summed."""
+        self.queued_s += queued_s
+        self.running_s += running_s * num
+
+    def clock(self, now: float, state: State, *, busy: bool) -> None:
+        """Book the time since the last look under what the replica did in it."""
+        passed = 0.0 if self.clocked_at is None else now - self.clocked_at
         self.clocked_at = now
+        if busy:
+            self.busy_s += passed
+        elif state == "asleep":
+            self.asleep_s += passed
+        elif state in ("swapping", "restarting"):
+            self.swapping_s += passed

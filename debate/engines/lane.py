@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -12,6 +13,7 @@ from debate.engines.base import Completion
 from debate.engines.counters import ReplicaCounters, State, Tally
 from debate.engines.replica import Replica, ReplicaLost
 from debate.engines.waiting import Call, Waiting, failure_of, settle, timed
+from debate.engines.wellformed import checked
 from debate.errors import DebateError, EngineError, boundary
 from debate.types import Failure
 
@@ -20,7 +22,8 @@ class Lane:
     """Sends what is queued as one batch per loop tick, at most `capacity` requests at a time.
 
     `on_lost(lane, call, error)` is told of a dead replica and takes over the call's outstanding
-    requests; `on_idle(lane)` is told when there is room and nothing queued.
+    requests; `on_idle(lane)` is told when there is room and nothing queued. A lane that shares its
+    device tells `on_change` when something is queued while it sleeps, and when it may have drained.
     """
 
     def __init__(
@@ -41,14 +44,28 @@ class Lane:
         self.queue: deque[Waiting] = deque()
         self.calls: set[Call] = set()
         self.in_flight = 0
-        self.state: State = "new"
+        self.on_change: Callable[[], None] | None = None
         self.generation = 0
         self.restarts = 0
+        self.swaps = 0
+        self._state: State = "new"
         self._timeout_s = timeout_s
         self._on_lost = on_lost
         self._on_idle = on_idle
         self._send_is_scheduled = False
         self._tally = Tally()
+
+    @property
+    def state(self) -> State:
+        """What the replica is doing; only a ready one is sent requests."""
+        return self._state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._tally.clock(time.monotonic(), self._state, busy=self.in_flight > 0)
+        self._state = state
+        if self.on_change:
+            self.on_change()
 
     @property
     def load(self) -> int:
@@ -71,7 +88,9 @@ class Lane:
 
     def wake(self) -> None:
         """Send on the loop's next tick, so that what is queued until then travels together."""
-        if self._send_is_scheduled or self.state != "ready" or self.in_flight >= self.capacity:
+        if self._state != "ready" and self.on_change:
+            self.on_change()
+        if self._send_is_scheduled or self._state != "ready" or self.in_flight >= self.capacity:
             return
         self._send_is_scheduled = True
         asyncio.get_running_loop().call_soon(self._send)
@@ -85,6 +104,7 @@ class Lane:
     def counters(self) -> ReplicaCounters:
         """What this replica has done and has to do."""
         tally = self._tally
+        tally.clock(time.monotonic(), self._state, busy=self.in_flight > 0)
         return ReplicaCounters(
             index=self.index,
             state=self.state,
@@ -98,17 +118,24 @@ class Lane:
             cached_tokens=tally.cached_tokens,
             generated_tokens=tally.generated_tokens,
             busy_s=tally.busy_s,
+            asleep_s=tally.asleep_s,
+            swapping_s=tally.swapping_s,
+            queued_s=tally.queued_s,
+            running_s=tally.running_s,
+            swaps=self.swaps,
         )
 
     def _send(self) -> None:
         self._send_is_scheduled = False
-        if self.state != "ready":
+        if self._state != "ready":
             return
         if not self.queue:
             self._on_idle(self)
         batch = self._take(self.capacity - self.in_flight)
         if batch:
             self._launch(batch)
+        elif self.on_change and not self.load:
+            self.on_change()
 
     def _take(self, room: int) -> dict[str, Waiting]:
         """Up to `room` requests with distinct ids; those whose callers left are dropped."""
@@ -162,14 +189,18 @@ class Lane:
     def _deliver(self, call: Call, completions: Sequence[Completion]) -> None:
         """Answer the callers; completions of requests that this call does not owe are dropped."""
         now = asyncio.get_running_loop().time()
-        num_settled = 0
-        for completion in completions:
-            waiting = call.outstanding.pop(completion.id, None)
+        num_settled, queued_s = 0, 0.0
+        for given in completions:
+            waiting = _asked(call, given)
             if waiting is None:
                 continue
-            num_settled += 1
+            completion = checked(given, waiting.request, f"{self.label}: complete")
             self._tally.add(completion)
+            queued_s += call.sent_at - waiting.queued_at
             settle(waiting, timed(completion, call.sent_at - waiting.queued_at, now - call.sent_at))
+            del call.outstanding[given.id]
+            num_settled += 1
+        self._tally.time(num=num_settled, queued_s=queued_s, running_s=now - call.sent_at)
         self._occupy(-num_settled, now)
         self.wake()
 
@@ -185,8 +216,15 @@ class Lane:
         self.wake()
 
     def _occupy(self, num_requests: int, now: float) -> None:
-        self._tally.clock(now, busy=self.in_flight > 0)
+        self._tally.clock(now, self._state, busy=self.in_flight > 0)
         self.in_flight += num_requests
 
     def _failure(self, place: str, message: str) -> Failure:
         return Failure(boundary=f"{self.label}: {place}", message=message)
+
+
+def _asked(call: Call, given: Completion) -> Waiting | None:
+    """Who waits for what an engine gave; None for a stranger's, or for what is no completion."""
+    if not isinstance(given, Completion) or not isinstance(given.id, str):
+        return None
+    return call.outstanding.get(given.id)

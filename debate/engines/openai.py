@@ -21,6 +21,9 @@ from debate.engines.registry import capabilities
 from debate.engines.streaming import as_finished
 from debate.errors import EngineError
 
+_MAX_REPLY = 64 * 2**20
+"""Bytes of a reply that are read; whatever is longer is no chat completion."""
+
 _MAX_QUOTED = 300
 """Characters of a server's error that are quoted in a failure."""
 
@@ -128,7 +131,7 @@ class OpenaiEngine:
         sent = time.monotonic()
         try:
             async with self._session.post(self._url, data=body, allow_redirects=False) as response:
-                content = await response.read()
+                content = await _read(response)
             if response.status != 200:
                 return self._refused(response, content)
             return parse_reply(
@@ -138,6 +141,10 @@ class OpenaiEngine:
             return Setback(message=f"no reply within {self.spec.timeout_s:g} s")
         except (aiohttp.ClientError, OSError) as cause:
             return Setback(message=f"{type(cause).__name__}: {cause}")
+        except _TooLong as cause:
+            return Setback(message=str(cause), is_final=True)
+        except RecursionError:
+            return Setback(message="broken JSON (nested too deeply)")
         except msgspec.ValidationError as cause:
             quoted = self._quoted(content)
             return Setback(message=f"no chat completion ({cause}): {quoted}", is_final=True)
@@ -164,3 +171,19 @@ class OpenaiEngine:
 
     def _error(self, message: str) -> EngineError:
         return EngineError(message, boundary=self._place)
+
+
+class _TooLong(Exception):
+    """A reply that does not end."""
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The reply's body. Raises _TooLong as soon as it is longer than any completion."""
+    content = bytearray()
+    async for piece in response.content.iter_any():
+        content += piece
+        if len(content) > _MAX_REPLY:
+            raise _TooLong(
+                f"the reply is longer than {_MAX_REPLY:,} bytes; more than any model says"
+            )
+    return bytes(content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import cast
 
-from debate.config.models import ModelSpec, OpenaiModel, ScriptedModel
+from debate.config.models import ModelSpec, OpenaiModel, ScriptedModel, VllmModel
 from debate.engines.base import Capabilities, Engine
 from debate.engines.identity import identity
 from debate.errors import EngineError, boundary
@@ -44,12 +44,14 @@ def capabilities(spec: ModelSpec) -> Capabilities:
     return _CAPABILITIES[spec.engine]
 
 
-def build_engine(spec: ModelSpec) -> Engine:
+def build_engine(spec: ModelSpec, *, sharing: int = 1) -> Engine:
     """The engine of a spec, not yet started. Only now is its library imported.
 
-    Raises EngineError where the library is missing or cannot be imported.
+    `sharing` counts the models that take turns on its device, itself included. Raises EngineError
+    where the library is missing or cannot be imported.
     """
     module, name = _CLASSES[spec.engine].split(":")
+    options = {"sharing": sharing} if isinstance(spec, VllmModel) else {}
     with boundary(EngineError, f"engine {spec.engine}"):
-        built = getattr(import_module(module), name)(spec)
+        built = getattr(import_module(module), name)(spec, **options)
     return cast(Engine, built)

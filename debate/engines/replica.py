@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from debate.engines.base import Completion, Engine, Request
+from debate.engines.sleeping import Sleeper
 from debate.errors import ClusterError
 
 
@@ -42,6 +43,12 @@ class Replica(Protocol):
         Several calls may be under way at once; closing the iterator gives up its requests.
         """
 
+    async def sleep(self) -> None:
+        """Free the device for another model; nothing is under way. Raises BoundaryError."""
+
+    async def wake(self) -> None:
+        """Take the device again after a sleep. Raises BoundaryError, after which `start` helps."""
+
     async def close(self) -> None:
         """Free what the replica holds."""
 
@@ -68,6 +75,20 @@ class LocalReplica:
     def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
         """The engine's own stream."""
         return self._engine.complete(requests)
+
+    async def sleep(self) -> None:
+        """Put the engine to sleep, or close it if it cannot; it must be able to start again."""
+        if isinstance(self._engine, Sleeper):
+            await self._engine.sleep()
+        else:
+            await self._engine.close()
+
+    async def wake(self) -> None:
+        """Wake the engine, or start it again."""
+        if isinstance(self._engine, Sleeper):
+            await self._engine.wake()
+        else:
+            await self._engine.start()
 
     async def close(self) -> None:
         """Close the engine."""

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator, Sequence
 
 from debate.config.models import ScriptedModel
 from debate.engines.base import Capabilities, Completion, Request, Scene
+from debate.engines.opinion import possible_answers
 from debate.engines.outcomes import reply_at_once
 from debate.engines.registry import capabilities
+from debate.engines.utterance import utterance
 from debate.errors import EngineError
+from debate.tasks import closed_candidates
+from debate.types import Question
 
 OTHERS = "*"
 """The key of the replies to questions that have none of their own."""
+
+NUM_WRONG = 3
+"""Wrong answers to an open question from which the stated one is drawn."""
 
 
 class ScriptedEngine:
@@ -56,6 +64,8 @@ def written_reply(spec: ScriptedModel, scene: Scene | None) -> str:
     if isinstance(replies, str):
         return replies
     assert scene is not None, "a script by round or question was given no scene"
+    if spec.states is not None:
+        return utterance(stated_answer(scene.question, right=spec.states == "right"))
     if isinstance(replies, dict):
         question = scene.question.id
         found = replies.get(question, replies.get(OTHERS))
@@ -65,3 +75,24 @@ def written_reply(spec: ScriptedModel, scene: Scene | None) -> str:
     if not replies:
         raise EngineError("the list of replies is empty")
     return replies[min(scene.round, len(replies) - 1)]
+
+
+def stated_answer(question: Question, *, right: bool) -> str:
+    """The target, or one wrong answer that is the same for everybody who is asked.
+
+    Raises EngineError for a question without a target.
+
+    >>> question = Question(id="q", text="2+2", kind="number", target="4")
+    >>> stated_answer(question, right=True), stated_answer(question, right=False) == "4"
+    ('4', False)
+    """
+    if question.target is None:
+        raise EngineError(f'question "{question.id}" has no target, so no answer to it is known')
+    if right:
+        return question.target
+    closed = closed_candidates(question)
+    known = closed or possible_answers(question, NUM_WRONG)
+    wrong = [answer for answer in known if answer != question.target]
+    if not wrong:
+        raise EngineError(f'question "{question.id}" has no wrong answer')
+    return random.Random(f"stated/{question.id}").choice(wrong)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple
 
 from debate.config.models import SimulatedModel
 from debate.engines.base import Capabilities, Completion, Request, Scene, Token
 from debate.engines.opinion import LEAST_PROBABILITY, Weights, belief, log_belief
 from debate.engines.outcomes import failed, reply_at_once
 from debate.engines.registry import capabilities
-from debate.engines.utterance import ANSWER_MARK, utterance, verdict_on_subject
+from debate.engines.utterance import ANSWER_MARK, utterance, verdict_on_subject, verdict_word
 from debate.types import Usage, speaks
 
 UNREADABLE = "I cannot say."
@@ -59,14 +60,16 @@ class SimulatedEngine:
         if request.candidates:
             log_p = _scores(request.candidates, scene, probabilities, value)
             return Completion(id=request.id, candidate_log_p=log_p)
-        return self._said(request, scene, value, probabilities[value], rng)
+        return self._said(request, scene, value, probabilities, rng)
 
     def _said(
-        self, request: Request, scene: Scene, value: str, probability: float, rng: random.Random
+        self, request: Request, scene: Scene, value: str, opinion: Weights, rng: random.Random
     ) -> Completion:
-        confidence = _stated_confidence(self.spec, probability, rng)
-        text = utterance(value, verdict=verdict_on_subject(scene, value), confidence=confidence)
-        tokens = _tokens(text, value, math.log(max(LEAST_PROBABILITY, probability)))
+        confidence = _stated_confidence(self.spec, opinion[value], rng)
+        found = _judged(self.spec, scene, value, opinion, rng)
+        verdict = None if found is None else found.accepts
+        text = utterance(value, verdict=verdict, confidence=confidence)
+        tokens = _tokens(text, value, _log(opinion[value]), found)
         if rng.random() < self.spec.parse_failure:
             text, tokens = UNREADABLE, (Token(text=UNREADABLE, log_p=0.0),)
         usage = Usage(generated_tokens=len(tokens), running_s=self.spec.latency_s)
@@ -100,6 +103,33 @@ def _stated_confidence(spec: SimulatedModel, probability: float, rng: random.Ran
     return 0.5 * (1 + math.tanh((logit + spec.confidence_noise * rng.gauss()) / 2))
 
 
+class Judged(NamedTuple):
+    """A verdict on the answer under critique, and P(true) of that answer."""
+
+    accepts: bool
+    right: float
+
+
+def _judged(
+    spec: SimulatedModel, scene: Scene, value: str, opinion: Weights, rng: random.Random
+) -> Judged | None:
+    """The critic's judgement by its opinion or, with set discernment, by that; None of nothing.
+
+    By its opinion it accepts what it would answer here itself.
+    """
+    subject = scene.subject
+    if subject is None:
+        return None
+    if spec.discernment is None:
+        accepts = bool(verdict_on_subject(scene, value))
+        return Judged(accepts, opinion.get(subject.value or "", 0.0))
+    sign = 1 if subject.value == scene.question.target else -1
+    logit = spec.leniency + sign * spec.discernment
+    logit += spec.self_leniency * (subject.agent == scene.agent)
+    right = 0.5 * (1 + math.tanh((logit + spec.judgement_noise * rng.gauss()) / 2))
+    return Judged(right > 0.5, right)
+
+
 def _scores(
     candidates: Sequence[str], scene: Scene, probabilities: Weights, value: str
 ) -> tuple[float, ...]:
@@ -121,8 +151,17 @@ def _ask_for_truth(words: set[str]) -> bool:
     return bool(words & AFFIRMATIONS and words & DENIALS) and words <= AFFIRMATIONS | DENIALS
 
 
-def _tokens(text: str, value: str, log_p: float) -> tuple[Token, ...]:
-    """The text in three pieces, of which only the answer was in doubt."""
+def _tokens(text: str, value: str, log_p: float, judged: Judged | None) -> tuple[Token, ...]:
+    """The text in pieces, of which only the answer and the verdict, if any, were in doubt."""
     after = text[len(ANSWER_MARK) + len(value) :]
-    pieces = ((ANSWER_MARK, 0.0), (value, log_p), (after, 0.0))
-    return tuple(Token(text=piece, log_p=each) for piece, each in pieces)
+    pieces = [(ANSWER_MARK, 0.0), (value, log_p)]
+    if judged is not None:
+        before, word, after = after.partition(verdict_word(judged.accepts))
+        chance = judged.right if judged.accepts else 1 - judged.right
+        pieces += [(before, 0.0), (word, _log(chance))]
+    return tuple(Token(text=piece, log_p=each) for piece, each in (*pieces, (after, 0.0)))
+
+
+def _log(probability: float) -> float:
+    """The logarithm of a probability that is never zero."""
+    return math.log(max(LEAST_PROBABILITY, probability))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -67,6 +67,20 @@ class TransformersEngine:
             for job in jobs:
                 job.abandoned = True
                 self._unserved.discard(job)
+
+    async def sleep(self) -> None:
+        """Move the weights to the machine's memory; on a CPU they are there already."""
+        assert self._runner is not None, "sleep before start"
+        await self._move(self._runner.sleep)
+
+    async def wake(self) -> None:
+        """Move the weights back to the device."""
+        assert self._runner is not None, "wake before start"
+        await self._move(self._runner.wake)
+
+    async def _move(self, move: Callable[[], None]) -> None:
+        with boundary(EngineError, self._place):
+            await asyncio.get_running_loop().run_in_executor(self._thread, move)
 
     async def close(self) -> None:
         """Free the model. A batch that is running ends first; what waits after it fails."""

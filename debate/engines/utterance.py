@@ -17,10 +17,15 @@ def utterance(value: str, *, verdict: bool | None = None, confidence: float | No
     """
     lines = [ANSWER_MARK + value]
     if verdict is not None:
-        lines.append(f"Verdict: {'correct' if verdict else 'incorrect'}")
+        lines.append(f"Verdict: {verdict_word(verdict)}")
     if confidence is not None:
         lines.append(f"Confidence: {round(100 * confidence)}%")
     return "\n".join(lines)
+
+
+def verdict_word(accepts: bool) -> str:
+    """The word of a verdict."""
+    return "correct" if accepts else "incorrect"
 
 
 def verdict_on_subject(scene: Scene, value: str) -> bool | None:

@@ -30,8 +30,9 @@ class VllmEngine:
     `if __name__ == "__main__"`, because those processes import it again.
     """
 
-    def __init__(self, spec: VllmModel) -> None:
+    def __init__(self, spec: VllmModel, *, sharing: int = 1) -> None:
         self.spec = spec
+        self._sharing = sharing
         self._place = f"vllm: {spec.weights}"
         self._llm: Any = None
         self._tokenizer: Any = None
@@ -76,6 +77,23 @@ class VllmEngine:
                 )
             yield completions
 
+    async def sleep(self) -> None:
+        """Keep the weights in the machine's memory and free the device, if there is one to free.
+
+        A CPU has none: there the engine pauses, and keeps its prefix cache.
+        """
+        with boundary(EngineError, self._place):
+            await self._llm.sleep(level=1 if self._frees_its_device else 0)
+
+    async def wake(self) -> None:
+        """Take the device again."""
+        with boundary(EngineError, self._place):
+            await self._llm.wake_up(tags=None if self._frees_its_device else ["scheduling"])
+
+    @property
+    def _frees_its_device(self) -> bool:
+        return bool(self._llm.vllm_config.model_config.enable_sleep_mode)
+
     async def close(self) -> None:
         """End the engine and every process that it started."""
         llm, self._llm = self._llm, None
@@ -92,7 +110,9 @@ class VllmEngine:
 
         prepare_environment()
         self._log = EngineLog()
-        self._llm = AsyncLLM.from_engine_args(engine_arguments(self.spec, self._log.config))
+        self._llm = AsyncLLM.from_engine_args(
+            engine_arguments(self.spec, self._log.config, sharing=self._sharing)
+        )
         self._tokenizer = self._llm.get_tokenizer()
         self._adapter = adapter(self.spec)
         self._processes = engine_processes(descendants(os.getpid()))

@@ -18,6 +18,9 @@ from debate.errors import EngineError, suggestion
 MEMORY_SHARE = 0.9
 """vLLM's own default share of a GPU's memory; a replica on a part of a GPU takes that part."""
 
+ASLEEP_SHARE = 0.03
+"""What a sleeping engine still holds of a GPU's memory: its contexts, kernels and graphs."""
+
 ADAPTER_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """The ranks that vLLM can make room for."""
 
@@ -54,8 +57,11 @@ HINTS = (
 ERROR_LINE = re.compile(r"^(?:[\w.]+\.)?\w*(?:Error|Exception)\b(?:: .*)?$")
 
 
-def engine_arguments(spec: VllmModel, log_config: Path) -> Any:
-    """`AsyncEngineArgs` of a spec. Raises EngineError where vLLM knows no such argument."""
+def engine_arguments(spec: VllmModel, log_config: Path, *, sharing: int = 1) -> Any:
+    """`AsyncEngineArgs` of a spec. Raises EngineError where vLLM knows no such argument.
+
+    `sharing` counts the engines that take turns on the device, this one included.
+    """
     from vllm.config.logging import LoggingConfig
     from vllm.engine.arg_utils import AsyncEngineArgs
 
@@ -65,11 +71,21 @@ def engine_arguments(spec: VllmModel, log_config: Path) -> Any:
             hint = suggestion(name, known)
             raise EngineError(f'engine_kwargs: vLLM has no argument "{name}"; {hint}')
     logging = LoggingConfig(pylogging_config_file=str(log_config))
-    return AsyncEngineArgs(**({"logging_config": logging} | arguments(spec)))
+    chosen = arguments(spec, sharing=sharing if can_sleep() else 1)
+    return AsyncEngineArgs(**({"logging_config": logging} | chosen))
 
 
-def arguments(spec: VllmModel) -> dict[str, Any]:
+def can_sleep() -> bool:
+    """Whether vLLM can free this machine's device and keep the engine: not where there is none."""
+    from vllm.platforms import current_platform
+
+    return bool(current_platform.is_sleep_mode_available())
+
+
+def arguments(spec: VllmModel, *, sharing: int = 1) -> dict[str, Any]:
     """What the spec means in vLLM's names; `engine_kwargs` come last and stay as they are.
+
+    An engine that shares its device leaves room for what the others hold in their sleep.
 
     >>> arguments(VllmModel(engine="vllm", model="m", gpus=2))["tensor_parallel_size"]
     2
@@ -89,6 +105,10 @@ def arguments(spec: VllmModel) -> dict[str, Any]:
         }
     elif 0 < spec.gpus < 1:
         chosen["gpu_memory_utilization"] = MEMORY_SHARE * spec.gpus
+    if sharing > 1:
+        whole = chosen.get("gpu_memory_utilization", MEMORY_SHARE)
+        chosen["gpu_memory_utilization"] = whole - ASLEEP_SHARE * (sharing - 1)
+        chosen["enable_sleep_mode"] = True
     if spec.adapter is not None:
         chosen |= {"enable_lora": True, "max_lora_rank": adapter_rank(Path(spec.adapter))}
     return chosen | spec.engine_kwargs

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from debate.config.run import RunSpec
-from debate.errors import DebateError
+from debate.engines.counters import ModelCounters
 from debate.log import CallCache, Problem, RunLog
-from debate.orchestrator.calls import Calls
-from debate.orchestrator.question import debate_question
-from debate.types import DebateKey, Question
+from debate.types import DebateKey
+from debate.wiring.announce import announce
+from debate.wiring.debating import debate_all
+from debate.wiring.identity import canonical
 from debate.wiring.models import Models
 from debate.wiring.plan import Plan
 from debate.wiring.progress import Tally, shown
+from debate.wiring.shares import Gathered, debate_shares
+from debate.wiring.utilisation import Observer, by_replica, watched
 
 MIN_DEBATES, MAX_DEBATES = 16, 4096
 NOT_IDENTITY = (
@@ -27,6 +29,7 @@ NOT_IDENTITY = (
     "cluster",
     "max_debates",
     "description",
+    "hypotheses",
     "log.cache",
     "agents.*.description",
     "agents.*.card",
@@ -59,11 +62,17 @@ async def execute(plan: Plan, directory: Path, *, console: Console, quiet: bool 
         seeds=plan.spec.seeds,
         agents=[agent.id for agent in plan.agents],
         identity_ignores=NOT_IDENTITY,
+        canonical=canonical,
     )
     with log:
+        if not quiet:
+            announce(plan, log, console)
         cache = CallCache(Path(plan.spec.log.cache)) if plan.spec.log.cache else None
         try:
-            return await _debate_all(plan, log, cache, console, quiet=quiet)
+            outcome = await _debate_all(plan, log, cache, console, quiet=quiet)
+            if plan.is_pilot:
+                log.close("interrupted")
+            return outcome
         finally:
             if cache:
                 cache.close()
@@ -73,63 +82,92 @@ async def _debate_all(
     plan: Plan, log: RunLog, cache: CallCache | None, console: Console, *, quiet: bool
 ) -> Outcome:
     specs = {name: plan.spec.models[name] for name in plan.models}
-    tally = Tally(models=specs, num_debates=plan.num_debates)
-    stale: list[str] = []
+    gathered = Gathered(tally=Tally(models=specs, num_debates=len(plan.work) * len(plan.cells)))
+    complete = is_complete(plan, log)
+    in_shares = plan.spec.cluster.orchestrators > 1 and not complete
+    if in_shares:
+        specs = {name: spec for name, spec in specs.items() if spec.host == "actor"}
     async with Models(specs, plan.spec.cluster, run=plan.spec.name) as models:
-        if not is_complete(plan, log):
+        if not complete:
             await models.start()
-        work = _work(plan)
+        at_once = debates_at_once(plan, taking_turns=takes_turns(models.counters()))
+        async with _followed(plan, log, models, gathered, console, quiet=quiet):
+            if in_shares:
+                await debate_shares(plan, log.directory, models, gathered, at_once=at_once)
+            else:
+                await debate_all(
+                    plan.work,
+                    plan.cells,
+                    at_once=at_once,
+                    clients=models,
+                    log=log,
+                    watcher=gathered.tally,
+                    cache=cache,
+                    stale=gathered.lost_stale,
+                )
+    return Outcome(
+        directory=log.directory,
+        tally=gathered.tally,
+        problems=log.problems,
+        stale=tuple(gathered.stale),
+    )
 
-        async def worker() -> None:
-            for question, seed in work:
-                calls = Calls(clients=models, log=log, watcher=tally, cache=cache, stale=stale)
-                await debate_question(question, plan.cells, calls, seed=seed)
 
-        async with shown(tally, models.counters, console, quiet=quiet):
-            await all_or_first_error([worker() for _ in range(debates_at_once(plan))])
-    return Outcome(directory=log.directory, tally=tally, problems=log.problems, stale=tuple(stale))
+@asynccontextmanager
+async def _followed(
+    plan: Plan, log: RunLog, models: Models, gathered: Gathered, console: Console, *, quiet: bool
+) -> AsyncIterator[None]:
+    """Show, and write down, what happens in the body."""
+
+    def counters() -> list[ModelCounters]:
+        return by_replica([*models.counters(), *gathered.counters()])
+
+    async with (
+        watched(log.directory, counters, exporters(plan)),
+        shown(gathered.tally, counters, console, quiet=quiet),
+    ):
+        yield
 
 
-def _work(plan: Plan) -> Iterator[tuple[Question, int]]:
-    """What the workers take from, one after another; only they are in memory at once."""
-    return ((question, seed) for seed in plan.spec.seeds for question in plan.questions)
+def exporters(plan: Plan) -> Sequence[Observer]:
+    """Who is told of utilisation beside the log: Ray's metrics, where Ray takes part."""
+    hosts = {plan.spec.models[name].host for name in plan.models}
+    if "actor" not in hosts and plan.spec.cluster.orchestrators == 1:
+        return ()
+    from debate.cluster.metrics import Metrics
+
+    return (Metrics(plan.spec.name),)
 
 
 def is_complete(plan: Plan, log: RunLog) -> bool:
     """Whether the log has the final verdict of every debate, so that no model need start."""
     keys = (
         DebateKey(cell=cell.name, question=question.id, seed=seed)
-        for question, seed in _work(plan)
+        for question, seed in plan.work
         for cell in plan.cells
     )
     return all(any(verdict.final for verdict in log.verdicts(key)) for key in keys)
 
 
-def debates_at_once(plan: Plan) -> int:
-    """Questions under way at once: twice what fills every engine, so that no batch runs dry."""
-    most = len(plan.questions) * len(plan.spec.seeds)
+def takes_turns(models: Sequence[ModelCounters]) -> bool:
+    """Whether some model waits asleep for its turn on a device."""
+    return any(row.state == "asleep" for model in models for row in model.replicas)
+
+
+def debates_at_once(plan: Plan, *, taking_turns: bool = False) -> int:
+    """Questions under way at once: twice what fills every engine, so that no batch runs dry.
+
+    Where models take turns, as many as there may be: every swap serves all that wait.
+    """
+    most = len(plan.work)
     if plan.spec.max_debates:
         return min(plan.spec.max_debates, most)
+    if taking_turns:
+        return min(most, MAX_DEBATES)
     models = [plan.spec.models[name] for name in plan.models]
     room = sum(model.max_in_flight * model.replicas for model in models)
     seats = sum(len(cell.agents) for cell in plan.cells)
     return min(most, max(MIN_DEBATES, min(MAX_DEBATES, math.ceil(2 * room / seats))))
-
-
-async def all_or_first_error(work: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Everything, or the first error alone, after all else has been stopped."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            for each in work:
-                group.create_task(each)
-    except* DebateError as errors:
-        raise _first(errors) from None
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def run_directory(spec: RunSpec, out: Path | str | None = None) -> Path:

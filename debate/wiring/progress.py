@@ -23,6 +23,20 @@ LIVE_EVERY_S = 0.5
 PLAIN_EVERY_S = 10.0
 
 
+COUNTED = (
+    "debates",
+    "turns",
+    "replayed",
+    "shared",
+    "failures",
+    "abstentions",
+    "ties",
+    "prompt_tokens",
+    "generated_tokens",
+    "cost",
+)
+
+
 @dataclass(kw_only=True)
 class Tally:
     """What has happened so far. Turns found in the log count as replayed, not as made."""
@@ -44,6 +58,15 @@ class Tally:
 
     def __post_init__(self) -> None:
         self.has_prices = any(spec.price for spec in self.models.values())
+
+    def counts(self) -> dict[str, float]:
+        """Everything counted, by name."""
+        return {name: getattr(self, name) for name in COUNTED}
+
+    def add(self, counts: Mapping[str, float]) -> None:
+        """Count what others have counted."""
+        for name, count in counts.items():
+            setattr(self, name, getattr(self, name) + count)
 
     def on_turn(self, turn: Turn, *, replayed: bool) -> None:
         """Count one turn."""
@@ -139,9 +162,12 @@ async def _live(tally: Tally, counters: Counters, console: Console) -> None:
 
 def _models(counters: Counters) -> Table:
     """What each model is doing."""
-    table = Table("model", "queued", "in flight", "done", "failed", "restarts", box=None)
+    columns = ("model", "state", "queued", "in flight", "done", "failed", "restarts", "swaps")
+    table = Table(*columns, box=None)
     for model in counters():
         for row in model.replicas:
-            counts = (row.queued, row.in_flight, row.done, row.failed, row.restarts)
-            table.add_row(model.model, *(f"{count:,}" for count in counts))
+            counts = (
+                row.queued, row.in_flight, row.done, row.failed, row.restarts, row.swaps
+            )  # fmt: skip
+            table.add_row(model.model, row.state, *(f"{count:,}" for count in counts))
     return table

@@ -205,6 +205,18 @@ async def test_a_prompt_that_is_too_long_fails_alone(team: Team) -> None:
         assert short.failure is None
 
 
+async def test_an_engine_that_slept_answers_as_before(team: Team) -> None:
+    asked = [ask(number, f"{number}+4=? ") for number in range(4)]
+    before = (await answers({"a": team["a"]}, asked))["a"]
+    replica = team["a"].lanes[0].replica
+    for _ in range(2):
+        await replica.sleep()
+        await replica.wake()
+    after = (await answers({"a": team["a"]}, asked))["a"]
+    assert [each.failure for each in after] == [None] * 4
+    assert [each.text for each in after] == [each.text for each in before]
+
+
 async def test_a_killed_actor_leaves_no_engine_behind(team: Team) -> None:
     processes = engines_of(team["b"])
     watched = [os.pidfd_open(pid) for pid in processes]

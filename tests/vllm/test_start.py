@@ -33,6 +33,15 @@ def test_a_part_of_a_gpu_takes_that_part_of_its_memory() -> None:
     assert "gpu_memory_utilization" not in arguments(spec(gpus=1))
 
 
+def test_engines_that_take_turns_leave_room_for_those_asleep() -> None:
+    chosen = arguments(spec(), sharing=3)
+    assert chosen["enable_sleep_mode"] is True
+    assert chosen["gpu_memory_utilization"] == pytest.approx(0.9 - 2 * 0.03)
+    own = arguments(spec(engine_kwargs={"gpu_memory_utilization": 0.5}), sharing=3)
+    assert own["gpu_memory_utilization"] == 0.5
+    assert "enable_sleep_mode" not in arguments(spec())
+
+
 def test_an_adapter_gets_the_least_room_that_holds_it(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 24}))
     assert arguments(spec(adapter=str(tmp_path)))["max_lora_rank"] == 32

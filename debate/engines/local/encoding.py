@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from debate.engines.base import Request
+from debate.engines.local.control import Controls, controls
 from debate.errors import EngineError
 
 Ids = tuple[int, ...]
@@ -23,23 +24,34 @@ class Prompt:
 
 def encode(tokenizer: Any, requests: Sequence[Request]) -> list[Prompt]:
     """Encode many requests at once; the tokenizer adds nothing to what the template says."""
+    tokens = controls(tokenizer)
     texts = prompt_texts(tokenizer, requests)
     encoded = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    for text, ids in zip(texts, encoded, strict=True):
+        tokens.refuse_others(text, ids)
     return [
         Prompt(
             request=request,
             ids=tuple(ids),
-            candidates=_candidates(tokenizer, text, tuple(ids), request.candidates),
+            candidates=_candidates(tokenizer, text, tuple(ids), _plain(tokens, request)),
         )
         for request, text, ids in zip(requests, texts, encoded, strict=True)
     ]
 
 
 def prompt_texts(tokenizer: Any, requests: Sequence[Request]) -> list[str]:
-    """The text before what the model is to write: the chat, its cue, the reply's beginning."""
-    chats = [[{"role": m.role, "content": m.content} for m in r.messages] for r in requests]
+    """The text before what the model is to write: the chat, its cue, the reply's beginning.
+
+    The tokenizer's control tokens come from the chat template alone, never from a message.
+    """
+    plain = controls(tokenizer).plain
+    chats = [[{"role": m.role, "content": plain(m.content)} for m in r.messages] for r in requests]
     rendered = tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=True)
-    return [text + request.prefill for text, request in zip(rendered, requests, strict=True)]
+    return [text + plain(request.prefill) for text, request in zip(rendered, requests, strict=True)]
+
+
+def _plain(tokens: Controls, request: Request) -> list[str]:
+    return [tokens.plain(candidate) for candidate in request.candidates]
 
 
 def _candidates(

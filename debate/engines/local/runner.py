@@ -34,13 +34,31 @@ class Runner:
         self._place = f"transformers: {spec.weights}"
         self._send = send
 
+    def sleep(self) -> None:
+        """Move the weights off a GPU."""
+        if self._is_on_gpu:
+            self.weights.model.to("cpu")
+            self._empty_cache()
+
+    def wake(self) -> None:
+        """Move the weights back to where they work."""
+        if self._is_on_gpu:
+            self.weights.model.to(self.weights.device)
+
     def free(self) -> None:
         """Let go of the model and of what the device keeps for it."""
-        is_cuda = self.weights.device.type == "cuda"
+        is_on_gpu = self._is_on_gpu
         del self.weights
-        if is_cuda:
-            gc.collect()
-            torch.cuda.empty_cache()
+        if is_on_gpu:
+            self._empty_cache()
+
+    @property
+    def _is_on_gpu(self) -> bool:
+        return self.weights.device.type == "cuda"
+
+    def _empty_cache(self) -> None:
+        gc.collect()
+        torch.cuda.empty_cache()
 
     def encode(self, jobs: Sequence[Job]) -> None:
         """Set the prompts of jobs; those that cannot be encoded fail, each on its own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,9 @@ import torch
 
 from debate.config.models import TransformersModel
 from debate.errors import EngineError, boundary
+
+_LOADING = threading.Lock()
+"""Held while a model is loaded: transformers imports and builds models through global state."""
 
 EXACT_BELOW = 50_000_000
 """Parameters up to which a CPU batch is filled up to `EXACT_ROWS`."""
@@ -50,7 +54,7 @@ def load(spec: TransformersModel) -> Weights:
             f"the folder {spec.weights} holds no model: there is no config.json in it",
             boundary=place,
         )
-    with boundary(EngineError, place):
+    with _LOADING, boundary(EngineError, place):
         tokenizer = _load_tokenizer(spec, local=is_folder)
         model = _load_model(spec, local=is_folder)
         return _weights(model, tokenizer)

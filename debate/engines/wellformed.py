@@ -1,0 +1,110 @@
+"""Whether what an engine gave is a completion of what it was asked; the last look before use."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from debate.engines.base import Completion, Request, Token
+from debate.engines.outcomes import failed
+from debate.types import Failure, Usage
+
+_COUNTS = ("prompt_tokens", "cached_tokens", "generated_tokens")
+_TIMES = ("queued_s", "running_s")
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+def checked(completion: Completion, request: Request, place: str) -> Completion:
+    """The completion, or a failure at `place` that says what is wrong with it.
+
+    >>> from debate.engines.base import Completion, Request, Token
+    >>> spoilt = Completion(id="1", text="4", tokens=(Token(text="4", log_p=float("nan")),))
+    >>> checked(spoilt, Request(id="1", messages=()), "adder").failure.message
+    'the engine gave a log-probability that is no number: nan'
+    """
+    if isinstance(completion.failure, Failure):
+        return Completion(id=request.id, failure=completion.failure)
+    fault = _fault(completion, request)
+    if fault is not None:
+        return failed(request, place, f"the engine gave {fault}")
+    return completion if _is_text(completion.text) else _mended(completion)
+
+
+def _fault(completion: Completion, request: Request) -> str | None:
+    """What is wrong with a completion; None where nothing is."""
+    if completion.failure is not None:
+        return f"a failure that is none: {type(completion.failure).__name__}"
+    return _usage_fault(completion.usage) or (
+        _score_fault(completion.candidate_log_p, len(request.candidates))
+        if request.candidates
+        else _text_fault(completion)
+    )
+
+
+def _text_fault(completion: Completion) -> str | None:
+    """A reply must be a text. None at all, and no reason why it ended, is no reply.
+
+    A model that ends at once, by its own decision or a limit, has said nothing; that is a reply.
+    """
+    text, tokens = completion.text, completion.tokens
+    if not isinstance(text, str):
+        return f"{type(text).__name__} in place of a text"
+    if not text and not tokens and completion.finish_reason is None:
+        return "an empty reply without a reason"
+    if not isinstance(tokens, Sequence | None) or not all(map(_is_token, tokens or ())):
+        return "tokens that are none"
+    return _log_p_fault([token.log_p for token in tokens or ()])
+
+
+def _score_fault(scores: Any, num_candidates: int) -> str | None:
+    if scores is None:
+        return "no candidate scores"
+    if not isinstance(scores, Sequence) or len(scores) != num_candidates:
+        return f"scores that are not one for each of {num_candidates} candidates"
+    return _log_p_fault(scores)
+
+
+def _log_p_fault(log_p: Sequence[Any]) -> str | None:
+    """A log-probability is a number below infinity; minus infinity is an impossible event."""
+    for each in log_p:
+        if not _is_number(each) or math.isnan(each) or each == math.inf:
+            return f"a log-probability that is no number: {each}"
+    return None
+
+
+def _usage_fault(usage: Any) -> str | None:
+    if not isinstance(usage, Usage):
+        return f"{type(usage).__name__} in place of a usage"
+    for name in _COUNTS:
+        count = getattr(usage, name)
+        if count is not None and (type(count) is not int or count < 0):
+            return f"{name} that is no count: {count!r}"
+    for name in _TIMES:
+        time = getattr(usage, name)
+        if time is not None and not (_is_number(time) and math.isfinite(time)):
+            return f"{name} that is no time: {time!r}"
+    return None
+
+
+def _is_text(text: str) -> bool:
+    """Whether every character is one: half of a surrogate pair is not, and no file can hold it."""
+    return text.isascii() or not _HALVES.search(text)
+
+
+def _mended(completion: Completion) -> Completion:
+    """The completion with a replacement character for each half of a pair."""
+    tokens = completion.tokens
+    if tokens is not None:
+        tokens = tuple(replace(token, text=_HALVES.sub("\ufffd", token.text)) for token in tokens)
+    return replace(completion, text=_HALVES.sub("\ufffd", completion.text), tokens=tokens)
+
+
+def _is_token(value: Any) -> bool:
+    return isinstance(value, Token) and isinstance(value.text, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

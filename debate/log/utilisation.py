@@ -1,0 +1,122 @@
+"""What each replica of a model did over a run's time: `utilisation.jsonl` of its directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import msgspec
+import polars as pl
+
+from debate.log.disk import on_disk, write_all
+from debate.log.lines import read_values
+
+UTILISATION = "utilisation.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """One replica in the `interval_s` seconds before `at` (seconds since the epoch).
+
+    `busy`, `idle`, `asleep` and `swapping` are shares of the interval and sum to 1: with a request
+    in flight, ready without one, without its device, and on the way there or back. `queued` and
+    `in_flight` are requests at the end of the interval, all other counts those of the interval;
+    `queued_s` and `running_s` are summed over the requests that ended in it.
+    """
+
+    at: float
+    interval_s: float
+    model: str
+    replica: int
+    host: str | None = None
+    gpus: tuple[str, ...] = ()
+    state: str
+    busy: float
+    idle: float
+    asleep: float
+    swapping: float
+    queued: int
+    in_flight: int
+    done: int
+    failed: int
+    restarts: int
+    swaps: int
+    prompt_tokens: int
+    cached_tokens: int
+    generated_tokens: int
+    queued_s: float
+    running_s: float
+
+
+SCHEMA: dict[str, Any] = {
+    "at": pl.Float64,
+    "interval_s": pl.Float64,
+    "model": pl.String,
+    "replica": pl.Int64,
+    "host": pl.String,
+    "gpus": pl.List(pl.String),
+    "state": pl.String,
+    **dict.fromkeys(("busy", "idle", "asleep", "swapping"), pl.Float64),
+    **dict.fromkeys(("queued", "in_flight", "done", "failed", "restarts", "swaps"), pl.Int64),
+    **dict.fromkeys(("prompt_tokens", "cached_tokens", "generated_tokens"), pl.Int64),
+    **dict.fromkeys(("queued_s", "running_s"), pl.Float64),
+}
+
+
+class UtilisationLog:
+    """Appends samples; what a crash tears off is only the last of them."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / UTILISATION
+        self._file: BinaryIO | None = None
+
+    def append(self, samples: Sequence[Sample]) -> None:
+        """Write samples; without any, not even the file. Raises LogError where the disk refuses."""
+        if not samples:
+            return
+        with on_disk(self._path, "append"):
+            self._file = self._file or self._open()
+            lines = b"".join(msgspec.json.encode(sample) + b"\n" for sample in samples)
+            write_all(self._file.fileno(), lines)
+
+    def _open(self) -> BinaryIO:
+        is_torn = self._path.exists() and not ends_whole(self._path)
+        file = self._path.open("ab", buffering=0)
+        write_all(file.fileno(), b"\n" if is_torn else b"")
+        return file
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def read_utilisation(directory: Path | str) -> pl.DataFrame:
+    """One row a sample, under the field names of `Sample`, in order of time; none if none were
+    taken. A line that a crash has torn is passed over."""
+    path = Path(directory) / UTILISATION
+    samples = read_values(path, Sample) if path.exists() else ()
+    rows = [msgspec.to_builtins(sample) for sample in samples]
+    return pl.DataFrame(rows, schema=SCHEMA).sort("at", maintain_order=True)
+
+
+def ends_whole(path: Path) -> bool:
+    """Whether the last line has its end; true of an empty file."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        return size == 0 or os.pread(file.fileno(), 1, size - 1) == b"\n"
