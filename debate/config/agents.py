@@ -10,7 +10,8 @@ from debate.config.base import Spec
 from debate.config.models import ModelSpec, Probability
 from debate.types import Role
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=64)]
+Name = Annotated[str, Field(pattern=r"^[.]*[A-Za-z0-9_-][A-Za-z0-9_.-]*$", max_length=64)]
+"""Letters, digits, `_`, `.` and `-`, but not only points: names become folders."""
 
 
 class SamplingSpec(Spec):
@@ -45,6 +46,8 @@ class SeatFields(Spec):
     """How readily it is asked to agree with others, 0 to 1; unset, it is not mentioned."""
     sampling: SamplingSpec = SamplingSpec()
     """How its replies are sampled."""
+    confederate: bool = False
+    """Part of the treatment, not of the team: it is heard, but has no vote and is not probed."""
     description: str = ""
     """For people."""
     card: dict[str, Any] = {}
@@ -60,7 +63,7 @@ class AgentSpec(SeatFields):
     """The name of an entry of `models`."""
     group: Name | None = None
     """A further name by which topologies can address the seat."""
-    count: PositiveInt = 1
+    count: Annotated[int, Field(ge=1, le=1000)] = 1
     """How many seats to make; above one they are called id-1, id-2, …"""
 
 

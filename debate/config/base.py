@@ -15,4 +15,5 @@ class Spec(BaseModel):
         use_attribute_docstrings=True,
         arbitrary_types_allowed=False,
         protected_namespaces=(),
+        allow_inf_nan=False,
     )

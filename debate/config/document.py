@@ -18,6 +18,9 @@ KeyPath = tuple[Key, ...]
 MAX_BYTES = 1_000_000
 MAX_NODES = 100_000
 MAX_DEPTH = 64
+LARGEST = 2**63
+
+_ODD = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,37 @@ def _with(value: Any, path: KeyPath, new: Any) -> Any:
     return {**below, key: _with(below.get(key), rest, new)}
 
 
+_PLAIN = {
+    yaml.MappingNode: {"map"},
+    yaml.SequenceNode: {"seq"},
+    yaml.ScalarNode: {"null", "bool", "int", "float", "str"},
+}
+"""The types of YAML that are plain data, by the kind of node that they are written as."""
+
+
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads `1e-5` as the number that YAML 1.2 and every reader take it for."""
+    """SafeLoader that reads `1e-5` as the number that YAML 1.2 and every reader take it for.
+
+    Dates stay texts, and what is nested too deeply is refused before it is read to its end.
+    """
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """A node and all below it."""
+        if self._depth > MAX_DEPTH:
+            raise RecursionError
+        self._depth += 1
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 _Loader.add_implicit_resolver(
@@ -110,6 +142,10 @@ def parse_document(text: str, *, source: str, folder: Path) -> Document:
         raise ConfigError(f"{source}: nested deeper than {MAX_DEPTH} levels") from None
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
 class _Builder:
     """Builds one document from YAML nodes, counting what aliases expand to."""
 
@@ -133,13 +169,30 @@ class _Builder:
         if len(path) > MAX_DEPTH:
             raise ConfigError(f"{place}: nested deeper than {MAX_DEPTH} levels")
         self._places[path] = place
-        if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
+        prefix, _, kind = node.tag.rpartition(":")
+        if prefix != "tag:yaml.org,2002" or kind not in _PLAIN[type(node)]:
             raise ConfigError(f"{place}: not valid YAML here: the tag {node.tag} is not plain data")
         if isinstance(node, yaml.MappingNode):
             return {key: self._build(value, (*path, key)) for key, value in self._items(node)}
         if isinstance(node, yaml.SequenceNode):
             return [self._build(item, (*path, i)) for i, item in enumerate(node.value)]
-        return self._loader.construct_object(node)
+        assert isinstance(node, yaml.ScalarNode)
+        return self._scalar(node, place)
+
+    def _scalar(self, node: yaml.ScalarNode, place: Place) -> Any:
+        """A scalar's value. Texts are whole characters, none of which is a control character."""
+        try:
+            value = self._loader.construct_object(node)
+        except (ValueError, LookupError) as cause:
+            raise ConfigError(f"{place}: not valid YAML: {_cut(str(cause))}") from None
+        if isinstance(value, int) and abs(value) >= LARGEST:
+            raise ConfigError(f"{place}: a number of more than 64 bits")
+        if isinstance(value, str) and (odd := _ODD.search(value)):
+            raise ConfigError(
+                f"{place}: the text {_cut(value)!r} holds U+{ord(odd[0]):04X}, which is no "
+                "character of any text"
+            )
+        return value
 
     def _items(self, node: yaml.MappingNode) -> Iterator[tuple[Key, yaml.Node]]:
         seen: dict[Key, int] = {}
@@ -147,7 +200,7 @@ class _Builder:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag.endswith(":merge"):
                 raise ConfigError(f"{self._source}:{line}: keys must be plain words")
-            key = self._loader.construct_object(key_node)
+            key = self._scalar(key_node, Place(self._source, line))
             if isinstance(key, bool) or not isinstance(key, (str, int)):
                 key = str(key_node.value)
             if key in seen:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from debate.config.document import Document, KeyPath, Place, parse_document
+from debate.config.secrets import redacted
 from debate.errors import ConfigError, suggestion
 
 
@@ -18,7 +19,7 @@ def override(document: Document, assignments: Iterable[str]) -> Document:
 
 def _assign(document: Document, assignment: str) -> Document:
     dotted, equals, text = assignment.partition("=")
-    place = Place(f"override {assignment!r}")
+    place = Place(f"override {_shown(dotted, equals, text)!r}")
     if not equals or not dotted.strip():
         raise ConfigError(f"{place}: write it as path=value, as in rounds=4")
     path: KeyPath = ()
@@ -27,6 +28,11 @@ def _assign(document: Document, assignment: str) -> Document:
     branch = parse_document(text, source=str(place), folder=document.folder)
     places = dict.fromkeys(branch.places, place)
     return document.graft(path, Document(branch.value, places, document.folder))
+
+
+def _shown(dotted: str, equals: str, text: str) -> str:
+    """The assignment as errors quote it: a key's value is not."""
+    return f"{dotted}{equals}{redacted(text, dotted.strip().rpartition('.')[2])}"
 
 
 def _step(document: Document, path: KeyPath, word: str, place: Place) -> tuple[Document, KeyPath]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from debate.config.document import Document, KeyPath
+from debate.config.secrets import redacted
 from debate.errors import ConfigError, suggestion
 
 M = TypeVar("M", bound=BaseModel)
@@ -64,7 +65,8 @@ def _holds(value: Any, key: int | str) -> bool:
 
 def _say(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
     name = ".".join(map(str, path)) or "the file"
-    kind, context, given = detail["type"], detail.get("ctx", {}), detail["input"]
+    kind, context = detail["type"], detail.get("ctx", {})
+    given = redacted(detail["input"], str(path[-1]) if path else "")
     if kind == "extra_forbidden":
         return f'"{name}" is not a field here; {suggestion(path[-1], _fields(detail, model))}'
     if kind == "missing":
@@ -74,7 +76,7 @@ def _say(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
         return f"{name} is {_short(given)}; {suggestion(given, _quoted(context['expected']))}"
     if kind == "union_tag_invalid":
         hint = suggestion(context["tag"], _quoted(context["expected_tags"]))
-        return f"{name}.{_bare(context)} is {_short(context['tag'])}; {hint}"
+        return f"{name}.{_bare(context)} is {_short(redacted(context['tag']))}; {hint}"
     if kind == "union_tag_not_found":
         return f'{name} needs the field "{_bare(context)}"'
     if kind == "value_error":

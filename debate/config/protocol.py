@@ -21,15 +21,30 @@ class ViewSpec(Spec):
     """Show the answers of others without their reasoning."""
     max_critics: PositiveInt | None = None
     """At most this many critics a round, drawn by seed."""
+    noise: bool = False
+    """Show, in place of all that an author hears, random text of the same length and form."""
     max_tokens: PositiveInt | None = None
     """A budget for the prompt, in tokens as the prompt set estimates them."""
+
+
+class JudgingSpec(Spec):
+    """What a critic is told when it judges an answer in private, under `cross_critique`."""
+
+    labels: Literal["honest", "swapped"] = "honest"
+    """Whether named authors are the real ones, or one's own answer passes for another's and every
+    other one for one's own."""
+    alternatives: Literal["own", "others", "padding"] | None = None
+    """Candidate answers shown beside the one that is judged: fresh samples of the critic, other
+    agents' openings, or as many lines of noise (the length control); unset, it stands alone."""
+    k: Annotated[int, Field(ge=1, le=16, strict=True)] = 3
+    """How many alternatives."""
 
 
 class ProtocolSpec(Spec):
     """How a debate runs. A bare name stands for `{name: NAME}`."""
 
     name: str = "exchange"
-    """`exchange`, `critique`, or `module.function` of your own."""
+    """`exchange`, `critique`, `cross_critique`, or `module.function` of your own."""
     speaking: Literal["simultaneous", "sequential"] = "simultaneous"
     """Whether round t hears only round t−1, or also those who spoke earlier in round t."""
     anonymous: bool = True
@@ -38,10 +53,15 @@ class ProtocolSpec(Spec):
     """Ask for a stated confidence and show it to those who hear the turn."""
     stop: Literal["never", "consensus", "no_change"] = "never"
     """End early when all answers agree, or when a round changed none."""
+    quorum: PositiveInt | None = None
+    """Go on once so many critics of an author have spoken; those that come later are not heard, and
+    are recorded as late."""
     debate_if: str | None = None
     """Debate only on `disagreement` or `confidence < X` at the opening (joined by `or`)."""
     view: ViewSpec = ViewSpec()
     """How much an agent is shown."""
+    judging: JudgingSpec = JudgingSpec()
+    """What critics are told under `cross_critique`."""
 
     @model_validator(mode="before")
     @classmethod

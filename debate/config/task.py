@@ -115,7 +115,7 @@ class GeneratorTask(TaskBase):
 
     generator: Literal["arithmetic"]
     """What generates them."""
-    n: PositiveInt
+    n: Annotated[int, Field(ge=1, le=10_000_000)]
     """How many."""
     families: tuple[str, ...] | dict[str, PositiveFloat] | None = None
     """Families of questions, with relative shares if it is a mapping; by default all of them."""

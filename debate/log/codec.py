@@ -42,12 +42,24 @@ def encode(value: Turn | Verdict | Question) -> bytes:
 def decode(line: bytes, kind: type[T]) -> T:
     """The value of type `kind` (a dataclass or a msgspec Struct) that a line holds.
 
-    Fields unknown to `kind` are ignored, absent ones take their default. Raises CorruptLine.
+    Fields unknown to `kind` are ignored, absent ones take their default. Raises CorruptLine; also
+    for bytes that no line is written with, wherever they stand: a name that they spoil would else
+    pass for an unknown field.
     """
+    if b"\0" in line or not _is_utf8(line):
+        raise CorruptLine("bytes that are no text")
     try:
         return _decoder(kind).decode(line)
     except (ValueError, RecursionError) as refusal:
         return _decode_patiently(line, kind, refusal)
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:

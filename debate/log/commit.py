@@ -58,10 +58,11 @@ class Committer:
                 raise _again(self._error)
             if self._closing:
                 raise LogError("the log is closed", boundary="log")
+            if not self._group.waiters:
+                self._changed.notify()
             self._group.lines[file].append(line)
             self._group.waiters.append((waiter, self._ends[file]))
             self._ends[file] += len(line)
-            self._changed.notify()
         return await waiter
 
     def close(self) -> None:

@@ -50,11 +50,12 @@ def write_all(descriptor: int, content: bytes | bytearray) -> None:
 
 def append_durably(path: Path, content: bytes) -> None:
     """Append to a file, made with its folder where absent, and wait for the disk."""
-    path.parent.mkdir(exist_ok=True)
-    with on_disk(path, "append"), path.open("ab", buffering=0) as file:
-        write_all(file.fileno(), content)
-        os.fsync(file.fileno())
-    sync_folder(path.parent)
+    with on_disk(path, "append"):
+        path.parent.mkdir(exist_ok=True)
+        with path.open("ab", buffering=0) as file:
+            write_all(file.fileno(), content)
+            os.fsync(file.fileno())
+        sync_folder(path.parent)
 
 
 @contextmanager

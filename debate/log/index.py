@@ -72,6 +72,7 @@ class Index:
 
     def __init__(self, files: Iterable[Path]) -> None:
         self.files = list(files)
+        self._positions = {path: number for number, path in enumerate(self.files)}
         self.damaged: list[DamagedLine] = []
         self._newest: dict[int, int] = {}
         self._older = array("q")
@@ -85,9 +86,10 @@ class Index:
 
     def position(self, path: Path) -> int:
         """The file's position in `files`, behind the others where it is new."""
-        if path not in self.files:
+        if path not in self._positions:
+            self._positions[path] = len(self.files)
             self.files.append(path)
-        return self.files.index(path)
+        return self._positions[path]
 
     def add(self, debate: Hashable, parts: Hashable, location: Location) -> None:
         """Note a line behind all others of its debate."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 FORMAT_VERSION = 1
 TURNS, VERDICTS = "turns", "verdicts"
-SUPERSEDED, QUARANTINE = "superseded", "quarantine"
+SUPERSEDED, QUARANTINE, STRAYS = "superseded", "quarantine", "strays"
 MANIFEST, QUESTIONS, LOCK = "manifest.json", "questions.jsonl", "lock"
 FIRST_SHARD = "0"
 

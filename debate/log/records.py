@@ -10,7 +10,7 @@ from typing import TypeVar
 from debate.errors import LogError
 from debate.log.codec import CorruptLine, decode
 from debate.log.disk import on_disk
-from debate.log.index import Index, Key, Location
+from debate.log.index import Index, K, Key, Location
 from debate.log.layout import Problem, place
 from debate.types import DebateKey, Turn, Verdict
 
@@ -44,6 +44,13 @@ class Records:
             value = self.at(location, kind)
             if value and value.debate == debate:
                 yield value
+
+    def keys_of(self, debate: DebateKey, kind: type[K]) -> Iterator[K]:
+        """The keys on a debate's lines, oldest first, repeats included."""
+        for location in self._index.locations(debate):
+            key = decode(self._raw(location), kind)
+            if (key.cell, key.question, key.seed) == (debate.cell, debate.question, debate.seed):
+                yield key
 
     def by_debate(self, kind: type[T]) -> Iterator[tuple[DebateKey, list[T]]]:
         """The values of every debate, debate by debate, repeats included."""

@@ -23,6 +23,7 @@ from debate.log.layout import (
     shard_files,
 )
 from debate.log.lines import DamagedLine, read_lines
+from debate.log.strays import forget_strays, stray_lines
 
 _CHUNK = 1 << 20
 
@@ -38,8 +39,8 @@ def mend(directory: Path, folder: str, kind: type[Key]) -> Mended:
     """Repair the files of one folder, which nobody else may be writing.
 
     Lines that cannot be read go to quarantine, other shards' lines behind those of the first
-    shard, superseded lines to the folder for those. Each step is whole or has not happened, and
-    doing it again does no harm. Reads each file once where there is nothing to mend.
+    shard, superseded and stray lines to the folder for those. Each step is whole or has not
+    happened, and doing it again does no harm. Reads each file once where there is nothing to mend.
     """
     index = build_index(shard_files(directory, folder), kind)
     problems = tuple(damaged.problem for damaged in index.damaged)
@@ -47,10 +48,14 @@ def mend(directory: Path, folder: str, kind: type[Key]) -> Mended:
         _quarantine(directory, index.damaged)
         _join(directory, folder)
         index = build_index(shard_files(directory, folder), kind)
-    if replaced := superseded(index, kind):
+    replaced = superseded(index, kind)
+    for path, offsets in stray_lines(directory, folder, index.files, kind).items():
+        replaced.setdefault(path, set()).update(offsets)
+    if replaced:
         for path, offsets in replaced.items():
             _set_aside(directory / SUPERSEDED, path, offsets)
         index = build_index(index.files, kind)
+    forget_strays(directory, folder)
     return Mended(index, problems)
 
 

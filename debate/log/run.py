@@ -77,11 +77,18 @@ class Run:
         """The frame of turns, lazily: memory holds a batch, and the columns that a query needs."""
         return scan_turns(self.directory, self.questions_by_id)
 
-    def trajectories(self) -> pl.DataFrame:
-        """One row per agent and round in which it answered; see `trajectory_frame`."""
+    def narrow_turns(self) -> pl.DataFrame:
+        """The frame of turns without what was said: what trajectories and a ledger need."""
         needless = {"text", "failure", "late", "dropped"}
-        columns = [name for name in turn_schema(()) if name not in needless]
-        return trajectory_frame(self._turns(columns=columns).lazy()).collect()
+        return self._turns(columns=[n for n in turn_schema(()) if n not in needless])
+
+    def trajectories(self, turns: pl.DataFrame | None = None) -> pl.DataFrame:
+        """One row per agent and round in which it answered; see `trajectory_frame`.
+
+        turns: those of `narrow_turns`, where they have been read already.
+        """
+        rows = self.narrow_turns() if turns is None else turns
+        return trajectory_frame(rows.lazy()).collect()
 
     def scan_trajectories(self) -> pl.LazyFrame:
         """The same, lazily, over `scan_turns`."""

@@ -28,13 +28,19 @@ def text_lists(name: str, values: Sequence[Sequence[str]]) -> pl.Series:
 
 def belief_series(name: str, values: Sequence[Mapping[str, float] | None]) -> pl.Series:
     """A column of lists of candidates with their log-probabilities; null for no belief."""
-    present = [belief or {} for belief in values]
-    candidates = series("candidate", list(chain.from_iterable(present)), pl.String)
-    numbers = chain.from_iterable(belief.values() for belief in present)
-    log_p = series("log_p", list(numbers), pl.Float64)
-    lists = _lists(name, present, pl.DataFrame([candidates, log_p]).to_struct())
+    lists = weight_lists(name, [belief or {} for belief in values], fields=("candidate", "log_p"))
     absent = pl.Series("absent", [belief is None for belief in values])
     return lists.to_frame().select(pl.when(~absent).then(pl.col(name)).alias(name)).to_series()
+
+
+def weight_lists(
+    name: str, values: Sequence[Mapping[str, float]], *, fields: tuple[str, str]
+) -> pl.Series:
+    """A column of lists of what a mapping holds; `fields` name its keys and its numbers."""
+    keys = series(fields[0], list(chain.from_iterable(values)), pl.String)
+    numbers = chain.from_iterable(value.values() for value in values)
+    weights = series(fields[1], list(numbers), pl.Float64)
+    return _lists(name, values, pl.DataFrame([keys, weights]).to_struct())
 
 
 def _lists(name: str, values: Iterable[Sized], flat: pl.Series) -> pl.Series:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +12,7 @@ from debate.errors import RunConflict
 from debate.log.codec import encode
 from debate.log.commit import Committer
 from debate.log.disk import on_disk
-from debate.log.identity import new_manifest, settle_identity
+from debate.log.identity import Canonical, new_manifest, settle_identity
 from debate.log.index import TurnKey, VerdictKey, build_index
 from debate.log.layout import (
     FIRST_SHARD,
@@ -27,6 +27,7 @@ from debate.log.lock import Lock, require_free
 from debate.log.manifest import Status, read_manifest, write_manifest
 from debate.log.records import Records
 from debate.log.repair import mend
+from debate.log.strays import Strays, has_strays
 from debate.log.totals import run_totals
 from debate.types import DebateKey, Question, Turn, Verdict
 
@@ -48,6 +49,7 @@ class RunLog:
         self._shard = shard
         self._lock = lock
         self._turns, self._verdicts = turns, verdicts
+        self._strays = Strays(directory, shard, turns, verdicts)
         self._files = [shard_file(directory, folder, shard) for folder in (TURNS, VERDICTS)]
         self._committer = Committer(self._files)
         self._is_closed = False
@@ -63,6 +65,7 @@ class RunLog:
         agents: Iterable[str] = (),
         extra: Mapping[str, Any] | None = None,
         identity_ignores: Iterable[str] = ("output", "cluster"),
+        canonical: Canonical | None = None,
     ) -> RunLog:
         """Create the run, or resume it: repaired, compacted, and held against other processes.
 
@@ -77,7 +80,9 @@ class RunLog:
             for path in directory.glob(f"{LOCK}.*"):
                 require_free(path)
             wanted = new_manifest(spec, seeds=seeds, agents=agents, extra=extra)
-            settle_identity(directory, wanted, questions, ignoring=identity_ignores)
+            settle_identity(
+                directory, wanted, questions, ignoring=identity_ignores, canonical=canonical
+            )
             return cls._mended(directory, lock)
         except BaseException:
             lock.release()
@@ -149,13 +154,29 @@ class RunLog:
 
         One equal to what is recorded costs nothing. Raises LogError as `append` does.
         """
-        if verdict in self.verdicts(verdict.debate):
+        await self.append_verdicts([verdict])
+
+    async def append_verdicts(self, verdicts: Sequence[Verdict]) -> None:
+        """Record the verdicts of one debate together, as `append_verdict` does each."""
+        recorded = self.verdicts(verdicts[0].debate) if verdicts else ()
+        fresh = [verdict for verdict in verdicts if verdict not in recorded]
+        lines = [encode(verdict) for verdict in fresh]
+        if not lines:
             return
-        line = encode(verdict)
-        offset = await self._committer.append(_VERDICT_FILE, line)
-        key = VerdictKey(verdict.cell, verdict.question, verdict.seed, verdict.round,
-                         verdict.method)  # fmt: skip
-        self._verdicts.add(key, self._files[_VERDICT_FILE], offset, len(line))
+        offset = await self._committer.append(_VERDICT_FILE, b"".join(lines))
+        for verdict, line in zip(fresh, lines, strict=True):
+            key = VerdictKey(verdict.cell, verdict.question, verdict.seed, verdict.round,
+                             verdict.method)  # fmt: skip
+            self._verdicts.add(key, self._files[_VERDICT_FILE], offset, len(line))
+            offset += len(line)
+
+    def settle(self, debate: DebateKey, *, turns: Collection[str], rounds: Collection[int]) -> None:
+        """Say which turns (by ref) and rounds of verdicts a debate that is over has.
+
+        Others that were recorded before (a failure had led the debate elsewhere) are set aside
+        when the run is closed.
+        """
+        self._strays.note(debate, turns=turns, rounds=rounds)
 
     def close(self, status: Status = "interrupted") -> None:
         """Write what is queued, compact, note in the manifest how the run ended, let others in.
@@ -168,6 +189,8 @@ class RunLog:
         self._is_closed = True
         try:
             self._committer.close()
+            if self._committer.error is None:
+                self._strays.write()
             if self._shard == FIRST_SHARD and self._committer.error is None:
                 self._finish(status)
         finally:
@@ -180,7 +203,8 @@ class RunLog:
             (TURNS, self._turns, TurnKey),
             (VERDICTS, self._verdicts, VerdictKey),
         ):
-            if records.has_repeats or len(shard_files(self.directory, folder)) > 1:
+            shards = shard_files(self.directory, folder)
+            if records.has_repeats or len(shards) > 1 or has_strays(self.directory, folder):
                 mend(self.directory, folder, kind)
         sums = run_totals(self.directory) if status == "complete" else None
         write_manifest(

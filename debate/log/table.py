@@ -1,131 +1,135 @@
-"""Transcripts from elsewhere: a table with documented columns, as trajectories."""
+"""Transcripts from elsewhere: a table with documented columns, as trajectories.
+
+One row for each answer that an agent stated:
+
+    question_id, round, agent, answer     required; round 0 holds the openings
+    target, or correct (true or false)    one of them, to tell right from wrong
+    arm, seed, model                      "main", 0 and the agent's id where absent
+    confidence, confidence_<source>       in [0, 1]; by which estimator, if there are several
+    belief_own, belief_target, belief_answer    in [0, 1]: in the opening answer, the target, this
+    heard                                 refs such as 0:opening:b, parted by blanks, or a list
+    category, text, failed                as told; a failed turn has no answer
+    prompt_tokens, cached_tokens, generated_tokens
+
+Other columns are ignored. Columns of other names are mapped: `{"qid": "question_id"}`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from debate.errors import TaskError, suggestion
+from debate.log.table_columns import COLUMNS, KEY, SOURCE, Column, cast_column
+from debate.log.table_files import read_file
 from debate.log.trajectories import trajectory_schema
 
-_COLUMNS: dict[str, Any] = {
-    "question_id": pl.String,
-    "arm": pl.String,
-    "seed": pl.Int64,
-    "round": pl.Int64,
-    "agent": pl.String,
-    "model": pl.String,
-    "answer": pl.String,
-    "target": pl.String,
-    "confidence": pl.Float64,
-    "text": pl.String,
-}
-_OPTIONAL = ("confidence", "text")
-_KEY = ("question_id", "arm", "seed", "agent", "model", "round")
-_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".csv": lambda path: pl.read_csv(path, infer_schema=False),
-    ".tsv": lambda path: pl.read_csv(path, infer_schema=False, separator="\t"),
-    ".parquet": pl.read_parquet,
-    ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
-    ".ndjson": lambda path: pl.read_ndjson(path, infer_schema_length=None),
-}
+PROBABILITIES = ("confidence", "belief_own", "belief_target", "belief_answer")
 
 
-def read_table(source: Path | str | pl.DataFrame) -> pl.DataFrame:
-    """A table of answers as the frame that `Run.trajectories` gives.
+def read_table(
+    source: Path | str | pl.DataFrame, *, columns: Mapping[str, str] | None = None
+) -> pl.DataFrame:
+    """A table of answers as the frame that `Run.trajectories` gives, with `text`.
 
-    Columns: question_id, arm, seed, round, agent, model, answer, target, and, where there are
-    any, confidence (in [0, 1]) and text; others are ignored. An empty answer is an abstention.
-    An answer is correct where it equals the target: as numbers if both are, else as text
-    without regard to case and surrounding space; an empty target leaves it open. What a table
-    does not tell is null. Raises TaskError saying what is missing or wrong, and where.
+    columns: what the table calls our columns, theirs to ours. An empty answer is an abstention.
+    Where `correct` does not say, an answer is right where it equals the target: as numbers if both
+    are, else as text without regard to case and surrounding space; an empty target leaves it open.
+    Raises TaskError saying what is missing or wrong, and where.
     """
     name = "the table" if isinstance(source, pl.DataFrame) else str(source)
-    table = source if isinstance(source, pl.DataFrame) else _read(Path(source))
+    table = source if isinstance(source, pl.DataFrame) else read_file(Path(source))
+    table = _renamed(table, columns or {}, name)
     _require_columns(table, name)
-    typed = table.select(_cast(table, column, name) for column in _COLUMNS)
+    known = {**COLUMNS, **{c: Column(pl.Float64) for c in table.columns if c.startswith(SOURCE)}}
+    typed = table.select(cast_column(table, column, known[column], name=name) for column in known)
+    typed = typed.with_columns(pl.col("model").fill_null(pl.col("agent")))
     _require_keys(typed, name)
-    _require_probabilities(typed, name)
+    for column in (*PROBABILITIES, *(c for c in typed.columns if c.startswith(SOURCE))):
+        _require_probability(typed, column, name)
     return _as_trajectories(typed)
 
 
-def _read(path: Path) -> pl.DataFrame:
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        raise TaskError(f'{path}: a table ends in {", ".join(_READERS)}, not "{path.suffix}"')
-    try:
-        return reader(path)
-    except (OSError, pl.exceptions.PolarsError) as cause:
-        raise TaskError(f"{path} cannot be read as a table: {cause}") from cause
+def _renamed(table: pl.DataFrame, columns: Mapping[str, str], name: str) -> pl.DataFrame:
+    for theirs, ours in columns.items():
+        if theirs not in table.columns:
+            known = suggestion(theirs, table.columns)
+            raise TaskError(f'{name} has no column "{theirs}" to take as {ours}; {known}')
+        if ours not in COLUMNS and not ours.startswith(SOURCE):
+            known = suggestion(ours, COLUMNS)
+            raise TaskError(f'"{theirs}" cannot be taken as "{ours}", which means nothing; {known}')
+    replaced = [ours for theirs, ours in columns.items() if ours != theirs]
+    return table.drop(replaced, strict=False).rename(dict(columns))
 
 
 def _require_columns(table: pl.DataFrame, name: str) -> None:
-    missing = [c for c in _COLUMNS if c not in table.columns and c not in _OPTIONAL]
+    missing = [c for c, known in COLUMNS.items() if known.is_required and c not in table.columns]
+    if not {"target", "correct"} & {*table.columns}:
+        missing.append("target")
     if missing:
-        clauses = "; ".join(
-            f'"{column}" ({suggestion(column, table.columns)})' for column in missing
+        clauses = ", ".join(f'"{column}"{_meant(column, table.columns)}' for column in missing)
+        raise TaskError(
+            f"{name} lacks the column{'s'[: len(missing) - 1]} {clauses}; it has "
+            f"{', '.join(table.columns[:30])}. Map columns of other names, theirs to ours: "
+            f'--map "{table.columns[0] if table.columns else "qid"}={missing[0]}"'
         )
-        raise TaskError(f"{name} lacks the column{'s'[: len(missing) - 1]} {clauses}")
 
 
-def _cast(table: pl.DataFrame, column: str, name: str) -> pl.Series:
-    dtype = _COLUMNS[column]
-    if column not in table.columns:
-        return pl.Series(column, [None] * table.height, dtype=dtype)
-    values = table[column]
-    cast = values.cast(pl.Float64 if dtype == pl.Int64 else dtype, strict=False)
-    lost = cast.is_null() & values.is_not_null()
-    if dtype == pl.Int64:
-        lost |= (cast != cast.round()).fill_null(False)
-    if lost.any():
-        row = int(lost.arg_true()[0])
-        wanted = "a whole number" if dtype == pl.Int64 else "a number"
-        raise TaskError(f"{name}, row {row + 1}: {column} is {values[row]!r}, not {wanted}")
-    return cast.cast(dtype)
+def _meant(column: str, known: list[str]) -> str:
+    close = get_close_matches(column, known, n=1)
+    return f' (did you mean "{close[0]}"?)' if close else ""
 
 
 def _require_keys(table: pl.DataFrame, name: str) -> None:
-    for column in _KEY:
+    if table.is_empty():
+        raise TaskError(f"{name} has no rows; at least one answer is needed")
+    for column in KEY:
         empty = table[column].is_null().arg_true()
         if len(empty):
             raise TaskError(f"{name}, row {empty[0] + 1}: {column} is empty")
-    repeated = table.select(_KEY).is_duplicated().arg_true()
+    repeated = table.select(KEY).is_duplicated().arg_true()
     if len(repeated):
-        key = ", ".join(f"{c} {table[c][repeated[0]]!r}" for c in _KEY)
-        raise TaskError(f"{name}, row {repeated[0] + 1}: {key} must occur once")
+        key = ", ".join(f"{c} {table[c][repeated[0]]!r}" for c in KEY)
+        raise TaskError(
+            f"{name}, row {repeated[0] + 1}: {key} must occur once; columns arm and seed tell "
+            "treatments and repetitions apart"
+        )
 
 
-def _require_probabilities(table: pl.DataFrame, name: str) -> None:
-    outside = (~table["confidence"].is_between(0, 1)).fill_null(False).arg_true()
+def _require_probability(table: pl.DataFrame, column: str, name: str) -> None:
+    outside = (~table[column].is_between(0, 1)).fill_null(False).arg_true()
     if len(outside):
         row = outside[0]
         raise TaskError(
-            f"{name}, row {row + 1}: confidence is {table['confidence'][row]}; it must lie in "
-            "[0, 1] (divide percentages by 100)"
+            f"{name}, row {row + 1}: {column} is {table[column][row]}; it must lie in [0, 1] "
+            "(divide percentages by 100)"
         )
 
 
 def _as_trajectories(table: pl.DataFrame) -> pl.DataFrame:
-    answer = pl.col("answer").str.strip_chars()
+    answer = pl.when(~pl.col("failed")).then(pl.col("answer").str.strip_chars().replace("", None))
     target = pl.col("target").str.strip_chars().replace("", None)
-    cleaned = table.with_columns(answer=answer.replace("", None), target=target)
+    cleaned = table.with_columns(answer=answer, target=target)
+    right = pl.when(pl.col("answer").is_not_null()).then(
+        pl.coalesce("correct", _equal("answer", "target"))
+    )
     judged = cleaned.with_columns(
         cell="arm",
         question="question_id",
         kind=pl.when(pl.col("round") == 0).then(pl.lit("opening")).otherwise(pl.lit("revision")),
-        abstained=pl.col("answer").is_null(),
-        failed=pl.lit(False),
-        correct=_equal("answer", "target"),
+        abstained=pl.col("answer").is_null() & ~pl.col("failed"),
+        correct=right,
     ).with_columns(outcome=_outcome())
     schema = trajectory_schema()
     absent = [
         pl.lit(None, dtype).alias(n) for n, dtype in schema.items() if n not in judged.columns
     ]
     ordered = judged.with_columns(absent).sort("cell", "question", "seed", "agent", "round")
-    return ordered.select(*schema, "text")
+    sources = [c for c in table.columns if c.startswith(SOURCE)]
+    return ordered.select(*schema, *sources, "text")
 
 
 def _equal(left: str, right: str) -> pl.Expr:
@@ -136,7 +140,9 @@ def _equal(left: str, right: str) -> pl.Expr:
 
 def _outcome() -> pl.Expr:
     return (
-        pl.when("abstained")
+        pl.when("failed")
+        .then(pl.lit("failed"))
+        .when("abstained")
         .then(pl.lit("abstained"))
         .when(pl.col("correct"))
         .then(pl.lit("correct"))

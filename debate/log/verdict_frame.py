@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import polars as pl
 
+from debate.log.series import series, weight_lists
 from debate.types import Question, Verdict
 
 VERDICT_KEY = ("cell", "question", "seed", "round", "method")
 
 _TALLY = pl.List(pl.Struct({"value": pl.String, "weight": pl.Float64}))
 
+_CORRECT: dict[str | None, bool] = {"correct": True, "wrong": False}
+_COLUMNS: dict[str, tuple[Any, Callable[[Verdict], Any]]] = {
+    "cell": (pl.String, attrgetter("cell")),
+    "question": (pl.String, attrgetter("question")),
+    "seed": (pl.Int64, attrgetter("seed")),
+    "round": (pl.Int64, attrgetter("round")),
+    "method": (pl.String, attrgetter("method")),
+    "answer": (pl.String, attrgetter("value")),
+    "abstained": (pl.Boolean, lambda v: v.outcome != "failed" and v.value is None),
+    "failed": (pl.Boolean, lambda v: v.outcome == "failed"),
+    "outcome": (pl.String, attrgetter("outcome")),
+    "correct": (pl.Boolean, lambda v: _CORRECT.get(v.outcome)),
+    "confidence": (pl.Float64, attrgetter("confidence")),
+    "tally": (_TALLY, attrgetter("tally")),
+    "num_failed": (pl.Int64, attrgetter("num_failed")),
+    "final": (pl.Boolean, attrgetter("final")),
+    "stopped_by": (pl.String, attrgetter("stopped_by")),
+}
 VERDICT_SCHEMA: dict[str, Any] = {
-    "cell": pl.String,
-    "question": pl.String,
-    "seed": pl.Int64,
-    "round": pl.Int64,
-    "method": pl.String,
-    "answer": pl.String,
-    "abstained": pl.Boolean,
-    "failed": pl.Boolean,
-    "outcome": pl.String,
-    "correct": pl.Boolean,
-    "confidence": pl.Float64,
-    "tally": _TALLY,
-    "num_failed": pl.Int64,
-    "final": pl.Boolean,
-    "stopped_by": pl.String,
+    **{name: dtype for name, (dtype, _) in _COLUMNS.items()},
     "target": pl.String,
     "category": pl.String,
 }
@@ -36,28 +42,17 @@ VERDICT_SCHEMA: dict[str, Any] = {
 
 def verdict_frame(verdicts: Sequence[Verdict], questions: Mapping[str, Question]) -> pl.DataFrame:
     """One row a verdict. `correct` is null where nothing was judged right or wrong."""
-    rows = [_row(verdict, questions.get(verdict.question)) for verdict in verdicts]
-    return pl.DataFrame(rows, schema=VERDICT_SCHEMA)
+    asked = [questions.get(verdict.question) for verdict in verdicts]
+    told = [
+        series(name, [getattr(question, name, None) for question in asked], pl.String)
+        for name in ("target", "category")
+    ]
+    return pl.DataFrame([*(_column(name, verdicts) for name in _COLUMNS), *told])
 
 
-def _row(verdict: Verdict, question: Question | None) -> dict[str, Any]:
-    judged = verdict.outcome in ("correct", "wrong")
-    return {
-        "cell": verdict.cell,
-        "question": verdict.question,
-        "seed": verdict.seed,
-        "round": verdict.round,
-        "method": verdict.method,
-        "answer": verdict.value,
-        "abstained": verdict.outcome != "failed" and verdict.value is None,
-        "failed": verdict.outcome == "failed",
-        "outcome": verdict.outcome,
-        "correct": verdict.outcome == "correct" if judged else None,
-        "confidence": verdict.confidence,
-        "tally": [{"value": value, "weight": weight} for value, weight in verdict.tally.items()],
-        "num_failed": verdict.num_failed,
-        "final": verdict.final,
-        "stopped_by": verdict.stopped_by,
-        "target": question.target if question else None,
-        "category": question.category if question else None,
-    }
+def _column(name: str, verdicts: Sequence[Verdict]) -> pl.Series:
+    dtype, getter = _COLUMNS[name]
+    values = list(map(getter, verdicts))
+    if name == "tally":
+        return weight_lists(name, values, fields=("value", "weight"))
+    return series(name, values, dtype)

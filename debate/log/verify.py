@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -28,23 +28,32 @@ from debate.log.lock import is_held
 from debate.log.manifest import Manifest, read_manifest
 from debate.log.records import Records
 from debate.log.totals import run_totals
-from debate.types import Question, Turn, Verdict
+from debate.types import DebateKey, Question, Turn, Verdict
+
+Audit = Callable[[DebateKey, Sequence[Turn], Sequence[Verdict]], Iterable[Problem]]
+"""A further look at one debate, by somebody who knows what the run was to be."""
 
 
-def verify(directory: Path | str) -> list[Problem]:
+def verify(directory: Path | str, *, audit: Audit | None = None) -> list[Problem]:
     """Everything that is wrong in a run directory; an empty list for a sound one.
 
     Changes nothing, and may run while the run is being written. Memory grows by about 40 bytes a
-    turn. Raises InputError where there is no such directory.
+    turn. `audit` is shown each debate. Raises InputError where there is no such directory.
     """
     directory = Path(directory)
     if not directory.is_dir():
         raise InputError(f"{directory} is not a run directory: there is no such folder")
-    return list(_problems(directory))
+    return list(_problems(directory, audit or _no_audit))
 
 
-def _problems(directory: Path) -> Iterator[Problem]:
-    is_live = is_held(directory / LOCK)
+def _no_audit(
+    debate: DebateKey, turns: Sequence[Turn], verdicts: Sequence[Verdict]
+) -> Iterable[Problem]:
+    return ()
+
+
+def _problems(directory: Path, audit: Audit) -> Iterator[Problem]:
+    is_live = any(map(is_held, (directory / LOCK, *directory.glob(f"{LOCK}.*"))))
     manifest, manifest_problems = _manifest(directory)
     questions, question_problems = _questions(directory)
     yield from chain(manifest_problems, question_problems)
@@ -52,8 +61,9 @@ def _problems(directory: Path) -> Iterator[Problem]:
     verdicts = build_index(shard_files(directory, VERDICTS), VerdictKey)
     yield from _line_problems(turns, TurnKey, is_live=is_live)
     yield from _line_problems(verdicts, VerdictKey, is_live=is_live)
-    yield from _debate_problems(Records(turns), Records(verdicts), _expected(manifest, questions))
-    if manifest and not is_live:
+    expected = _expected(manifest, questions)
+    yield from _debate_problems(Records(turns), Records(verdicts), expected, audit)
+    if manifest and not is_live and not (turns.damaged or verdicts.damaged):
         yield from _total_problems(directory, manifest)
 
 
@@ -105,15 +115,16 @@ def _line_problems(index: Index, kind: type[K], *, is_live: bool) -> Iterator[Pr
                 yield Problem(place=place(path, line.number), what=what)
 
 
-def _debate_problems(turns: Records, verdicts: Records, expected: Expected) -> Iterator[Problem]:
+def _debate_problems(
+    turns: Records, verdicts: Records, expected: Expected, audit: Audit
+) -> Iterator[Problem]:
     with_turns = set()
     for debate, made in turns.by_debate(Turn):
         with_turns.add(hash(debate))
-        distinct = {turn.ref: turn for turn in made}
-        decided = {(v.round, v.method): v for v in verdicts.of(debate, Verdict)}
-        yield from debate_problems(
-            debate, tuple(distinct.values()), tuple(decided.values()), expected
-        )
+        distinct = tuple({turn.ref: turn for turn in made}.values())
+        decided = tuple({(v.round, v.method): v for v in verdicts.of(debate, Verdict)}.values())
+        yield from debate_problems(debate, distinct, decided, expected)
+        yield from audit(debate, distinct, decided)
     for debate, decided_alone in verdicts.by_debate(Verdict):
         if hash(debate) not in with_turns:
             yield from debate_problems(debate, (), decided_alone, expected)

@@ -35,10 +35,10 @@ def answer_marks(text: str, format: AnswerFormat) -> list[Mark]:
     if format.first_line:
         return list(_first_line(text, format))
     start = _beginning(text, format)
-    boxed = list(_boxed(text, start)) if format.boxed else []
+    boxed = list(_boxed(text, start)) if format.boxed and r"\boxed" in text else []
     hashes = _lines(_HASHES, text, start, is_heading=True) if format.hashes else iter(())
-    lines = _outside(chain(_marked(format.answer, text, format), hashes), boxed)
-    return sorted(chain(lines, boxed))
+    lines = chain(_marked(format.answer, text, format), hashes)
+    return sorted(chain(_outside(lines, boxed), boxed)) if boxed else sorted(lines)
 
 
 def confidence_marks(text: str, format: AnswerFormat) -> Iterator[Mark]:

@@ -31,6 +31,7 @@ __all__ = [
     "parse_confidence",
     "parse_ranking",
     "parse_verdict",
+    "verdict_span",
 ]
 
 T = TypeVar("T", bound=Hashable)
@@ -102,6 +103,18 @@ def parse_verdict(text: str, format: AnswerFormat) -> bool | None:
     [True, False, None]
     """
     return _only((_accepts(mark.text, format) for mark in verdict_marks(text, format)), bool)
+
+
+def verdict_span(text: str, format: AnswerFormat) -> Span | None:
+    """Where the verdict's word stands first in the text; None where there is no one verdict.
+
+    >>> verdict_span("So 8.\\nVerdict: incorrect", CHAT)
+    Span(start=15, end=24)
+    """
+    if parse_verdict(text, format) is None:
+        return None
+    first = next(iter(verdict_marks(text, format)))
+    return Span(first.start, first.end)
 
 
 def parse_ranking(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 from debate.config.task import ScoringSpec
 from debate.tasks.choice import LETTERS, parse_choice
@@ -82,8 +83,16 @@ def score(value: str | None, question: Question, scoring: ScoringSpec = EXACT) -
 def _near(number: Fraction | None, target: Fraction | None, scoring: ScoringSpec) -> bool:
     if number is None or target is None:
         return False
-    relative = Fraction(str(scoring.relative)) * abs(target)
-    return abs(number - target) <= max(Fraction(str(scoring.absolute)), relative)
+    if number == target or not (scoring.absolute or scoring.relative):
+        return number == target
+    absolute, relative = _exactly(scoring.absolute), _exactly(scoring.relative)
+    return abs(number - target) <= max(absolute, relative * abs(target))
+
+
+@lru_cache(maxsize=64)
+def _exactly(tolerance: float) -> Fraction:
+    """A tolerance as it is written: 0.1 is one tenth."""
+    return Fraction(str(tolerance))
 
 
 def correct(value: str | None, question: Question, scoring: ScoringSpec = EXACT) -> bool | None:

@@ -174,6 +174,15 @@ BROKEN = (
     Broken("a claim in no direction",
            _plus("hypotheses:\n  h: {statement: x, estimate: eai, cell: main, direction: up, "
                  "smallest: 0.1}\n"), 9, ("up", "above")),
+    Broken("no slot for anybody", _plus("cluster: {slots: 0}\n"), 8,
+           ("slots is 0", "greater than 0")),
+    Broken("a way of swapping that is none",
+           _plus("cluster: {slots: {count: 1, swap: nap}}\n"), 8, ("nap", "sleep", "reload")),
+    Broken("a model that would take turns with itself",
+           _plus("cluster: {slots: 1}\nmodels:\n  twin: {engine: simulated, host: actor, "
+                 "replicas: 2}\n"), 10, ("2 replicas", "slots is 1")),
+    Broken("no orchestrator", _plus("cluster: {orchestrators: 0}\n"), 8, ("orchestrators",)),
+    Broken("a quorum of nobody", _plus("protocol: {quorum: 0}\n"), 8, ("quorum",)),
     Broken("a critic under exchange",
            _but(3, "  - {id: a, role: critic, model: {engine: simulated}}"), 5, ("critic",)),
 )  # fmt: skip

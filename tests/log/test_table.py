@@ -55,6 +55,75 @@ def test_words_compare_without_case_and_numbers_as_numbers() -> None:
     assert frame["outcome"].to_list()[-1] is None
 
 
+def test_five_columns_are_enough() -> None:
+    frame = read_table(
+        pl.DataFrame(ROWS).select("question_id", "round", "agent", "answer", "target")
+    )
+    assert frame.select("cell", "seed", "model").row(0) == ("main", 0, "a")
+    assert frame["outcome"].to_list() == ["wrong", "correct", "abstained"]
+
+
+def test_correctness_may_be_told_instead_of_a_target() -> None:
+    told = pl.DataFrame(ROWS).drop("target").with_columns(correct=pl.Series(["no", "True", ""]))
+    assert read_table(told)["outcome"].to_list() == ["wrong", "correct", "abstained"]
+    with pytest.raises(TaskError, match="row 1: correct is 'maybe', not true or false"):
+        read_table(told.with_columns(correct=pl.lit("maybe")))
+
+
+def test_a_failed_turn_is_a_failure_and_no_answer() -> None:
+    frame = read_table(pl.DataFrame(ROWS).with_columns(failed=pl.Series(["true", "false", None])))
+    assert frame["outcome"].to_list() == ["failed", "correct", "abstained"]
+    assert frame["answer"].to_list() == [None, "42.0", None]
+
+
+def test_columns_of_other_names_are_mapped() -> None:
+    theirs = pl.DataFrame(ROWS).rename({"question_id": "qid", "answer": "pred"})
+    mapping = {"qid": "question_id", "pred": "answer", "seed": "confidence_coin"}
+    frame = read_table(theirs, columns=mapping)
+    assert frame["answer"].to_list() == ["41", "42.0", None]
+    assert frame["confidence_coin"].to_list() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ({"agnt": "agent"}, 'no column "agnt" to take as agent; did you mean "agent"'),
+        ({"text": "anser"}, 'cannot be taken as "anser".* did you mean "answer"'),
+    ],
+)
+def test_a_mapping_of_what_is_not_there_is_refused(mapping: dict[str, str], message: str) -> None:
+    with pytest.raises(TaskError, match=message):
+        read_table(pl.DataFrame(ROWS), columns=mapping)
+
+
+def test_what_was_heard_and_further_confidences_are_kept(tmp_path: Path) -> None:
+    table = pl.DataFrame(ROWS).with_columns(
+        heard=pl.Series(["", "0:opening:b", "1:revision:b  1:revision:c"]),
+        confidence_p_true=pl.lit(0.25),
+        category=pl.lit("sums"),
+    )
+    table.write_csv(tmp_path / "t.csv")
+    frame = read_table(tmp_path / "t.csv")
+    assert frame["heard"].to_list()[1:] == [["0:opening:b"], ["1:revision:b", "1:revision:c"]]
+    assert frame["confidence_p_true"].to_list() == [0.25] * 3
+    assert frame["category"].unique().to_list() == ["sums"]
+
+
+@pytest.mark.parametrize("name", ["run[1].csv", "all*.parquet", "what?.jsonl"])
+def test_a_file_is_opened_by_its_name_as_it_stands(tmp_path: Path, name: str) -> None:
+    path, table = tmp_path / name, pl.DataFrame(ROWS)
+    with path.open("wb") as file:
+        {".csv": table.write_csv, ".parquet": table.write_parquet, ".jsonl": table.write_ndjson}[
+            path.suffix
+        ](file)
+    assert read_table(path).equals(read_table(table))
+
+
+def test_a_table_without_rows_is_refused() -> None:
+    with pytest.raises(TaskError, match="no rows"):
+        read_table(pl.DataFrame(ROWS).clear())
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -71,11 +140,11 @@ def test_a_wrong_value_is_named_with_its_row(change: dict[str, Any], message: st
 
 
 def test_a_missing_column_is_named_with_what_may_have_been_meant() -> None:
-    table = pl.DataFrame(ROWS).rename({"question_id": "questionid"}).drop("seed")
+    table = pl.DataFrame(ROWS).rename({"question_id": "questionid"}).drop("target")
     with pytest.raises(TaskError) as refusal:
         read_table(table)
-    assert 'lacks the columns "question_id" (did you mean "questionid"?' in str(refusal.value)
-    assert '"seed"' in str(refusal.value)
+    wanted = 'lacks the columns "question_id" (did you mean "questionid"?), "target"'
+    assert wanted in str(refusal.value)
 
 
 def test_a_repeated_row_is_refused() -> None:

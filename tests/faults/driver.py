@@ -1,0 +1,74 @@
+"""Runs of a configuration in this process, with engines of one's own in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from debate.config.models import ModelSpec
+from debate.config.resolve import load_run
+from debate.engines.base import Engine
+from debate.engines.client import LocalReplica, ModelClient
+from debate.engines.registry import build_engine
+from debate.log import RunLog
+from debate.orchestrator.calls import Calls
+from debate.orchestrator.question import debate_question
+from debate.wiring.debating import all_or_first_error
+from debate.wiring.execute import NOT_IDENTITY, execute
+from debate.wiring.plan import Plan, make_plan
+from debate.wiring.progress import Tally
+
+Wrap = Callable[[str, Engine], Engine]
+
+
+def undisturbed(config: Mapping[str, Any], directory: Path) -> None:
+    """Run, or resume, to the end as `debate run` does."""
+    plan = make_plan(load_run(config))
+    asyncio.run(execute(plan, directory, console=Console(stderr=True), quiet=True))
+
+
+def disturbed(config: Mapping[str, Any], directory: Path, wrap: Wrap) -> None:
+    """The same run with each engine wrapped."""
+    asyncio.run(_debate_all(make_plan(load_run(config)), directory, wrap))
+
+
+async def _debate_all(plan: Plan, directory: Path, wrap: Wrap) -> None:
+    specs = {name: plan.spec.models[name] for name in plan.models}
+    clients = {name: _client(name, spec, wrap) for name, spec in specs.items()}
+    log = RunLog.open(
+        directory,
+        spec=plan.spec.model_dump(mode="json"),
+        questions=plan.questions,
+        seeds=plan.spec.seeds,
+        agents=[agent.id for agent in plan.agents],
+        identity_ignores=NOT_IDENTITY,
+    )
+    work = ((question, seed) for seed in plan.spec.seeds for question in plan.questions)
+
+    async def worker() -> None:
+        for question, seed in work:
+            calls = Calls(clients=clients, log=log, watcher=tally)
+            await debate_question(question, plan.cells, calls, seed=seed)
+
+    tally = Tally(models=specs, num_debates=plan.num_debates)
+    with log:
+        for client in clients.values():
+            await client.start()
+        try:
+            await all_or_first_error([worker() for _ in range(plan.spec.max_debates or 8)])
+        finally:
+            await asyncio.gather(*(client.close() for client in clients.values()))
+
+
+def _client(name: str, spec: ModelSpec, wrap: Wrap) -> ModelClient:
+    return ModelClient(
+        name,
+        [LocalReplica(wrap(name, build_engine(spec)))],
+        max_in_flight=spec.max_in_flight,
+        timeout_s=spec.timeout_s,
+        max_restarts=spec.max_restarts,
+    )

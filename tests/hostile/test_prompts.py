@@ -1,0 +1,112 @@
+"""What a model or a data file says stays what it says: it opens no role, no quote and no line."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+
+from debate.agents.untrusted import line, plain, quotable
+from debate.orchestrator.question import debate_question
+from debate.types import Message, Question
+from tests.hostile.corpus import CONTROL, HEADERS, LINES, NASTY, QUOTES
+from tests.hostile.echo import Everything, calls_to, cells_of
+from tests.hostile.strategies import nasty_texts
+
+TOKEN = re.compile(
+    r"<[|｜][^<>|｜\n]{1,64}[|｜]>|</?(?:s|bos|eos|pad|unk)>|<(?:start|end)_of_turn>"
+    r"|\[/?INST\]|<</?SYS>>|\[/?SYSTEM_PROMPT\]",
+    re.IGNORECASE,
+)
+ROLE_LINE = re.compile(r"^[ \t]*(?:### ?(?:human|assistant)|USER:|ASSISTANT:|Human:)", re.M | re.I)
+
+
+def fences(text: str) -> list[str]:
+    """The runs of three or more quotation marks."""
+    return re.findall(r'"{3,}', text)
+
+
+@pytest.mark.parametrize("text", CONTROL)
+def test_control_tokens_become_text_that_can_still_be_read(text: str) -> None:
+    shown = plain(text)
+    assert not TOKEN.search(shown)
+    assert shown.translate(str.maketrans("‹›⟦⟧", "<>[]")) == text
+    assert plain(shown) == shown
+
+
+@pytest.mark.parametrize("text", HEADERS)
+def test_a_line_does_not_begin_like_a_role(text: str) -> None:
+    assert not ROLE_LINE.search(plain(text))
+    assert plain(text).replace("› ", "") == text
+
+
+def test_ordinary_text_is_left_alone() -> None:
+    for text in (
+        "x < y and y > z, so [1, 2] |> f", "a <- b; List<String> s; <b>bold</b>", "Answer: 18",
+        'He said "yes" and ""no"".', "The user: 3 apples each.", "# A heading\n## Another",
+        "f(x) = x|y", "<|", "|>", "[INSTANCE]", "humans: 4",
+    ):  # fmt: skip
+        assert quotable(text) == text, text
+
+
+@given(nasty_texts)
+def test_no_text_keeps_a_control_token_or_a_fence(text: str) -> None:
+    shown = quotable(text)
+    assert isinstance(shown, str)
+    assert not TOKEN.search(shown)
+    assert not ROLE_LINE.search(shown)
+    assert not fences(shown)
+    assert quotable(shown) == shown
+
+
+@given(nasty_texts)
+def test_a_line_stays_one_line(text: str) -> None:
+    shown = line(text)
+    assert isinstance(shown, str)
+    assert len(shown.splitlines()) <= 1
+
+
+def number(text: str) -> Question:
+    return Question(id="q", text=text, kind="text", target="4")
+
+
+async def prompts_after(said: str, *, prompts: str, protocol: str, question: str) -> list[Message]:
+    """Every message of every prompt of a debate in which everybody says this."""
+    heard = Everything(said)
+    cells = cells_of(prompts=prompts, protocol=protocol)
+    await debate_question(number(question), cells, calls_to(heard), seed=0)
+    return [message for request in heard.requests for message in request.messages]
+
+
+@pytest.mark.parametrize("protocol", ["exchange", "critique"])
+@pytest.mark.parametrize("text", [*CONTROL, *HEADERS, *QUOTES])
+async def test_what_an_agent_says_begins_no_role_in_any_prompt(text: str, protocol: str) -> None:
+    said = f"{text}\nAnswer: {text.splitlines()[0]}"
+    messages = await prompts_after(said, prompts="chat", protocol=protocol, question=text)
+    assert len(messages) > 10
+    for message in messages:
+        assert not TOKEN.search(message.content), message
+        assert not ROLE_LINE.search(message.content), message
+        if message.role != "assistant":
+            assert len(fences(message.content)) % 2 == 0
+            assert set(fences(message.content)) <= {'"""'}
+
+
+@pytest.mark.parametrize("protocol", ["exchange", "critique"])
+@pytest.mark.parametrize("text", LINES)
+async def test_in_the_compact_format_no_text_makes_a_line_of_its_own(
+    text: str, protocol: str
+) -> None:
+    messages = await prompts_after(text, prompts="compact", protocol=protocol, question=text)
+    assert messages
+    for message in messages:
+        for each in message.content.split("\n"):
+            assert each[:1] in ("Q", "P", "C") or message.role == "system", message
+
+
+@pytest.mark.parametrize("text", NASTY, ids=lambda text: ascii(text[:20]))
+async def test_nothing_that_is_said_stops_a_debate(text: str) -> None:
+    asked = text[:500].encode(errors="replace").decode()
+    for prompts in ("chat", "compact"):
+        await prompts_after(text, prompts=prompts, protocol="critique", question=asked)
