@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import msgspec
 
@@ -38,22 +39,33 @@ class Agent:
 
     @property
     def votes(self) -> bool:
-        """Whether its answers are ballots: a tool's and a judge's are not."""
-        return self.spec.role == "debater"
+        """Whether its answers are ballots: a tool's, a judge's, a confederate's are not."""
+        return self.spec.role == "debater" and not self.spec.confederate
+
+    @cached_property
+    def sampling(self) -> Sampling:
+        """Its sampling with the stops of its prompt set, without a seed."""
+        spec = self.spec.sampling
+        return Sampling(
+            temperature=spec.temperature,
+            top_p=spec.top_p,
+            top_k=spec.top_k,
+            max_tokens=spec.max_tokens,
+            stop=(*self.prompts.spec.stop, *spec.stop),
+            extra=tuple(spec.extra.items()),
+        )
 
 
-def sampling(agent: Agent, seed: int | None) -> Sampling:
-    """The agent's sampling with the stops of its prompt set; greedy sampling needs no seed."""
-    spec = agent.spec.sampling
-    return Sampling(
-        temperature=spec.temperature,
-        top_p=spec.top_p,
-        top_k=spec.top_k,
-        max_tokens=spec.max_tokens,
-        stop=(*agent.prompts.spec.stop, *spec.stop),
-        seed=seed if spec.temperature > 0 else None,
-        extra=tuple(spec.extra.items()),
-    )
+def sampling(agent: Agent, seed: int | None, *, temperature: float | None = None) -> Sampling:
+    """The agent's sampling with the stops of its prompt set; greedy sampling needs no seed.
+
+    `temperature` stands over the agent's own.
+    """
+    base = agent.sampling
+    heat = base.temperature if temperature is None else temperature
+    if heat == base.temperature and (seed is None or heat <= 0):
+        return base
+    return replace(base, temperature=heat, seed=seed if heat > 0 else None)
 
 
 def call_seed(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from debate.agents.agent import Agent, call_seed
+from debate.agents.untrusted import plain
 from debate.config.protocol import ProbeSpec
 from debate.engines.base import Capabilities, Completion, Request
 from debate.errors import EngineError
@@ -70,7 +71,8 @@ async def p_true(subject: Subject, spec: ProbeSpec, ask: Ask) -> Finding:
     found = await asyncio.gather(*(_truth(subject, polarity, ask) for polarity in polarities))
     values = [finding.confidence.value for finding in found if finding.confidence]
     text = "\n".join(filter(None, (finding.text for finding in found)))
-    return Finding(confidence=_confidence("p_true", sum(values) / len(values)), text=text)
+    mean = sum(values) / len(values) if values else None
+    return Finding(confidence=_confidence("p_true", mean), text=text)
 
 
 async def _truth(subject: Subject, positive: bool, ask: Ask) -> Finding:
@@ -81,10 +83,11 @@ async def _truth(subject: Subject, positive: bool, ask: Ask) -> Finding:
         stop = (asked.prefill,) if asked.prefill else ()
         text = (await ask(_fork(subject, messages, stop=stop))).text
     words = [*asked.positive, *asked.negative]
-    scores = await _score(messages, text + asked.prefill, words, subject, ask)
+    scores = await _score(messages, plain(text) + asked.prefill, words, subject, ask)
     split = len(asked.positive)
     log_odds = _log_sum(scores[:split]) - _log_sum(scores[split:])
-    right = 1 / (1 + math.exp(min(700.0, -log_odds if positive else log_odds)))
+    against = -log_odds if positive else log_odds
+    right = against if math.isnan(against) else 1 / (1 + math.exp(min(700.0, against)))
     return Finding(confidence=_confidence("p_true", right), text=text)
 
 
@@ -130,12 +133,13 @@ def num_calls(probe: ProbeSpec, agent: Agent) -> int:
 
 
 def _confidence(source: str, value: float | None) -> Confidence | None:
-    return None if value is None else Confidence(source=source, value=value)
+    """None also where impossible log-probabilities leave no number."""
+    return None if value is None or math.isnan(value) else Confidence(source=source, value=value)
 
 
 def _after(subject: Subject, template: str, **values: object) -> tuple[Message, ...]:
     """The conversation up to and including the turn, then one more question."""
-    said = Message(role="assistant", content=subject.turn.text)
+    said = Message(role="assistant", content=plain(subject.turn.text))
     own = (said,) if subject.agent.prompts.spec.own_turns else ()
     asked = Message(role="user", content=subject.agent.prompts.render(template, values))
     return (*subject.request.messages, *own, asked)
@@ -167,6 +171,8 @@ async def _score(
 
 def _log_sum(log_p: Sequence[float]) -> float:
     top = max(log_p)
+    if math.isinf(top):
+        return top
     return top + math.log(sum(math.exp(lp - top) for lp in log_p))
 
 

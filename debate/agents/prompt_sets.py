@@ -8,10 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template, TemplateError
+from jinja2.meta import find_undeclared_variables
 from pydantic import PositiveFloat
 
+from debate.agents.templates import Templates
 from debate.config.base import Spec
 from debate.config.document import read_document
 from debate.config.problems import validate
@@ -76,14 +77,8 @@ class PromptSet:
     _templates: dict[str, Template] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
-    def _environment(self) -> ImmutableSandboxedEnvironment:
-        return ImmutableSandboxedEnvironment(
-            loader=FileSystemLoader(self.folder),
-            undefined=StrictUndefined,
-            autoescape=False,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+    def _environment(self) -> Templates:
+        return Templates(self.folder)
 
     @property
     def format(self) -> AnswerFormat:
@@ -93,6 +88,11 @@ class PromptSet:
     def has(self, name: str) -> bool:
         """Whether the set has this template."""
         return (self.folder / f"{name}.j2").is_file()
+
+    def shows(self, name: str, variable: str) -> bool:
+        """Whether a template makes use of a variable."""
+        source = (self.folder / f"{name}.j2").read_text(encoding="utf-8")
+        return variable in find_undeclared_variables(self._environment.parse(source))
 
     def render(self, name: str, values: Mapping[str, Any]) -> str:
         """One template filled in, without surrounding blank lines. Raises ConfigError."""

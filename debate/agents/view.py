@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from debate.agents.agent import Agent
+from debate.agents.templates import Visible
+from debate.agents.untrusted import Written, plain
 from debate.types import AgentId, DebateKey, Message, Question, Turn
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Shown:
+class Shown(Visible):
     """What a template may show of one turn; None where the edge does not carry it."""
 
     name: str
@@ -23,6 +25,16 @@ class Shown:
     answer: str | None
     confidence: float | None
     accepts: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked(Visible):
+    """What a template may show of the question: never its target."""
+
+    text: str
+    kind: str
+    options: Sequence[str]
+    category: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,8 +94,8 @@ def shown(
 def system_messages(agent: Agent) -> tuple[Message, ...]:
     """The system prompt, where there is anything to say in it."""
     values = {
-        "system": agent.spec.system,
-        "persona": agent.spec.persona,
+        "system": agent.spec.system and Written(agent.spec.system),
+        "persona": agent.spec.persona and Written(agent.spec.persona),
         "agreement": agent.spec.agreement,
         "role": agent.spec.role,
     }
@@ -95,6 +107,13 @@ def opening(agent: Agent, question: Question) -> View:
     """The view of an opening: the system prompt, if any, and the question."""
     asked = Message(role="user", content=agent.prompts.render("opening", _values(agent, question)))
     return View(messages=(*system_messages(agent), asked))
+
+
+def start(agent: Agent, question: Question) -> tuple[Message, ...]:
+    """What all of the agent's prompts on a question begin with: its opening, if it has one."""
+    if agent.answers_first:
+        return opening(agent, question).messages
+    return system_messages(agent)
 
 
 def unnamed(what: Shown) -> Shown:
@@ -112,7 +131,12 @@ def afresh(agent: Agent, question: Question, told: Sequence[Shown]) -> View:
 
 
 def respond(
-    agent: Agent, question: Question, steps: Sequence[Step], heard: Sequence[Shown]
+    agent: Agent,
+    question: Question,
+    steps: Sequence[Step],
+    heard: Sequence[Shown],
+    *,
+    start: tuple[Message, ...],
 ) -> View:
     """The view of a revision or a judgment: the context, then what was heard now, as the last."""
     kind = "judgment" if agent.spec.role == "judge" else "revision"
@@ -121,26 +145,51 @@ def respond(
         values = {**_values(agent, question), "heard": list(heard), "first": not steps}
         return Message(role="user", content=agent.prompts.render(kind, values))
 
-    return _bounded(agent, question, steps, heard, ask)
+    return _bounded(agent, start, steps, heard, ask)
 
 
-def review(agent: Agent, question: Question, steps: Sequence[Step], subject: Shown) -> View:
+def review(
+    agent: Agent,
+    question: Question,
+    steps: Sequence[Step],
+    subject: Shown,
+    *,
+    start: tuple[Message, ...],
+) -> View:
     """The view of a critique: a fork of the critic's own context, then the turn to review."""
 
     def ask(steps: Sequence[Step], heard: Sequence[Shown]) -> Message:
         in_debate = agent.answers_first
         values = {**_values(agent, question), "subject": heard[0], "in_debate": in_debate}
+        values = {**values, "alternatives": []}
         return Message(role="user", content=agent.prompts.render("critique", values))
 
-    return _bounded(agent, question, steps, (subject,), ask)
+    return _bounded(agent, start, steps, (subject,), ask)
 
 
-def context(agent: Agent, question: Question, steps: Sequence[Step]) -> tuple[Message, ...]:
-    """Everything up to and including the agent's last own turn.
+def judge_alone(
+    agent: Agent, question: Question, subject: Shown, alternatives: Sequence[str] = ()
+) -> View:
+    """The view of a judgement without a past: question, alternatives if any, and the answer.
+
+    Nothing that the critic has said itself is in it, so that it knows whose answer it judges only
+    from how the subject is called.
+    """
+    values = {
+        **_values(agent, question),
+        "subject": subject,
+        "in_debate": False,
+        "alternatives": list(alternatives),
+    }
+    asked = Message(role="user", content=agent.prompts.render("critique", values))
+    return View(messages=(*system_messages(agent), asked))
+
+
+def context(agent: Agent, start: tuple[Message, ...], steps: Sequence[Step]) -> tuple[Message, ...]:
+    """Everything from the start up to and including the agent's last own turn.
 
     Each round's context begins with the one before it, so that an engine's prefix cache hits.
     """
-    start = opening(agent, question).messages if agent.answers_first else system_messages(agent)
     return (*start, *(message for step in steps for message in _exchange(agent, step)))
 
 
@@ -149,12 +198,12 @@ def _exchange(agent: Agent, step: Step) -> Iterator[Message]:
     if step.asked is not None:
         yield step.asked
     if agent.prompts.spec.own_turns and step.turn.failure is None:
-        yield Message(role="assistant", content=step.turn.text)
+        yield Message(role="assistant", content=plain(step.turn.text))
 
 
 def _bounded(
     agent: Agent,
-    question: Question,
+    start: tuple[Message, ...],
     steps: Sequence[Step],
     heard: Sequence[Shown],
     ask: Callable[[Sequence[Step], Sequence[Shown]], Message],
@@ -165,7 +214,7 @@ def _bounded(
         dropped += [f"round {step.turn.round}: outside the window" for step in steps[:-1]]
         steps = [replace(steps[-1], asked=None)]
     while True:
-        messages = _in_turns(agent, (*context(agent, question, steps), ask(steps, heard)))
+        messages = _in_turns(agent, (*context(agent, start, steps), ask(steps, heard)))
         budget = agent.protocol.view.max_tokens
         if budget is None or num_tokens(agent, messages) <= budget:
             return View(messages=messages, dropped=tuple(dropped))
@@ -201,11 +250,11 @@ def num_tokens(agent: Agent, messages: Sequence[Message]) -> int:
 
 
 def _values(agent: Agent, question: Question) -> Mapping[str, Any]:
-    """What every template may use of the question: never its target."""
-    visible = {
-        "text": question.text,
-        "kind": question.kind,
-        "options": list(question.options),
-        "category": question.category,
-    }
-    return {"question": visible, "show_confidence": agent.protocol.show_confidence}
+    """What every template may use."""
+    asked = Asked(
+        text=question.text,
+        kind=question.kind,
+        options=list(question.options),
+        category=question.category,
+    )
+    return {"question": asked, "show_confidence": agent.protocol.show_confidence}

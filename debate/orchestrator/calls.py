@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from debate.engines.base import Completion, Request
 from debate.errors import EngineError
+from debate.orchestrator.promise import Promise
 from debate.types import DebateKey, Turn, Verdict
 
 
@@ -29,8 +29,11 @@ class Log(Protocol):
     async def append(self, turn: Turn) -> None:
         """Return when the turn is on disk."""
 
-    async def append_verdict(self, verdict: Verdict) -> None:
-        """Return when the verdict is on disk."""
+    async def append_verdicts(self, verdicts: Sequence[Verdict]) -> None:
+        """Return when the verdicts of a debate are on disk."""
+
+    def settle(self, debate: DebateKey, *, turns: Collection[str], rounds: Collection[int]) -> None:
+        """Take note of what a debate that is over has; nothing else of it counts."""
 
 
 class Cache(Protocol):
@@ -55,11 +58,16 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Draft:
-    """A turn about to be taken: its place, the digest of its calls, and what it hears."""
+    """A turn about to be taken: its name, the digest of its calls, and what is known of it before.
 
-    turn: Turn
+    `fields` are fields of the turn; `compute` makes the turn from them.
+    """
+
+    debate: DebateKey
+    ref: str
     digest: str
-    compute: Callable[[Turn], Awaitable[Turn]]
+    fields: Mapping[str, Any]
+    compute: Callable[[Mapping[str, Any]], Awaitable[Turn]]
 
 
 @dataclass(kw_only=True)
@@ -76,8 +84,9 @@ class Calls:
     cache: Cache | None = None
     stale: list[str] = field(default_factory=list)
     _recorded: dict[DebateKey, dict[str, Turn]] = field(default_factory=dict)
-    _shared: dict[str, asyncio.Task[Turn]] = field(default_factory=dict)
+    _shared: dict[str, Promise[Turn]] = field(default_factory=dict)
     _recomputed: set[tuple[str, str]] = field(default_factory=set)
+    _taken: dict[DebateKey, set[str]] = field(default_factory=dict)
 
     def recorded(self, debate: DebateKey, ref: str) -> Turn | None:
         """The finished turn that the log has under this name; None where it failed or is absent."""
@@ -86,49 +95,62 @@ class Calls:
         turn = self._recorded[debate].get(ref)
         return None if turn is None or turn.failure is not None else turn
 
+    def taken(self, debate: DebateKey) -> frozenset[str]:
+        """The refs of all turns of the debate that were taken here, made or found."""
+        return frozenset(self._taken.get(debate, ()))
+
     async def take(self, draft: Draft) -> Turn:
         """The turn, on disk."""
-        blank = draft.turn
-        old = self.recorded(blank.debate, blank.ref)
-        stands = old is not None and old.prompt_hash == draft.digest and not self._heard_new(blank)
-        if old is not None and stands:
-            self._shared.setdefault(draft.digest, asyncio.ensure_future(_done(old)))
-            self.watcher.on_turn(old, replayed=True)
-            return old
+        self._taken.setdefault(draft.debate, set()).add(draft.ref)
+        old = self.recorded(draft.debate, draft.ref)
         if old is not None:
-            self.stale.append(f"{blank.cell}/{blank.question}/{blank.seed}/{blank.ref}")
-        self._recomputed.add((blank.cell, blank.ref))
+            if old.prompt_hash == draft.digest and not self._heard_new(draft):
+                self._shared.setdefault(draft.digest, Promise.kept(old))
+                self.watcher.on_turn(old, replayed=True)
+                return old
+            key = draft.debate
+            self.stale.append(f"{key.cell}/{key.question}/{key.seed}/{draft.ref}")
+        self._recomputed.add((draft.debate.cell, draft.ref))
         turn = await self._compute(draft)
         await self.log.append(turn)
         self.watcher.on_turn(turn, replayed=False)
         return turn
 
-    def _heard_new(self, blank: Turn) -> bool:
-        return any((blank.cell, ref) in self._recomputed for ref in blank.heard)
+    def _heard_new(self, draft: Draft) -> bool:
+        heard = draft.fields.get("heard", ())
+        return any((draft.debate.cell, ref) in self._recomputed for ref in heard)
 
     async def _compute(self, draft: Draft) -> Turn:
         """The turn: another cell's identical call, another run's, or a call made now."""
-        blank = replace(draft.turn, prompt_hash=draft.digest, started_at=time.time())
         known = self._shared.get(draft.digest)
         if known is not None:
-            other = await asyncio.shield(known)
-            return _placed(other, blank, other.shared_with or f"{other.cell}:{other.ref}")
+            other = await known
+            return _placed(other, draft, other.shared_with or f"{other.cell}:{other.ref}")
         cached = self.cache.get(draft.digest) if self.cache else None
         if cached is not None:
-            turn = _placed(cached, blank, "cache")
-            self._shared[draft.digest] = asyncio.ensure_future(_done(turn))
+            turn = _placed(cached, draft, "cache")
+            self._shared[draft.digest] = Promise.kept(turn)
             return turn
-        own = asyncio.ensure_future(draft.compute(blank))
-        self._shared[draft.digest] = own
-        turn = replace(await own, finished_at=time.time())
+        turn = await self._call(draft)
         if self.cache and turn.failure is None:
             self.cache.put(draft.digest, turn)
         return turn
 
+    async def _call(self, draft: Draft) -> Turn:
+        """The turn by a call made now, which those who want the same meanwhile wait for."""
+        promise = self._shared[draft.digest] = Promise()
+        try:
+            turn = await draft.compute(draft.fields)
+        except BaseException as error:
+            promise.fail(error)
+            raise
+        promise.keep(turn)
+        return turn
 
-def _placed(other: Turn, blank: Turn, source: str) -> Turn:
+
+def _placed(other: Turn, draft: Draft, source: str) -> Turn:
     """What an identical call gave, at this place in this debate."""
-    place = {name: getattr(blank, name) for name in PLACE}
+    place = {name: draft.fields[name] for name in PLACE if name in draft.fields}
     return replace(other, **place, shared_with=source, finished_at=time.time())
 
 
@@ -140,15 +162,12 @@ PLACE = (
     "kind",
     "agent",
     "about",
+    "model",
     "heard",
     "late",
     "dropped",
     "started_at",
 )
-
-
-async def _done(turn: Turn) -> Turn:
-    return turn
 
 
 async def ask(client: Client, request: Request) -> Completion:

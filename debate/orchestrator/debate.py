@@ -4,48 +4,54 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
+from bisect import bisect_left, insort
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, get_args
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard, TypeVar, cast, get_args
 
 from debate.agents import view
 from debate.agents.agent import Agent, call_hash, call_seed, sampling
+from debate.agents.noise import noise
 from debate.agents.reading import read
 from debate.agents.view import Shown, Step, View
-from debate.config.decision import DecisionSpec
-from debate.config.protocol import ProbeSpec, ProtocolSpec
 from debate.engines.base import Request, Scene
 from debate.orchestrator.calls import Calls, Draft
-from debate.topologies import Schedule, Topology, edge, heard_critics
+from debate.orchestrator.cell import Cell, along, heard_by, passing
+from debate.orchestrator.promise import Promise, all_kept
+from debate.orchestrator.quorum import enough
+from debate.topologies import Topology
 from debate.topologies import authors as authors_of
-from debate.types import AgentId, DebateKey, Kind, Question, Transcript, Turn, speaks, turn_ref
+from debate.topologies import critics as critics_of
+from debate.types import (
+    AgentId,
+    DebateKey,
+    Kind,
+    Message,
+    Question,
+    Transcript,
+    Turn,
+    speaks,
+    turn_ref,
+)
 
-KINDS: Final = get_args(Kind)
+__all__ = ["Cell", "Debate", "Heard", "Protocol", "Source"]
+
+T = TypeVar("T")
+KINDS: Final = {kind: number for number, kind in enumerate(get_args(Kind))}
 LATE: Final = object()
 """Stands for a critic that an edge's time-out did not wait for."""
+
+Spoken: TypeAlias = Promise[Turn | None]
+NOTHING: Final[Spoken] = Promise.kept(None)
+"""The turn of whoever has none."""
 
 Protocol = Callable[["Debate", AgentId, int], Awaitable[Turn | None]]
 """How one agent takes its turn of one round: `await` what it must hear, then speak."""
 
 Source = Callable[[AgentId, AgentId, int], Awaitable[Turn | None]]
 """What an author hears from a critic in a round."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One treatment, resolved: who debates, along which edges, by which protocol, how long."""
-
-    name: str
-    agents: Mapping[AgentId, Agent]
-    schedule: Schedule
-    protocol: Protocol
-    spec: ProtocolSpec
-    rounds: int
-    decision: DecisionSpec
-    probes: tuple[ProbeSpec, ...] = ()
-    score: Callable[[str | None, Question], bool | None] = field(repr=False)
-    normalise: Callable[[str, Question], str] = field(repr=False)
-    keep_prompts: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +62,13 @@ class Heard:
     late: tuple[str, ...] = ()
 
 
+class Placed(NamedTuple):
+    """A turn and where it stands in a transcript."""
+
+    place: tuple[int, int, int, str]
+    turn: Turn
+
+
 class Debate:
     """The state of one debate, and the verbs that protocols are written in."""
 
@@ -64,36 +77,74 @@ class Debate:
         self.cell = cell
         self.key = DebateKey(cell=cell.name, question=question.id, seed=seed)
         self._calls = calls
-        self._tasks: dict[tuple[str, ...], asyncio.Task[Turn | None]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._promised: dict[tuple[AgentId, int], Spoken] = {}
+        self._critiques: dict[tuple[AgentId, AgentId, int], Spoken] = {}
+        self._samples: dict[tuple[AgentId, int], Spoken] = {}
+        self._topologies: dict[int, Topology] = {}
+        self._starts: dict[AgentId, tuple[Message, ...]] = {}
         self._steps: dict[AgentId, list[Step]] = {agent: [] for agent in cell.agents}
         self._requests: dict[str, Request] = {}
         self._turns: dict[str, Turn] = {}
+        self._order: list[Placed] = []
         self._names = view.speaker_names(self.key, list(cell.agents), anonymous=cell.spec.anonymous)
 
-    # What a protocol asks.
+    # What a protocol asks. Each verb may be awaited at once, or begun here and awaited later.
 
     def speaks(self, agent: AgentId) -> bool:
         """Whether the agent takes a turn of its own in each round: critics do not."""
         return self.cell.agents[agent].spec.role != "critic"
 
-    async def turn(self, agent: AgentId, round: int) -> Turn | None:
+    def turn(self, agent: AgentId, round: int) -> Spoken:
         """The agent's latest own turn as of the round; None where it has none."""
-        return await self._once(("turn", agent, str(round)), lambda: self._turn(agent, round))
+        if round < 0 or not self.speaks(agent):
+            return NOTHING
+        promise = self._promised.get((agent, round))
+        if promise is None:
+            promise = self._promised[agent, round] = Promise()
+            self._begin(_keep(promise, self._turn(agent, round)))
+        return promise
 
-    async def answer_of(self, critic: AgentId, author: AgentId, round: int) -> Turn | None:
+    def answer_of(self, critic: AgentId, author: AgentId, round: int) -> Spoken:
         """The critic's own latest answer, as the author hears it in this round."""
-        return await self.turn(critic, round if self._speaks_before(critic, author) else round - 1)
+        return self.turn(critic, round if self.cell.speaks_before(critic, author) else round - 1)
 
-    async def critique_by(self, critic: AgentId, author: AgentId, round: int) -> Turn | None:
+    def critique_by(self, critic: AgentId, author: AgentId, round: int) -> Spoken:
         """What the critic says of the author's latest turn; a judge's feedback is its judgment."""
         if self.cell.agents[critic].spec.role == "judge":
-            return await self.answer_of(critic, author, round)
-        place = ("critique", critic, author, str(round))
-        return await self._once(place, lambda: self._critique(critic, author, round))
+            return self.answer_of(critic, author, round)
+        promise = self._critiques.get((critic, author, round))
+        if promise is None:
+            promise = self._critiques[critic, author, round] = Promise()
+            self._begin(_keep(promise, self._critique(critic, author, round)))
+        return promise
+
+    def begin(self) -> None:
+        """Set every speaker going, through all rounds: each turn as soon as it can be taken."""
+        for agent in self.cell.speakers:
+            rounds = range(self.cell.rounds + 1)
+            promises: list[Spoken] = [Promise() for _ in rounds]
+            self._promised.update(zip(((agent, round) for round in rounds), promises, strict=True))
+            self._begin(self._speak_through(agent, promises))
+
+    async def _speak_through(self, agent: AgentId, promises: Sequence[Spoken]) -> None:
+        """Take the agent's turns in their order; if one fails, none that follow can be taken."""
+        for round, promise in enumerate(promises):
+            try:
+                turn = await self._turn(agent, round)
+            except BaseException as error:
+                for missing in promises[round:]:
+                    missing.fail(error)
+                raise
+            promise.keep(turn)
+
+    def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(coroutine))
 
     async def hear(self, author: AgentId, round: int, source: Source) -> Heard:
         """Wait for what the author's critics say, each no longer than its edge allows.
 
+        With a quorum, go on once so many have spoken; a turn on record heard whom it heard.
         A failed turn is not heard. On an edge `when: disagreement` nothing is heard, and nothing
         is asked, while critic and author agree.
         """
@@ -101,9 +152,14 @@ class Debate:
             self.key, turn_ref(round=round, kind="revision", agent=author)
         )
         critics = [c for c in self._heard_critics(author, round) if not _was_late(before, c)]
-        said = await asyncio.gather(*(self._said(c, author, round, source) for c in critics))
+        voices = [self._said(c, author, round, source) for c in critics]
+        quorum = None if before else self.cell.spec.quorum
+        if quorum is None or quorum >= len(voices):
+            said = await _all(voices)
+        else:
+            said = await enough(voices, quorum, counts=_is_heard, late=LATE)
         late = tuple(c for c, turn in zip(critics, said, strict=True) if turn is LATE)
-        turns = tuple(turn for turn in said if isinstance(turn, Turn) and turn.failure is None)
+        turns = tuple(turn for turn in said if _is_heard(turn))
         return Heard(turns=turns, late=(*(before.late if before else ()), *late))
 
     async def revise(self, author: AgentId, round: int, heard: Heard) -> Turn | None:
@@ -113,13 +169,24 @@ class Debate:
         if not seen:
             return own
         agent = self.cell.agents[author]
-        shown = list(seen.values())
-        made = view.respond(agent, self.question, self._steps[author], shown)
+        shown, refs = list(seen.values()), tuple(seen)
+        if self.cell.spec.view.noise:
+            shown, refs = self._noise(author, seen, round), ()
+        start = self._start(agent)
+        made = view.respond(agent, self.question, self._steps[author], shown, start=start)
         turn = await self._take(
-            agent, made, round=round, kind="revision", heard=tuple(seen), late=heard.late
+            agent, made, round=round, kind="revision", heard=refs, late=heard.late
         )
         self._steps[author].append(Step(turn=turn, asked=made.messages[-1]))
         return turn
+
+    def _noise(self, author: AgentId, seen: Mapping[str, Shown], round: int) -> list[Shown]:
+        """Noise in place of all that the author would hear, drawn anew for each turn."""
+        place = f"noise/{self.key.seed}/{self.key.question}/{author}/{round}"
+        return [
+            noise(what, self.question, random.Random(f"{place}/{ref}"))
+            for ref, what in seen.items()
+        ]
 
     async def answer_anew(self, author: AgentId, round: int, told: Sequence[Turn] = ()) -> Turn:
         """The author answers as if for the first time, told these answers without a speaker.
@@ -134,13 +201,58 @@ class Debate:
         made = view.afresh(agent, self.question, list(shown.values()))
         return await self._take(agent, made, round=round, kind="revision", heard=tuple(shown))
 
+    def critics(self, author: AgentId, round: int) -> tuple[AgentId, ...]:
+        """All who critique the author, whether it hears them or not."""
+        return critics_of(self._topology(round), author)
+
+    def shown_to(self, critic: AgentId, subject: Turn, round: int) -> Shown | None:
+        """What the critic may read of the turn; None where that is nothing."""
+        carries = self._carries(self.cell.agents[critic], critic, subject.agent, round)
+        return self._shown(subject, critic, carries)
+
+    async def judge(
+        self,
+        critic: AgentId,
+        subject: Turn,
+        round: int,
+        *,
+        seen: Shown,
+        alternatives: Sequence[str] = (),
+        beside: Sequence[str] = (),
+    ) -> Turn:
+        """The critic's judgement of a turn as it is shown, without a past and heard by nobody.
+
+        `beside` names the turns that the alternatives come from.
+        """
+        await self.turn(critic, round - 1)
+        agent = self.cell.agents[critic]
+        made = view.judge_alone(agent, self.question, seen, alternatives)
+        read = (subject.ref, *beside)
+        return await self._take(
+            agent, made, round=round, kind="critique", about=subject.agent, heard=read
+        )
+
+    def sample(self, agent: AgentId, number: int) -> Spoken:
+        """One more opening of the agent at temperature 1, private, as a probe; `number` from 1."""
+        promise = self._samples.get((agent, number))
+        if promise is None:
+            promise = self._samples[agent, number] = Promise()
+            self._begin(_keep(promise, self._sample(agent, number)))
+        return promise
+
+    async def _sample(self, author: AgentId, number: int) -> Turn | None:
+        await self.turn(author, 0)
+        agent = self.cell.agents[author]
+        made = view.opening(agent, self.question)
+        return await self._take(
+            agent, made, round=0, kind="probe", about=f"sample-{number}", temperature=1.0,
+            asked_as="opening",
+        )  # fmt: skip
+
     # How turns come about.
 
     async def _turn(self, agent: AgentId, round: int) -> Turn | None:
-        role = self.cell.agents[agent].spec.role
-        if round < 0 or role == "critic":
-            return None
-        if role == "judge":
+        if self.cell.agents[agent].spec.role == "judge":
             return await self._judge(agent, round)
         if round == 0:
             return await self._open(agent)
@@ -148,21 +260,23 @@ class Debate:
 
     async def _open(self, author: AgentId) -> Turn:
         agent = self.cell.agents[author]
-        turn = await self._take(agent, view.opening(agent, self.question), round=0, kind="opening")
+        made = View(messages=self._start(agent))
+        turn = await self._take(agent, made, round=0, kind="opening")
         self._steps[author].append(Step(turn=turn))
         return turn
 
     async def _judge(self, judge: AgentId, round: int) -> Turn | None:
         own = await self.turn(judge, round - 1)
         judged = authors_of(self._topology(max(round, 1)), judge)
-        said = await asyncio.gather(*(self.turn(author, round) for author in judged))
+        said = await all_kept([self.turn(author, round) for author in judged])
         turns = [turn for turn in said if turn is not None and turn.failure is None]
         seen = self._show(judge, turns, max(round, 1), judging=True)
         if not seen or (own is not None and set(seen) <= set(own.heard)):
             return own
         agent = self.cell.agents[judge]
         shown = list(seen.values())
-        made = view.respond(agent, self.question, self._steps[judge], shown)
+        start = self._start(agent)
+        made = view.respond(agent, self.question, self._steps[judge], shown, start=start)
         turn = await self._take(agent, made, round=round, kind="judgment", heard=tuple(seen))
         self._steps[judge].append(Step(turn=turn, asked=made.messages[-1]))
         return turn
@@ -179,7 +293,7 @@ class Debate:
         if seen is None:
             return None
         steps = [step for step in self._steps[critic] if step.turn.round < round]
-        made = view.review(agent, self.question, steps, seen)
+        made = view.review(agent, self.question, steps, seen, start=self._start(agent))
         return await self._take(
             agent, made, round=round, kind="critique", about=author, heard=(subject.ref,)
         )
@@ -194,93 +308,125 @@ class Debate:
         about: AgentId | None = None,
         heard: tuple[str, ...] = (),
         late: tuple[str, ...] = (),
+        temperature: float | None = None,
+        asked_as: Kind | None = None,
     ) -> Turn:
-        seed = call_seed(
-            seed=self.key.seed,
-            question=self.key.question,
-            agent=agent.id,
-            round=round,
-            kind=kind,
-            about=about,
-        )
-        blank = Turn(
-            cell=self.key.cell,
-            question=self.key.question,
-            seed=self.key.seed,
-            round=round,
-            kind=kind,
-            agent=agent.id,
-            about=about,
-            model=agent.spec.model,
-            heard=heard,
-            late=late,
-            dropped=made.dropped,
-            prompt=made.messages if self.cell.keep_prompts else None,
-            sampling_seed=seed if agent.spec.sampling.temperature > 0 else None,
-            simulated=agent.capabilities.simulated,
-        )
+        """A turn; `temperature` and `asked_as` stand over the agent's own and the turn's kind."""
+        key, spec = self.key, agent.spec
+        ref = turn_ref(round=round, kind=kind, agent=agent.id, about=about)
+        seed = None
+        if (spec.sampling.temperature if temperature is None else temperature) > 0:
+            seed = call_seed(
+                seed=key.seed,
+                question=key.question,
+                agent=agent.id,
+                round=round,
+                kind=kind,
+                about=about,
+            )
+        scene = None
+        if agent.capabilities.needs_scene:
+            asked = asked_as or kind
+            scene = self._scene(agent, round=round, kind=asked, about=about, heard=heard)
         request = Request(
-            id=f"{self.key.cell}/{self.key.question}/{self.key.seed}/{blank.ref}",
+            id=f"{key.cell}/{key.question}/{key.seed}/{ref}",
             messages=made.messages,
-            sampling=sampling(agent, seed),
-            affinity=f"{self.key.question}/{self.key.seed}",
-            scene=self._scene(agent, blank) if agent.capabilities.needs_scene else None,
+            sampling=sampling(agent, seed, temperature=temperature),
+            affinity=f"{key.question}/{key.seed}",
+            scene=scene,
         )
+        digest = call_hash(agent, request)
+        fields = {
+            "cell": key.cell,
+            "question": key.question,
+            "seed": key.seed,
+            "round": round,
+            "kind": kind,
+            "agent": agent.id,
+            "about": about,
+            "model": spec.model,
+            "heard": heard,
+            "late": late,
+            "dropped": made.dropped,
+            "prompt": made.messages if self.cell.keep_prompts else None,
+            "prompt_hash": digest,
+            "sampling_seed": seed,
+            "simulated": agent.capabilities.simulated,
+            "started_at": time.time(),
+        }
 
-        async def compute(blank: Turn) -> Turn:
-            reply = await self._calls.clients[agent.spec.model].complete(request)
+        async def compute(fields: Mapping[str, Any]) -> Turn:
+            reply = await self._calls.clients[spec.model].complete(request)
             said = read(agent, self.question, kind, reply)
-            value = said.answer.value if said.answer else None
-            scored = said.answer is not None
-            return replace(
-                blank,
+            correct = None
+            if said.answer is not None:
+                correct = self.cell.score(said.answer.value, self.question)
+            return Turn(
+                **fields,
                 text=reply.text,
                 answer=said.answer,
                 accepts=said.accepts,
-                correct=self.cell.score(value, self.question) if scored else None,
+                correct=correct,
                 confidences=said.confidences,
                 usage=reply.usage,
                 failure=reply.failure,
+                finished_at=time.time(),
             )
 
-        digest = call_hash(agent, request)
-        turn = await self._calls.take(Draft(turn=blank, digest=digest, compute=compute))
-        self._turns[turn.ref] = turn
-        self._requests[turn.ref] = request
+        draft = Draft(debate=key, ref=ref, digest=digest, fields=fields, compute=compute)
+        turn = await self._calls.take(draft)
+        self._note(ref, turn, request)
         return turn
+
+    def _note(self, ref: str, turn: Turn, request: Request) -> None:
+        """Remember a turn that was taken."""
+        self._turns[ref] = turn
+        self._requests[ref] = request
+        seat = self.cell.seat_numbers[turn.agent]
+        place = (turn.round, KINDS[turn.kind], seat, turn.about or "")
+        insort(self._order, Placed(place, turn), key=itemgetter(0))
+
+    def _start(self, agent: Agent) -> tuple[Message, ...]:
+        """How all of the agent's prompts in this debate begin."""
+        if agent.id not in self._starts:
+            self._starts[agent.id] = view.start(agent, self.question)
+        return self._starts[agent.id]
 
     # What is heard of whom.
 
     def _topology(self, round: int) -> Topology:
-        return self.cell.schedule.at(round, seed=self.key.seed)
-
-    def _speaks_before(self, critic: AgentId, author: AgentId) -> bool:
-        """Whether the author hears the critic's turn of the same round; judges speak last."""
-        order = list(self.cell.agents)
-        sequential = self.cell.spec.speaking == "sequential"
-        judges = self.cell.agents[critic].spec.role == "judge"
-        return sequential and not judges and order.index(critic) < order.index(author)
+        if round not in self._topologies:
+            self._topologies[round] = self.cell.schedule.at(round, seed=self.key.seed)
+        return self._topologies[round]
 
     def _heard_critics(self, author: AgentId, round: int) -> list[AgentId]:
         """The critics that the author hears; beyond `max_critics`, as many drawn by seed."""
-        critics = list(heard_critics(self._topology(round), author))
+        critics = list(heard_by(self._topology(round), author))
         most = self.cell.spec.view.max_critics
         if most is None or len(critics) <= most:
             return critics
         name = f"critics/{self.key.seed}/{self.key.question}/{author}/{round}"
         return random.Random(name).sample(critics, most)
 
-    async def _said(
+    def _said(
+        self, critic: AgentId, author: AgentId, round: int, source: Source
+    ) -> Awaitable[Turn | object | None]:
+        by = along(self._topology(round), critic, author)
+        if by.when == "always" and by.timeout_s is None:
+            return source(critic, author, round)
+        return self._said_in_time(critic, author, round, source)
+
+    async def _said_in_time(
         self, critic: AgentId, author: AgentId, round: int, source: Source
     ) -> Turn | object | None:
-        along = edge(self._topology(round), critic, author)
-        if along.when == "disagreement" and await self._agree(critic, author, round):
+        by = along(self._topology(round), critic, author)
+        if by.when == "disagreement" and await self._agree(critic, author, round):
             return None
-        if along.timeout_s is None:
+        if by.timeout_s is None:
             return await source(critic, author, round)
         speaking = asyncio.ensure_future(source(critic, author, round))
         try:
-            return await asyncio.wait_for(asyncio.shield(speaking), along.timeout_s)
+            return await asyncio.wait_for(asyncio.shield(speaking), by.timeout_s)
         except TimeoutError:
             return LATE
 
@@ -320,48 +466,47 @@ class Debate:
         self, viewer: Agent, critic: AgentId, author: AgentId, round: int
     ) -> tuple[str, ...]:
         """What edge, protocol and prompt set all let through."""
-        topology = self._topology(max(round, 1))
-        allowed = set(edge(topology, critic, author).carries)
-        if viewer.prompts.spec.carries is not None:
-            allowed &= set(viewer.prompts.spec.carries)
-        if self.cell.spec.view.answers_only:
-            allowed -= {"reasoning"}
-        return tuple(sorted(allowed))
+        by = along(self._topology(max(round, 1)), critic, author)
+        limit = viewer.prompts.spec.carries
+        return passing(by.carries, limit, answers_only=self.cell.spec.view.answers_only)
 
-    def _scene(self, agent: Agent, blank: Turn) -> Scene:
+    def _scene(
+        self,
+        agent: Agent,
+        *,
+        round: int,
+        kind: Kind,
+        about: AgentId | None,
+        heard: tuple[str, ...],
+    ) -> Scene:
         """What a simulated agent may know: its own turns, and all that it has heard."""
-        own = [turn for turn in self._turns.values() if turn.agent == agent.id and speaks(turn)]
-        known = {ref for turn in own for ref in turn.heard} | set(blank.heard)
+        before = round + 1 if kind == "probe" else round
+        own = [
+            turn
+            for turn in self._turns.values()
+            if turn.agent == agent.id and turn.round < before and speaks(turn)
+        ]
+        known = {ref for turn in own for ref in turn.heard} | set(heard)
         turns = [*own, *(self._turns[ref] for ref in known if self._turns[ref] not in own)]
-        subject = self._turns[blank.heard[0]] if blank.kind == "critique" else None
         return Scene(
             question=self.question,
-            seed=blank.seed,
-            round=blank.round,
-            kind=blank.kind,
+            seed=self.key.seed,
+            round=round,
+            kind=kind,
             agent=agent.id,
-            about=blank.about,
-            subject=subject,
-            heard=blank.heard,
+            about=about,
+            subject=self._turns[heard[0]] if kind == "critique" else None,
+            heard=heard,
             turns=tuple(sorted(turns, key=lambda turn: (turn.round, turn.ref))),
         )
 
     # The whole.
 
-    async def _once(
-        self, place: tuple[str, ...], take: Callable[[], Coroutine[Any, Any, Turn | None]]
-    ) -> Turn | None:
-        """The turn at this place, taken at its first mention and only then."""
-        if place not in self._tasks:
-            self._tasks[place] = asyncio.ensure_future(take())
-        return await asyncio.shield(self._tasks[place])
-
     def transcript(self, round: int) -> Transcript:
         """All turns up to and including the round, by round, kind and seat."""
-        order = {agent: number for number, agent in enumerate(self.cell.agents)}
-        turns = [turn for turn in self._turns.values() if turn.round <= round]
-        turns.sort(key=lambda t: (t.round, KINDS.index(t.kind), order[t.agent], t.about or ""))
-        return Transcript(debate=self.key, round=round, turns=tuple(turns))
+        end = bisect_left(self._order, (round + 1,), key=itemgetter(0))
+        turns = tuple(placed.turn for placed in self._order[:end])
+        return Transcript(debate=self.key, round=round, turns=turns)
 
     def request(self, ref: str) -> Request:
         """The request that a turn replied to."""
@@ -369,16 +514,37 @@ class Debate:
 
     def abandon(self) -> None:
         """Stop whatever is still under way: late critics, or all of it after an error."""
-        for task in self._tasks.values():
+        for task in self._tasks:
             task.cancel()
             task.add_done_callback(_noted)
+
+
+async def _keep(promise: Promise[T], coroutine: Awaitable[T]) -> None:
+    """Keep the promise with what the coroutine returns, or fail it with what it raises."""
+    try:
+        value = await coroutine
+    except BaseException as error:
+        promise.fail(error)
+        raise
+    promise.keep(value)
+
+
+async def _all(awaitables: Sequence[Awaitable[T]]) -> Sequence[T]:
+    """Await all of them at once. What is promised is under way by itself and needs no task."""
+    if all(isinstance(each, Promise) for each in awaitables):
+        return await all_kept(cast("Sequence[Promise[T]]", awaitables))
+    return await asyncio.gather(*awaitables)
+
+
+def _is_heard(turn: object) -> TypeGuard[Turn]:
+    return isinstance(turn, Turn) and turn.failure is None
 
 
 def _was_late(turn: Turn | None, critic: AgentId) -> bool:
     return turn is not None and critic in turn.late
 
 
-def _noted(task: asyncio.Task[Turn | None]) -> None:
+def _noted(task: asyncio.Task[None]) -> None:
     """Look at how a task ended, so that an error which others have told is not told again."""
     if not task.cancelled():
         task.exception()

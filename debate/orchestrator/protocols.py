@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from debate.errors import ConfigError, suggestion
 from debate.orchestrator.debate import Debate, Protocol
+from debate.orchestrator.judging import cross_critique
 from debate.types import AgentId, Turn
 
 
@@ -37,7 +38,13 @@ async def restate(debate: Debate, author: AgentId, round: int) -> Turn | None:
 
 
 PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
-    {"exchange": exchange, "critique": critique, "repeat": repeat, "restate": restate}
+    {
+        "exchange": exchange,
+        "critique": critique,
+        "repeat": repeat,
+        "restate": restate,
+        "cross_critique": cross_critique,
+    }
 )
 
 

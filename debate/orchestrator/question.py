@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from debate.agents.agent import ENCODER
 from debate.agents.probes import PROBES, Subject
@@ -15,11 +16,22 @@ from debate.config.protocol import ProbeSpec
 from debate.engines.base import Completion, Request
 from debate.errors import BoundaryError
 from debate.orchestrator.calls import Calls, Draft, ask
-from debate.orchestrator.debate import Cell, Debate
+from debate.orchestrator.cell import Cell
+from debate.orchestrator.debate import Debate
 from debate.orchestrator.decisions import decide, outcome
 from debate.orchestrator.rounds import run_debate, stopped_by
 from debate.tasks import closed_candidates
-from debate.types import Question, Transcript, Turn, Usage, Verdict, speaks
+from debate.types import (
+    AgentId,
+    Belief,
+    Question,
+    Transcript,
+    Turn,
+    Usage,
+    Verdict,
+    speaks,
+    turn_ref,
+)
 
 N = TypeVar("N", int, float)
 
@@ -43,16 +55,32 @@ async def _debate(debate: Debate, calls: Calls) -> list[Verdict]:
     ended = stopped_by(debate, transcripts[-1].round)
     verdicts = [_verdict(debate, transcript, probes) for transcript in transcripts]
     verdicts[-1] = replace(verdicts[-1], final=True, stopped_by=ended)
-    await asyncio.gather(*(calls.log.append_verdict(verdict) for verdict in verdicts))
+    await calls.log.append_verdicts(verdicts)
+    _settle(debate, transcripts[-1], calls)
     calls.watcher.on_verdicts(verdicts)
     return verdicts
+
+
+def _settle(debate: Debate, last: Transcript, calls: Calls) -> None:
+    """Leave nothing in the log that this debate has not: a failure may have led it elsewhere.
+
+    A critique that came too late for its author is no part of the debate, but was made.
+    """
+    late = {
+        turn_ref(round=turn.round, kind="critique", agent=critic, about=turn.agent)
+        for turn in last.turns
+        for critic in turn.late
+    }
+    taken = calls.taken(debate.key)
+    calls.log.settle(debate.key, turns=taken | late, rounds=range(last.round + 1))
 
 
 def _verdict(debate: Debate, transcript: Transcript, probes: Sequence[Turn]) -> Verdict:
     """The team's answer as of the transcript's round."""
     cell, question = debate.cell, debate.question
-    ballots = _latest(debate, transcript, "debater", probes)
-    judgments = _latest(debate, transcript, "judge", probes)
+    known = closed_candidates(question) or stated_answers(transcript)
+    ballots = _latest(transcript, cell.voters, probes, known)
+    judgments = _latest(transcript, cell.of_role("judge"), probes, known)
     decided = decide(
         cell.decision,
         ballots=ballots,
@@ -76,20 +104,35 @@ def _verdict(debate: Debate, transcript: Transcript, probes: Sequence[Turn]) -> 
 
 
 def _latest(
-    debate: Debate, transcript: Transcript, role: str, probes: Sequence[Turn]
+    transcript: Transcript,
+    seats: Sequence[AgentId],
+    probes: Sequence[Turn],
+    known: Collection[str],
 ) -> list[Turn]:
-    """The latest own turn of each agent of the role, with what its probes found."""
-    seats = [agent.id for agent in debate.cell.agents.values() if agent.spec.role == role]
+    """The latest own turn of each seat, with what its probes found of the `known` answers."""
     latest = [turn for turn in map(transcript.latest, seats) if turn is not None]
-    return [_with_probes(turn, probes) for turn in latest]
+    return [_with_probes(turn, probes, known) for turn in latest] if probes else latest
 
 
-def _with_probes(turn: Turn, probes: Sequence[Turn]) -> Turn:
+def _with_probes(turn: Turn, probes: Sequence[Turn], known: Collection[str]) -> Turn:
+    """Beliefs decide among answers that somebody could name: of an open question, those stated.
+
+    The target is a candidate too, for measurement; no decision may learn it from there.
+    """
     mine = [p for p in probes if (p.agent, p.round) == (turn.agent, turn.round) and not p.failure]
     beliefs = [probe.belief for probe in mine if probe.belief is not None]
     found = tuple(confidence for probe in mine for confidence in probe.confidences)
-    belief = beliefs[0] if beliefs else turn.belief
-    return replace(turn, belief=belief, confidences=(*turn.confidences, *found))
+    belief = _among(beliefs[0], known) if beliefs else turn.belief
+    own = belief.normalised().get(turn.value or "") if belief else None
+    sure = tuple(
+        replace(each, value=own) if each.source == "belief" and own is not None else each
+        for each in found
+    )
+    return replace(turn, belief=belief, confidences=(*turn.confidences, *sure))
+
+
+def _among(belief: Belief, known: Collection[str]) -> Belief:
+    return Belief(log_p={answer: p for answer, p in belief.log_p.items() if answer in known})
 
 
 async def _probe(debate: Debate, transcript: Transcript, calls: Calls) -> list[Turn]:
@@ -98,20 +141,26 @@ async def _probe(debate: Debate, transcript: Transcript, calls: Calls) -> list[T
     Probes run after the last round, so that the candidates are the same in every round.
     """
     spoken = [turn for turn in transcript.turns if speaks(turn) and turn.failure is None]
+    asked = [turn for turn in spoken if not debate.cell.agents[turn.agent].spec.confederate]
     candidates = candidate_answers(debate.question, transcript)
     return await asyncio.gather(
         *(
             _take_probe(debate, turn, probe, candidates, calls)
-            for turn in spoken
+            for turn in asked
             for probe in debate.cell.probes
             if probe.name == "belief" or turn.value is not None
         )
     )
 
 
+def stated_answers(transcript: Transcript) -> set[str]:
+    """Every answer that an agent has stated as its own."""
+    return {turn.value for turn in transcript.turns if speaks(turn) and turn.value is not None}
+
+
 def candidate_answers(question: Question, transcript: Transcript) -> tuple[str, ...]:
     """The closed set of answers, or every answer that turned up, and the target for scoring."""
-    values = {turn.value for turn in transcript.turns if speaks(turn) and turn.value is not None}
+    values = stated_answers(transcript)
     target = set() if question.target is None else {question.target}
     return closed_candidates(question) or tuple(sorted(values | target))
 
@@ -128,17 +177,18 @@ async def _take_probe(
         request=debate.request(turn.ref),
         candidates=used,
     )
-    blank = Turn(
-        cell=turn.cell,
-        question=turn.question,
-        seed=turn.seed,
-        round=turn.round,
-        kind="probe",
-        agent=turn.agent,
-        about=probe.name,
-        model=turn.model,
-        simulated=turn.simulated,
-    )
+    fields = {
+        "cell": turn.cell,
+        "question": turn.question,
+        "seed": turn.seed,
+        "round": turn.round,
+        "kind": "probe",
+        "agent": turn.agent,
+        "about": probe.name,
+        "model": turn.model,
+        "simulated": turn.simulated,
+        "started_at": time.time(),
+    }
     usages: list[Usage] = []
     numbers = itertools.count()
 
@@ -148,23 +198,35 @@ async def _take_probe(
         usages.append(reply.usage)
         return reply
 
-    async def compute(blank: Turn) -> Turn:
+    async def compute(fields: Mapping[str, Any]) -> Turn:
         try:
             found = await PROBES[probe.name](subject, probe, paid)
         except BoundaryError as error:
-            return replace(blank, failure=error.failure, usage=total(usages))
+            return Turn(
+                **fields, failure=error.failure, usage=total(usages), finished_at=time.time()
+            )
         confidences = () if found.confidence is None else (found.confidence,)
-        return replace(
-            blank,
+        return Turn(
+            **fields,
             text=found.text,
             belief=found.belief,
             confidences=confidences,
             usage=total(usages),
+            finished_at=time.time(),
         )
 
     content = ENCODER.encode([turn.prompt_hash, turn.text, probe.model_dump(), used])
     digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-    return await calls.take(Draft(turn=blank, digest=digest, compute=compute))
+    ref = turn_ref(round=turn.round, kind="probe", agent=turn.agent, about=probe.name)
+    return await calls.take(
+        Draft(
+            debate=debate.key,
+            ref=ref,
+            digest=digest,
+            fields={**fields, "prompt_hash": digest},
+            compute=compute,
+        )
+    )
 
 
 def total(usages: Sequence[Usage]) -> Usage:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from debate.orchestrator.debate import Debate
+from debate.orchestrator.promise import all_kept
 from debate.types import Transcript
 
 
@@ -16,29 +16,26 @@ async def run_debate(debate: Debate) -> AsyncIterator[Transcript]:
     turn as soon as what it must hear is there.
     """
     cell = debate.cell
-    speakers = [agent for agent in cell.agents if debate.speaks(agent)]
-    barrier = cell.spec.stop != "never" or cell.spec.debate_if is not None
-    ahead = [] if barrier else [debate.turn(agent, cell.rounds) for agent in speakers]
-    under_way = asyncio.gather(*ahead)
+    if not cell.has_barrier:
+        debate.begin()
     try:
         for round in range(cell.rounds + 1):
-            await asyncio.gather(*(debate.turn(agent, round) for agent in speakers))
+            await all_kept([debate.turn(agent, round) for agent in cell.speakers])
             yield debate.transcript(round)
             if stopped_by(debate, round) is not None:
                 return
-        await under_way
     finally:
-        under_way.cancel()
         debate.abandon()
-        await asyncio.gather(under_way, return_exceptions=True)
 
 
 def stopped_by(debate: Debate, round: int) -> str | None:
     """Why the debate ends after this round before its number of rounds is reached, if it does."""
+    if not debate.cell.has_barrier:
+        return None
     spec, transcript = debate.cell.spec, debate.transcript(round)
     if round == 0 and spec.debate_if and not worth_debating(debate, spec.debate_if):
         return "debate_if"
-    voters = [agent.id for agent in debate.cell.agents.values() if agent.votes]
+    voters = debate.cell.voters
     now = [debate.opinion(transcript.latest(agent)) for agent in voters]
     if spec.stop == "consensus" and None not in now and len(set(now)) == 1:
         return "consensus"
@@ -55,7 +52,8 @@ def worth_debating(debate: Debate, condition: str) -> bool:
     `disagreement`: not all openings agree (an abstention disagrees). `confidence < x`: the mean
     confidence of the openings is below x; an opening without one counts as unsure.
     """
-    openings = [debate.transcript(0).latest(a.id) for a in debate.cell.agents.values() if a.votes]
+    transcript = debate.transcript(0)
+    openings = [transcript.latest(agent) for agent in debate.cell.voters]
     opinions = [debate.opinion(turn) for turn in openings]
     stated = [turn.confidence() if turn else None for turn in openings]
     sure = [0.0 if value is None else value for value in stated]
