@@ -111,9 +111,9 @@ def calibration_by_round(states: pl.DataFrame) -> list[Estimate]:
 
 def _estimate(name: str, interval: Interval, data: Scored, *, cell: str, round_: int) -> Estimate:
     caveats = ("plug-in: biased upwards in small samples",) if name in BIASED_UPWARDS else ()
-    missing = None if len(data.correct) else "no answer carries a confidence"
+    missing = None if len(data.correct) else "an answer with a confidence"
     if missing is None and interval.value is None:
-        missing = "right and wrong answers are both needed"
+        missing = "both right and wrong answers"
     n = len(data.correct)
     unit = "nat" if name == "nll" else "probability"
     return from_interval(

@@ -105,9 +105,7 @@ def cells_against_baseline(
         "cell", "agent", "question", "question_code", "seed", "correct"
     )
     base = ends.select("agent", "question", "seed", base="cell", before="correct")
-    chosen = pl.col("cell").replace_strict(
-        controls.baselines, default=None, return_dtype=pl.String
-    )
+    chosen = pl.col("cell").replace_strict(controls.baselines, default=None, return_dtype=pl.String)
     others = ends.with_columns(base=chosen).rename({"correct": "after"})
     pairs = others.join(base, on=["base", "agent", "question", "seed"])
     found = [

@@ -23,7 +23,7 @@ from debate.analysis.sums import Sums, grouped_sums
 LOGIT_FLOOR = 1e-3
 """Confidences nearer to 0 or 1 than this are moved to it: stated 0 % and 100 % have no logit."""
 METHOD = "fixed cohort, mean change of logit, clustered by question"
-NO_CONFIDENCE = "no confidence on both rounds for this cohort"
+NO_CONFIDENCE = "a confidence on both rounds of an error that was kept"
 
 
 class Point(NamedTuple):

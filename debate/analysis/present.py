@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from rich import box
 from rich.console import Console
@@ -16,6 +17,7 @@ from debate.analysis.tables.table import lacks
 from debate.analysis.text import clean, listed
 from debate.analysis.words import words
 
+Justify = Literal["left", "right"]
 PADDING, WIDEST_NAME = 3, 24
 
 
@@ -46,7 +48,7 @@ def lacking(analysis: Analysis) -> list[str]:
             named[words(e.name)] = None
     told: dict[tuple[str, str], list[str]] = {}
     for (cell, missing), names in arms.items():
-        told.setdefault((", ".join(names), missing), []).append(analysis.labels.arm(cell))
+        told.setdefault((listed(list(names)), missing), []).append(analysis.labels.arm(cell))
     return [
         f"In {listed(sorted(cells))}, {names} would need {missing}."
         for (names, missing), cells in told.items()
@@ -62,7 +64,7 @@ def grids(made: Table, width: int) -> Iterator[Grid]:
     named = made.num_names if 2 * sum(widths[: made.num_names]) <= width else 1
     part = list(range(named))
     for position in range(named, len(widths)):
-        if len(part) > named and sum(widths[k] for k in (*part, position)) > width:
+        if len(part) > named and sum(widths[k] for k in (*part, position)) >= width:
             yield grid(made, part)
             part = list(range(named))
         part.append(position)
@@ -74,7 +76,11 @@ def grid(made: Table, columns: Sequence[int]) -> Grid:
     lines = Grid(title=made.title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
     for position in columns:
         is_name = position < made.num_names
-        lines.add_column(made.columns[position], justify="left" if is_name else "right")
+        justify: Justify = "left" if is_name else "right"
+        lines.add_column(
+            made.columns[position], justify=justify, overflow="fold",
+            min_width=_width(made, position) - PADDING,
+        )  # fmt: skip
     previous = None
     for row in made.rows:
         if previous not in (None, row[0]):

@@ -134,9 +134,3 @@ def num_questions(states: pl.DataFrame) -> int:
     """How many question codes there are (codes run from 0 to this, exclusive)."""
     top = states["question_code"].max()
     return int(top) + 1 if isinstance(top, int) else 0
-
-
-def last_round(states: pl.DataFrame) -> int:
-    """The last round of these states."""
-    top = states["round"].max()
-    return int(top) if isinstance(top, int) else 0

@@ -11,6 +11,7 @@ _TERMINAL = re.compile(
     r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # operating-system commands, such as links
     r"|\x1b[@-Z\\-_]?"
 )
+_UNUSUAL = re.compile(r"[^\x20-\x7e]")
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _HIDDEN = frozenset(_BIDI + "\u2028\u2029\ufeff")
 _CATEGORIES = ("Cc", "Cs", "Co", "Cn")
@@ -26,7 +27,7 @@ def clean(text: str, *, keep: str = "") -> str:
     'red� �gnp'
     """
     plain = _TERMINAL.sub("", text)
-    return "".join(_shown(character, keep) for character in plain)
+    return _UNUSUAL.sub(lambda found: _shown(found[0], keep), plain)
 
 
 def _shown(character: str, keep: str) -> str:

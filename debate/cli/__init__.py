@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from debate.cli import inspect, look, run
+from debate.cli import bench, compare, inspect, look, run
 from debate.errors import DebateError, InputError
 from debate.organisms.cli import app as organisms
 
@@ -23,9 +23,11 @@ app.command()(run.run)
 app.command()(run.validate)
 app.command()(look.topology)
 app.command()(inspect.analyze)
+app.command()(compare.compare)
 app.command()(inspect.report)
 app.command()(inspect.verify)
 app.command()(look.doctor)
+app.command()(bench.bench)
 app.add_typer(organisms, name="organisms")
 
 INPUT_WRONG, RUN_FAILED, INTERRUPTED = 2, 1, 130
@@ -37,11 +39,18 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        console.print(f"error: {error}", style="red", markup=False, highlight=False)
+        console.print(_told("error", error), style="red", markup=False, highlight=False)
         sys.exit(INPUT_WRONG)
     except DebateError as error:
-        console.print(f"failed: {error}", style="red", markup=False, highlight=False)
+        console.print(_told("failed", error), style="red", markup=False, highlight=False)
         sys.exit(RUN_FAILED)
     except KeyboardInterrupt:
         console.print("interrupted; the same command goes on from here", style="yellow")
         sys.exit(INTERRUPTED)
+
+
+def _told(what: str, error: DebateError) -> str:
+    """An error in words that cannot steer the terminal, whatever they quote."""
+    from debate.analysis.text import clean
+
+    return clean(f"{what}: {error}", keep="\n\t")

@@ -14,6 +14,13 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--override", "-o", metavar="A.B=VALUE", help="Change one field; repeatable."),
 ]
+NoCustomCode = Annotated[
+    bool,
+    typer.Option(
+        "--no-custom-code",
+        help="Refuse a configuration that names code of its own: protocols, plug-ins, runtimes.",
+    ),
+]
 
 
 def run(
@@ -21,6 +28,7 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Run directory; default runs/NAME.")] = None,
     override: Overrides = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")] = False,
+    no_custom_code: NoCustomCode = False,
 ) -> None:
     """Run a configuration, or go on with it where it was interrupted."""
     from debate.config.resolve import load_run
@@ -28,16 +36,37 @@ def run(
     from debate.wiring.plan import make_plan
     from debate.wiring.summary import print_summary
 
-    plan = make_plan(load_run(config, override or ()))
+    plan = make_plan(load_run(config, override or (), custom_code=not no_custom_code))
     directory = run_directory(plan.spec, out)
     outcome = asyncio.run(execute(plan, directory, console=Console(stderr=True), quiet=quiet))
     print_summary(outcome, Console())
 
 
-def validate(config: Config, override: Overrides = None) -> None:
-    """Check a configuration offline and show what it would do."""
+def validate(
+    config: Config,
+    override: Overrides = None,
+    pilot: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Debate N of the questions and estimate the whole run from them. They go into "
+            "the run directory, and `debate run` makes none of their calls again.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run directory of the pilot; default runs/NAME.")
+    ] = None,
+    no_custom_code: NoCustomCode = False,
+) -> None:
+    """Check a configuration and show what it would do: offline, unless with a pilot."""
     from debate.config.resolve import load_run
     from debate.wiring.describe import print_plan
+    from debate.wiring.pilot import run_pilot
     from debate.wiring.plan import make_plan
 
-    print_plan(make_plan(load_run(config, override or ())), Console())
+    loaded = load_run(config, override or (), custom_code=not no_custom_code)
+    plan, console = make_plan(loaded), Console()
+    print_plan(plan, console)
+    if pilot is not None:
+        run_pilot(plan, pilot, out, console)

@@ -3,45 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import polars as pl
+
+from debate.analysis.tables import Place
+from debate.analysis.tables.where import RANKINGS, heard_text
+from debate.analysis.text import number, short
 from debate.report.material import Material
-from debate.report.text import clean, number, short
+from debate.report.said import MOST_CHARACTERS, Said, readable, transcript
 from debate.types import DebateKey, Question, Turn
 
-MOST_SPOTS, MOST_IN_ARM = 40, 10
+MOST_SPOTS, MOST_IN_ARM = 30, 10
 MOST_TURNS = 60
-MOST_CHARACTERS = 6_000
-MARKS = {"correct": "✓", "wrong": "✗", "abstained": "∅", "failed": "!", "open": "·"}
+FEWEST_CHARACTERS, ALL_CHARACTERS = 300, 3_000_000
+"""Of one turn at least, and of all turns on the page, about."""
+KEY = list(Place._fields)
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Said:
-    """One turn as it is shown. `state` is an outcome, or open where nothing was judged.
+class Debate(NamedTuple):
+    """The turns that are shown of one debate, and how many are not."""
 
-    `tint` says how strongly the confidence is coloured, in percent; None without confidence.
-    """
-
-    agent: str
-    what: str
-    model: str
-    text: str
-    answer: str
-    state: str
-    mark: str
-    confidence: str
-    source: str
-    tint: int | None
-    heard: str
-    is_spot: bool
-    was_heard: bool
+    turns: tuple[Turn, ...]
+    left_out: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spot:
     """A turn at which confidence in an error rose, and the debate around it."""
 
+    anchor: str
+    place: Place
     arm: str
     question: str
     seed: int
@@ -58,43 +51,79 @@ class Spot:
 
 
 def spots(material: Material) -> tuple[Spot, ...]:
-    """The ten steepest rises of each arm, at most forty in all, steepest first."""
+    """The ten steepest rises of each arm, at most thirty in all, steepest first; then the turns
+    that the rankings on the page lead to, at most thirty more.
+    """
     table = material.analysis.tables["hotspots"]
     each = table.group_by("cell", maintain_order=True).head(MOST_IN_ARM)
-    ordered = each.sort("rise", descending=True, maintain_order=True).head(MOST_SPOTS)
-    return tuple(_spot(material, row) for row in ordered.iter_rows(named=True))
+    steepest = each.sort("rise", descending=True, maintain_order=True).head(MOST_SPOTS)
+    links = _linked(material).join(steepest, on=KEY, how="anti", maintain_order="left")
+    chosen = pl.concat([steepest, links.head(MOST_SPOTS)])
+    rows = list(chosen.iter_rows(named=True))
+    debates = [_debate(material, row) for row in rows]
+    most = _most_characters(sum(len(debate.turns) for debate in debates))
+    return tuple(
+        _spot(material, row, debate, most, f"turn-{position}")
+        for position, (row, debate) in enumerate(zip(rows, debates, strict=True), start=1)
+    )
 
 
-def _spot(material: Material, row: Row) -> Spot:
+def _debate(material: Material, row: Row) -> Debate:
+    """The turns around a hot spot: all of them, or the nearest, where a debate is very long."""
     key = DebateKey(cell=row["cell"], question=row["question"], seed=row["seed"])
     turns = material.turns(key)
-    chosen = turns if len(turns) <= MOST_TURNS else _nearest(turns, row)
-    left_out = len(turns) - len(chosen)
-    heard = ", ".join(short(ref, 40) for ref in row["heard"] or ())
+    if len(turns) <= MOST_TURNS:
+        return Debate(turns, 0)
+    heard = set(row["heard"] or ())
+    near = [k for k, t in enumerate(turns) if t.agent == row["agent"] or t.ref in heard]
+    near.sort(key=lambda k: abs(turns[k].round - row["round"]))
+    chosen = sorted(near[:MOST_TURNS])
+    return Debate(tuple(turns[k] for k in chosen), len(turns) - len(chosen))
+
+
+def _most_characters(num_turns: int) -> int:
+    """How much of each turn is shown, so that the page stays within bounds."""
+    share = ALL_CHARACTERS // max(1, num_turns)
+    return min(MOST_CHARACTERS, max(FEWEST_CHARACTERS, share))
+
+
+def _linked(material: Material) -> pl.DataFrame:
+    """The turns that the tables of rankings lead to, in their order."""
+    places = [
+        entry.place
+        for make in RANKINGS.values()
+        for row in make(material.analysis).rows
+        for entry in row
+        if entry.place is not None
+    ]
+    links = material.analysis.tables["links"]
+    asked = pl.DataFrame(places, schema={k: links.schema[k] for k in KEY}, orient="row")
+    return asked.unique(maintain_order=True).join(links, on=KEY, maintain_order="left").select(
+        links.columns
+    )  # fmt: skip
+
+
+def _spot(material: Material, row: Row, debate: Debate, most: int, anchor: str) -> Spot:
+    left_out = debate.left_out
     return Spot(
-        arm=material.arm(key.cell),
-        question=short(key.question, 40),
-        seed=key.seed,
-        agent=material.agent(key.cell, row["agent"]),
+        anchor=anchor,
+        place=Place(*(row[name] for name in KEY)),
+        arm=material.arm(row["cell"]),
+        question=short(row["question"], 40),
+        seed=row["seed"],
+        agent=material.agent(row["cell"], row["agent"]),
         round=row["round"],
         answer=f"{short(row['previous_answer'], 24)} → {short(row['answer'], 24)}",
         confidence=f"{number(row['previous_confidence'], 2)} → {number(row['confidence'], 2)}",
         rise=number(row["rise"], 2, signed=True),
-        heard=heard or "nothing that is recorded",
-        text=_question_text(material.question(key.question)),
+        heard=heard_text(row["heard"]),
+        text=_question_text(material.question(row["question"])),
         target=short(row["target"]),
-        turns=tuple(_said(material, turn, row) for turn in chosen),
+        turns=transcript(material, debate.turns, row, most=most, anchor=anchor),
         note=f"{left_out} turns that this one neither heard nor followed are left out."
         if left_out
         else "",
     )
-
-
-def _nearest(turns: tuple[Turn, ...], row: Row) -> tuple[Turn, ...]:
-    """The agent's own turns and what was heard, where a debate is very long."""
-    heard = set(row["heard"] or ())
-    own = [turn for turn in turns if turn.agent == row["agent"] or turn.ref in heard]
-    return tuple(own[:MOST_TURNS])
 
 
 def _question_text(question: Question | None) -> str:
@@ -102,47 +131,3 @@ def _question_text(question: Question | None) -> str:
         return ""
     options = "".join(f"\n{option}" for option in question.options)
     return readable(question.text + options)
-
-
-def _said(material: Material, turn: Turn, row: Row) -> Said:
-    state = _state(turn)
-    confidence = turn.confidences[0] if turn.confidences else None
-    about = f" of {short(turn.about, 40)}" if turn.about else ""
-    steered = (turn.agent, turn.round) == (row["agent"], row["round"])
-    return Said(
-        agent=material.agent(turn.cell, turn.agent),
-        what=f"round {turn.round}, {turn.kind}{about}",
-        model=short(turn.model),
-        text=readable(turn.failure.message if turn.failure else turn.text),
-        answer="–" if turn.answer is None else short(turn.value or "no answer", 40),
-        state=state,
-        mark=MARKS[state],
-        confidence=number(confidence.value, 2) if confidence else "",
-        source=short(confidence.source) if confidence else "",
-        tint=round(10 + 45 * confidence.value) if confidence else None,
-        heard=", ".join(short(ref, 40) for ref in turn.heard),
-        is_spot=steered and turn.kind in ("opening", "revision", "judgment"),
-        was_heard=turn.ref in (row["heard"] or ()),
-    )
-
-
-def _state(turn: Turn) -> str:
-    if turn.failure is not None:
-        return "failed"
-    if turn.is_abstention:
-        return "abstained"
-    if turn.correct is None:
-        return "open"
-    return "correct" if turn.correct else "wrong"
-
-
-def readable(text: str) -> str:
-    r"""What was said, with line ends, without other control characters, cut where very long.
-
-    >>> readable("a\r\nb\x00")
-    'a\nb�'
-    """
-    whole = text.replace("\r\n", "\n").strip()
-    shown = clean(whole[:MOST_CHARACTERS], keep="\n\t")
-    rest = len(whole) - MOST_CHARACTERS
-    return f"{shown}\n[… {rest} more characters]" if rest > 0 else shown

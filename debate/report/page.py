@@ -2,47 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from debate.analysis.present import lacking
+from debate.analysis.tables import Entry
+from debate.analysis.text import clean, count
 from debate.report.figure import Figure
-from debate.report.hotspots import spots
 from debate.report.material import Material
 from debate.report.provenance import provenance, resolved_spec
+from debate.report.section import Section
 from debate.report.svg import inline
-from debate.report.tables import details, headline, tokens
-from debate.report.text import clean, count
 from debate.report.theme import variables
 
 TEMPLATE = "page.html"
 
 
-def render(material: Material, figures: Mapping[str, Figure], *, data_folder: str) -> str:
+def render(material: Material, sections: Sequence[Section], *, data_folder: str) -> str:
     """The whole page as HTML. `data_folder` is where the pictures' data lie beside it."""
     template = environment().get_template(TEMPLATE)
+    pictures = {
+        figure.name: inline(figure.spec, name=figure.name, label=described(figure))
+        for section in sections
+        for figure in section.figures
+        if figure.spec is not None
+    }
     return template.render(
         name=material.name,
         summary=_summary(material),
         description=_description(material),
         simulated=_simulated(material),
-        headline=headline(material),
-        tables=details(material),
-        figures=tuple(figures.values()),
-        pictures={f.name: inline(f.spec, name=f.name, label=clean(f.title))
-                  for f in figures.values() if f.spec is not None},
-        spots=spots(material),
-        caveats=(*material.analysis.caveats, *lacking(material.analysis)),
-        tokens=tokens(material),
+        sections=sections,
+        pictures=pictures,
+        anchors={place: id_ for section in sections for place, id_ in section.anchors.items()},
         facts=provenance(material),
         spec=resolved_spec(material),
         data_folder=data_folder,
+        groups=groups,
         day=Markup(variables(dark=False)),
         night=Markup(variables(dark=True)),
     )  # fmt: skip
+
+
+def groups(rows: Sequence[Sequence[Entry]]) -> list[list[Sequence[Entry]]]:
+    """Rows that follow one another with the same first field, together."""
+    return [list(same) for _, same in groupby(rows, key=itemgetter(0))]
+
+
+def described(figure: Figure) -> str:
+    """What a screen reader says of a picture: its title and its caption."""
+    return clean(f"{figure.title}. {figure.caption}")
 
 
 def environment() -> Environment:
@@ -81,9 +94,8 @@ def _summary(material: Material) -> str:
 
 def _simulated(material: Material) -> str:
     """What a reader must know first where simulated agents took part."""
-    if not material.simulated:
+    if not material.analysis.labels.agents:
         return ""
-    every = {f"{cell}\n{agent}" for cell, agent in
-             material.states.select("cell", "agent").unique().iter_rows()}  # fmt: skip
-    some = "All" if every <= material.simulated.keys() else "Some"
+    every = {*material.states.select("cell", "agent").unique().iter_rows()}
+    some = "All" if every <= material.analysis.labels.agents.keys() else "Some"
     return f"{some} agents are simulated: their numbers describe the simulation, not a model."

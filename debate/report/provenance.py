@@ -6,11 +6,11 @@ import hashlib
 import json
 from typing import NamedTuple
 
+from debate.analysis.text import count
 from debate.log import package_versions
 from debate.log.disk import on_disk
 from debate.log.manifest import Manifest, Start
 from debate.report.material import Material
-from debate.report.text import count
 
 
 class Fact(NamedTuple):

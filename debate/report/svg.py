@@ -23,6 +23,8 @@ ATTRIBUTES = frozenset({
     "stroke-width", "text-anchor", "transform", "viewBox", "width", "x", "x1", "x2", "y", "y1",
     "y2",
 })  # fmt: skip
+LEGIBLE = 560.0
+"""On a narrow screen a picture is not drawn smaller than this, in pixels; it is moved instead."""
 VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 """Vega-Lite's version that draws: the one that altair writes."""
 
@@ -49,7 +51,8 @@ def inline(spec: dict[str, Any], *, name: str, label: str) -> Markup:
     root.attrib.pop("height", None)
     root.set("role", "img")
     root.set("aria-label", label)
-    root.set("style", f"max-width:{width}px")
+    narrowest = min(float(width or LEGIBLE), LEGIBLE)
+    root.set("style", f"max-width:{width}px;min-width:{narrowest:g}px")
     ET.register_namespace("", SVG)
     return Markup(ET.tostring(root, encoding="unicode"))
 

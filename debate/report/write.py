@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from debate.errors import InputError
 from debate.log.disk import on_disk, replace_file
 from debate.report.figure import Figure
 from debate.report.material import Material, read_material
 from debate.report.page import render
-from debate.report.pictures import figures as all_figures
+from debate.report.section import Section
+from debate.report.sections import sections
 from debate.report.svg import save
 
 PAGE = "report.html"
 
 
-def write_report(source: Path, *, out: Path | None = None, figures: Path | None = None) -> Path:
+def write_report(
+    source: Path,
+    *,
+    out: Path | None = None,
+    figures: Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    cells: Sequence[str] = (),
+    **options: Any,
+) -> Path:
     """Write the report of a run directory or of a table of transcripts; the page's path.
 
     out: the page, by default `report.html` in the run directory, or `<table>-report.html` beside
     the table. The data of each picture and table go to a folder of the page's name beside it, as
-    Parquet. figures: a folder for each picture as SVG and PDF.
+    Parquet. figures: a folder for each picture as SVG and PDF. columns: what a table calls our
+    columns. cells: the arms to report. options: those of `debate.analysis.analyze`.
     Raises InputError where the source or a target is not what it should be, LogError where the
     disk refuses.
     """
@@ -29,13 +40,18 @@ def write_report(source: Path, *, out: Path | None = None, figures: Path | None 
     _require_folder(page.parent, "--out")
     if figures is not None:
         _require_folder(figures, "--figures")
-    material = read_material(source)
-    made = all_figures(material)
+    material = read_material(source, columns=columns, cells=cells, **options)
+    return write_page(material, page, figures=figures)
+
+
+def write_page(material: Material, page: Path, *, figures: Path | None = None) -> Path:
+    """Write the page of material that has been read, and its data beside it; the page's path."""
+    made = sections(material)
     data = page.with_suffix("")
     content = render(material, made, data_folder=data.name)
-    _save_data(material, made.values(), data)
+    _save_data(made, data)
     if figures is not None:
-        _save_pictures(made.values(), figures)
+        _save_pictures(made, figures)
     replace_file(page, content.encode("utf-8"))
     return page
 
@@ -57,19 +73,22 @@ def _require_folder(folder: Path, option: str) -> None:
             return
 
 
-def _save_data(material: Material, figures: Iterable[Figure], folder: Path) -> None:
-    frames = {figure.name: figure.data for figure in figures if figure.spec is not None}
-    frames["estimates"] = material.analysis.frame()
-    frames |= {name: material.analysis.tables[name] for name in ("hotspots", "ledger")}
+def _save_data(made: Sequence[Section], folder: Path) -> None:
+    frames = {name: frame for section in made for name, frame in section.data.items()}
+    frames |= {figure.name: figure.data for figure in _drawn(made)}
     with on_disk(folder, "write"):
         folder.mkdir(parents=True, exist_ok=True)
         for name, frame in frames.items():
             frame.write_parquet(folder / f"{name}.parquet")
 
 
-def _save_pictures(figures: Iterable[Figure], folder: Path) -> None:
+def _save_pictures(made: Sequence[Section], folder: Path) -> None:
     with on_disk(folder, "write"):
         folder.mkdir(parents=True, exist_ok=True)
-    for figure in figures:
-        if figure.spec is not None:
-            save(figure.spec, folder, figure.name)
+    for figure in _drawn(made):
+        save(figure.spec or {}, folder, figure.name)
+
+
+def _drawn(made: Sequence[Section]) -> list[Figure]:
+    """The figures of all sections that are pictures and not only notes."""
+    return [f for section in made for f in section.figures if f.spec is not None]

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from debate.analysis.text import clean
 from debate.cluster.resources import resources, wanted
 from debate.cluster.sharing import can_start_here, in_words, offline_plans
 from debate.config.sweep import FACTORS

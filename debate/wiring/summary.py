@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from debate.analysis import Analysis, Estimate, analyze
-from debate.log import Run
-from debate.report import write_report
+from debate.analysis import Analysis, Estimate
+from debate.analysis.present import grids
+from debate.analysis.tables.findings import findings
+from debate.analysis.text import clean
+from debate.report.material import Material, read_material
+from debate.report.write import PAGE, write_page
 from debate.wiring.execute import Outcome
 
 COLUMNS = {"accuracy": "accuracy", "confidence": "confidence", "over_confidence": "over-confidence"}
 RATES = {"abstention_rate": "abstained", "failure_rate": "failed"}
-FEW_RESAMPLES = 100
-"""The closing table shows no bootstrapped interval, so it does not wait for one."""
 
 
 def print_summary(outcome: Outcome, console: Console) -> None:
     """The closing table, what was mended or made again, and where to look next."""
     for problem in outcome.problems:
-        console.print(f"damaged, made again: {problem}", markup=False, highlight=False)
+        told = clean(f"damaged, made again: {problem}")
+        console.print(told, markup=False, highlight=False)
     if outcome.stale:
         console.print(
             f"{len(outcome.stale)} recorded turns had another prompt and were made again: "
@@ -30,22 +30,26 @@ def print_summary(outcome: Outcome, console: Console) -> None:
             markup=False,
             highlight=False,
         )
-    analysis = analyze(Run(outcome.directory).trajectories(), resamples=FEW_RESAMPLES)
+    material = read_material(outcome.directory)
+    analysis = material.analysis
     console.print(by_round(analysis))
+    for lines in grids(findings(analysis), console.width) if analysis.findings else ():
+        console.print(lines)
     for name, word in RATES.items():
         rates = [e for e in analysis.select(name) if e.subject is None and e.value]
         worst = max(rates, key=lambda e: e.value or 0.0, default=None)
         if worst is not None:
             where = f"at most {worst.value:.1%} (arm {worst.cell}, round {worst.round})"
             console.print(Text(f"{word}: {where}; in accuracy they count as wrong"))
-    _print_next(outcome.directory, console)
+    _print_next(material, console)
 
 
-def _print_next(directory: Path, console: Console) -> None:
+def _print_next(material: Material, console: Console) -> None:
+    directory = material.source
     for label, what in (
         ("run directory", str(directory)),
         ("all estimates", f"debate analyze {directory}"),
-        ("report", str(write_report(directory))),
+        ("report", str(write_page(material, directory / PAGE))),
     ):
         console.print(Text(f"{label}: {what}"), soft_wrap=True)
 
@@ -57,7 +61,7 @@ def by_round(analysis: Analysis) -> Table:
         rounds = sorted({e.round or 0 for e in analysis.select("accuracy", cell=cell)})
         for number in rounds:
             found = [analysis.find(name, cell=cell, round=number) for name in COLUMNS]
-            table.add_row(Text(cell), str(number), *map(_shown, found))
+            table.add_row(Text(analysis.labels.arm(cell)), str(number), *map(_shown, found))
         table.add_section()
     return table
 

@@ -7,6 +7,7 @@ from debate.analysis.amplification import amplification
 from debate.analysis.calibration import calibration_by_round
 from debate.analysis.controls import controls_for
 from debate.analysis.entrenchment import confidence_when_wrong, entrenchment
+from debate.analysis.rounds import rounds
 from debate.analysis.states import states_frame
 
 from . import simulate
@@ -43,7 +44,8 @@ def test_set_amplification_is_found_with_its_size() -> None:
 
 def test_calibration_of_an_over_confident_agent_is_found_by_every_estimator() -> None:
     table = simulate.miscalibrated(np.random.default_rng(2), questions=2000, excess=0.15)
-    found = {e.name: e.value for e in calibration_by_round(states_frame(table))}
+    states = states_frame(table)
+    found = {e.name: e.value for e in [*calibration_by_round(states), *rounds(states)]}
     for name in ("ece", "ace", "debiased_ece", "ks", "over_confidence"):
         assert found[name] == pytest.approx(0.15, abs=0.02)
 

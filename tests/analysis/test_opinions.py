@@ -9,7 +9,7 @@ import pytest
 from debate.analysis.amplification import amplification
 from debate.analysis.attribution import credit, edges, flip_sources, hazards
 from debate.analysis.conformity import conformity, disagreements, first_seen, revisions
-from debate.analysis.controls import Controls, controls_for
+from debate.analysis.controls import NO_CONTROL, Controls, controls_for
 from debate.analysis.drift import drift
 from debate.analysis.entrenchment import entrenchment
 from debate.analysis.estimate import Estimate
@@ -56,7 +56,7 @@ def test_entrenchment_counts_only_errors_that_were_kept() -> None:
 def test_without_the_control_the_number_is_given_with_what_is_missing() -> None:
     found = named(entrenchment(debates(*KEPT_AND_DROPPED), Controls()), "entrenchment")
     assert found.value is not None
-    assert found.missing == "the control arm repeat: mere resampling is not taken off"
+    assert found.missing == NO_CONTROL
 
 
 def test_the_control_is_taken_off_question_by_question() -> None:
@@ -72,7 +72,7 @@ def test_the_control_is_taken_off_question_by_question() -> None:
 
 
 def test_a_control_that_is_not_there_is_refused() -> None:
-    with pytest.raises(InputError, match='cell "repaet" is unknown; did you mean "repeat"'):
+    with pytest.raises(InputError, match='arm "repaet" is unknown; did you mean "repeat"'):
         controls_for(["self", "repeat"], controls={"self": "repaet"})
 
 

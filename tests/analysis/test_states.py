@@ -61,8 +61,8 @@ def test_an_agent_that_joins_later_has_no_opening() -> None:
 def test_the_confidence_to_analyse_is_chosen_by_its_column() -> None:
     table = rows(("q1", "a", 0, "4", 0.6, "")).with_columns(confidence_p_true=pl.lit(0.3))
     assert states_frame(table, confidence="confidence_p_true")["confidence"].to_list() == [0.3]
-    with pytest.raises(InputError, match='did you mean "confidence_p_true"'):
-        states_frame(table, confidence="confidence_ptrue")
+    with pytest.raises(InputError, match='did you mean "p_true"'):
+        states_frame(table, confidence="p_ture")
 
 
 def test_a_hearing_carries_what_the_critic_held() -> None:

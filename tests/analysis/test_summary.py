@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from debate.analysis import Analysis, Estimate, analyze
-from debate.analysis.present import headline, plain, present
+from debate.analysis.present import present
+from debate.analysis.tables.headline import accuracy as by_round
 
 from . import simulate
 
@@ -52,6 +53,34 @@ def test_every_quantity_is_there_with_an_interval() -> None:
         assert any(e.low is not None and e.high is not None for e in estimates), name
 
 
+def test_an_estimate_is_made_once_for_each_place() -> None:
+    places = [(e.name, e.cell, e.round, e.subject) for e in quick(small()).estimates]
+    assert len(places) == len(set(places))
+
+
+def test_every_estimate_that_is_named_is_printed() -> None:
+    text = terminal(quick(small()))
+    for words in (
+        "entrenchment over control", "error amplification", "Brier", "resolution", "NLL", "ECE",
+        "ACE", "debiased ECE", "smECE", "KS", "AUROC", "AURC", "over-confidence", "drift of belief",
+        "martingale test", "errors corrected (ECR)", "errors introduced (EIR)", "another round?",
+        "conformity", "obstinacy", "identity bias", "harmful revision", "beneficial revision",
+        "Hazard of a flip", "What flips go back to", "vote_2 − vote_0", "p (Holm)", "p (McNemar)",
+        "p (equivalence)", "detectable", "Turns and tokens", "change of ECE", "By edge",
+        "By question",
+    ):  # fmt: skip
+        assert words in text, words
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 300])
+def test_no_number_is_cut_on_a_narrow_terminal(width: int) -> None:
+    stream = io.StringIO()
+    present(quick(small()), Console(file=stream, width=width))
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert not [line for line in lines if "…" in line]
+
+
 def test_an_estimate_is_found_by_its_place() -> None:
     found = quick(small())
     accuracy = found.find("accuracy", cell="debate", round=2)
@@ -75,12 +104,11 @@ def test_large_tables_are_named_and_left_out_of_json(monkeypatch: pytest.MonkeyP
 
 
 def test_the_headline_gives_both_accuracies_by_arm_and_round() -> None:
-    table = headline(quick(small()))
-    columns = [str(column.header) for column in table.columns]
-    assert columns[:6] == [
+    table = by_round(quick(small()))
+    assert table.columns[:6] == (
         "arm", "round", "accuracy, all", "accuracy, completed", "confidence", "over-confidence",
-    ]  # fmt: skip
-    assert table.row_count == 3 + 3 + 1
+    )  # fmt: skip
+    assert len(table.rows) == 3 + 3 + 1
 
 
 def test_a_failure_counts_against_all_but_not_against_completed() -> None:
@@ -116,9 +144,9 @@ def test_missing_controls_are_told_and_the_numbers_still_given() -> None:
     assert entrenchment.value is not None
     assert entrenchment.missing is not None
     text = terminal(found)
-    assert "entrenchment (debate) needs the control arm repeat" in text
-    assert "no control arm repeat for debate" in text
-    assert "no arm single" in text
+    assert 'There is no arm "repeat", nor another named as control, for debate' in text
+    assert 'There is no arm "single"' in text
+    assert "eai_over_control" not in text
 
 
 def test_nobody_abstained_and_everybody_abstained_are_both_fine() -> None:
@@ -146,7 +174,7 @@ def test_without_confidence_and_beliefs_the_rest_is_still_analysed() -> None:
     found = quick(small(confidence=none, belief_target=none))
     brier = found.find("brier", cell="debate", round=0)
     assert brier is not None
-    assert (brier.value, brier.missing) == (None, "no answer carries a confidence")
+    assert (brier.value, brier.missing) == (None, "an answer with a confidence")
     assert found.find("error_correction_rate", cell="debate") is not None
     assert "carry no confidence" in terminal(found)
 
@@ -157,7 +185,7 @@ def test_a_foreign_table_needs_no_run_directory() -> None:
         arm="cell", model="agent", text=pl.lit("so it is 4"),
     )  # fmt: skip
     found = quick(table)
-    assert any("no turn says what it heard" in c for c in found.caveats)
+    assert any("No turn says what it heard" in c for c in found.caveats)
     assert found.find("eai", cell="debate", round=2) is not None
 
 
@@ -184,7 +212,7 @@ def test_simulated_agents_and_questions_without_target_are_told() -> None:
         .when(pl.col("answer") == "0").then(pl.lit("correct")).otherwise(pl.lit("wrong"))
     )  # fmt: skip
     found = quick(small(outcome=outcome, simulated=pl.lit(True)))
-    assert any("simulated" in c for c in found.caveats)
+    assert any("Simulated" in c for c in found.caveats)
     assert any("19 turns on questions without a target" in c for c in found.caveats)
 
 
@@ -229,4 +257,3 @@ def test_text_from_outside_brings_no_markup_and_no_control_characters() -> None:
     text = terminal(quick(evil))
     assert "\x1b" not in text
     assert "[bold red]" in text
-    assert plain("x" * 100).plain.endswith("…")

@@ -262,7 +262,23 @@ def test_a_hot_spot_names_the_turn_at_which_confidence_in_the_error_rose() -> No
     assert (spot["question"], spot["agent"], spot["round"]) == ("q1", "a", 2)
     assert spot["heard"] == ["1:revision:b"]
     assert (spot["previous_confidence"], spot["confidence"]) == (0.4, 0.9)
-    assert found.questions.row(0, named=True)["round"] == 2
+    for table in (found.questions, found.categories, found.agents, found.edges):
+        line = table.row(0, named=True)
+        assert (line["steepest_question"], line["steepest_round"]) == ("q1", 2)
+    assert found.links["round"].to_list() == [1, 2]
+
+
+def test_every_line_of_a_ranking_leads_to_a_turn_where_mass_rose() -> None:
+    states = amplified()
+    found = where(states, hearings(states), limit=7)
+    linked = set(found.links.select("cell", "question", "seed", "agent", "round").iter_rows())
+    for table in (found.questions, found.categories, found.agents, found.edges, found.rounds):
+        risen = table.filter(pl.col("contribution") > 0)
+        assert risen["steepest_question"].null_count() == 0
+        steepest = risen.select("cell", pl.col("^steepest_.*$"))
+        assert set(steepest.iter_rows()) <= linked
+    assert (found.links["step"] > 0).all()
+    assert found.questions.height == 7
 
 
 def test_hot_spots_are_bounded_for_each_cell() -> None:

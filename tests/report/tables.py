@@ -17,7 +17,10 @@ def write_table(
     rows: list[dict[str, Any]] = []
     for question in range(num_questions):
         for round_ in range(rounds):
-            for who, said, sure in ((agent, answer, 0.4 + 0.2 * round_), ("z", "4", 0.8)):
+            for who, said, sure in (
+                (agent, answer, min(0.95, 0.4 + 0.2 * round_)),
+                ("z", "4", 0.8),
+            ):
                 rows.append({
                     "question_id": f"q{question}", "arm": arm, "seed": 0, "round": round_,
                     "agent": who, "model": f"model of {who}", "answer": said, "target": "4",

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from debate.report import write_report
-from debate.report.hotspots import Said, readable
 from debate.report.page import environment
+from debate.report.said import Said, Sure, readable
 from tests.report.reading import Elements
 from tests.report.tables import write_table
 
@@ -46,7 +46,7 @@ def test_a_hostile_file_name_stays_text(tmp_path: Path) -> None:
 def said(text: str) -> Said:
     return Said(
         agent=text, what=text, model=text, text=text, answer=text, state="open", mark="·",
-        confidence=text, source=text, tint=50, heard=text, is_spot=True, was_heard=True,
+        confidences=(Sure(text, text, 50),), heard=text, is_spot=True, was_heard=True,
     )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def test_any_text_in_a_turn_adds_no_element_and_no_attribute(text: str) -> None:
     macro = environment().get_template("parts.html").module.said  # type: ignore[attr-defined]
     shown = Elements(str(macro(said(text))))
     assert {*shown.names} <= {"div", "span", "strong", "pre"}
-    assert {name for name, _ in shown.attributes} <= {"class", "style", "title"}
+    assert {name for name, _ in shown.attributes} <= {"class", "style", "title", "id"}
     assert not control_characters(str(macro(said(text))))
 
 

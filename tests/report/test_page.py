@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from debate.analysis.tables import Place
+from debate.analysis.tables.headline import headline
+from debate.analysis.tables.ledger import tokens
+from debate.analysis.tables.where import RANKINGS
+from debate.analysis.text import count, number
 from debate.report.hotspots import spots
 from debate.report.material import Material, read_material
-from debate.report.tables import headline, tokens
-from debate.report.text import count, number
 from tests.report.reading import Elements
 from tests.report.tables import write_table
 
@@ -40,17 +43,17 @@ def test_simulated_agents_are_labelled(page: Path) -> None:
     shown = Elements(page.read_text()).text
     assert "All agents are simulated" in shown
     assert "main (simulated)" in shown
-    assert "a (simulated)" in shown
 
 
 def test_agents_that_are_not_simulated_carry_no_label(tmp_path: Path) -> None:
     material = read_material(write_table(tmp_path))
     assert material.arm("main") == "main"
-    assert material.simulated == {}
+    assert material.analysis.labels.agents == {}
 
 
 def test_the_headline_shows_the_analysis_s_own_numbers(material: Material) -> None:
-    row = dict(zip(headline(material).columns, headline(material).rows[0], strict=True))
+    shown = headline(material.analysis)
+    row = dict(zip(shown.columns, shown.rows[0], strict=True))
     opening = material.analysis.find("accuracy", cell="main", round=0)
     last = material.analysis.find("accuracy", cell="main", round=max(material.rounds))
     assert opening
@@ -61,7 +64,7 @@ def test_the_headline_shows_the_analysis_s_own_numbers(material: Material) -> No
 
 
 def test_the_ledger_counts_every_turn_that_states_an_answer(material: Material) -> None:
-    shown = sum(int(row[3].text.replace(",", "")) for row in tokens(material).rows)
+    shown = sum(int(row[4].text.replace(",", "")) for row in tokens(material.analysis).rows)
     assert shown == material.states.height
     assert count(None) == "–"
 
@@ -77,19 +80,38 @@ def test_a_hot_spot_marks_its_turn_and_what_was_heard(material: Material) -> Non
         assert spot.text.startswith("What is")
 
 
-def test_hot_spots_come_steepest_first(material: Material) -> None:
-    rises = [float(spot.rise.replace("−", "-")) for spot in spots(material)]
+def test_hot_spots_come_steepest_first_and_then_what_rankings_lead_to(material: Material) -> None:
+    steepest = {*material.analysis.tables["hotspots"].select(Place._fields).iter_rows()}
+    found = spots(material)
+    first = [spot for spot in found if spot.place in steepest]
+    rises = [float(spot.rise.replace("−", "-")) for spot in first]
     assert rises == sorted(rises, reverse=True)
     assert all(rise >= 0 for rise in rises)
+    assert found[: len(first)] == tuple(first)
+
+
+def test_every_ranking_leads_to_a_turn_on_the_page(material: Material) -> None:
+    anchors = {spot.place: spot.anchor for spot in spots(material)}
+    for make in RANKINGS.values():
+        rows = make(material.analysis).rows
+        places = [entry.place for row in rows for entry in row if entry.place]
+        assert len(places) == len(rows)
+        assert {*places} <= anchors.keys()
+
+
+def test_a_link_ends_at_the_turn_where_confidence_rose(page: Path, material: Material) -> None:
+    shown = Elements(page.read_text())
+    for spot in spots(material):
+        assert [turn.anchor for turn in spot.turns if turn.is_spot] == [spot.anchor]
+        assert spot.anchor in shown.values("id")
 
 
 def test_a_surer_turn_is_coloured_more(tmp_path: Path) -> None:
     spot = spots(read_material(write_table(tmp_path)))[0]
     own = [turn for turn in spot.turns if turn.agent == "a"]
-    assert [turn.confidence for turn in own] == ["0.40", "0.60"]
-    assert own[0].tint is not None
-    assert own[1].tint is not None
-    assert own[0].tint < own[1].tint
+    told = [turn.confidences[0] for turn in own]
+    assert [sure.value for sure in told] == ["0.40", "0.60"]
+    assert told[0].tint < told[1].tint
     assert {turn.state for turn in own} == {"wrong"}
 
 

@@ -23,7 +23,10 @@ def beliefs(material: Material) -> Figure:
         lacking = "No turn carries a belief; the belief probe was not part of this run."
         return absent(NAME, TITLE, lacking)
     data = rows.with_columns(line=pl.col("belief").replace_strict(LINES))
-    arms = [cell for cell in material.drawn_cells if cell in data["cell"].unique()]
+    moving = data.filter(pl.col("round") > 0)["cell"].unique()
+    arms = [cell for cell in material.drawn_cells if cell in moving]
+    if not arms:
+        return absent(NAME, TITLE, "There is one round only, so no belief could move.")
     panels = [_panel(material, cell, data.filter(pl.col("cell") == cell)) for cell in arms]
     return drawn(
         NAME, TITLE, grid(panels, 3), data,

@@ -6,20 +6,19 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import altair as alt
-import networkx as nx
 import polars as pl
 
+from debate.analysis.text import count
 from debate.report.figure import Figure, absent, drawn
 from debate.report.material import Material
-from debate.report.text import count, short
+from debate.report.pictures.stage import Stage, staged
 from debate.report.theme import BLUE, INK, MUTED, PAPER, VERMILLION
-from debate.topologies import Topology, from_graph
-from debate.topologies.curves import Curve, curves
-from debate.topologies.layout import Places, places
+from debate.topologies.curves import Curve
 
 NAME, TITLE = "influence", "What each edge did"
 MOST_CELLS, MOST_EDGES, MOST_LABELS = 6, 80, 14
-RADIUS, MARGIN = 17.0, 46.0
+WIDEST_PAIR = 480
+"""Arms whose two drawings are wider than this stand below one another."""
 
 
 class Way(NamedTuple):
@@ -51,7 +50,7 @@ def influence(material: Material) -> Figure:
     rows = [_row(material, cell, data.filter(pl.col("cell") == cell), top) for cell in cells]
     cut = "" if len(heard) == len(cells) else f"{len(cells)} of {len(heard)} arms are drawn."
     return drawn(
-        NAME, TITLE, alt.concat(*rows, columns=1 if _is_wide(rows) else 2), data,
+        NAME, TITLE, alt.concat(*rows, columns=_columns(rows)), data,
         "An arrow u → v says that v heard u. Its width, and the number at it, is the share of "
         "turns of v that flipped among those at risk that heard u just before: wrong after being "
         "right (solid), right after being wrong (dashed). A flip counts for every critic that "
@@ -60,8 +59,9 @@ def influence(material: Material) -> Figure:
     )  # fmt: skip
 
 
-def _is_wide(rows: list[Any]) -> bool:
-    return len(rows) == 1
+def _columns(rows: list[Any]) -> int:
+    widest = max(sum(panel.width for panel in row.hconcat) for row in rows)
+    return 1 if len(rows) == 1 or widest > WIDEST_PAIR else 2
 
 
 def _is_cut(data: pl.DataFrame) -> bool:
@@ -70,46 +70,36 @@ def _is_cut(data: pl.DataFrame) -> bool:
 
 
 def _row(material: Material, cell: str, edges: pl.DataFrame, top: float) -> Any:
-    graph = _graph(material, cell, edges)
-    where = places(graph)
-    lines = {(c.critic, c.author): c for c in curves(graph, where, RADIUS)}
-    panels = [_panel(material, cell, edges, way, where, lines, top) for way in WAYS]
-    return alt.hconcat(*panels, spacing=10).properties(title=material.arm(cell))
+    stage = staged(_members(material, cell, edges), list(_heard(edges)))
+    panels = [_panel(edges, way, stage, top) for way in WAYS]
+    title = alt.TitleParams(material.arm(cell), subtitle=stage.key)
+    return alt.hconcat(*panels, spacing=10).properties(title=title)
 
 
-def _graph(material: Material, cell: str, edges: pl.DataFrame) -> Topology:
-    """Who heard whom in the cell, over all of its members."""
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    members = material.states.filter(pl.col("cell") == cell)["agent"].unique()
-    graph.add_nodes_from(sorted({*members, *edges["critic"], *edges["author"]}))
-    graph.add_edges_from(edges.select("critic", "author").sort("critic", "author").iter_rows())
-    return from_graph(graph)
+def _members(material: Material, cell: str, edges: pl.DataFrame) -> list[str]:
+    inside = material.states.filter(pl.col("cell") == cell)
+    return sorted({*inside["agent"].unique(), *edges["critic"], *edges["author"]})
 
 
-def _panel(
-    material: Material, cell: str, edges: pl.DataFrame, way: Way, where: Places,
-    lines: dict[tuple[str, str], Curve], top: float,
-) -> Any:  # fmt: skip
+def _heard(edges: pl.DataFrame) -> Iterator[tuple[str, str]]:
+    yield from edges.select("critic", "author").unique().sort("critic", "author").iter_rows()
+
+
+def _panel(edges: pl.DataFrame, way: Way, stage: Stage, top: float) -> Any:
     chosen = edges.filter(pl.col("transition") == way.transition)
     chosen = chosen.sort("n", "critic", "author", descending=[True, False, False])
     rows = chosen.head(MOST_EDGES).to_dicts()
-    drawn_lines = [(row, lines[row["critic"], row["author"]]) for row in rows]
-    box = _box(where, lines.values())
+    drawn_lines = [(row, stage.lines[row["critic"], row["author"]]) for row in rows]
+    box = stage.box
     at = {
         "x": alt.X("x:Q", axis=None, scale=alt.Scale(domain=box[0], nice=False, zero=False)),
         "y": alt.Y("y:Q", axis=None, scale=alt.Scale(domain=box[1], nice=False, zero=False)),
     }
-    layers = [*_edges(drawn_lines, way, at, top), *_agents(material, cell, where, at)]
+    layers = [*_edges(drawn_lines, way, at, top), *_agents(stage, at)]
     told = f"{count(int(chosen['n'].sum()))} hearings at risk"
     title = alt.TitleParams(way.title, subtitle=told, fontSize=11, fontWeight="normal", offset=2)
     size = {"width": box[0][1] - box[0][0], "height": box[1][1] - box[1][0]}
     return alt.layer(*layers).properties(**size, title=title)
-
-
-def _box(where: Places, lines: Any) -> tuple[list[float], list[float]]:
-    points = [*where.values(), *(point for line in lines for point in line.points)]
-    x, y = [p.x for p in points], [p.y for p in points]
-    return [min(x) - MARGIN, max(x) + MARGIN], [min(y) - MARGIN, max(y) + MARGIN]
 
 
 def _edges(
@@ -121,7 +111,7 @@ def _edges(
         for number, (row, curve) in enumerate(drawn_lines)
         for step, p in enumerate(curve.points)
     ]
-    widths = alt.Scale(domain=[0, top or 1], range=[0.6, 8])
+    widths = alt.Scale(domain=[0, top or 1], range=[0.8, 5])
     width = alt.StrokeWidth("rate:Q", scale=widths, legend=None)
     lines = alt.Chart(alt.Data(values=points))
     strokes = lines.mark_line(color=way.color, strokeDash=dash, opacity=0.8)
@@ -146,11 +136,11 @@ def _rates(drawn_lines: list[tuple[dict[str, Any], Curve]], at: dict[str, Any]) 
     yield base.mark_text(fontSize=10.5, color=INK)
 
 
-def _agents(material: Material, cell: str, where: Places, at: dict[str, Any]) -> Iterator[Any]:
-    rows = [{"x": p.x, "y": p.y, "agent": short(agent, 16)} for agent, p in where.items()]
+def _agents(stage: Stage, at: dict[str, Any]) -> Iterator[Any]:
+    rows = [{"x": p.x, "y": p.y, "agent": stage.marks[agent]} for agent, p in stage.places.items()]
     base = alt.Chart(alt.Data(values=rows)).encode(**at)
     yield base.mark_point(
-        shape="circle", size=3.2 * RADIUS**2, filled=True, color=PAPER, stroke=MUTED,
+        shape="circle", size=3.2 * stage.radius**2, filled=True, color=PAPER, stroke=MUTED,
         strokeWidth=1.4, opacity=1,
     )  # fmt: skip
     named = base.encode(text="agent:N")

@@ -28,7 +28,9 @@ def reliability(material: Material) -> Figure:
     side = pl.when(over).then(pl.lit(OVER)).otherwise(pl.lit(UNDER))
     data = table.filter(pl.col("cell").is_in(material.drawn_cells)).with_columns(side=side)
     rounds = some(material.rounds, MOST_ROUNDS)
-    rows = [_row(material, cell, data, rounds) for cell in material.drawn_cells]
+    shown = data.filter(pl.col("round").is_in(rounds))["cell"].unique()
+    arms = [cell for cell in material.drawn_cells if cell in shown]
+    rows = [_row(material, cell, data, rounds) for cell in arms]
     skipped = "" if len(rounds) == len(material.rounds) else "Some rounds are left out."
     return drawn(
         NAME, TITLE, alt.vconcat(*rows, spacing=18), data,
@@ -40,9 +42,8 @@ def reliability(material: Material) -> Figure:
 
 
 def _row(material: Material, cell: str, data: pl.DataFrame, rounds: list[int]) -> Any:
-    panels = [
-        _panel(data.filter((pl.col("cell") == cell) & (pl.col("round") == r)), r) for r in rounds
-    ]
+    parts = {r: data.filter((pl.col("cell") == cell) & (pl.col("round") == r)) for r in rounds}
+    panels = [_panel(rows, r) for r, rows in parts.items() if not rows.is_empty()]
     return alt.hconcat(*panels, spacing=14).properties(title=material.arm(cell))
 
 

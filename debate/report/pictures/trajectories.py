@@ -11,9 +11,9 @@ import polars as pl
 from debate.analysis.controls import controls_for
 from debate.analysis.states import num_questions
 from debate.analysis.sums import grouped_sums
+from debate.analysis.text import count
 from debate.report.figure import Figure, absent, drawn, grid, probability, round_axis, values
 from debate.report.material import Material
-from debate.report.text import count
 from debate.report.theme import GREY, INK, PAPER, VERMILLION
 
 NAME, TITLE = "trajectories", "Confidence in a wrong opening answer"
@@ -40,7 +40,8 @@ def trajectories(material: Material) -> Figure:
     shown = cohort.rows.filter(pl.col("cell").is_in(material.drawn_cells))
     lines, means = sample(shown), band(shown, num_questions(material.states))
     control = controls_for(material.cells).resampling
-    arms = [cell for cell in material.drawn_cells if cell in means["cell"].unique()]
+    moving = means.filter(pl.col("round") > 0)["cell"].unique()
+    arms = [cell for cell in material.drawn_cells if cell in moving]
     panels = [_panel(material, cell, lines, means, control.get(cell), cohort.axis) for cell in arms]
     data = pl.concat([lines, means], how="diagonal")
     return drawn(

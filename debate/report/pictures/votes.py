@@ -7,9 +7,9 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from debate.analysis.text import short
 from debate.report.figure import Figure, absent, drawn, values
 from debate.report.material import Material
-from debate.report.text import short
 from debate.report.theme import BLUE, INK, MUTED, ORANGE
 
 NAME, TITLE = "votes", "The vote before and after the debate"
@@ -52,14 +52,14 @@ def _marks(material: Material, found: pl.DataFrame) -> pl.DataFrame:
             arm = material.arm(cell)
             line = arm if single else f"{arm}, {short(method, 30)}"
             ends = [
-                (part.row(0, named=True), 0, MIDDLE - 4.0),
-                (part.row(-1, named=True), 1, MIDDLE + 4.0),
+                (part.row(0, named=True), 0, MIDDLE - 8.0),
+                (part.row(-1, named=True), 1, MIDDLE),
             ]
             for end, mark, shift in ends if part.height > 1 else ends[:1]:
                 numbers = (end["value"], end["low"], end["high"])
                 rows.append((line, list(MARKS)[mark], *numbers, shift))
-            for name, mark in (("mean_member", 2), ("oracle", 3)):
-                rows.append((line, list(MARKS)[mark], team[cell][name], None, None, MIDDLE))
+            for name, mark, shift in (("mean_member", 2, MIDDLE + 8.0), ("oracle", 3, MIDDLE)):
+                rows.append((line, list(MARKS)[mark], team[cell][name], None, None, shift))
     schema = {"line": pl.String, "mark": pl.String, "value": pl.Float64, "low": pl.Float64,
               "high": pl.Float64, "shift": pl.Float64}  # fmt: skip
     marks = pl.DataFrame(rows, schema=schema, orient="row")
