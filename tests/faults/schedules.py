@@ -24,6 +24,7 @@ from tests.faults.debates import draw_debates
 from tests.faults.driver import disturbed, undisturbed
 from tests.faults.endpoint import MISDEEDS, Endpoint, Misdeed, serving
 from tests.faults.engines import EMPTY, MALFORMED, NOT_A_NUMBER, Faults, FaultyEngine
+from tests.faults.on_ray import STRIKES, by_ray, one_model
 from tests.faults.processes import Attempt
 from tests.faults.records import Comparison, compare, lines, read
 
@@ -73,6 +74,8 @@ def _world(fault: str, rng: random.Random) -> Iterator[tuple[Config, Disturb]]:
         if ENGINE_FAULTS[fault].hanging:
             _hurry(config, timeout_s=0.3)
         yield config, _by_engine(ENGINE_FAULTS[fault], f"{fault}/{rng.random()}")
+    elif fault in STRIKES:
+        yield one_model(draw_debates(rng, num_questions=12)), by_ray(fault)
     elif fault in ENDPOINT_FAULTS:
         with serving() as endpoint:
             yield _at(endpoint, config, rng), _by_endpoint(endpoint, ENDPOINT_FAULTS[fault])
@@ -88,8 +91,9 @@ def patient(config: Config) -> Config:
 
 
 def _hurry(config: dict[str, Any], **fields: Any) -> None:
-    for agent in config["agents"]:
-        agent["model"] |= fields
+    inline = [seat["model"] for seat in config["agents"] if isinstance(seat["model"], dict)]
+    for model in (*inline, *config.get("models", {}).values()):
+        model |= fields
 
 
 # Engines.
@@ -274,3 +278,4 @@ FILE_AND_PROCESS_FAULTS: dict[str, Disturb] = {
 }
 
 FAULTS = (*ENGINE_FAULTS, *ENDPOINT_FAULTS, *FILE_AND_PROCESS_FAULTS)
+"""All that need no cluster; those of `STRIKES` start one for each schedule."""

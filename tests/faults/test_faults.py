@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.confinement import stand_alone
+from tests.faults.on_ray import STRIKES
 from tests.faults.processes import FORKING
 from tests.faults.schedules import (
     ENDPOINT_FAULTS,
@@ -53,6 +54,15 @@ def test_a_fault_leaves_no_trace_once_the_run_is_resumed(fault: str) -> None:
 @pytest.mark.parametrize("number", range(MANY))
 @pytest.mark.parametrize("fault", [*ENGINE_FAULTS, *ENDPOINT_FAULTS])
 def test_no_fault_of_an_engine_leaves_a_trace(fault: str, number: int) -> None:
+    check(fault, number)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("fault", STRIKES)
+def test_no_process_lost_on_a_cluster_leaves_a_trace(fault: str, number: int) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
     check(fault, number)
 
 
