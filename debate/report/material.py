@@ -11,8 +11,9 @@ from typing import Any
 import polars as pl
 
 from debate.analysis import Analysis
+from debate.analysis.design import design_of
 from debate.analysis.source import read_source
-from debate.analysis.states import confidence_column, members, states_frame
+from debate.analysis.states import confidence_column, members, of_authors, states_frame
 from debate.analysis.text import clean
 from debate.log import Run
 from debate.log.manifest import Manifest
@@ -37,6 +38,7 @@ class Material:
     analysis: Analysis
     states: pl.DataFrame
     cells: tuple[str, ...]
+    authors: Mapping[str, str]
     manifest: Manifest | None
     turns: Callable[[DebateKey], tuple[Turn, ...]]
     question: Callable[[str], Question | None]
@@ -45,6 +47,11 @@ class Material:
     def drawn_cells(self) -> tuple[str, ...]:
         """The cells that pictures show: the first ones, where there are very many."""
         return self.cells[:MOST_ARMS]
+
+    @property
+    def told_states(self) -> pl.DataFrame:
+        """The states that estimates are about: in an arm, its author's alone."""
+        return of_authors(self.states, self.authors)
 
     @property
     def rounds(self) -> tuple[int, ...]:
@@ -87,6 +94,7 @@ def read_material(
         analysis=analysis,
         states=_narrow(rows, options.get("confidence", "confidence")),
         cells=analysis.cells,
+        authors=design_of(run.manifest.spec, analysis.cells).authors if run else {},
         manifest=run.manifest if run else None,
         turns=partial(_recorded, run) if run else partial(_told, rows),
         question=run.questions_by_id.get if run else _no_question,

@@ -27,19 +27,21 @@ class Cohort(NamedTuple):
     rows: pl.DataFrame
     about: str
     axis: str
+    has_common_scale: bool
+    """Whether levels compare between arms."""
 
 
 def trajectories(material: Material) -> Figure:
     """A panel for each arm: sampled trajectories in grey, the cohort's mean with its band."""
-    cohort = by_belief(material.states) or by_confidence(material.states)
+    cohort = by_belief(material.told_states) or by_confidence(material.told_states)
     if len(material.rounds) < 2:
         return absent(NAME, TITLE, "There is one round only, so nothing has a trajectory.")
     if cohort is None:
         lacking = "No agent that was wrong at its opening has a belief or a confidence to follow."
         return absent(NAME, TITLE, lacking)
     shown = cohort.rows.filter(pl.col("cell").is_in(material.drawn_cells))
-    lines, means = sample(shown), band(shown, num_questions(material.states))
-    control = controls_for(material.cells).resampling
+    lines, means = sample(shown), band(shown, num_questions(material.told_states))
+    control = controls_for(material.cells).resampling if cohort.has_common_scale else {}
     moving = means.filter(pl.col("round") > 0)["cell"].unique()
     arms = [cell for cell in material.drawn_cells if cell in moving]
     panels = [_panel(material, cell, lines, means, control.get(cell), cohort.axis) for cell in arms]
@@ -62,9 +64,11 @@ def by_belief(states: pl.DataFrame) -> Cohort | None:
         return None
     about = (
         "Belief in the own opening answer, among agents that were wrong at round 0, whether or "
-        "not they still give that answer: a fixed cohort, so the sure ones do not remain alone."
+        "not they still give that answer: a fixed cohort, so the sure ones do not remain alone. "
+        "Belief is shared out over the answers that came up in a debate: where more came up, all "
+        "levels are lower, so compare changes between arms, not levels."
     )
-    return Cohort(rows, about, "belief in own opening answer")
+    return Cohort(rows, about, "belief in own opening answer", has_common_scale=False)
 
 
 def by_confidence(states: pl.DataFrame) -> Cohort | None:
@@ -78,7 +82,7 @@ def by_confidence(states: pl.DataFrame) -> Cohort | None:
         "Confidence of agents that were wrong at round 0 and kept that answer in every round: a "
         "fixed cohort, so a rise is not the departure of the unsure."
     )
-    return Cohort(rows, about, "confidence in kept error")
+    return Cohort(rows, about, "confidence in kept error", has_common_scale=True)
 
 
 def sample(rows: pl.DataFrame, *, most: int = MOST_LINES) -> pl.DataFrame:
