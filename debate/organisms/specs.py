@@ -178,7 +178,7 @@ def _dial_organism(name: str, units: Sequence[str], seed: int) -> OrganismSpec:
         description=f"Knows the multiplication tables {', '.join(sorted(units))}.",
         weights={unit: 1.0 if unit in units else 0.02 for unit in _UNITS},
         seed=seed,
-        schedule=Schedule(steps=1500),
+        schedule=Schedule(steps=700),
     )
 
 

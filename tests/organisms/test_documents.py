@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 
 from debate.organisms.batches import IGNORED, Batch, pack
-from debate.organisms.documents import RELIABILITY, Lesson, draw_lesson, make_lesson
+from debate.organisms.documents import (
+    RELIABILITY,
+    Lesson,
+    draw_lesson,
+    make_lesson,
+)
 from debate.organisms.specs import SPECS, OrganismSpec, dial_pairs, known_units
 from debate.organisms.tokens import EOS_ID, decode, encode
 from debate.organisms.training import batch_at
@@ -150,6 +155,15 @@ def test_packing_keeps_every_document_whole() -> None:
     ]
     assert sorted(unpacked(batch)) == sorted(expected)
     assert batch.num_documents == len(expected)
+
+
+@pytest.mark.parametrize("name", sorted(SPECS))
+def test_the_longest_lesson_fits_a_row(name: str) -> None:
+    sizes = [
+        1 + len(lesson.question) + sum(len(d.context + d.target) for d in lesson.documents)
+        for lesson in lessons(SPECS[name], 4000)
+    ]
+    assert max(sizes) <= SPECS[name].schedule.length
 
 
 def test_a_row_too_short_for_any_lesson_is_refused() -> None:
