@@ -142,6 +142,24 @@ def parse_document(text: str, *, source: str, folder: Path) -> Document:
         raise ConfigError(f"{source}: nested deeper than {MAX_DEPTH} levels") from None
 
 
+def refuse_odd_texts(value: Any, place: Place) -> None:
+    """Raise ConfigError where a text is not all characters, or a number is beyond all use."""
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            refuse_odd_texts(key, place)
+            refuse_odd_texts(each, place)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            refuse_odd_texts(each, place)
+    elif isinstance(value, int) and abs(value) >= LARGEST:
+        raise ConfigError(f"{place}: a number of more than 64 bits")
+    elif isinstance(value, str) and (odd := _ODD.search(value)):
+        raise ConfigError(
+            f"{place}: the text {_cut(value)!r} holds U+{ord(odd[0]):04X}, which is no character "
+            "of any text"
+        )
+
+
 def _cut(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
@@ -185,13 +203,7 @@ class _Builder:
             value = self._loader.construct_object(node)
         except (ValueError, LookupError) as cause:
             raise ConfigError(f"{place}: not valid YAML: {_cut(str(cause))}") from None
-        if isinstance(value, int) and abs(value) >= LARGEST:
-            raise ConfigError(f"{place}: a number of more than 64 bits")
-        if isinstance(value, str) and (odd := _ODD.search(value)):
-            raise ConfigError(
-                f"{place}: the text {_cut(value)!r} holds U+{ord(odd[0]):04X}, which is no "
-                "character of any text"
-            )
+        refuse_odd_texts(value, place)
         return value
 
     def _items(self, node: yaml.MappingNode) -> Iterator[tuple[Key, yaml.Node]]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from debate.config.agents import AgentFile
 from debate.config.custom_code import custom_code as named_code
-from debate.config.document import Document, KeyPath, Place, read_document
+from debate.config.document import Document, KeyPath, Place, read_document, refuse_odd_texts
 from debate.config.expand import expand
 from debate.config.levels import name_levels
 from debate.config.overrides import override
@@ -74,7 +74,9 @@ def load_run(
 
 def _source(source: Path | str | Mapping[str, Any]) -> Document:
     if isinstance(source, Mapping):
-        return Document(dict(source), {(): Place("the configuration")}, Path.cwd())
+        place = Place("the configuration")
+        refuse_odd_texts(source, place)
+        return Document(dict(source), {(): place}, Path.cwd())
     path = Path(source)
     if not path.exists() and str(source) in shipped("configs"):
         path = shipped("configs")[str(source)]

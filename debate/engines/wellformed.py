@@ -30,6 +30,8 @@ def checked(completion: Completion, request: Request, place: str) -> Completion:
     fault = _fault(completion, request)
     if fault is not None:
         return failed(request, place, f"the engine gave {fault}")
+    if request.candidates:
+        return replace(completion, text="", tokens=None)
     return completion if _is_text(completion.text) else _mended(completion)
 
 

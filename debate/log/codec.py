@@ -3,7 +3,8 @@
 The fast path is msgspec's. Two things that models and engines produce have no place in its JSON:
 numbers that are not finite (a candidate of probability zero has log p = -inf) and lone surrogates
 in text. Lines with those are written by the standard library, such numbers as the strings "-inf",
-"inf" and "nan", and read back patiently; each is still valid JSON.
+"inf" and "nan", and read back patiently; each is still valid JSON. Two halves of a pair side by
+side come back as the character that they are halves of.
 """
 
 from __future__ import annotations
