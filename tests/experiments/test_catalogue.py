@@ -17,7 +17,7 @@ from debate.wiring.plan import make_plan
 from tests.support import run, simulated
 
 SHIPPED = Path(__file__).parents[2] / "configs"
-CLAIM = {"statement": "A [bold]claim[/bold]\x1b[31m.", "direction": "above", "smallest": 0.05}
+CLAIM = {"statement": "A [bold]claim[/bold].", "direction": "above", "smallest": 0.05}
 
 
 def _run_of_all_arms(folder: Path, **fields: object):  # type: ignore[no-untyped-def]

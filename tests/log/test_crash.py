@@ -41,7 +41,8 @@ def kill_after(process: subprocess.Popen[bytes], num_turns: int) -> set[str]:
     assert process.stdout is not None
     lines = [line for _, line in zip(range(num_turns), process.stdout, strict=False)]
     process.kill()
-    rest, _ = process.communicate()
+    rest = process.stdout.read()  # not communicate(), which passes over what is buffered
+    process.communicate()
     whole = b"".join(lines) + rest
     return set(whole[: whole.rfind(b"\n") + 1].decode().splitlines())
 
