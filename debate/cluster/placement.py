@@ -32,8 +32,8 @@ class Place(Protocol):
         """The actor has ended."""
 
 
-class OwnPlace:
-    """A place for one replica, given back whenever its actor ends; `node` is where it best lies."""
+class _Reservation:
+    """What a place is reserved for, and the group that keeps it; `node` is where it best lies."""
 
     def __init__(
         self, want: Wanted, cluster: ClusterSpec, *, name: str, node: str | None = None
@@ -42,8 +42,19 @@ class OwnPlace:
         self._cluster = cluster
         self._name = name
         self._node = node
-        self._num_entries = 0
         self._group: PlacementGroup | None = None
+
+    def remove(self) -> None:
+        """Give the place back."""
+        if self._group is not None:
+            remove_placement_group(self._group)
+            self._group = None
+
+
+class OwnPlace(_Reservation):
+    """A place for one replica, given back whenever its actor ends."""
+
+    _num_entries = 0
 
     async def enter(self) -> dict[str, Any]:
         """Reserve anew; after the first time, on whichever node has room."""
@@ -64,22 +75,11 @@ class OwnPlace:
 
     def leave(self) -> None:
         """Give the place back."""
-        if self._group is not None:
-            remove_placement_group(self._group)
-            self._group = None
+        self.remove()
 
 
-class SharedPlace:
+class SharedPlace(_Reservation):
     """A place for several replicas that take turns in it. Ray lends it once; they see its GPUs."""
-
-    def __init__(
-        self, want: Wanted, cluster: ClusterSpec, *, name: str, node: str | None = None
-    ) -> None:
-        self._want = want
-        self._cluster = cluster
-        self._name = name
-        self._node = node
-        self._group: PlacementGroup | None = None
 
     async def enter(self) -> dict[str, Any]:
         """Reserve at the first time; after the loss of its node, Ray finds the place another."""
@@ -100,12 +100,6 @@ class SharedPlace:
 
     def leave(self) -> None:
         """Nothing: the others stay."""
-
-    def remove(self) -> None:
-        """Give the place back."""
-        if self._group is not None:
-            remove_placement_group(self._group)
-            self._group = None
 
 
 def own_gpus() -> list[str]:

@@ -14,7 +14,7 @@ does not say is the run's own. Seeds cross with everything under `seeds`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field, StrictBool, field_validator, model_validator
 
@@ -48,17 +48,7 @@ Factor = Literal[
     "show_confidence",
     "decision",
 ]
-FACTORS: Final[tuple[Factor, ...]] = (
-    "arm",
-    "author",
-    "team",
-    "topology",
-    "protocol",
-    "rounds",
-    "anonymous",
-    "show_confidence",
-    "decision",
-)
+FACTORS: Final[tuple[Factor, ...]] = get_args(Factor)
 """In the order in which they stand in a cell's name."""
 
 
