@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from debate.engines.base import Completion, Request
 from debate.errors import EngineError
-from debate.orchestrator.promise import Promise
+from debate.orchestrator.promise import Promise, keep_or_fail
 from debate.types import DebateKey, Turn, Verdict
 
 
@@ -26,11 +26,11 @@ class Log(Protocol):
     def recorded(self, debate: DebateKey) -> dict[str, Turn]:
         """The debate's finished turns by their ref."""
 
-    async def append(self, turn: Turn) -> None:
-        """Return when the turn is on disk."""
+    def queue(self, turn: Turn) -> None:
+        """Record a turn, which reaches the disk before whatever is recorded after it."""
 
     async def append_verdicts(self, verdicts: Sequence[Verdict]) -> None:
-        """Return when the verdicts of a debate are on disk."""
+        """Return when the verdicts of a debate are on disk, and with them all of its turns."""
 
     def settle(self, debate: DebateKey, *, turns: Collection[str], rounds: Collection[int]) -> None:
         """Take note of what a debate that is over has; nothing else of it counts."""
@@ -100,7 +100,7 @@ class Calls:
         return frozenset(self._taken.get(debate, ()))
 
     async def take(self, draft: Draft) -> Turn:
-        """The turn, on disk."""
+        """The turn, on record: whatever hears it reaches the disk after it."""
         self._taken.setdefault(draft.debate, set()).add(draft.ref)
         old = self.recorded(draft.debate, draft.ref)
         if old is not None:
@@ -111,8 +111,8 @@ class Calls:
             key = draft.debate
             self.stale.append(f"{key.cell}/{key.question}/{key.seed}/{draft.ref}")
         self._recomputed.add((draft.debate.cell, draft.ref))
-        turn = await self._compute(draft)
-        await self.log.append(turn)
+        turn = self._known(draft) or await self._compute(draft)
+        self.log.queue(turn)
         self.watcher.on_turn(turn, replayed=False)
         return turn
 
@@ -120,31 +120,28 @@ class Calls:
         heard = draft.fields.get("heard", ())
         return any((draft.debate.cell, ref) in self._recomputed for ref in heard)
 
+    def _known(self, draft: Draft) -> Turn | None:
+        """The turn, where another run has made the call."""
+        if self.cache is None or draft.digest in self._shared:
+            return None
+        cached = self.cache.get(draft.digest)
+        if cached is None:
+            return None
+        turn = _placed(cached, draft, "cache")
+        self._shared[draft.digest] = Promise.kept(turn)
+        return turn
+
     async def _compute(self, draft: Draft) -> Turn:
-        """The turn: another cell's identical call, another run's, or a call made now."""
+        """The turn: another cell's identical call, or one made now that others may share."""
         known = self._shared.get(draft.digest)
         if known is not None:
             other = await known
             return _placed(other, draft, other.shared_with or f"{other.cell}:{other.ref}")
-        cached = self.cache.get(draft.digest) if self.cache else None
-        if cached is not None:
-            turn = _placed(cached, draft, "cache")
-            self._shared[draft.digest] = Promise.kept(turn)
-            return turn
-        turn = await self._call(draft)
-        if self.cache and turn.failure is None:
-            self.cache.put(draft.digest, turn)
-        return turn
-
-    async def _call(self, draft: Draft) -> Turn:
-        """The turn by a call made now, which those who want the same meanwhile wait for."""
         promise = self._shared[draft.digest] = Promise()
-        try:
-            turn = await draft.compute(draft.fields)
-        except BaseException as error:
-            promise.fail(error)
-            raise
-        promise.keep(turn)
+        await keep_or_fail(promise, draft.compute(draft.fields))
+        turn = promise.result()
+        if self.cache is not None and turn.failure is None:
+            self.cache.put(draft.digest, turn)
         return turn
 
 

@@ -70,21 +70,24 @@ class Room:
         turns: Sequence[Turn],
         *,
         answer: Callable[[Turn], str | None] | None = None,
-        counts: Callable[[Turn], bool] = lambda turn: True,
+        counts: Callable[[Turn], bool] | None = None,
     ) -> Poll:
         """Sort the turns into votes and the three kinds that are none."""
-        completed = [turn for turn in turns if turn.failure is None]
-        answered = [
-            Vote(turn, value)
-            for turn in completed
-            if (value := answer(turn) if answer else self.name(turn.value)) is not None
-        ]
-        votes = tuple(vote for vote in answered if counts(vote.turn))
+        votes, num_failed, num_abstained, num_uncounted = [], 0, 0, 0
+        for turn in turns:
+            if turn.failure is not None:
+                num_failed += 1
+            elif (value := answer(turn) if answer else self.name(turn.value)) is None:
+                num_abstained += 1
+            elif counts is not None and not counts(turn):
+                num_uncounted += 1
+            else:
+                votes.append(Vote(turn, value))
         return Poll(
-            votes=votes,
-            num_failed=len(turns) - len(completed),
-            num_abstained=len(completed) - len(answered),
-            num_uncounted=len(answered) - len(votes),
+            votes=tuple(votes),
+            num_failed=num_failed,
+            num_abstained=num_abstained,
+            num_uncounted=num_uncounted,
         )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Sequence
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -15,12 +15,13 @@ class Promise(Generic[T]):
     Whoever gives up waiting leaves the value under way for the others.
     """
 
-    __slots__ = ("_callbacks", "_error", "_value", "is_over")
+    __slots__ = ("_callbacks", "_value", "error", "is_over")
+
+    _value: T
 
     def __init__(self) -> None:
         self.is_over = False
-        self._value: T | None = None
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
         self._callbacks: list[Callable[[Promise[T]], None]] = []
 
     @classmethod
@@ -30,26 +31,21 @@ class Promise(Generic[T]):
         promise.keep(value)
         return promise
 
-    @property
-    def has_failed(self) -> bool:
-        """Whether awaiting it raises."""
-        return self._error is not None
-
     def keep(self, value: T) -> None:
         """The value is there."""
         self._value = value
         self._settle()
 
     def fail(self, error: BaseException) -> None:
-        """There will be no value."""
-        self._error = error
+        """There will be no value; `error` is what awaiting raises."""
+        self.error = error
         self._settle()
 
     def result(self) -> T:
         """The value of a promise that is over. Raises what it failed with."""
-        if self._error is not None:
-            raise self._error
-        return cast(T, self._value)
+        if self.error is not None:
+            raise self.error
+        return self._value
 
     def when_over(self, callback: Callable[[Promise[T]], None]) -> None:
         """Have the callback called once the promise is over; it must not be yet."""
@@ -58,7 +54,7 @@ class Promise(Generic[T]):
     def __await__(self) -> Generator[Any, None, T]:
         if not self.is_over:
             waiter = asyncio.get_running_loop().create_future()
-            self.when_over(lambda _: _wake(waiter))
+            self._callbacks.append(lambda _: _wake(waiter))
             yield from waiter
         return self.result()
 
@@ -70,15 +66,30 @@ class Promise(Generic[T]):
             callback(self)
 
 
+async def keep_or_fail(promise: Promise[T], awaitable: Awaitable[T]) -> None:
+    """Keep the promise with what the awaitable gives, or fail it with what it raises."""
+    try:
+        value = await awaitable
+    except BaseException as error:
+        promise.fail(error)
+        raise
+    promise.keep(value)
+
+
 async def all_kept(promises: Sequence[Promise[T]]) -> list[T]:
     """The values of all promises, in their order; the first failure is raised at once."""
     pending = [promise for promise in promises if not promise.is_over]
-    if pending and not any(promise.has_failed for promise in promises):
+    _raise_failure(promises)
+    if pending:
         await _over(pending)
-    for promise in promises:
-        if promise.has_failed:
-            promise.result()
+        _raise_failure(promises)
     return [promise.result() for promise in promises]
+
+
+def _raise_failure(promises: Sequence[Promise[T]]) -> None:
+    for promise in promises:
+        if promise.error is not None:
+            raise promise.error
 
 
 def _over(pending: Sequence[Promise[T]]) -> asyncio.Future[None]:
@@ -89,7 +100,7 @@ def _over(pending: Sequence[Promise[T]]) -> asyncio.Future[None]:
     def note(promise: Promise[T]) -> None:
         nonlocal num_left
         num_left -= 1
-        if promise.has_failed or not num_left:
+        if promise.error is not None or not num_left:
             _wake(waiter)
 
     for promise in pending:

@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import itertools
-import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
 
-from debate.agents.agent import ENCODER
-from debate.agents.probes import PROBES, Subject
-from debate.config.protocol import ProbeSpec
-from debate.engines.base import Completion, Request
-from debate.errors import BoundaryError
-from debate.orchestrator.calls import Calls, Draft, ask
+from debate.orchestrator.calls import Calls
 from debate.orchestrator.cell import Cell
 from debate.orchestrator.debate import Debate
 from debate.orchestrator.decisions import decide, outcome
+from debate.orchestrator.probing import probe, stated_answers
 from debate.orchestrator.rounds import run_debate, stopped_by
 from debate.tasks import closed_candidates
-from debate.types import (
-    AgentId,
-    Belief,
-    Question,
-    Transcript,
-    Turn,
-    Usage,
-    Verdict,
-    speaks,
-    turn_ref,
-)
-
-N = TypeVar("N", int, float)
+from debate.types import AgentId, Belief, Question, Transcript, Turn, Verdict, turn_ref
 
 
 async def debate_question(
@@ -51,7 +31,7 @@ async def debate_question(
 
 async def _debate(debate: Debate, calls: Calls) -> list[Verdict]:
     transcripts = [transcript async for transcript in run_debate(debate)]
-    probes = await _probe(debate, transcripts[-1], calls)
+    probes = await probe(debate, transcripts[-1], calls)
     ended = stopped_by(debate, transcripts[-1].round)
     verdicts = [_verdict(debate, transcript, probes) for transcript in transcripts]
     verdicts[-1] = replace(verdicts[-1], final=True, stopped_by=ended)
@@ -133,114 +113,3 @@ def _with_probes(turn: Turn, probes: Sequence[Turn], known: Collection[str]) -> 
 
 def _among(belief: Belief, known: Collection[str]) -> Belief:
     return Belief(log_p={answer: p for answer, p in belief.log_p.items() if answer in known})
-
-
-async def _probe(debate: Debate, transcript: Transcript, calls: Calls) -> list[Turn]:
-    """Every probe of every turn that states an answer, over the debate's whole candidate set.
-
-    Probes run after the last round, so that the candidates are the same in every round.
-    """
-    spoken = [turn for turn in transcript.turns if speaks(turn) and turn.failure is None]
-    asked = [turn for turn in spoken if not debate.cell.agents[turn.agent].spec.confederate]
-    candidates = candidate_answers(debate.question, transcript)
-    return await asyncio.gather(
-        *(
-            _take_probe(debate, turn, probe, candidates, calls)
-            for turn in asked
-            for probe in debate.cell.probes
-            if probe.name == "belief" or turn.value is not None
-        )
-    )
-
-
-def stated_answers(transcript: Transcript) -> set[str]:
-    """Every answer that an agent has stated as its own."""
-    return {turn.value for turn in transcript.turns if speaks(turn) and turn.value is not None}
-
-
-def candidate_answers(question: Question, transcript: Transcript) -> tuple[str, ...]:
-    """The closed set of answers, or every answer that turned up, and the target for scoring."""
-    values = stated_answers(transcript)
-    target = set() if question.target is None else {question.target}
-    return closed_candidates(question) or tuple(sorted(values | target))
-
-
-async def _take_probe(
-    debate: Debate, turn: Turn, probe: ProbeSpec, candidates: tuple[str, ...], calls: Calls
-) -> Turn:
-    agent = debate.cell.agents[turn.agent]
-    used = candidates if probe.name == "belief" else ()
-    subject = Subject(
-        agent=agent,
-        question=debate.question,
-        turn=turn,
-        request=debate.request(turn.ref),
-        candidates=used,
-    )
-    fields = {
-        "cell": turn.cell,
-        "question": turn.question,
-        "seed": turn.seed,
-        "round": turn.round,
-        "kind": "probe",
-        "agent": turn.agent,
-        "about": probe.name,
-        "model": turn.model,
-        "simulated": turn.simulated,
-        "started_at": time.time(),
-    }
-    usages: list[Usage] = []
-    numbers = itertools.count()
-
-    async def paid(request: Request) -> Completion:
-        numbered = replace(request, id=f"{request.id}/{probe.name}/{next(numbers)}")
-        reply = await ask(calls.clients[turn.model], numbered)
-        usages.append(reply.usage)
-        return reply
-
-    async def compute(fields: Mapping[str, Any]) -> Turn:
-        try:
-            found = await PROBES[probe.name](subject, probe, paid)
-        except BoundaryError as error:
-            return Turn(
-                **fields, failure=error.failure, usage=total(usages), finished_at=time.time()
-            )
-        confidences = () if found.confidence is None else (found.confidence,)
-        return Turn(
-            **fields,
-            text=found.text,
-            belief=found.belief,
-            confidences=confidences,
-            usage=total(usages),
-            finished_at=time.time(),
-        )
-
-    content = ENCODER.encode([turn.prompt_hash, turn.text, probe.model_dump(), used])
-    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-    ref = turn_ref(round=turn.round, kind="probe", agent=turn.agent, about=probe.name)
-    return await calls.take(
-        Draft(
-            debate=debate.key,
-            ref=ref,
-            digest=digest,
-            fields={**fields, "prompt_hash": digest},
-            compute=compute,
-        )
-    )
-
-
-def total(usages: Sequence[Usage]) -> Usage:
-    """The cost of several calls as one; a count that any of them lacks is unknown."""
-
-    return Usage(
-        prompt_tokens=_sum([usage.prompt_tokens for usage in usages]),
-        cached_tokens=_sum([usage.cached_tokens for usage in usages]),
-        generated_tokens=_sum([usage.generated_tokens for usage in usages]),
-        queued_s=_sum([usage.queued_s for usage in usages]),
-        running_s=_sum([usage.running_s for usage in usages]),
-    )
-
-
-def _sum(values: Sequence[N | None]) -> N | None:
-    known = [value for value in values if value is not None]
-    return sum(known[1:], known[0]) if known and len(known) == len(values) else None

@@ -1,0 +1,143 @@
+"""Confidence probes of a debate: asked in private after its last round, on record like turns."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, TypeVar
+
+from debate.agents.agent import ENCODER
+from debate.agents.probes import PROBES, Subject
+from debate.config.protocol import ProbeSpec
+from debate.engines.base import Completion, Request
+from debate.errors import BoundaryError
+from debate.orchestrator.calls import Calls, Client, Draft, ask
+from debate.orchestrator.debate import Debate
+from debate.tasks import closed_candidates
+from debate.types import Question, Transcript, Turn, Usage, speaks, turn_ref
+
+N = TypeVar("N", int, float)
+
+
+async def probe(debate: Debate, transcript: Transcript, calls: Calls) -> list[Turn]:
+    """Every probe of every turn that states an answer, over the debate's whole candidate set.
+
+    Probes run after the last round, so that the candidates are the same in every round.
+    """
+    if not debate.cell.probes:
+        return []
+    spoken = [turn for turn in transcript.turns if speaks(turn) and turn.failure is None]
+    asked = [turn for turn in spoken if not debate.cell.agents[turn.agent].spec.confederate]
+    candidates = candidate_answers(debate.question, transcript)
+    return await asyncio.gather(
+        *(
+            _take(debate, turn, spec, candidates, calls)
+            for turn in asked
+            for spec in debate.cell.probes
+            if spec.name == "belief" or turn.value is not None
+        )
+    )
+
+
+def stated_answers(transcript: Transcript) -> set[str]:
+    """Every answer that an agent has stated as its own."""
+    return {turn.value for turn in transcript.turns if speaks(turn) and turn.value is not None}
+
+
+def candidate_answers(question: Question, transcript: Transcript) -> tuple[str, ...]:
+    """The closed set of answers, or every answer that turned up, and the target for scoring."""
+    values = stated_answers(transcript)
+    target = set() if question.target is None else {question.target}
+    return closed_candidates(question) or tuple(sorted(values | target))
+
+
+async def _take(
+    debate: Debate, turn: Turn, spec: ProbeSpec, candidates: tuple[str, ...], calls: Calls
+) -> Turn:
+    """One probe of one turn; found in the log, shared, or asked now."""
+    subject = Subject(
+        agent=debate.cell.agents[turn.agent],
+        question=debate.question,
+        turn=turn,
+        request=debate.request(turn.ref),
+        candidates=candidates if spec.name == "belief" else (),
+    )
+    content = ENCODER.encode([turn.prompt_hash, turn.text, spec.model_dump(), subject.candidates])
+    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    draft = Draft(
+        debate=debate.key,
+        ref=turn_ref(round=turn.round, kind="probe", agent=turn.agent, about=spec.name),
+        digest=digest,
+        fields=_fields(turn, spec, digest),
+        compute=partial(_compute, subject, spec, calls.clients[turn.model]),
+    )
+    return await calls.take(draft)
+
+
+def _fields(turn: Turn, spec: ProbeSpec, digest: str) -> dict[str, Any]:
+    """What is known of a probe before it is asked."""
+    return {
+        "cell": turn.cell,
+        "question": turn.question,
+        "seed": turn.seed,
+        "round": turn.round,
+        "kind": "probe",
+        "agent": turn.agent,
+        "about": spec.name,
+        "model": turn.model,
+        "prompt_hash": digest,
+        "simulated": turn.simulated,
+        "started_at": time.time(),
+    }
+
+
+async def _compute(
+    subject: Subject, spec: ProbeSpec, client: Client, fields: Mapping[str, Any]
+) -> Turn:
+    """The probe, as many calls as it takes, by calls made now."""
+    paid = _Paid(client=client, probe=spec.name)
+    try:
+        found = await PROBES[spec.name](subject, spec, paid)
+    except BoundaryError as error:
+        made: dict[str, Any] = {"failure": error.failure}
+    else:
+        sure = () if found.confidence is None else (found.confidence,)
+        made = {"text": found.text, "belief": found.belief, "confidences": sure}
+    return Turn(**fields, **made, usage=total(paid.usages), finished_at=time.time())
+
+
+@dataclass(kw_only=True, slots=True)
+class _Paid:
+    """Makes a probe's calls under names of their own, and keeps what each cost."""
+
+    client: Client
+    probe: str
+    num_calls: int = 0
+    usages: list[Usage] = field(default_factory=list)
+
+    async def __call__(self, request: Request) -> Completion:
+        named = replace(request, id=f"{request.id}/{self.probe}/{self.num_calls}")
+        self.num_calls += 1
+        reply = await ask(self.client, named)
+        self.usages.append(reply.usage)
+        return reply
+
+
+def total(usages: Sequence[Usage]) -> Usage:
+    """The cost of several calls as one; a count that any of them lacks is unknown."""
+    return Usage(
+        prompt_tokens=_sum([usage.prompt_tokens for usage in usages]),
+        cached_tokens=_sum([usage.cached_tokens for usage in usages]),
+        generated_tokens=_sum([usage.generated_tokens for usage in usages]),
+        queued_s=_sum([usage.queued_s for usage in usages]),
+        running_s=_sum([usage.running_s for usage in usages]),
+    )
+
+
+def _sum(values: Sequence[N | None]) -> N | None:
+    known = [value for value in values if value is not None]
+    return sum(known[1:], known[0]) if known and len(known) == len(values) else None
