@@ -15,23 +15,25 @@ from debate.errors import LogError
 from debate.log.disk import disk_error, on_disk, sync_folder, write_all
 
 _sync = getattr(os, "fdatasync", os.fsync)
-Waiter = asyncio.Future[int]
+Waiter = asyncio.Future[None]
 
 
 @dataclass(slots=True)
 class _Group:
-    """Lines for each file, and who waits for them (with the offset each will be told)."""
+    """Lines for each file, and who waits for them."""
 
     lines: tuple[list[bytes], ...]
-    waiters: list[tuple[Waiter, int]] = field(default_factory=list)
+    waiters: list[Waiter] = field(default_factory=list)
+    is_over: threading.Event = field(default_factory=threading.Event)
+    is_empty: bool = True
 
 
 class Committer:
     """Appends lines to files from a thread of its own; what queues meanwhile is the next group.
 
     Within a group the files are written in the order given, each synced before the next, so a
-    line never reaches the disk before one of an earlier file that was queued before it. After the
-    first error every append fails with the same LogError.
+    line never reaches the disk before one that was queued before it in its own or an earlier file.
+    After the first error every append fails with the same LogError.
     """
 
     def __init__(self, files: Sequence[Path]) -> None:
@@ -50,20 +52,29 @@ class Committer:
         """What stopped the log; None while it works."""
         return self._error
 
-    async def append(self, file: int, line: bytes) -> int:
-        """Append to the file at that position; return the line's offset once it is on disk."""
+    def append(self, file: int, line: bytes) -> int:
+        """Queue a line for the file at that position; return the offset that it will have.
+
+        Raises LogError where the disk has refused an earlier one.
+        """
+        with self._changed:
+            self._join_group().lines[file].append(line)
+            offset = self._ends[file]
+            self._ends[file] += len(line)
+        return offset
+
+    async def written(self) -> None:
+        """Return once all that is queued is on disk. Raises LogError where it will not be."""
         waiter: Waiter = asyncio.get_running_loop().create_future()
         with self._changed:
-            if self._error:
-                raise _again(self._error)
-            if self._closing:
-                raise LogError("the log is closed", boundary="log")
-            if not self._group.waiters:
-                self._changed.notify()
-            self._group.lines[file].append(line)
-            self._group.waiters.append((waiter, self._ends[file]))
-            self._ends[file] += len(line)
-        return await waiter
+            self._join_group().waiters.append(waiter)
+        await waiter
+
+    def flush(self) -> None:
+        """Block until all that is queued is on disk, or has been refused."""
+        with self._changed:
+            group = self._join_group()
+        group.is_over.wait()
 
     def close(self) -> None:
         """Write what is queued, stop the thread, close the files; a second call does nothing."""
@@ -76,16 +87,29 @@ class Committer:
         for descriptor in self._descriptors:
             os.close(descriptor)
 
+    def _join_group(self) -> _Group:
+        """The group that is being gathered, of which the thread hears once it has something."""
+        if self._error:
+            raise _again(self._error)
+        if self._closing:
+            raise LogError("the log is closed", boundary="log")
+        group = self._group
+        if group.is_empty:
+            group.is_empty = False
+            self._changed.notify()
+        return group
+
     def _work(self) -> None:
         while group := self._next_group():
             self._write(group)
+            group.is_over.set()
             _release(group, self._error)
 
     def _next_group(self) -> _Group | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._group.waiters or self._closing)
+            self._changed.wait_for(lambda: not self._group.is_empty or self._closing)
             group, self._group = self._group, self._new_group()
-            return group if group.waiters else None
+            return None if group.is_empty else group
 
     def _write(self, group: _Group) -> None:
         for path, descriptor, lines in zip(
@@ -117,19 +141,19 @@ def _again(error: LogError) -> LogError:
 
 def _release(group: _Group, error: LogError | None) -> None:
     """Tell each waiter, in its own event loop, with one wake-up per loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Waiter, int]]] = defaultdict(list)
-    for waiter, offset in group.waiters:
-        by_loop[waiter.get_loop()].append((waiter, offset))
+    by_loop: dict[asyncio.AbstractEventLoop, list[Waiter]] = defaultdict(list)
+    for waiter in group.waiters:
+        by_loop[waiter.get_loop()].append(waiter)
     for loop, waiters in by_loop.items():
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(_settle, waiters, error)
 
 
-def _settle(waiters: Sequence[tuple[Waiter, int]], error: LogError | None) -> None:
-    for waiter, offset in waiters:
+def _settle(waiters: Sequence[Waiter], error: LogError | None) -> None:
+    for waiter in waiters:
         if waiter.done():  # its task was cancelled meanwhile
             continue
         if error:
             waiter.set_exception(_again(error))
         else:
-            waiter.set_result(offset)
+            waiter.set_result(None)

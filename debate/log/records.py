@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,10 +18,14 @@ T = TypeVar("T", Turn, Verdict)
 
 
 class Records:
-    """The lines of an index, one debate at a time; `problems` gathers what cannot be read."""
+    """The lines of an index, one debate at a time; `problems` gathers what cannot be read.
+
+    A line that is not there yet is waited for by `catch_up`, where the files are being written.
+    """
 
     def __init__(self, index: Index) -> None:
         self.problems: list[Problem] = []
+        self.catch_up: Callable[[], None] | None = None
         self._index = index
         self._descriptors: dict[int, int] = {}
 
@@ -33,10 +37,13 @@ class Records:
         """Whether some key may stand on more than one line."""
         return bool(self._index.repeated())
 
-    def add(self, key: Key, path: Path, offset: int, length: int) -> None:
-        """Note a line that was just written."""
-        debate = (key.cell, key.question, key.seed)
-        self._index.add(debate, key.parts, Location(self._index.position(path), offset, length))
+    def position(self, path: Path) -> int:
+        """The number by which locations name a file."""
+        return self._index.position(path)
+
+    def add(self, key: Key, location: Location) -> None:
+        """Note a line that was just written, or is about to be."""
+        self._index.add((key.cell, key.question, key.seed), key.parts, location)
 
     def of(self, debate: DebateKey, kind: type[T]) -> Iterator[T]:
         """The values of a debate as they were written, oldest first, repeats included."""
@@ -82,7 +89,13 @@ class Records:
         with on_disk(path, "read"):
             if location.file not in self._descriptors:
                 self._descriptors[location.file] = os.open(path, os.O_RDONLY)
-            raw = os.pread(self._descriptors[location.file], location.length, location.offset)
+            raw = self._read(location)
+            if len(raw) < location.length and self.catch_up:
+                self.catch_up()
+                raw = self._read(location)
         if len(raw) < location.length:
             raise LogError(f"{path}: the file became shorter while in use", boundary="log")
         return raw
+
+    def _read(self, location: Location) -> bytes:
+        return os.pread(self._descriptors[location.file], location.length, location.offset)

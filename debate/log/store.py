@@ -13,7 +13,7 @@ from debate.log.codec import encode
 from debate.log.commit import Committer
 from debate.log.disk import on_disk
 from debate.log.identity import Canonical, new_manifest, settle_identity
-from debate.log.index import TurnKey, VerdictKey, build_index
+from debate.log.index import Location, TurnKey, VerdictKey, build_index
 from debate.log.layout import (
     FIRST_SHARD,
     LOCK,
@@ -38,7 +38,7 @@ class RunLog:
     """One process's hold on a run directory.
 
     `problems` says what was found damaged when the run was opened and since. Every method but
-    the two that append is for one thread.
+    those that append is for one thread.
     """
 
     def __init__(
@@ -51,7 +51,12 @@ class RunLog:
         self._turns, self._verdicts = turns, verdicts
         self._strays = Strays(directory, shard, turns, verdicts)
         self._files = [shard_file(directory, folder, shard) for folder in (TURNS, VERDICTS)]
+        self._positions = [
+            records.position(path)
+            for records, path in zip((turns, verdicts), self._files, strict=True)
+        ]
         self._committer = Committer(self._files)
+        turns.catch_up = self._committer.flush
         self._is_closed = False
 
     @classmethod
@@ -138,16 +143,22 @@ class RunLog:
         verdicts = {(v.round, v.method): v for v in self._verdicts.of(debate, Verdict)}
         return tuple(verdicts[key] for key in sorted(verdicts))
 
-    async def append(self, turn: Turn) -> None:
-        """Record a turn; return when it is on disk. A recorded turn of the same key gives way.
+    def queue(self, turn: Turn) -> None:
+        """Record a turn, which reaches the disk before whatever is recorded after it.
 
-        Raises LogError where the disk refuses; from then on every append does.
+        A recorded turn of the same key gives way. Raises LogError where the disk has refused an
+        earlier line; from then on every call does.
         """
         line = encode(turn)
-        offset = await self._committer.append(_TURN_FILE, line)
+        offset = self._committer.append(_TURN_FILE, line)
         key = TurnKey(turn.cell, turn.question, turn.seed, turn.round, turn.kind, turn.agent,
                       turn.about)  # fmt: skip
-        self._turns.add(key, self._files[_TURN_FILE], offset, len(line))
+        self._turns.add(key, Location(self._positions[_TURN_FILE], offset, len(line)))
+
+    async def append(self, turn: Turn) -> None:
+        """Record a turn as `queue` does; return when it is on disk, or raise LogError."""
+        self.queue(turn)
+        await self._committer.written()
 
     async def append_verdict(self, verdict: Verdict) -> None:
         """Record a verdict, which reaches the disk after all turns appended before it.
@@ -157,17 +168,16 @@ class RunLog:
         await self.append_verdicts([verdict])
 
     async def append_verdicts(self, verdicts: Sequence[Verdict]) -> None:
-        """Record the verdicts of one debate together, as `append_verdict` does each."""
+        """Record one debate's verdicts; return when they, and all turns queued, are on disk."""
         recorded = self.verdicts(verdicts[0].debate) if verdicts else ()
         fresh = [verdict for verdict in verdicts if verdict not in recorded]
         lines = [encode(verdict) for verdict in fresh]
-        if not lines:
-            return
-        offset = await self._committer.append(_VERDICT_FILE, b"".join(lines))
+        offset = self._committer.append(_VERDICT_FILE, b"".join(lines)) if lines else 0
+        await self._committer.written()
         for verdict, line in zip(fresh, lines, strict=True):
             key = VerdictKey(verdict.cell, verdict.question, verdict.seed, verdict.round,
                              verdict.method)  # fmt: skip
-            self._verdicts.add(key, self._files[_VERDICT_FILE], offset, len(line))
+            self._verdicts.add(key, Location(self._positions[_VERDICT_FILE], offset, len(line)))
             offset += len(line)
 
     def settle(self, debate: DebateKey, *, turns: Collection[str], rounds: Collection[int]) -> None:

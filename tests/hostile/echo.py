@@ -69,6 +69,12 @@ def answer_by_prompt(request: Request) -> str:
     return f"I think.\nAnswer: {drawn % 7}\nConfidence: {drawn % 101}%\nVerdict: {verdict}"
 
 
+def choice_by_prompt(request: Request) -> str:
+    """The same with a letter, which number and text questions take for an odd text."""
+    said, drawn = answer_by_prompt(request), int(1000 * _draw(request, "answer"))
+    return said.replace(f"Answer: {drawn % 7}", f"Answer: {'ABCD'[drawn % 4]}")
+
+
 def compact_by_prompt(request: Request) -> str:
     """The same in the organisms' format."""
     drawn = int(1000 * _draw(request, "answer"))
@@ -84,7 +90,7 @@ class _Nowhere:
     def recorded(self, debate: DebateKey) -> dict[str, Turn]:
         return {}
 
-    async def append(self, turn: Turn) -> None:
+    def queue(self, turn: Turn) -> None:
         return
 
     async def append_verdicts(self, verdicts: Sequence[Verdict]) -> None:
