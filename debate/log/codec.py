@@ -4,7 +4,7 @@ The fast path is msgspec's. Two things that models and engines produce have no p
 numbers that are not finite (a candidate of probability zero has log p = -inf) and lone surrogates
 in text. Lines with those are written by the standard library, such numbers as the strings "-inf",
 "inf" and "nan", and read back patiently; each is still valid JSON. Two halves of a pair side by
-side come back as the character that they are halves of.
+side come back as the character that they are halves of. Turns and verdicts end in a checksum.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
+from debate.log.checksum import is_sound, with_checksum
 from debate.types import Question, Turn, Verdict
 
 T = TypeVar("T")
@@ -31,24 +32,33 @@ def encode(value: Turn | Verdict | Question) -> bytes:
     >>> encode(Question(id="q", text="1+1?"))[:32]
     b'{"id":"q","text":"1+1?","kind":"'
     """
+    plain = _json(value)
+    return plain + b"\n" if isinstance(value, Question) else with_checksum(plain)
+
+
+def _json(value: Turn | Verdict | Question) -> bytes:
     try:
         if math.isfinite(_float_sum(value)):
-            return msgspec.json.encode(value) + b"\n"
+            return msgspec.json.encode(value)
     except UnicodeEncodeError:
         pass  # a lone surrogate, which only escapes can hold
     plain = _with_finite_numbers(msgspec.to_builtins(value))
-    return json.dumps(plain, separators=(",", ":")).encode() + b"\n"
+    return json.dumps(plain, separators=(",", ":")).encode()
 
 
 def decode(line: bytes, kind: type[T]) -> T:
     """The value of type `kind` (a dataclass or a msgspec Struct) that a line holds.
 
     Fields unknown to `kind` are ignored, absent ones take their default. Raises CorruptLine; also
-    for bytes that no line is written with, wherever they stand: a name that they spoil would else
-    pass for an unknown field.
+    for a line that differs from its checksum and, where it has none, for bytes that no line is
+    written with, wherever they stand: a name that they spoil would else pass for an unknown field.
     """
-    if b"\0" in line or not _is_utf8(line):
-        raise CorruptLine("bytes that are no text")
+    sound = is_sound(line)
+    if not sound:
+        if b"\0" in line or not _is_utf8(line):
+            raise CorruptLine("bytes that are no text")
+        if sound is False:
+            raise CorruptLine("it differs from its checksum")
     try:
         return _decoder(kind).decode(line)
     except (ValueError, RecursionError) as refusal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -62,7 +63,8 @@ def _problems(directory: Path, audit: Audit) -> Iterator[Problem]:
     yield from _line_problems(turns, TurnKey, is_live=is_live)
     yield from _line_problems(verdicts, VerdictKey, is_live=is_live)
     expected = _expected(manifest, questions)
-    yield from _debate_problems(Records(turns), Records(verdicts), expected, audit)
+    with closing(Records(turns)) as made, closing(Records(verdicts)) as decided:
+        yield from _debate_problems(made, decided, expected, audit)
     if manifest and not is_live and not (turns.damaged or verdicts.damaged):
         yield from _total_problems(directory, manifest)
 

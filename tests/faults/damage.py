@@ -7,15 +7,29 @@ prints the table.
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from debate.wiring.audit import audit
+from tests.faults.damaging import (
+    Damage,
+    again,
+    change,
+    drop,
+    is_turn,
+    is_verdict,
+    lose_debate,
+    manifest,
+    other_checksum,
+    rows,
+    spoil,
+    swap,
+    write,
+)
 from tests.faults.driver import undisturbed
 
 CONFIG: dict[str, Any] = {
@@ -27,95 +41,10 @@ CONFIG: dict[str, Any] = {
     "protocol": "critique",
     "cells": {"talk": {"protocol": "exchange"}, "review": {}},
 }
-Row = dict[str, Any]
-
-
-class Damage(NamedTuple):
-    """What is done to a directory, and words of the problem that names it."""
-
-    do: Callable[[Path], None]
-    named: str
-
-
-def rows(directory: Path, folder: str = "turns") -> list[Row]:
-    """The lines of the first shard, as they stand."""
-    return [json.loads(line) for line in (directory / folder / "0.jsonl").open()]
-
-
-def write(directory: Path, changed: list[Row], folder: str = "turns") -> None:
-    """Put lines in place of those that are there."""
-    text = "".join(json.dumps(row) + "\n" for row in changed)
-    (directory / folder / "0.jsonl").write_text(text)
-
-
-def change(where: Callable[[Row], bool], folder: str = "turns", **fields: Any) -> Damage:
-    """Other values in the first line that fits; the words come by `naming`."""
-
-    def do(directory: Path) -> None:
-        found = rows(directory, folder)
-        next(row for row in found if where(row)).update(fields)
-        write(directory, found, folder)
-
-    return Damage(do, "")
-
-
-def drop(where: Callable[[Row], bool], folder: str = "turns") -> Damage:
-    """The first line that fits is gone."""
-
-    def do(directory: Path) -> None:
-        found = rows(directory, folder)
-        found.remove(next(row for row in found if where(row)))
-        write(directory, found, folder)
-
-    return Damage(do, "")
-
-
-def again(where: Callable[[Row], bool], **fields: Any) -> Damage:
-    """A copy of the first line that fits, with other values, at the end."""
-
-    def do(directory: Path) -> None:
-        found = rows(directory)
-        write(directory, [*found, {**next(row for row in found if where(row)), **fields}])
-
-    return Damage(do, "")
-
-
-def manifest(**fields: Any) -> Damage:
-    """Other values in the manifest."""
-
-    def do(directory: Path) -> None:
-        path = directory / "manifest.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | fields))
-
-    return Damage(do, "")
-
-
-def spoil(name: str, number: int) -> Damage:
-    """Bytes that are no text in the middle of a line."""
-
-    def do(directory: Path) -> None:
-        found = (directory / name).read_bytes().splitlines(keepends=True)
-        found[number] = found[number][:30] + b"\xff\x00\xff" + found[number][33:]
-        (directory / name).write_bytes(b"".join(found))
-
-    return Damage(do, "")
-
-
-def is_turn(kind: str, round: int, *, cell: str = "talk", agent: str = "a") -> Callable[..., bool]:
-    """Which turn to damage."""
-    place = {"kind": kind, "round": round, "cell": cell, "agent": agent}
-    return lambda row: place.items() <= row.items()
-
-
-def is_verdict(round: int) -> Callable[[Row], bool]:
-    """Which verdict to damage."""
-    return lambda row: row["round"] == round and row["cell"] == "talk"
-
-
 OTHER_TEXT = "Answer: 12345\nConfidence: 50%"
 DAMAGES: dict[str, Damage] = {
     "a torn last line": Damage(
-        lambda d: (d / "turns/0.jsonl").open("ab").write(b'{"cell":"talk"') and None,
+        lambda d: (d / "turns/0.jsonl").open("ab").write(b'{"cell":"talk"'),
         r"turns/0\.jsonl:\d+: torn last line",
     ),
     "a corrupted line": spoil("turns/0.jsonl", 5)._replace(
@@ -124,6 +53,16 @@ DAMAGES: dict[str, Damage] = {
     "a corrupted verdict": spoil("verdicts/0.jsonl", 2)._replace(
         named=r"verdicts/0\.jsonl:3: corrupted line"
     ),
+    "one letter of a text changed": swap("turns/0.jsonl", b'"Answer: ', b'"answer: ')._replace(
+        named=r"turns/0\.jsonl:1: corrupted line \(it differs from its checksum\)"
+    ),
+    "one digit of a time changed": swap("turns/0.jsonl", b'_at":1', b'_at":2')._replace(
+        named=r"turns/0\.jsonl:1: corrupted line \(it differs from its checksum\)"
+    ),
+    "one digit of a checksum changed": Damage(
+        lambda d: other_checksum(d / "verdicts/0.jsonl"),
+        r"verdicts/0\.jsonl:1: corrupted line \(it differs from its checksum\)",
+    ),
     "a turn twice": again(is_turn("opening", 0))._replace(named=r"its key is recorded again"),
     "the last round's turn lost": drop(is_turn("revision", 2))._replace(
         named=r"2:revision:a: is missing, though the debate is over"
@@ -131,13 +70,7 @@ DAMAGES: dict[str, Damage] = {
     "a probe lost": drop(is_turn("probe", 1))._replace(
         named=r"1:probe:a:belief: is missing, though the debate is over"
     ),
-    "a debate lost": Damage(
-        lambda d: [
-            write(d, [r for r in rows(d, f) if r["question"] != rows(d)[0]["question"]], f)
-            for f in ("verdicts", "turns")
-        ] and None,
-        r"no turn, though complete",
-    ),
+    "a debate lost": Damage(lose_debate, r"no turn, though complete"),
     "heard whom the topology does not send": change(
         is_turn("revision", 1), heard=["0:opening:b"]
     )._replace(named=r"1:revision:a: heard is \(0:opening:b\), but it should be \(0:opening:c\)"),
@@ -194,7 +127,7 @@ DAMAGES: dict[str, Damage] = {
         named=r"manifest\.json: agents are \['a', 'b'\], but the spec seats \['a', 'b', 'c'\]"
     ),
     "a manifest cut short": Damage(
-        lambda d: (d / "manifest.json").write_text('{"format_version": 1') and None,
+        lambda d: (d / "manifest.json").write_text('{"format_version": 1'),
         r"manifest\.json: .* cannot be read as a manifest",
     ),
     "questions lost": Damage(

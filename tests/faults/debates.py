@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
+
+Config = Mapping[str, Any]
+Disturb = Callable[[Config, Path, random.Random], int]
+"""Leaves a directory in which the run went wrong; how often a fault struck."""
 
 TOPOLOGIES: tuple[Any, ...] = (
     "ring",
@@ -68,3 +74,10 @@ def _decision(rng: random.Random, *, has_judge: bool, has_beliefs: bool) -> Any:
     rules += ["judge_majority"] if has_judge else []
     rules += POOLS if has_beliefs else []
     return rng.choice(rules)
+
+
+def hurry(config: dict[str, Any], **fields: Any) -> None:
+    """Set fields of every model."""
+    inline = [seat["model"] for seat in config["agents"] if isinstance(seat["model"], dict)]
+    for model in (*inline, *config.get("models", {}).values()):
+        model |= fields

@@ -14,11 +14,9 @@ from debate.config.resolve import load_run
 from debate.engines.base import Engine
 from debate.engines.client import LocalReplica, ModelClient
 from debate.engines.registry import build_engine
-from debate.log import RunLog
-from debate.orchestrator.calls import Calls
-from debate.orchestrator.question import debate_question
-from debate.wiring.debating import all_or_first_error
-from debate.wiring.execute import NOT_IDENTITY, execute
+from debate.wiring.debating import debate_all
+from debate.wiring.execute import execute
+from debate.wiring.identity import open_log
 from debate.wiring.plan import Plan, make_plan
 from debate.wiring.progress import Tally
 
@@ -37,29 +35,21 @@ def disturbed(config: Mapping[str, Any], directory: Path, wrap: Wrap) -> None:
 
 
 async def _debate_all(plan: Plan, directory: Path, wrap: Wrap) -> None:
-    specs = {name: plan.spec.models[name] for name in plan.models}
-    clients = {name: _client(name, spec, wrap) for name, spec in specs.items()}
-    log = RunLog.open(
-        directory,
-        spec=plan.spec.model_dump(mode="json"),
-        questions=plan.questions,
-        seeds=plan.spec.seeds,
-        agents=[agent.id for agent in plan.agents],
-        identity_ignores=NOT_IDENTITY,
-    )
-    work = ((question, seed) for seed in plan.spec.seeds for question in plan.questions)
-
-    async def worker() -> None:
-        for question, seed in work:
-            calls = Calls(clients=clients, log=log, watcher=tally)
-            await debate_question(question, plan.cells, calls, seed=seed)
-
-    tally = Tally(models=specs, num_debates=plan.num_debates)
-    with log:
+    clients = {name: _client(name, spec, wrap) for name, spec in plan.models.items()}
+    with open_log(plan, directory) as log:
         for client in clients.values():
             await client.start()
         try:
-            await all_or_first_error([worker() for _ in range(plan.spec.max_debates or 8)])
+            await debate_all(
+                plan.work,
+                plan.cells,
+                at_once=plan.spec.max_debates or 8,
+                clients=clients,
+                log=log,
+                watcher=Tally(models=plan.models, num_debates=plan.num_debates),
+                cache=None,
+                stale=[],
+            )
         finally:
             await asyncio.gather(*(client.close() for client in clients.values()))
 

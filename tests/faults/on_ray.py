@@ -7,22 +7,21 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.faults.debates import Config, Disturb
 from tests.faults.driver import undisturbed
+from tests.faults.processes import Attempt
 
-Config = Mapping[str, Any]
 Strike = Callable[[Any, random.Random], int]
 STORE = 80 * 2**20
 PATIENCE_S = 300.0
-NOTICING = {
-    "health_check_initial_delay_ms": 0,
-    "health_check_period_ms": 500,
-    "health_check_failure_threshold": 3,
-}
+NOTICING = {"health_check_period_ms": 1000, "health_check_failure_threshold": 4}
+STARTS = 3
 
 
 def kill_actor(kind: str) -> Strike:
@@ -45,36 +44,70 @@ def kill_raylet(cluster: Any, rng: random.Random) -> int:
     return 1
 
 
-STRIKES: dict[str, Strike] = {
-    "actor killed": kill_actor(":m:"),
-    "orchestrator shard killed": kill_actor(":orchestrator:"),
-    "raylet killed": kill_raylet,
-}
+@contextmanager
+def two_nodes() -> Iterator[Any]:
+    """A cluster of one's own on this machine, which may take several starts where that is busy."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster()
+    try:
+        for size in (1, 2):
+            _add_node(cluster, size)
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
 
 
-def by_ray(fault: str) -> Callable[[Config, Path, random.Random], int]:
+def _add_node(cluster: Any, size: int) -> None:
+    """One node more, until there are so many."""
+    settings = {} if size > 1 else {"_system_config": NOTICING, "include_dashboard": False}
+    for start in range(STARTS):
+        try:
+            cluster.add_node(num_cpus=6, object_store_memory=STORE, **settings)
+            return
+        except Exception:  # Ray raises nothing more special for a node that is slow to start
+            if start == STARTS - 1:
+                raise
+
+
+def by_ray(strike: Strike, *, in_shards: bool = False) -> Disturb:
     """Run on two nodes, and strike once some of the turns are on disk."""
 
     def disturb(config: Config, directory: Path, rng: random.Random) -> int:
-        import ray
-        from ray.cluster_utils import Cluster
-
-        head = {"num_cpus": 6, "object_store_memory": STORE, "include_dashboard": False}
-        cluster = Cluster(initialize_head=True, head_node_args={**head, "_system_config": NOTICING})
-        cluster.add_node(num_cpus=6, object_store_memory=STORE)
-        try:
-            spread = on_cluster(config, cluster.address, in_shards="shard" in fault)
-            with ThreadPoolExecutor(1) as other:
-                running = other.submit(undisturbed, spread, directory)
-                await_bytes(directory, rng.randrange(1, 20_000), running)
-                num_struck = 0 if running.done() else STRIKES[fault](cluster, rng)
-                running.result(PATIENCE_S)
-            return num_struck
-        finally:
-            ray.shutdown()
-            cluster.shutdown()
+        with two_nodes() as cluster, ThreadPoolExecutor(1) as other:
+            spread = on_cluster(config, cluster.address, in_shards=in_shards)
+            running = other.submit(undisturbed, spread, directory)
+            await_bytes(directory, rng.randrange(1, 20_000), running)
+            num_struck = 0 if running.done() else strike(cluster, rng)
+            running.result(PATIENCE_S)
+        return num_struck
 
     return disturb
+
+
+def kill_driver(config: Config, directory: Path, rng: random.Random) -> int:
+    """SIGKILL whoever started the run, with or without shards; run it again on the same cluster.
+
+    Until the cluster has ended what the dead one left running, the second run may be refused.
+    """
+    with two_nodes() as cluster:
+        spread = on_cluster(config, cluster.address, in_shards=rng.random() < 0.5)
+        was_alive = Attempt(spread, directory).kill_at(rng.randrange(1, 20_000))
+        deadline = time.monotonic() + PATIENCE_S
+        while (told := Attempt(spread, directory).outcome()).how == "RunConflict":
+            assert time.monotonic() < deadline, told
+        assert told.how == "done", told
+    return int(was_alive)
+
+
+RAY_FAULTS: dict[str, Disturb] = {
+    "actor killed": by_ray(kill_actor(":m:")),
+    "orchestrator shard killed": by_ray(kill_actor(":orchestrator:"), in_shards=True),
+    "raylet killed": by_ray(kill_raylet),
+    "driver of a cluster killed": kill_driver,
+}
 
 
 def on_cluster(config: Config, address: str, *, in_shards: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,18 +18,15 @@ from typing import Any
 from debate.engines.base import Engine
 from debate.engines.openai import OpenaiEngine
 from debate.engines.pacing import Backoff
-from debate.log import verify
 from debate.wiring.audit import audit
-from tests.faults.debates import draw_debates
+from tests.faults.debates import Config, Disturb, draw_debates, hurry
 from tests.faults.driver import disturbed, undisturbed
 from tests.faults.endpoint import MISDEEDS, Endpoint, Misdeed, serving
 from tests.faults.engines import EMPTY, MALFORMED, NOT_A_NUMBER, Faults, FaultyEngine
-from tests.faults.on_ray import STRIKES, by_ray, one_model
-from tests.faults.processes import Attempt
-from tests.faults.records import Comparison, compare, lines, read
+from tests.faults.on_files import FILE_AND_PROCESS_FAULTS
+from tests.faults.on_ray import RAY_FAULTS, one_model
+from tests.faults.records import Comparison, compare, read
 
-Config = Mapping[str, Any]
-Disturb = Callable[[Config, Path, random.Random], int]
 MOST_DRAWS = 20
 
 
@@ -72,10 +69,10 @@ def _world(fault: str, rng: random.Random) -> Iterator[tuple[Config, Disturb]]:
     config = draw_debates(rng, num_questions=rng.randint(2, 4))
     if fault in ENGINE_FAULTS:
         if ENGINE_FAULTS[fault].hanging:
-            _hurry(config, timeout_s=0.3)
+            hurry(config, timeout_s=0.3)
         yield config, _by_engine(ENGINE_FAULTS[fault], f"{fault}/{rng.random()}")
-    elif fault in STRIKES:
-        yield one_model(draw_debates(rng, num_questions=12)), by_ray(fault)
+    elif fault in RAY_FAULTS:
+        yield one_model(draw_debates(rng, num_questions=12)), RAY_FAULTS[fault]
     elif fault in ENDPOINT_FAULTS:
         with serving() as endpoint:
             yield _at(endpoint, config, rng), _by_endpoint(endpoint, ENDPOINT_FAULTS[fault])
@@ -86,17 +83,9 @@ def _world(fault: str, rng: random.Random) -> Iterator[tuple[Config, Disturb]]:
 def patient(config: Config) -> Config:
     """The same run with all the time in the world; how long it waits is no part of what it is."""
     calm: dict[str, Any] = json.loads(json.dumps(config))
-    _hurry(calm, timeout_s=600)
+    hurry(calm, timeout_s=600)
     return calm
 
-
-def _hurry(config: dict[str, Any], **fields: Any) -> None:
-    inline = [seat["model"] for seat in config["agents"] if isinstance(seat["model"], dict)]
-    for model in (*inline, *config.get("models", {}).values()):
-        model |= fields
-
-
-# Engines.
 
 ENGINE_FAULTS: dict[str, Faults] = {
     "engine raises": Faults(raising=0.1),
@@ -128,8 +117,6 @@ def _by_engine(faults: Faults, seed: str) -> Disturb:
 
     return disturb
 
-
-# Endpoints.
 
 ENDPOINT_FAULTS: dict[str, tuple[Misdeed, ...]] = {
     **{f"endpoint: {name}": (misdeed,) for name, misdeed in MISDEEDS.items()},
@@ -164,118 +151,5 @@ def _by_endpoint(endpoint: Endpoint, misdeeds: tuple[Misdeed, ...]) -> Disturb:
     return disturb
 
 
-# Files and processes.
-
-
-def killed(config: Config, directory: Path, rng: random.Random) -> int:
-    """SIGKILL the driver at random points, several times over."""
-    whole = _size_of_a_run(config)
-    return sum(
-        Attempt(config, directory).kill_at(rng.randrange(whole)) for _ in range(rng.randint(1, 3))
-    )
-
-
-def _size_of_a_run(config: Config) -> int:
-    """The bytes of turns of an undisturbed run."""
-    with tempfile.TemporaryDirectory() as folder:
-        undisturbed(config, Path(folder) / "run")
-        return sum(map(len, lines(Path(folder) / "run", "turns")))
-
-
-def torn(config: Config, directory: Path, rng: random.Random) -> int:
-    """Cut the last line of each file somewhere inside, as a crash of the machine does."""
-    undisturbed(config, directory)
-    for folder in ("turns", "verdicts"):
-        path = directory / folder / "0.jsonl"
-        last = lines(directory, folder)[-1]
-        with path.open("r+b") as file:
-            file.truncate(path.stat().st_size - rng.randrange(1, len(last)))
-    return 2
-
-
-def corrupted(config: Config, directory: Path, rng: random.Random) -> int:
-    """Overwrite parts of lines in the middle; a checker must name each of them."""
-    undisturbed(config, directory)
-    spoilt = [_spoil_line(directory / folder / "0.jsonl", rng) for folder in ("turns", "verdicts")]
-    named = {problem.place for problem in verify(directory) if "corrupted line" in problem.what}
-    assert all(places & named for places in spoilt), (spoilt, named)
-    return len(spoilt)
-
-
-def _spoil_line(path: Path, rng: random.Random) -> set[str]:
-    """Zeros or noise in one line; the ways to name its place."""
-    found = path.read_bytes().splitlines(keepends=True)
-    number = rng.randrange(len(found) - 1)
-    line = bytearray(found[number][:-1])
-    start, length = rng.randrange(len(line)), rng.randint(4, 60)
-    end = min(len(line), start + length)
-    line[start:end] = rng.choice((b"\0", b"\xff")) * (end - start)
-    found[number] = bytes(line) + b"\n"
-    path.write_bytes(b"".join(found))
-    name, offset = f"{path.parent.name}/{path.name}", sum(map(len, found[:number]))
-    return {f"{name}:{number + 1}", f"{name} at byte {offset}"}
-
-
-def disk_full(config: Config, directory: Path, rng: random.Random) -> int:
-    """A disk that is full after some kilobytes: the run stops in words, with what fitted."""
-    kilobytes = rng.randrange(24, 32 + _size_of_a_run(config) // 1024)
-    told = Attempt(config, directory, disk=1024 * kilobytes).outcome()
-    if told.how == "done":
-        return 0
-    assert told.how == "LogError", told
-    assert "No space left on device; free some space and run again to resume" in told.message
-    directory.rmdir()
-    directory.with_name("saved").rename(directory)
-    return 1
-
-
-def read_only(config: Config, directory: Path, rng: random.Random) -> int:
-    """A killed run on a disk that has become read-only: refused in words, nothing touched."""
-    if not Attempt(config, directory).kill_at(rng.randrange(_size_of_a_run(config))):
-        return 0
-    before = _contents(directory)
-    told = Attempt(config, directory, disk="read-only").outcome()
-    assert told.how == "LogError", told
-    assert "Read-only file system; make the file system writable" in told.message, told
-    assert before == _contents(directory)
-    return 1
-
-
-def _contents(directory: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
-
-
-def second_process(config: Config, directory: Path, rng: random.Random) -> int:
-    """Somebody else's run on the same directory: refused while the first one works."""
-    slow: dict[str, Any] = json.loads(json.dumps(config))
-    _hurry(slow, latency_s=1.0)
-    first = Attempt(slow, directory)
-    first.await_file()
-    told = Attempt(slow, directory).outcome()
-    refused = told.how == "RunConflict" and "is in use by process" in told.message
-    was_alive = first.kill_at(rng.randrange(first.num_bytes() + 2_000))
-    assert refused or not was_alive, told
-    _forget_latency(directory)
-    return int(refused)
-
-
-def _forget_latency(directory: Path) -> None:
-    """The manifest as if the models had answered at once, which changes no reply."""
-    path = directory / "manifest.json"
-    manifest = json.loads(path.read_text())
-    for model in manifest["spec"]["models"].values():
-        model["latency_s"] = 0.0
-    path.write_text(json.dumps(manifest))
-
-
-FILE_AND_PROCESS_FAULTS: dict[str, Disturb] = {
-    "driver killed": killed,
-    "torn last lines": torn,
-    "corrupted lines in the middle": corrupted,
-    "disk full": disk_full,
-    "read-only directory": read_only,
-    "a second process": second_process,
-}
-
 FAULTS = (*ENGINE_FAULTS, *ENDPOINT_FAULTS, *FILE_AND_PROCESS_FAULTS)
-"""All that need no cluster; those of `STRIKES` start one for each schedule."""
+"""All that need no cluster; those of `RAY_FAULTS` start one for each schedule."""

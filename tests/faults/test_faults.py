@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.confinement import stand_alone
-from tests.faults.on_ray import STRIKES
+from tests.faults.on_files import FILE_AND_PROCESS_FAULTS
+from tests.faults.on_ray import RAY_FAULTS
 from tests.faults.processes import FORKING
 from tests.faults.schedules import (
     ENDPOINT_FAULTS,
     ENGINE_FAULTS,
-    FILE_AND_PROCESS_FAULTS,
     run_schedule,
 )
 
@@ -21,6 +21,7 @@ QUICK = (
     "driver killed",
     "torn last lines",
     "corrupted lines in the middle",
+    "single bytes changed",
 )
 ON_A_DISK_OF_ONES_OWN = ("disk full", "read-only directory")
 MANY = 20
@@ -60,7 +61,7 @@ def test_no_fault_of_an_engine_leaves_a_trace(fault: str, number: int) -> None:
 @pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.parametrize("number", range(3))
-@pytest.mark.parametrize("fault", STRIKES)
+@pytest.mark.parametrize("fault", RAY_FAULTS)
 def test_no_process_lost_on_a_cluster_leaves_a_trace(fault: str, number: int) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
     check(fault, number)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from debate.log.checksum import is_sound
 from debate.log.codec import CorruptLine, decode, encode
 from debate.types import (
     Answer,
@@ -67,6 +69,49 @@ def test_a_turn_survives_the_round_trip(original: Turn) -> None:
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
     assert decode(line, Turn) == original
+
+
+@given(turns, st.data())
+def test_any_byte_of_a_line_that_is_changed_is_noticed(original: Turn, data: st.DataObject) -> None:
+    line = bytearray(encode(original))
+    place = data.draw(st.integers(0, len(line) - 1))
+    line[place] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(CorruptLine):
+        decode(bytes(line), Turn)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        turn(text="é\u2028\\n"),
+        turn(belief=Belief(log_p={"4": -math.inf})),
+        Verdict(cell="c", question="q", seed=0, round=1, method="m", value=None, confidence=0.5),
+    ],
+    ids=["a turn", "a turn with what msgspec cannot write", "a verdict"],
+)
+def test_every_byte_changed_to_every_other_is_noticed(value: Turn | Verdict) -> None:
+    line = encode(value)
+    for place, right in enumerate(line):
+        for wrong in {*range(256)} - {right}:
+            changed = line[:place] + bytes([wrong]) + line[place + 1 :]
+            with pytest.raises(CorruptLine):
+                decode(changed, type(value))
+
+
+@given(turns)
+def test_the_checksum_can_be_recomputed_from_the_line_alone(original: Turn) -> None:
+    line = encode(original)
+    noted = json.loads(line)["crc32"]
+    rest = line.removesuffix(f',"crc32":"{noted}"}}\n'.encode()) + b"}"
+    assert int(noted, 16) == zlib.crc32(rest)
+
+
+@given(turns)
+def test_a_line_that_lacks_only_its_newline_or_its_checksum_is_read(original: Turn) -> None:
+    line = encode(original)
+    bare = line[: line.rindex(b',"crc32"')] + b"}\n"
+    assert decode(line[:-1], Turn) == decode(bare, Turn) == original
+    assert (is_sound(line[:-1]), is_sound(bare)) == (True, None)
 
 
 @given(turns)

@@ -23,7 +23,7 @@ from debate.log.index import TurnKey
 from debate.log.repair import mend
 from debate.types import Turn
 
-from .builders import DEBATE, open_log, turn, turn_lines, write
+from .builders import DEBATE, open_log, turn, turn_lines, without_checksums, write
 from .writer import all_turns, questions
 
 WRITER = Path(__file__).with_name("writer.py")
@@ -92,12 +92,14 @@ def test_a_full_disk_stops_the_run_in_words_and_keeps_what_was_acknowledged(
 
 async def test_everyone_who_waits_is_told_that_the_disk_is_full() -> None:
     committer = Committer([Path("/dev/full")])
+    for _ in range(100):
+        committer.append(0, b"line\n")
     outcomes = await asyncio.gather(
-        *(committer.append(0, b"line\n") for _ in range(100)), return_exceptions=True
+        *(committer.written() for _ in range(100)), return_exceptions=True
     )
     assert [type(outcome) for outcome in outcomes] == [LogError] * 100
     with pytest.raises(LogError, match="No space left on device; free some space and run again"):
-        await committer.append(0, b"line\n")
+        committer.append(0, b"line\n")
     committer.close()
 
 
@@ -176,10 +178,40 @@ def test_a_corrupted_line_in_the_middle_is_named_set_aside_and_made_again(tmp_pa
     assert verify(tmp_path) == []
 
 
+def test_a_changed_letter_is_named_set_aside_and_made_again(tmp_path: Path) -> None:
+    write(tmp_path, [turn("a"), turn("b"), turn("c")])
+    first, second, third = turn_lines(tmp_path)
+    damaged = second.replace(b"I say 4", b"I say 5")
+    (tmp_path / "turns" / "0.jsonl").write_bytes(first + damaged + third)
+    with pytest.warns(UserWarning, match=r"turns/0\.jsonl:2: corrupted line \(it differs from"):
+        assert Run(tmp_path).turns()["agent"].to_list() == ["a", "c"]
+    with open_log(tmp_path) as log:
+        assert [problem.place for problem in log.problems] == ["turns/0.jsonl:2"]
+        assert set(log.recorded(DEBATE)) == {"0:opening:a", "0:opening:c"}
+        asyncio.run(log.append(turn("b")))
+    assert turn_lines(tmp_path) == [first, third, second]
+    assert b"I say 5" in (tmp_path / "quarantine" / "turns-0.jsonl").read_bytes()
+    assert verify(tmp_path) == []
+
+
+def test_lines_of_older_versions_are_read_and_stay_as_they_are(tmp_path: Path) -> None:
+    write(tmp_path, [turn("a"), turn("b")])
+    old = without_checksums(b"".join(turn_lines(tmp_path)))
+    assert b"crc32" not in old
+    (tmp_path / "turns" / "0.jsonl").write_bytes(old)
+    with open_log(tmp_path) as log:
+        assert (log.problems, set(log.recorded(DEBATE))) == ((), {"0:opening:a", "0:opening:b"})
+        asyncio.run(log.append(turn("c")))
+    assert turn_lines(tmp_path)[:2] == old.splitlines(keepends=True)
+    assert b"crc32" in turn_lines(tmp_path)[2]
+    assert verify(tmp_path) == []
+
+
 def test_damage_behind_the_key_is_found_when_the_turn_is_wanted(tmp_path: Path) -> None:
     write(tmp_path, [turn("a"), turn("b")])
     path = tmp_path / "turns" / "0.jsonl"
-    path.write_bytes(path.read_bytes().replace(b'"I say 4"', b'["I say"]', 1))
+    content = without_checksums(path.read_bytes())
+    path.write_bytes(content.replace(b'"I say 4"', b'["I say"]', 1))
     with open_log(tmp_path) as log:
         assert set(log.recorded(DEBATE)) == {"0:opening:b"}
         assert "turns/0.jsonl at byte 0: corrupted line" in str(log.problems[0])

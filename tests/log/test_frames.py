@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from pathlib import Path
 
 import polars as pl
@@ -13,9 +14,18 @@ from debate.errors import InputError
 from debate.log import Run, RunLog
 from debate.log.rows import BATCH_SIZE
 from debate.log.turn_frame import turn_schema
-from debate.types import Confidence, DebateKey, Failure, Turn
+from debate.types import Confidence, DebateKey, Failure, Turn, Verdict
 
-from .builders import DEBATE, belief, open_log, turn, turn_lines, verdict, write
+from .builders import (
+    DEBATE,
+    belief,
+    open_log,
+    turn,
+    turn_lines,
+    verdict,
+    without_checksums,
+    write,
+)
 
 FAILED = Failure(boundary="engine", message="out of memory")
 
@@ -77,7 +87,7 @@ def test_a_lazy_query_reads_what_it_asks_for(tmp_path: Path, columns: list[str])
 
 def test_batches_do_not_show(tmp_path: Path) -> None:
     write(tmp_path, [turn()])
-    line = turn_lines(tmp_path)[0]
+    line = without_checksums(turn_lines(tmp_path)[0])
     path = tmp_path / "turns" / "0.jsonl"
     number = BATCH_SIZE + 5
     more = [line.replace(b'"agent":"a"', b'"agent":"a%d"' % n) for n in range(number)]
@@ -89,6 +99,17 @@ def test_batches_do_not_show(tmp_path: Path) -> None:
     assert frame.height == number
     assert frame["confidence_late"].drop_nulls().to_list() == [0.5]
     assert_frame_equal(Run(tmp_path).scan_turns().collect(), frame)
+
+
+def test_the_checksum_is_one_column_more_to_others_and_none_to_us(tmp_path: Path) -> None:
+    write(tmp_path, [turn("a"), turn("b")], [verdict(0)])
+    for folder, kind in (("turns", Turn), ("verdicts", Verdict)):
+        theirs = pl.read_ndjson(tmp_path / folder / "0.jsonl")
+        assert theirs.columns == [*(field.name for field in fields(kind)), "crc32"]
+        assert theirs["crc32"].str.contains("^[0-9a-f]{8}$").all()
+    run = Run(tmp_path)
+    for frame in (run.turns(), run.verdicts(), run.trajectories(), run.scan_turns().collect()):
+        assert "crc32" not in frame.columns
 
 
 def test_an_empty_run_has_empty_frames_of_the_same_columns(tmp_path: Path) -> None:

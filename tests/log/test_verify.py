@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from debate.errors import InputError
 from debate.log import verify
 from debate.types import Confidence, Usage
 
-from .builders import open_log, turn, turn_lines, verdict, write
+from .builders import open_log, turn, turn_lines, verdict, without_checksums, write
 
 SOUND = [turn("a"), turn("b"), turn("a", 1, heard=("0:opening:b",)), turn("b", 1)]
 
@@ -22,6 +23,15 @@ def sound_run(directory: Path) -> None:
 
 
 def rewrite(directory: Path, old: bytes, new: bytes, name: str = "turns/0.jsonl") -> None:
+    """What somebody does on purpose."""
+    path = directory / name
+    content = without_checksums(path.read_bytes())
+    assert old in content
+    path.write_bytes(content.replace(old, new, 1))
+
+
+def spoil(directory: Path, old: bytes, new: bytes, name: str = "turns/0.jsonl") -> None:
+    """What a fault of the disk does, which writes no new checksum."""
     path = directory / name
     content = path.read_bytes()
     assert old in content
@@ -54,6 +64,18 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "a line of the wrong types": (
         lambda d: rewrite(d, b'"text":"I say 4"', b'"text":4'),
         r"turns/0\.jsonl at byte 0: corrupted line .*text",
+    ),
+    "a letter of a text": (
+        lambda d: spoil(d, b"I say 4", b"I say 5"),
+        r"turns/0\.jsonl:1: corrupted line \(it differs from its checksum\)",
+    ),
+    "a digit of a time": (
+        lambda d: spoil(d, b'"started_at":0.0', b'"started_at":8.0'),
+        r"turns/0\.jsonl:1: corrupted line \(it differs from its checksum\)",
+    ),
+    "a digit of a verdict": (
+        lambda d: spoil(d, b'"value":"4"', b'"value":"5"', "verdicts/0.jsonl"),
+        r"verdicts/0\.jsonl:1: corrupted line \(it differs from its checksum\)",
     ),
     "a turn twice": (
         lambda d: append(d, turn_lines(d)[0]),
@@ -92,7 +114,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
         r'agent "z" is not among the manifest\'s agents',
     ),
     "an unknown seed": (
-        lambda d: append(d, turn_lines(d)[0].replace(b'"seed":0', b'"seed":5')),
+        lambda d: append(d, without_checksums(turn_lines(d)[0]).replace(b'"seed":0', b'"seed":5')),
         r"seed 5 is not among the manifest's seeds",
     ),
     "an impossible confidence": (
@@ -130,6 +152,14 @@ def test_damage_is_named(tmp_path: Path, damage: Callable[[Path], None], named: 
     damage(tmp_path)
     problems = "\n".join(map(str, verify(tmp_path)))
     assert re.search(named, problems), problems
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs Linux's list of open files")
+def test_checking_leaves_no_file_open(tmp_path: Path) -> None:
+    sound_run(tmp_path)
+    before = sorted(os.listdir("/proc/self/fd"))
+    assert verify(tmp_path) == []
+    assert sorted(os.listdir("/proc/self/fd")) == before
 
 
 def test_turns_that_were_written_wrong_are_named(tmp_path: Path) -> None:

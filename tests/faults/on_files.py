@@ -1,0 +1,161 @@
+"""Processes killed or refused, files cut and changed, disks full or read-only."""
+
+from __future__ import annotations
+
+import json
+import random
+import string
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from debate.log import verify
+from tests.faults.debates import Config, Disturb, hurry
+from tests.faults.driver import undisturbed
+from tests.faults.processes import Attempt
+from tests.faults.records import lines
+
+
+def killed(config: Config, directory: Path, rng: random.Random) -> int:
+    """SIGKILL the driver at random points, several times over."""
+    whole = _size_of_a_run(config)
+    return sum(
+        Attempt(config, directory).kill_at(rng.randrange(whole)) for _ in range(rng.randint(1, 3))
+    )
+
+
+def _size_of_a_run(config: Config) -> int:
+    """The bytes of turns of an undisturbed run."""
+    with tempfile.TemporaryDirectory() as folder:
+        undisturbed(config, Path(folder) / "run")
+        return sum(map(len, lines(Path(folder) / "run", "turns")))
+
+
+def torn(config: Config, directory: Path, rng: random.Random) -> int:
+    """Cut the last line of each file somewhere inside, as a crash of the machine does."""
+    undisturbed(config, directory)
+    for folder in ("turns", "verdicts"):
+        path = directory / folder / "0.jsonl"
+        last = lines(directory, folder)[-1]
+        with path.open("r+b") as file:
+            file.truncate(path.stat().st_size - rng.randrange(1, len(last)))
+    return 2
+
+
+def corrupted(config: Config, directory: Path, rng: random.Random) -> int:
+    """Overwrite parts of lines in the middle; a checker must name each of them."""
+    undisturbed(config, directory)
+    spoilt = [_spoil_line(directory / folder / "0.jsonl", rng) for folder in ("turns", "verdicts")]
+    return _require_named(directory, spoilt)
+
+
+def changed(config: Config, directory: Path, rng: random.Random) -> int:
+    """Make one byte of a line another, most often one that leaves sound JSON of sound values."""
+    undisturbed(config, directory)
+    spoilt = [_change_byte(directory / folder / "0.jsonl", rng) for folder in ("turns", "verdicts")]
+    return _require_named(directory, spoilt)
+
+
+def _require_named(directory: Path, spoilt: list[set[str]]) -> int:
+    named = {problem.place for problem in verify(directory) if " line (" in problem.what}
+    assert all(places & named for places in spoilt), (spoilt, named)
+    return len(spoilt)
+
+
+def _change_byte(path: Path, rng: random.Random) -> set[str]:
+    """A letter or digit for another, or any byte for any other; the ways to name its line."""
+    content = bytearray(path.read_bytes())
+    place = rng.randrange(len(content))
+    if rng.random() < 0.8:
+        plain = [at for at, byte in enumerate(content) if chr(byte).isalnum()]
+        place = rng.choice(plain)
+    number = content.count(b"\n", 0, place)
+    start = content.rfind(b"\n", 0, place) + 1
+    right = chr(content[place])
+    others = string.digits if right.isdigit() else string.ascii_letters
+    wrong = rng.choice(others if right.isalnum() else [chr(byte) for byte in range(256)])
+    content[place] = ord(wrong) if wrong != right else content[place] ^ 1
+    path.write_bytes(content)
+    return _names(path, number, start)
+
+
+def _spoil_line(path: Path, rng: random.Random) -> set[str]:
+    """Zeros or noise in one line; the ways to name its place."""
+    found = path.read_bytes().splitlines(keepends=True)
+    number = rng.randrange(len(found) - 1)
+    line = bytearray(found[number][:-1])
+    start, length = rng.randrange(len(line)), rng.randint(4, 60)
+    end = min(len(line), start + length)
+    line[start:end] = rng.choice((b"\0", b"\xff")) * (end - start)
+    found[number] = bytes(line) + b"\n"
+    path.write_bytes(b"".join(found))
+    return _names(path, number, sum(map(len, found[:number])))
+
+
+def _names(path: Path, number: int, offset: int) -> set[str]:
+    """What a checker may call the place of a line."""
+    name = f"{path.parent.name}/{path.name}"
+    return {f"{name}:{number + 1}", f"{name} at byte {offset}"}
+
+
+def disk_full(config: Config, directory: Path, rng: random.Random) -> int:
+    """A disk that is full after some kilobytes: the run stops in words, with what fitted."""
+    kilobytes = rng.randrange(24, 32 + _size_of_a_run(config) // 1024)
+    told = Attempt(config, directory, disk=1024 * kilobytes).outcome()
+    if told.how == "done":
+        return 0
+    assert told.how == "LogError", told
+    assert "No space left on device; free some space and run again to resume" in told.message
+    directory.rmdir()
+    directory.with_name("saved").rename(directory)
+    return 1
+
+
+def read_only(config: Config, directory: Path, rng: random.Random) -> int:
+    """A killed run on a disk that has become read-only: refused in words, nothing touched."""
+    if not Attempt(config, directory).kill_at(rng.randrange(_size_of_a_run(config))):
+        return 0
+    before = _contents(directory)
+    told = Attempt(config, directory, disk="read-only").outcome()
+    assert told.how == "LogError", told
+    assert "Read-only file system; make the file system writable" in told.message, told
+    assert before == _contents(directory)
+    return 1
+
+
+def _contents(directory: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def second_process(config: Config, directory: Path, rng: random.Random) -> int:
+    """Somebody else's run on the same directory: refused while the first one works."""
+    slow: dict[str, Any] = json.loads(json.dumps(config))
+    hurry(slow, latency_s=1.0)
+    first = Attempt(slow, directory)
+    first.await_file()
+    told = Attempt(slow, directory).outcome()
+    refused = told.how == "RunConflict" and "is in use by process" in told.message
+    was_alive = first.kill_at(rng.randrange(first.num_bytes() + 2_000))
+    assert refused or not was_alive, told
+    _forget_latency(directory)
+    return int(refused)
+
+
+def _forget_latency(directory: Path) -> None:
+    """The manifest as if the models had answered at once, which changes no reply."""
+    path = directory / "manifest.json"
+    manifest = json.loads(path.read_text())
+    for model in manifest["spec"]["models"].values():
+        model["latency_s"] = 0.0
+    path.write_text(json.dumps(manifest))
+
+
+FILE_AND_PROCESS_FAULTS: dict[str, Disturb] = {
+    "driver killed": killed,
+    "torn last lines": torn,
+    "corrupted lines in the middle": corrupted,
+    "single bytes changed": changed,
+    "disk full": disk_full,
+    "read-only directory": read_only,
+    "a second process": second_process,
+}
