@@ -14,7 +14,7 @@ from pydantic import PositiveFloat
 
 from debate.agents.templates import Templates
 from debate.config.base import Spec
-from debate.config.document import read_document
+from debate.config.parse import read_document
 from debate.config.problems import validate
 from debate.errors import ConfigError, suggestion
 from debate.tasks.parsing import FORMATS, AnswerFormat

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from debate.config.base import Spec
-from debate.config.models import ModelSpec, Probability
+from debate.config.model_base import Probability
+from debate.config.models import ModelSpec
 from debate.types import Role
 
 Name = Annotated[str, Field(pattern=r"^[.]*[A-Za-z0-9_-][A-Za-z0-9_.-]*$", max_length=64)]

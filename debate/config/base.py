@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Spec(BaseModel):
@@ -17,3 +19,12 @@ class Spec(BaseModel):
         protected_namespaces=(),
         allow_inf_nan=False,
     )
+
+
+class NamedSpec(Spec):
+    """A spec that a bare name stands for: `NAME` is short for `{name: NAME}`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value

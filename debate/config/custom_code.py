@@ -11,10 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from debate.config.document import KeyPath
+from debate.config.document import KeyPath, Problem
 from debate.config.run import RunSpec
-
-Found = Iterator[tuple[KeyPath, str]]
 
 REFUSAL = "--no-custom-code forbids it"
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_-]*")
@@ -22,33 +20,31 @@ _LOADS_CODE = re.compile(r"plugin|processor|_cls$|class|code|module|callable|hoo
 _LOADER_VARIABLES = re.compile(r"PYTHON|LD_|DYLD_|PATH$|PLUGIN|RAY_|BASH_ENV|ENV$", re.IGNORECASE)
 
 
-def custom_code(spec: RunSpec) -> Found:
+def custom_code(spec: RunSpec) -> Iterator[Problem]:
     """Each place that names code of the user's own, and what it is."""
     yield from _protocols(spec)
     for name, model in spec.models.items():
         at: KeyPath = ("models", name, "engine_kwargs")
-        for path, what in _arguments(getattr(model, "engine_kwargs", {})):
-            yield (*at, *path), f"{what}; {REFUSAL}"
+        for found in _arguments(getattr(model, "engine_kwargs", {})):
+            yield Problem((*at, *found.path), f"{found.message}; {REFUSAL}")
     if spec.cluster.runtime_env:
-        yield (
-            ("cluster", "runtime_env"),
-            f"a runtime environment can install and run anything; {REFUSAL}",
-        )
+        what = f"a runtime environment can install and run anything; {REFUSAL}"
+        yield Problem(("cluster", "runtime_env"), what)
     for variable in spec.cluster.env:
         if _LOADER_VARIABLES.search(variable):
             what = f"the variable {variable} can make the actors load code"
-            yield ("cluster", "env", variable), f"{what}; {REFUSAL}"
+            yield Problem(("cluster", "env", variable), f"{what}; {REFUSAL}")
 
 
-def _protocols(spec: RunSpec) -> Found:
+def _protocols(spec: RunSpec) -> Iterator[Problem]:
     places: dict[KeyPath, Any] = {("protocol",): spec.protocol}
     places |= {("cells", name, "protocol"): cell.protocol for name, cell in spec.cells.items()}
     for at, protocol in places.items():
         if protocol is not None and "." in protocol.name:
-            yield at, f'protocol "{protocol.name}" would be imported and run; {REFUSAL}'
+            yield Problem(at, f'protocol "{protocol.name}" would be imported and run; {REFUSAL}')
 
 
-def _arguments(value: Any, path: KeyPath = ()) -> Found:
+def _arguments(value: Any, path: KeyPath = ()) -> Iterator[Problem]:
     """Arguments that can name code: only numbers, truth values and plain words cannot."""
     if isinstance(value, Mapping):
         for key, each in value.items():
@@ -57,6 +53,6 @@ def _arguments(value: Any, path: KeyPath = ()) -> Found:
         for index, each in enumerate(value):
             yield from _arguments(each, (*path, index))
     elif value and any(_LOADS_CODE.search(str(key)) for key in path):
-        yield path, f"{path[-1]} can make the engine load code"
+        yield Problem(path, f"{path[-1]} can make the engine load code")
     elif isinstance(value, str) and not _PLAIN_WORD.fullmatch(value):
-        yield path, f"{value!r} could name code or a file of the engine's"
+        yield Problem(path, f"{value!r} could name code or a file of the engine's")

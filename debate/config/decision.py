@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from debate.config.base import Spec
+from debate.config.base import NamedSpec
 
 DecisionName = Literal[
     "majority",
@@ -44,7 +44,7 @@ _NEEDS: dict[str, frozenset[Need]] = {
 }
 
 
-class DecisionSpec(Spec):
+class DecisionSpec(NamedSpec):
     """How the team's answer is found. A bare name stands for `{name: NAME}`."""
 
     name: DecisionName = "majority"
@@ -64,11 +64,6 @@ class DecisionSpec(Spec):
     score: Literal["accepts", "confidence"] | None = None
     """`judge_scores`: by the verdict, 1 or 0 (the default), or by the judge's confidence that the
     answer is right."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _fields_fit(self) -> DecisionSpec:

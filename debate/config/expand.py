@@ -10,13 +10,12 @@ from debate.config.agents import AgentSpec
 from debate.config.arms import ALONE, Treated, treated
 from debate.config.cross import CrossProblem, Written, swept_cells
 from debate.config.decision import DecisionSpec, needs
-from debate.config.document import KeyPath
+from debate.config.document import KeyPath, Problem
 from debate.config.models import ModelSpec
 from debate.config.run import CellSpec, RunSpec
 from debate.config.seating import seated, seats
 from debate.errors import InputError, suggestion
 
-Problem = tuple[KeyPath, str]
 MAIN = "main"
 OWN = ("topology", "protocol", "rounds", "decision")
 """What a cell may say itself, and takes from the run where it does not."""
@@ -53,11 +52,11 @@ def expand(spec: RunSpec) -> Expanded:
     try:
         swept = swept_cells(spec)
     except CrossProblem as problem:
-        return Expanded(spec=spec, problems=((problem.path, str(problem)),))
+        return Expanded(spec=spec, problems=(Problem(problem.path, str(problem)),))
     written = {
         name: Written(cell=cell, places=_own(name, cell)) for name, cell in spec.cells.items()
     }
-    problems: list[Problem] = [(("cells", n), _twice(n)) for n in written if n in swept]
+    problems: list[Problem] = [Problem(("cells", n), _twice(n)) for n in written if n in swept]
     cells = {**written, **swept} or {MAIN: Written(cell=CellSpec(), places={})}
     table = _Table(seats={seat.id: seat for seat in seats(spec)}, models=dict(spec.models))
     complete, origins = {}, dict[KeyPath, KeyPath]()
@@ -69,7 +68,7 @@ def expand(spec: RunSpec) -> Expanded:
         try:
             complete[name] = _complete(spec, each.cell, table)
         except InputError as error:
-            problems.append((each.places.get("arm", ("cells", name)), str(error)))
+            problems.append(Problem(each.places.get("arm", ("cells", name)), str(error)))
     change: dict[str, Any] = {"cells": complete, "sweep": None, "models": table.models}
     change["agents"] = (*spec.agents, *_further(spec, table))
     grown = spec.model_copy(update=change)
@@ -82,7 +81,7 @@ def _strangers(name: str, cell: CellSpec, known: tuple[AgentSpec, ...]) -> Itera
     for index, member in enumerate(cell.agents or ()):
         if member not in names:
             place = ("cells", name, "agents", index)
-            yield place, f'no agent is called "{member}"; {suggestion(member, names)}'
+            yield Problem(place, f'no agent is called "{member}"; {suggestion(member, names)}')
 
 
 def _own(name: str, cell: CellSpec) -> dict[str, KeyPath]:

@@ -67,7 +67,7 @@ def _named_factor(document: Document, at: KeyPath, factor: Factor) -> Document:
     if isinstance(branch.value, dict):
         return document
     listed = branch.value if isinstance(branch.value, list) else [branch.value]
-    named = Document({}, {(): branch.place(())}, document.folder)
+    named = branch.instead({})
     for index in range(len(listed)):
         level = branch.at((index,)) if isinstance(branch.value, list) else branch
         name = _name_of(level, factor)
@@ -91,7 +91,7 @@ def _included(document: Document, at: KeyPath, factor: Factor, known: Any) -> Do
     """One level of a combination to include: by the name of a known one, or written out."""
     branch = document.at(at)
     said = level_name(factor, branch.value)
-    one = Document({}, {(): branch.place(())}, document.folder)
+    one = branch.instead({})
     if isinstance(known, dict) and said is not None and said in known:
         return document.graft(at, one.graft((said,), document.at((at[0], factor, said))))
     if isinstance(branch.value, list) and factor == "team":
@@ -104,7 +104,7 @@ def _excluded(document: Document, at: KeyPath, factor: Factor) -> Document:
     branch = document.at(at)
     listed = branch.value if isinstance(branch.value, list) else [branch.value]
     names = [level_name(factor, value) or str(value) for value in listed]
-    return document.graft(at, Document(names, {(): branch.place(())}, document.folder))
+    return document.graft(at, branch.instead(names))
 
 
 def _entries(levels: Any, field: str) -> list[Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from debate.config.document import Document, KeyPath, Place, parse_document
+from debate.config.document import Document, KeyPath, Place
+from debate.config.parse import parse_document
 from debate.config.secrets import redacted
 from debate.errors import ConfigError, suggestion
 
@@ -46,7 +47,7 @@ def _step(document: Document, path: KeyPath, word: str, place: Place) -> tuple[D
             raise ConfigError(f'{place}: "{word}" is not in that list; {suggestion(word, known)}')
         path = (*path, index)
         if isinstance(here[index], str):
-            card = Document({"card": here[index]}, {(): document.place(path)}, document.folder)
+            card = document.at(path).instead({"card": here[index]})
             document = document.graft(path, card)
         return document, path
     return document, (*path, word)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from debate.config.document import Document, KeyPath
+from debate.config.document import Document, KeyPath, holds
 from debate.config.secrets import redacted
 from debate.errors import ConfigError, suggestion
 
@@ -50,17 +50,11 @@ def written_path(loc: Sequence[int | str], value: Any) -> KeyPath:
     """The part of pydantic's location that is in the document; union tags are not."""
     path: list[int | str] = []
     for key in loc:
-        if not _holds(value, key):
+        if not holds(value, key):
             continue
         value = value[key]
         path.append(key)
     return tuple(path)
-
-
-def _holds(value: Any, key: int | str) -> bool:
-    if isinstance(value, dict):
-        return key in value
-    return isinstance(value, list) and isinstance(key, int) and key < len(value)
 
 
 def _say(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveInt, field_validator
 
-from debate.config.base import Spec
+from debate.config.base import NamedSpec, Spec
 
 CONDITION = re.compile(r"^(disagreement|confidence\s*<\s*(0?\.\d+|[01](?:\.0*)?))$")
 
@@ -40,7 +40,7 @@ class JudgingSpec(Spec):
     """How many alternatives."""
 
 
-class ProtocolSpec(Spec):
+class ProtocolSpec(NamedSpec):
     """How a debate runs. A bare name stands for `{name: NAME}`."""
 
     name: str = "exchange"
@@ -63,11 +63,6 @@ class ProtocolSpec(Spec):
     judging: JudgingSpec = JudgingSpec()
     """What critics are told under `cross_critique`."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
-
     @field_validator("debate_if")
     @classmethod
     def _known_condition(cls, value: str | None) -> str | None:
@@ -80,7 +75,7 @@ class ProtocolSpec(Spec):
         return value
 
 
-class ProbeSpec(Spec):
+class ProbeSpec(NamedSpec):
     """A confidence question in a private fork of the context. A bare name stands for itself."""
 
     name: Literal["belief", "verbal", "p_true", "consistency"]
@@ -89,8 +84,3 @@ class ProbeSpec(Spec):
     """Samples of `consistency`."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """Temperature of `consistency`."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value

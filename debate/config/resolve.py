@@ -1,23 +1,25 @@
-"""References in a run's YAML, by shipped name or by path, replaced by what they name."""
+"""A run's YAML loaded: overridden, its references replaced by what they name, checked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
-from debate.config.agents import AgentFile
 from debate.config.custom_code import custom_code as named_code
-from debate.config.document import Document, KeyPath, Place, read_document, refuse_odd_texts
+from debate.config.document import Document, KeyPath, Place, Problem
 from debate.config.expand import expand
+from debate.config.inline import with_seat, with_topology
 from debate.config.levels import name_levels
 from debate.config.overrides import override
+from debate.config.parse import read_document, refuse_odd_texts
 from debate.config.problems import validate
+from debate.config.references import anchor, anchor_model
 from debate.config.run import RunSpec
 from debate.config.shipped import shipped
-from debate.errors import ConfigError, suggestion
+from debate.errors import ConfigError
 
 MOST_SEATS = 1000
 
@@ -30,7 +32,7 @@ class Loaded:
     document: Document
     origins: Mapping[KeyPath, KeyPath] = field(default_factory=dict)
 
-    def error(self, problems: Iterable[tuple[KeyPath, str]]) -> ConfigError:
+    def error(self, problems: Iterable[Problem]) -> ConfigError:
         """One error for problems that only the whole shows, each with its place."""
         lines = [f"{self.place(path)}: {message}" for path, message in problems]
         return ConfigError("\n".join(dict.fromkeys(lines)))
@@ -83,14 +85,21 @@ def _source(source: Path | str | Mapping[str, Any]) -> Document:
     return read_document(path)
 
 
-def resolve(document: Document) -> tuple[Document, list[tuple[KeyPath, str]]]:
+class Resolved(NamedTuple):
+    """A run with its references replaced, and those that could not be: where, and in words."""
+
+    document: Document
+    unresolved: Sequence[Problem]
+
+
+def resolve(document: Document) -> Resolved:
     """The run with cards, models, topologies and paths in place of their references.
 
-    What cannot be resolved stays as it is, and is told with its place and the reason.
+    What cannot be resolved stays as it is.
     """
-    unresolved: list[tuple[KeyPath, str]] = []
+    unresolved: list[Problem] = []
     if not isinstance(document.value, dict):
-        return document, unresolved
+        return Resolved(document, unresolved)
     listed = document.value.get("agents")
     if isinstance(listed, list) and len(listed) > MOST_SEATS:
         place = document.place(("agents",))
@@ -101,13 +110,13 @@ def resolve(document: Document) -> tuple[Document, list[tuple[KeyPath, str]]]:
         try:
             document = _with_levels(document)
         except ConfigError as error:
-            unresolved.append((("sweep",), str(error)))
+            unresolved.append(Problem(("sweep",), str(error)))
     for path, step in _steps(document):
         try:
             document = step(document)
         except ConfigError as error:
-            unresolved.append((path, str(error)))
-    return document, unresolved
+            unresolved.append(Problem(path, str(error)))
+    return Resolved(document, unresolved)
 
 
 def _steps(document: Document) -> Iterator[tuple[KeyPath, Callable[[Document], Document]]]:
@@ -116,18 +125,18 @@ def _steps(document: Document) -> Iterator[tuple[KeyPath, Callable[[Document], D
     models = document.value.get("models")
     seats = range(len(agents)) if isinstance(agents, list) else range(0)
     for path in (("task", "path"), ("log", "cache"), *(("agents", i, "prompts") for i in seats)):
-        yield path, partial(_anchor, at=path)
+        yield path, partial(anchor, at=path)
     inline = [("models", name) for name in (models if isinstance(models, dict) else ())]
     for model in (*inline, *(("agents", i, "model") for i in seats)):
-        yield model, partial(_anchor_model, at=model)
+        yield model, partial(anchor_model, at=model)
     for index in seats:
-        yield ("agents", index), partial(_seat, index=index)
+        yield ("agents", index), partial(with_seat, index=index)
     for at in (
         ("topology",),
         *(("cells", cell, "topology") for cell in (cells if isinstance(cells, dict) else ())),
         *_swept_topologies(document.value.get("sweep")),
     ):
-        yield at, partial(_topology, at=at)
+        yield at, partial(with_topology, at=at)
 
 
 def _with_levels(document: Document) -> Document:
@@ -150,133 +159,3 @@ def _swept_topologies(sweep: Any) -> Iterator[KeyPath]:
     for at, branch in branches:
         levels = branch.get("topology") if isinstance(branch, dict) else None
         yield from ((*at, "topology", name) for name in levels or () if isinstance(levels, dict))
-
-
-def _seat(document: Document, index: int) -> Document:
-    """Seat `index` written out, its model moved to `models`."""
-    at: KeyPath = ("agents", index)
-    seat = document.at(at)
-    if isinstance(seat.value, str):
-        seat = Document({"card": seat.value}, {(): seat.place(())}, document.folder)
-    if not isinstance(seat.value, dict):
-        return document
-    card = seat.value.get("card")
-    shares_card = isinstance(card, str) and "model" not in seat.value
-    if isinstance(card, str):
-        seat = _from_card(seat, card)
-    if isinstance(seat.value.get("model"), dict):
-        own = str(seat.value.get("id", f"agent-{index}"))
-        name = Path(card).stem if shares_card and isinstance(card, str) else own
-        model = _merged_model(document, name, seat.at(("model",)))
-        reference = Document(name, {(): seat.place(("model",))}, document.folder)
-        document = document.graft(("models", name), model)
-        seat = seat.graft(("model",), reference)
-    return document.graft(at, seat)
-
-
-def _merged_model(document: Document, name: str, model: Document) -> Document:
-    """What the run says about this model over what the seat or card says."""
-    models = document.value.get("models")
-    if isinstance(models, dict) and name in models:
-        return merge(model, document.at(("models", name)))
-    return model
-
-
-def _from_card(seat: Document, reference: str) -> Document:
-    """The card that a seat names, with what the seat itself says on top."""
-    path = find("agents", reference, seat.folder, seat.place(("card",)))
-    card = _anchor_model(_anchor(read_document(path), ("prompts",)), ("model",))
-    validate(AgentFile, card)
-    own = Document({k: v for k, v in seat.value.items() if k != "card"}, seat.places, seat.folder)
-    named = Document({"id": path.stem}, {(): seat.place(("card",))}, seat.folder)
-    return merge(merge(named, card), own)
-
-
-def merge(base: Document, over: Document) -> Document:
-    """Two mappings merged, deeply; `over` wins."""
-    for key, value in over.value.items():
-        below = base.value.get(key)
-        branch = over.at((key,))
-        if isinstance(value, dict) and isinstance(below, dict):
-            branch = merge(base.at((key,)), branch)
-        base = base.graft((key,), branch)
-    return base
-
-
-def _topology(document: Document, at: KeyPath) -> Document:
-    """The topology at `at` written out: a name, a file, a list by round, or as it stands."""
-    if not _has(document.value, at):
-        return document
-    return document.graft(at, _topology_branch(document.at(at), document.folder))
-
-
-def _has(value: Any, at: KeyPath) -> bool:
-    """Whether there is anything at this path."""
-    for key in at:
-        listed = isinstance(value, list) and isinstance(key, int) and key < len(value)
-        if not (listed or (isinstance(value, dict) and key in value)):
-            return False
-        value = value[key]
-    return True
-
-
-def _topology_branch(branch: Document, folder: Path) -> Document:
-    if isinstance(branch.value, str):
-        path = find("topologies", branch.value, folder, branch.place(()))
-        found = _topology_branch(read_document(path), path.parent)
-        return replace(found, places={**found.places, (): branch.place(())})
-    if isinstance(branch.value, list):
-        places = {(): branch.place(()), **{("rounds", *p): at for p, at in branch.places.items()}}
-        branch = Document({"rounds": branch.value}, places, folder)
-    if isinstance(branch.value, dict) and isinstance(branch.value.get("rounds"), list):
-        for index in range(len(branch.value["rounds"])):
-            step = branch.at(("rounds", index))
-            branch = branch.graft(("rounds", index), _topology_branch(step, folder))
-    return branch
-
-
-def find(kind: Literal["agents", "topologies"], reference: str, folder: Path, place: Place) -> Path:
-    """The file that a reference names. Raises ConfigError with the names that exist."""
-    if looks_like_path(reference):
-        return anchored(reference, folder, place)
-    known = shipped(kind)
-    if reference not in known:
-        word = {"agents": "agent", "topologies": "topology"}[kind]
-        hint = suggestion(reference, known)
-        raise ConfigError(f'{place}: {word} "{reference}" is unknown; {hint}')
-    return known[reference]
-
-
-def looks_like_path(reference: str) -> bool:
-    """Whether a reference is a path rather than a name."""
-    return "/" in reference or reference.endswith((".yaml", ".yml"))
-
-
-def anchored(reference: str, folder: Path, place: Place) -> Path:
-    """A path as written in a file of `folder`. Relative ones must stay below it."""
-    path = Path(reference)
-    if path.is_absolute():
-        return path
-    below = (folder / path).resolve()
-    if not below.is_relative_to(folder.resolve()):
-        raise ConfigError(
-            f'{place}: "{reference}" leaves the folder of the file that names it; '
-            "write the absolute path if that is meant"
-        )
-    return below
-
-
-def _anchor(document: Document, at: KeyPath) -> Document:
-    """The document with the path written at `at`, if any, made absolute."""
-    if not _has(document.value, at):
-        return document
-    value = document.at(at).value
-    if not isinstance(value, str) or (at[-1] == "prompts" and not looks_like_path(value)):
-        return document
-    place = document.place(at)
-    branch = Document(str(anchored(value, document.folder, place)), {(): place}, document.folder)
-    return document.graft(at, branch)
-
-
-def _anchor_model(document: Document, at: KeyPath) -> Document:
-    return _anchor(_anchor(document, (*at, "path")), (*at, "adapter"))

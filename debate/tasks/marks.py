@@ -6,9 +6,8 @@ Every search is one pass in time linear in the text, whatever the text is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import chain
 from typing import NamedTuple
 
 from debate.tasks.formats import AnswerFormat
@@ -36,9 +35,10 @@ def answer_marks(text: str, format: AnswerFormat) -> list[Mark]:
         return list(_first_line(text, format))
     start = _beginning(text, format)
     boxed = list(_boxed(text, start)) if format.boxed and r"\boxed" in text else []
-    hashes = _lines(_HASHES, text, start, is_heading=True) if format.hashes else iter(())
-    lines = chain(_marked(format.answer, text, format), hashes)
-    return sorted(chain(_outside(lines, boxed), boxed)) if boxed else sorted(lines)
+    lines = [*_marked(format.answer, text, format)]
+    if format.hashes and "####" in text:
+        lines += _lines(_HASHES, text, start, is_heading=True)
+    return sorted([*_outside(lines, boxed), *boxed] if boxed else lines)
 
 
 def confidence_marks(text: str, format: AnswerFormat) -> Iterator[Mark]:
@@ -58,8 +58,11 @@ def ranking_marks(text: str, format: AnswerFormat) -> Iterator[Mark]:
 
 def _beginning(text: str, format: AnswerFormat) -> int:
     """Where reading begins: after the reasoning, and within what is read."""
-    ends = [text.rfind(end) + len(end) for end in format.reasoning_ends if end in text]
-    return max(0, len(text) - MAX_SCANNED, *ends)
+    start = max(0, len(text) - MAX_SCANNED)
+    for end in format.reasoning_ends:
+        if end in text:
+            start = max(start, text.rfind(end) + len(end))
+    return start
 
 
 def _marked(words: tuple[str, ...], text: str, format: AnswerFormat) -> Iterator[Mark]:
@@ -114,7 +117,7 @@ def _boxed(text: str, start: int) -> Iterator[Mark]:
             depth += 1
 
 
-def _outside(marks: Iterator[Mark], boxed: list[Mark]) -> Iterator[Mark]:
+def _outside(marks: Iterable[Mark], boxed: list[Mark]) -> Iterator[Mark]:
     """The marked lines that hold no box; where one does, the box is the answer."""
     waiting = iter(boxed)
     box = next(waiting, None)

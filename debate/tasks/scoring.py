@@ -72,6 +72,9 @@ def score(value: str | None, question: Question, scoring: ScoringSpec = EXACT) -
         return False
     if value == question.target and scoring.match == "exact":
         return True
+    if question.kind == "number" and not (scoring.absolute or scoring.relative):
+        number = read_number(value)
+        return number is not None and number == read_number(question.target)
     if question.kind == "number":
         return _near(parse_number(value), parse_number(question.target), scoring)
     if scoring.match == "regex":
@@ -83,8 +86,6 @@ def score(value: str | None, question: Question, scoring: ScoringSpec = EXACT) -
 def _near(number: Fraction | None, target: Fraction | None, scoring: ScoringSpec) -> bool:
     if number is None or target is None:
         return False
-    if number == target or not (scoring.absolute or scoring.relative):
-        return number == target
     absolute, relative = _exactly(scoring.absolute), _exactly(scoring.relative)
     return abs(number - target) <= max(absolute, relative * abs(target))
 

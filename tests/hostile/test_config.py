@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debate.config.document import MAX_DEPTH, MAX_NODES, parse_document
+from debate.config.parse import MAX_DEPTH, MAX_NODES, parse_document
 from debate.config.resolve import load_run
 from debate.errors import ConfigError, InputError
 from debate.wiring.plan import make_plan
