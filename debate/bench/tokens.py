@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from debate.agents.agent import Agent, sampling
-from debate.bench.debates import makespan_s, timed
+from debate.bench.debates import recorded
+from debate.bench.legs import Leg, debated, forget_prefixes, given_at_once
 from debate.bench.measure import Measure, Results
-from debate.bench.prefixes import BLOCK, measure_prefixes
 from debate.cluster.models import running_models
 from debate.cluster.resources import num_local_gpus
 from debate.config.resolve import load_run
-from debate.engines.base import Completion, Request
-from debate.engines.client import ModelClient
+from debate.engines.base import Request
 from debate.errors import EngineError
 from debate.types import Turn
 from debate.wiring.plan import Plan, make_plan
@@ -25,6 +23,28 @@ from debate.wiring.plan import Plan, make_plan
 SEATS = ("adder", "multiplier", "modder")
 SMALL = {"max_model_len": 256, "block_size": 32, "kv_cache_memory_bytes": 64 * 2**20}
 """Room for the organisms, so that three of them share a GPU, or a CPU."""
+
+PLAIN = ["probes=[]", "cluster.orchestrators=1"]
+"""What both legs can do alike: ask what a debate asks, from one process."""
+
+
+class Pair(NamedTuple):
+    """A debate, and its requests at once right after it."""
+
+    debate: Leg
+    at_once: Leg
+
+    @property
+    def ratio(self) -> float:
+        """Tokens a second in the debate by those at once."""
+        return self.debate.rate / self.at_once.rate
+
+
+class Timings(NamedTuple):
+    """The pairs, and whether every engine had a prefix cache to empty."""
+
+    pairs: list[Pair]
+    forgot: bool
 
 
 def organisms(*, quick: bool) -> dict[str, Any]:
@@ -38,38 +58,69 @@ def organisms(*, quick: bool) -> dict[str, Any]:
         "agents": [{"id": name, "card": name, "model": model} for name in SEATS],
         "topology": "ring",
         "rounds": 3,
-        "task": {"generator": "arithmetic", "n": 40 if quick else 400},
+        "task": {"generator": "arithmetic", "n": 50 if quick else 400},
     }
 
 
 def measure(folder: Path, *, quick: bool, config: str | None = None) -> Results:
-    """A debate, then all of its requests at once, at engines started anew.
+    """A debate and all of its requests at once, by turns, at the same engines.
 
     `config` is a run of the user's own; by default the organisms debate.
     """
     wanted = config or organisms(quick=quick)
-    plan = make_plan(load_run(wanted, ["log.prompts=true"]))
-    done = timed(wanted, folder / "debated", overrides=["log.prompts=true"])
-    made = [turn for turn in done.turns() if turn.shared_with is None and turn.kind != "probe"]
-    turns = [turn for turn in made if turn.failure is None]
-    if not turns:
-        raise EngineError("no call of the debate succeeded", boundary="benchmark")
-    names = ", ".join(sorted({plan.spec.models[name].engine for name in plan.models}))
-    yield Measure(
+    plan = make_plan(load_run(wanted, PLAIN))
+    first = make_plan(load_run(wanted, [*PLAIN, "log.prompts=true"]))
+    timings = asyncio.run(timed_pairs(plan, first, folder, num=3 if quick else 5))
+    names = ", ".join(sorted({spec.engine for spec in plan.models.values()}))
+    yield measure_pairs(timings, names)
+
+
+async def timed_pairs(plan: Plan, first: Plan, folder: Path, *, num: int) -> Timings:
+    """`num` pairs at engines that have done both legs once already.
+
+    `first` is the same run with its prompts kept. Prefix caches are emptied before every leg.
+    """
+    async with running_models(plan.models, plan.spec.cluster, run="bench") as clients:
+        await debated(first, clients, folder / "first")
+        asked = requests(plan, calls(recorded(folder / "first")))
+        await given_at_once(asked, clients)
+        forgot, pairs = True, []
+        for n in range(num):
+            forgot &= await forget_prefixes(clients.values())
+            debate = await debated(plan, clients, folder / f"pair-{n}")
+            forgot &= await forget_prefixes(clients.values())
+            pairs.append(Pair(debate, await given_at_once(asked, clients)))
+    return Timings(pairs, forgot)
+
+
+def calls(turns: Sequence[Turn]) -> list[Turn]:
+    """The turns that a model was asked for, and replied to. Raises EngineError without any."""
+    asked = [turn for turn in turns if turn.shared_with is None]
+    made = [turn for turn in asked if turn.failure is None]
+    if not made:
+        first = asked[0].failure if asked else None
+        why = f": {first.boundary}: {first.message}" if first else ""
+        raise EngineError(f"no call of the debate succeeded{why}", boundary="benchmark")
+    return made
+
+
+def measure_pairs(timings: Timings, engines: str) -> Measure:
+    """The pair of the median ratio, with the range of all."""
+    ordered = sorted(timings.pairs, key=lambda pair: pair.ratio)
+    median = ordered[len(ordered) // 2]
+    caches = "prefix caches emptied before each" if timings.forgot else "no prefix caches"
+    return Measure(
         part="c",
-        what=f"{names}: tokens a second in a debate",
-        value=sum(map(num_tokens, turns)) / makespan_s(turns),
+        what=f"{engines}: tokens a second in a debate",
+        value=median.debate.rate,
         unit="tokens/s",
-        against=asyncio.run(_at_once(plan, turns)),
+        against=median.at_once.rate,
         against_what="the same requests at once",
-        note=f"{len(turns):,} calls; prompt and generated tokens; {done.wall_s:.0f} s in all",
+        note=f"median of {len(ordered)} pairs by turns at warm engines, "
+        f"{ordered[0].ratio:.2f} to {ordered[-1].ratio:.2f}; {caches}; "
+        f"{median.debate.num_calls:,} calls and {median.debate.num_tokens:,} prompt and "
+        f"generated tokens in {median.debate.seconds:.1f} s",
     )
-    yield measure_prefixes(turns, names, block=_block(plan))
-
-
-def num_tokens(turn: Turn) -> int:
-    """Tokens that the turn's call has read and written."""
-    return (turn.usage.prompt_tokens or 0) + (turn.usage.generated_tokens or 0)
 
 
 def requests(plan: Plan, turns: Sequence[Turn]) -> dict[str, list[Request]]:
@@ -85,32 +136,3 @@ def requests(plan: Plan, turns: Sequence[Turn]) -> dict[str, list[Request]]:
         )
         found.setdefault(turn.model, []).append(request)
     return found
-
-
-async def _at_once(plan: Plan, turns: Sequence[Turn]) -> float:
-    """Tokens a second of all requests of the turns, sent at the same moment."""
-    by_model = requests(plan, turns)
-    specs = {name: plan.spec.models[name] for name in by_model}
-    async with running_models(specs, plan.spec.cluster, run="bench") as clients:
-        started = time.perf_counter()
-        replies = await asyncio.gather(
-            *(_complete(clients[name], request) for name in specs for request in by_model[name])
-        )
-        seconds = time.perf_counter() - started
-    usages = [reply.usage for reply in replies]
-    return sum((u.prompt_tokens or 0) + (u.generated_tokens or 0) for u in usages) / seconds
-
-
-async def _complete(client: ModelClient, request: Request) -> Completion:
-    reply = await client.complete(request)
-    if reply.failure is not None:
-        raise EngineError(reply.failure.message, boundary=reply.failure.boundary)
-    return reply
-
-
-def _block(plan: Plan) -> int:
-    """The size of a block of the prefix cache, in tokens."""
-    kwargs: list[Mapping[str, Any]] = [
-        getattr(plan.spec.models[name], "engine_kwargs", {}) for name in plan.models
-    ]
-    return max((int(each.get("block_size", BLOCK)) for each in kwargs), default=BLOCK)

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
 
-from debate.agents.agent import Agent
-from debate.agents.prompt_sets import PromptSet, load_prompt_set
-from debate.config.agents import AgentSpec
+from debate.agents.prompt_sets import load_prompt_set
 from debate.config.models import ModelSpec
 from debate.config.run import RunSpec
 from debate.config.seating import seats
-from debate.engines.registry import capabilities, identity
+from debate.engines.registry import identity
 from debate.errors import ConfigError, DebateError
 from debate.log.manifest import Manifest
 from debate.orchestrator.cell import Cell
-from debate.orchestrator.protocols import PROTOCOLS, find_protocol
-from debate.tasks import correct, normalise
-from debate.topologies import build
+from debate.orchestrator.protocols import PROTOCOLS
+from debate.wiring.cells import make_cell
 from debate.wiring.treatments import Treatment, treatments
 
 UNKNOWN = "unknown"
@@ -66,38 +62,15 @@ def rebuild(spec: Mapping[str, Any], *, custom_code: bool = False) -> Rebuilt:
 
 
 def _cell(run: RunSpec, name: str, treatment: Treatment, *, custom_code: bool) -> Cell:
+    """The cell. Raises DebateError where it cannot be told, or is custom code that may not run."""
     protocol = treatment.protocol.name
     if protocol not in PROTOCOLS and not custom_code:
         raise ConfigError(f"its protocol {protocol} is custom code, which is not run unasked")
+    for seat in treatment.members:
+        if seat.model not in run.models:
+            raise ConfigError(f'agent {seat.id} has the model "{seat.model}", which the spec lacks')
     sets = {member.prompts: load_prompt_set(member.prompts) for member in treatment.members}
-    return Cell(
-        name=name,
-        agents={seat.id: _agent(run, seat, sets, treatment) for seat in treatment.members},
-        schedule=build(treatment.topology, treatment.seats),
-        protocol=find_protocol(protocol),
-        spec=treatment.protocol,
-        rounds=treatment.rounds,
-        decision=treatment.decision,
-        probes=run.probes,
-        score=partial(correct, scoring=run.task.scoring),
-        normalise=normalise,
-        keep_prompts=run.log.prompts,
-    )
-
-
-def _agent(
-    run: RunSpec, seat: AgentSpec, sets: Mapping[str, PromptSet], treatment: Treatment
-) -> Agent:
-    model = run.models.get(seat.model)
-    if model is None:
-        raise ConfigError(f'agent {seat.id} has the model "{seat.model}", which the spec lacks')
-    return Agent(
-        spec=seat,
-        prompts=sets[seat.prompts],
-        protocol=treatment.protocol,
-        identity=_identity(model),
-        capabilities=capabilities(model),
-    )
+    return make_cell(run, name, treatment, sets, identify=_identity)
 
 
 def _identity(model: ModelSpec) -> str:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from debate.agents.probes import shortcoming
 from debate.cluster.sharing import crowds
 from debate.config.agents import AgentSpec
 from debate.config.decision import needs
-from debate.config.document import KeyPath
-from debate.config.protocol import JudgingSpec
-from debate.config.run import CellSpec, RunSpec
+from debate.config.document import KeyPath, Problem
+from debate.config.protocol import JudgingSpec, ProbeSpec
+from debate.config.run import RunSpec
 from debate.errors import ConfigError, suggestion
-from debate.orchestrator.debate import Cell
+from debate.orchestrator.cell import Cell
 from debate.orchestrator.protocols import find_protocol
 from debate.topologies import check
 from debate.types import AgentId
 from debate.wiring.treatments import Treatment, treatments
 
-Problems = Iterator[tuple[KeyPath, str]]
+Problems = Iterator[Problem]
 
 
 def seat_problems(spec: RunSpec, agents: tuple[AgentSpec, ...]) -> Problems:
@@ -27,10 +27,12 @@ def seat_problems(spec: RunSpec, agents: tuple[AgentSpec, ...]) -> Problems:
     for index, agent in enumerate(spec.agents):
         if agent.model not in spec.models:
             hint = suggestion(agent.model, spec.models)
-            yield ("agents", index, "model"), f'model "{agent.model}" is not in models; {hint}'
+            what = f'model "{agent.model}" is not in models; {hint}'
+            yield Problem(("agents", index, "model"), what)
         names = [a.id for a in agents if agent.id in (a.id, a.id.rpartition("-")[0])]
         if agent.id in seen:
-            yield ("agents", index), f'a seat is already called "{agent.id}"; give this one an `id`'
+            what = f'a seat is already called "{agent.id}"; give this one an `id`'
+            yield Problem(("agents", index), what)
         seen |= {agent.id, *names}
 
 
@@ -38,37 +40,43 @@ def slot_problems(spec: RunSpec) -> Problems:
     """Models that would take turns with themselves."""
     count = spec.cluster.slots.count
     for model, problem in crowds(spec.models, count) if count else ():
-        yield ("models", model, "replicas"), problem
+        yield Problem(("models", model, "replicas"), problem)
 
 
 def cell_problems(spec: RunSpec, agents: tuple[AgentSpec, ...]) -> Problems:
     """Protocols that do not exist, graphs that do not fit, decisions without their inputs."""
     for name, treatment in treatments(spec, agents).items():
-        cell = spec.cells.get(name)
+        for path, message in _treatment_problems(treatment, spec.probes):
+            yield Problem(_written_at(spec, name, path), message)
 
-        def at(field: str, cell: CellSpec | None = cell, name: str = name) -> KeyPath:
-            own = cell is not None and getattr(cell, field) is not None
-            return ("cells", name, field) if own else (field,)
 
-        try:
-            find_protocol(treatment.protocol.name)
-        except ConfigError as error:
-            yield at("protocol"), str(error)
-        if not any(agent.role == "debater" for agent in treatment.members):
-            yield at("agents"), "nobody debates; a run needs at least one agent of role debater"
-        found = check(
-            treatment.topology,
-            treatment.seats,
-            protocol=treatment.protocol.name,
-            rounds=treatment.rounds,
-            needs_judges="judges" in needs(treatment.decision),
-        )
-        yield from ((at("topology") + problem.path, problem.message) for problem in found)
-        judging = judging_problems(treatment)
-        yield from ((at(field) + path, message) for field, path, message in judging)
-        if "belief" in needs(treatment.decision) and not _probed(spec, "belief"):
-            rule = treatment.decision.name
-            yield at("decision"), f"{rule} reads beliefs; write `probes: [belief]`"
+def _written_at(spec: RunSpec, cell: str, path: KeyPath) -> KeyPath:
+    """Where a part of a cell's treatment was written: in the cell itself, or for all cells."""
+    own = spec.cells.get(cell)
+    return path if own is None or getattr(own, str(path[0])) is None else ("cells", cell, *path)
+
+
+def _treatment_problems(treatment: Treatment, probes: Sequence[ProbeSpec]) -> Problems:
+    try:
+        find_protocol(treatment.protocol.name)
+    except ConfigError as error:
+        yield Problem(("protocol",), str(error))
+    if not any(agent.role == "debater" for agent in treatment.members):
+        what = "nobody debates; a run needs at least one agent of role debater"
+        yield Problem(("agents",), what)
+    found = check(
+        treatment.topology,
+        treatment.seats,
+        protocol=treatment.protocol.name,
+        rounds=treatment.rounds,
+        needs_judges="judges" in needs(treatment.decision),
+    )
+    yield from (problem.below(("topology",)) for problem in found)
+    yield from judging_problems(treatment)
+    is_probed = any(probe.name == "belief" for probe in probes)
+    if "belief" in needs(treatment.decision) and not is_probed:
+        rule = treatment.decision.name
+        yield Problem(("decision",), f"{rule} reads beliefs; write `probes: [belief]`")
 
 
 def hypothesis_problems(spec: RunSpec) -> Problems:
@@ -79,42 +87,39 @@ def hypothesis_problems(spec: RunSpec) -> Problems:
         place: KeyPath = ("hypotheses", name)
         if hypothesis.estimate not in ESTIMATES:
             hint = suggestion(hypothesis.estimate, ESTIMATES)
-            yield (*place, "estimate"), f'"{hypothesis.estimate}" is no estimate; {hint}'
+            what = f'"{hypothesis.estimate}" is no estimate; {hint}'
+            yield Problem((*place, "estimate"), what)
         elif hypothesis.control is not None and hypothesis.estimate not in CONTRASTED:
             message = f"{hypothesis.estimate} has no contrast between arms; leave out `control`"
-            yield (*place, "control"), message
+            yield Problem((*place, "control"), message)
         for field in ("cell", "control"):
             cell = getattr(hypothesis, field)
             if cell is not None and spec.cells and cell not in spec.cells:
                 hint = suggestion(cell, spec.cells)
-                yield (*place, field), f'no cell is called "{cell}"; {hint}'
+                yield Problem((*place, field), f'no cell is called "{cell}"; {hint}')
 
 
-def judging_problems(treatment: Treatment) -> Iterator[tuple[str, KeyPath, str]]:
+def judging_problems(treatment: Treatment) -> Problems:
     """What does not fit together where critics judge openings in private, or do not."""
     spec = treatment.protocol
     if spec.name != "cross_critique":
         if spec.judging != JudgingSpec():
             message = f"`judging` belongs to cross_critique, not to {spec.name}; leave it out"
-            yield "protocol", ("judging",), message
+            yield Problem(("protocol", "judging"), message)
         return
     if treatment.rounds != 1:
         message = "cross_critique judges each opening once; write `rounds: 1`"
-        yield "rounds", (), message
+        yield Problem(("rounds",), message)
     if spec.judging.labels == "swapped" and spec.anonymous:
         message = "labels can be swapped only where authors are named; write `anonymous: false`"
-        yield "protocol", ("judging", "labels"), message
+        yield Problem(("protocol", "judging", "labels"), message)
     num = sum(agent.role in ("debater", "tool") for agent in treatment.members) - 2
     if spec.judging.alternatives == "others" and spec.judging.k > num:
         message = (
             f"k is {spec.judging.k}, and besides critic and author {max(0, num)} others answer; "
             f"write `k: {max(1, num)}` or add agents"
         )
-        yield "protocol", ("judging", "k"), message
-
-
-def _probed(spec: RunSpec, name: str) -> bool:
-    return any(probe.name == name for probe in spec.probes)
+        yield Problem(("protocol", "judging", "k"), message)
 
 
 def shortcomings(spec: RunSpec, cell: Cell) -> Problems:
@@ -126,18 +131,16 @@ def shortcomings(spec: RunSpec, cell: Cell) -> Problems:
             lack = shortcoming(probe, agent)
             if lack:
                 where = spec.agents[index[stem]].id
-                yield (
-                    ("probes", number),
-                    f'agent "{where}" cannot be probed by {probe.name}: {lack}',
-                )
+                what = f'agent "{where}" cannot be probed by {probe.name}: {lack}'
+                yield Problem(("probes", number), what)
     yield from _cannot_compare(spec, cell)
     if "confidence" in needs(cell.decision) and not _has_confidence(spec, cell):
-        yield (
-            ("decision",),
+        what = (
             f"{cell.decision.name} weighs confidences and these agents give none; write "
             "`show_confidence: true` under `protocol`, a probe, or use an engine with "
-            "log-probabilities",
+            "log-probabilities"
         )
+        yield Problem(("decision",), what)
 
 
 def _cannot_compare(spec: RunSpec, cell: Cell) -> Problems:
@@ -148,8 +151,7 @@ def _cannot_compare(spec: RunSpec, cell: Cell) -> Problems:
         if not agent.prompts.shows("critique", "alternatives"):
             where = f'cell "{cell.name}": the prompt set {agent.spec.prompts} of {agent.id}'
             message = f"{where} shows no `alternatives` in critique.j2"
-            own = cell.name in spec.cells and spec.cells[cell.name].protocol is not None
-            yield (("cells", cell.name, "protocol") if own else ("protocol",)), message
+            yield Problem(_written_at(spec, cell.name, ("protocol",)), message)
 
 
 def _has_confidence(spec: RunSpec, cell: Cell) -> bool:

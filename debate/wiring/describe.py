@@ -13,7 +13,7 @@ from debate.analysis.text import clean
 from debate.cluster.resources import resources, wanted
 from debate.cluster.sharing import can_start_here, in_words, offline_plans
 from debate.config.sweep import FACTORS
-from debate.orchestrator.debate import Cell
+from debate.orchestrator.cell import Cell
 from debate.topologies import draw_text
 from debate.wiring.plan import Plan
 
@@ -44,7 +44,7 @@ def print_outline(plan: Plan, console: Console) -> None:
         f"{len(plan.cells)} cells{seeds}), at most {plan.max_total_calls:,} model calls{shared}",
         highlight=False,
     )
-    specs = {name: plan.spec.models[name] for name in plan.models}
+    specs = plan.models
     for line in in_words(offline_plans(specs, plan.spec.cluster) if wanted(specs) else ()):
         console.print(line, highlight=False, markup=False)
     if plan.spec.cluster.orchestrators > 1:
@@ -116,13 +116,13 @@ def _agents(plan: Plan) -> Table:
 
 def _models(plan: Plan) -> Table:
     """What the models want of the machine or cluster, against what is there."""
-    specs = {name: plan.spec.models[name] for name in plan.models}
+    specs = plan.models
     there = resources(specs, plan.spec.cluster)
     table = Table("model", "seats", "host", "replicas", "GPUs each", "CPUs each", title="Models")
     for name, spec in specs.items():
         hosted = spec.host == "actor"
         gpus, cpus = (f"{spec.gpus:g}", f"{spec.cpus:g}") if hosted else ("–", "–")
-        table.add_row(name, str(plan.models[name]), spec.host, str(spec.replicas), gpus, cpus)
+        table.add_row(name, str(plan.num_seats(name)), spec.host, str(spec.replicas), gpus, cpus)
     gpus_there = "unknown until the run" if there.gpus_there is None else f"{there.gpus_there:g}"
     table.caption = f"GPUs wanted: {there.gpus_wanted:g}; there: {gpus_there}"
     if can_start_here(specs, plan.spec.cluster) is False:

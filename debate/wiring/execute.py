@@ -16,7 +16,7 @@ from debate.log import CallCache, Problem, RunLog
 from debate.types import DebateKey
 from debate.wiring.announce import announce
 from debate.wiring.debating import debate_all
-from debate.wiring.identity import canonical
+from debate.wiring.identity import open_log
 from debate.wiring.models import Models
 from debate.wiring.plan import Plan
 from debate.wiring.progress import Tally, shown
@@ -24,19 +24,6 @@ from debate.wiring.shares import Gathered, debate_shares
 from debate.wiring.utilisation import Observer, by_replica, watched
 
 MIN_DEBATES, MAX_DEBATES = 16, 4096
-NOT_IDENTITY = (
-    "output",
-    "cluster",
-    "max_debates",
-    "description",
-    "hypotheses",
-    "log.cache",
-    "agents.*.description",
-    "agents.*.card",
-    *(f"models.*.{field}" for field in ("host", "replicas", "gpus", "cpus", "max_in_flight")),
-    *(f"models.*.{field}" for field in ("timeout_s", "max_restarts", "price", "threads")),
-)
-"""Fields that change where and how fast a run goes, not what it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +42,7 @@ async def execute(plan: Plan, directory: Path, *, console: Console, quiet: bool 
     Raises RunConflict where the directory holds another run, BoundaryError where a model cannot
     be started or the disk refuses; what was acknowledged until then is on disk.
     """
-    log = RunLog.open(
-        directory,
-        spec=plan.spec.model_dump(mode="json"),
-        questions=plan.questions,
-        seeds=plan.spec.seeds,
-        agents=[agent.id for agent in plan.agents],
-        identity_ignores=NOT_IDENTITY,
-        canonical=canonical,
-    )
-    with log:
+    with open_log(plan, directory) as log:
         if not quiet:
             announce(plan, log, console)
         cache = CallCache(Path(plan.spec.log.cache)) if plan.spec.log.cache else None
@@ -81,7 +59,7 @@ async def execute(plan: Plan, directory: Path, *, console: Console, quiet: bool 
 async def _debate_all(
     plan: Plan, log: RunLog, cache: CallCache | None, console: Console, *, quiet: bool
 ) -> Outcome:
-    specs = {name: plan.spec.models[name] for name in plan.models}
+    specs = plan.models
     gathered = Gathered(tally=Tally(models=specs, num_debates=len(plan.work) * len(plan.cells)))
     complete = is_complete(plan, log)
     in_shares = plan.spec.cluster.orchestrators > 1 and not complete
@@ -131,7 +109,7 @@ async def _followed(
 
 def exporters(plan: Plan) -> Sequence[Observer]:
     """Who is told of utilisation beside the log: Ray's metrics, where Ray takes part."""
-    hosts = {plan.spec.models[name].host for name in plan.models}
+    hosts = {spec.host for spec in plan.models.values()}
     if "actor" not in hosts and plan.spec.cluster.orchestrators == 1:
         return ()
     from debate.cluster.metrics import Metrics
@@ -164,8 +142,7 @@ def debates_at_once(plan: Plan, *, taking_turns: bool = False) -> int:
         return min(plan.spec.max_debates, most)
     if taking_turns:
         return min(most, MAX_DEBATES)
-    models = [plan.spec.models[name] for name in plan.models]
-    room = sum(model.max_in_flight * model.replicas for model in models)
+    room = sum(spec.max_in_flight * spec.replicas for spec in plan.models.values())
     seats = sum(len(cell.agents) for cell in plan.cells)
     return min(most, max(MIN_DEBATES, min(MAX_DEBATES, math.ceil(2 * room / seats))))
 

@@ -79,7 +79,7 @@ def _items(plan: Plan, run: Run) -> pl.DataFrame:
 
 
 def _has_price(plan: Plan) -> bool:
-    return any(plan.spec.models[name].price for name in plan.models)
+    return any(spec.price for spec in plan.models.values())
 
 
 def _by_item(made: pl.DataFrame, models: Mapping[str, ModelSpec]) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,9 +11,41 @@ from pydantic import ValidationError
 from debate.config.expand import OWN, expand
 from debate.config.run import RunSpec
 from debate.config.seating import seats
+from debate.log import RunLog
+from debate.wiring.plan import Plan
+
+NOT_IDENTITY = (
+    "output",
+    "cluster",
+    "max_debates",
+    "description",
+    "hypotheses",
+    "log.cache",
+    "agents.*.description",
+    "agents.*.card",
+    *(f"models.*.{field}" for field in ("host", "replicas", "gpus", "cpus", "max_in_flight")),
+    *(f"models.*.{field}" for field in ("timeout_s", "max_restarts", "price", "threads")),
+)
+"""Fields that change where and how fast a run goes, not what it is."""
 
 _DEFAULTS = ("sweep", *OWN)
 """What a run says for its cells: a complete cell holds it."""
+
+
+def open_log(plan: Plan, directory: Path) -> RunLog:
+    """The log of the plan's run in this directory, begun or gone on with.
+
+    Raises RunConflict where the directory holds another run, LogError where the disk refuses.
+    """
+    return RunLog.open(
+        directory,
+        spec=plan.spec.model_dump(mode="json"),
+        questions=plan.questions,
+        seeds=plan.spec.seeds,
+        agents=[agent.id for agent in plan.agents],
+        identity_ignores=NOT_IDENTITY,
+        canonical=canonical,
+    )
 
 
 def canonical(spec: Mapping[str, Any]) -> Mapping[str, Any]:

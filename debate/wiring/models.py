@@ -54,7 +54,7 @@ class Models(Mapping[str, Client]):
         await self._stack.aclose()
 
     def __getitem__(self, name: str) -> Client:
-        return _Late(self, name)
+        return self._clients.get(name) or _Late(self, name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._specs)

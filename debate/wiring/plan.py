@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import NamedTuple
 
-from debate.agents.agent import Agent
 from debate.agents.prompt_sets import PromptSet, load_prompt_set
 from debate.config.agents import AgentSpec
+from debate.config.document import Problem
+from debate.config.models import ModelSpec
 from debate.config.resolve import Loaded
 from debate.config.run import RunSpec
 from debate.config.seating import seats
-from debate.engines.registry import capabilities, identity
 from debate.errors import ConfigError, InputError
-from debate.orchestrator.debate import Cell
-from debate.orchestrator.protocols import find_protocol
-from debate.tasks import correct, load_questions, normalise
-from debate.topologies import build
+from debate.orchestrator.cell import Cell
+from debate.tasks import load_questions
 from debate.types import Question
+from debate.wiring.cells import make_cell
 from debate.wiring.checks import (
     cell_problems,
     hypothesis_problems,
@@ -28,7 +27,7 @@ from debate.wiring.checks import (
     slot_problems,
 )
 from debate.wiring.counting import Names, named_calls, num_distinct
-from debate.wiring.treatments import Treatment, treatments
+from debate.wiring.treatments import treatments
 
 
 class Work(NamedTuple):
@@ -54,14 +53,14 @@ class Plan:
         return len(self.cells) * len(self.questions) * len(self.spec.seeds)
 
     @property
-    def models(self) -> dict[str, int]:
-        """The models that take part, and how many seats each has."""
+    def models(self) -> dict[str, ModelSpec]:
+        """The models that take part, by name."""
         used = {agent.spec.model for cell in self.cells for agent in cell.agents.values()}
-        return {
-            name: sum(agent.model == name for agent in self.agents)
-            for name in self.spec.models
-            if name in used
-        }
+        return {name: spec for name, spec in self.spec.models.items() if name in used}
+
+    def num_seats(self, model: str) -> int:
+        """How many seats share a model."""
+        return sum(agent.model == model for agent in self.agents)
 
     @cached_property
     def work(self) -> Sequence[Work]:
@@ -114,7 +113,8 @@ def make_plan(loaded: Loaded) -> Plan:
         raise loaded.error(problems)
     sets = _prompt_sets(loaded)
     cells = tuple(
-        _cell(spec, sets, name, treatment) for name, treatment in treatments(spec, agents).items()
+        make_cell(spec, name, treatment, sets)
+        for name, treatment in treatments(spec, agents).items()
     )
     if problems := [problem for cell in cells for problem in shortcomings(spec, cell)]:
         raise loaded.error(problems)
@@ -127,7 +127,7 @@ def _questions(loaded: Loaded) -> tuple[Question, ...]:
     except InputError as error:
         raise ConfigError(f"{loaded.document.place(('task',))}: {error}") from None
     if not questions:
-        raise loaded.error([(("task",), "no question is left to ask; loosen `filter`")])
+        raise loaded.error([Problem(("task",), "no question is left to ask; loosen `filter`")])
     return questions
 
 
@@ -137,34 +137,7 @@ def _prompt_sets(loaded: Loaded) -> dict[str, PromptSet]:
         try:
             sets[agent.prompts] = load_prompt_set(agent.prompts)
         except ConfigError as error:
-            problems.append((("agents", index, "prompts"), str(error)))
+            problems.append(Problem(("agents", index, "prompts"), str(error)))
     if problems:
         raise loaded.error(problems)
     return sets
-
-
-def _cell(spec: RunSpec, sets: Mapping[str, PromptSet], name: str, treatment: Treatment) -> Cell:
-    """The treatment with its prompts, its protocol and its graphs."""
-    agents = {
-        seat.id: Agent(
-            spec=seat,
-            prompts=sets[seat.prompts],
-            protocol=treatment.protocol,
-            identity=identity(spec.models[seat.model]),
-            capabilities=capabilities(spec.models[seat.model]),
-        )
-        for seat in treatment.members
-    }
-    return Cell(
-        name=name,
-        agents=agents,
-        schedule=build(treatment.topology, treatment.seats),
-        protocol=find_protocol(treatment.protocol.name),
-        spec=treatment.protocol,
-        rounds=treatment.rounds,
-        decision=treatment.decision,
-        probes=spec.probes,
-        score=partial(correct, scoring=spec.task.scoring),
-        normalise=normalise,
-        keep_prompts=spec.log.prompts,
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -14,14 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from debate.config.models import ModelSpec
-from debate.engines.counters import ModelCounters
 from debate.types import Turn, Verdict
-
-Counters = Callable[[], Sequence[ModelCounters]]
+from debate.wiring.utilisation import Counters
 
 LIVE_EVERY_S = 0.5
 PLAIN_EVERY_S = 10.0
-
 
 COUNTED = (
     "debates",
@@ -53,11 +50,7 @@ class Tally:
     prompt_tokens: int = 0
     generated_tokens: int = 0
     cost: float = 0.0
-    has_prices: bool = False
     started: float = field(default_factory=time.monotonic)
-
-    def __post_init__(self) -> None:
-        self.has_prices = any(spec.price for spec in self.models.values())
 
     def counts(self) -> dict[str, float]:
         """Everything counted, by name."""
@@ -109,7 +102,7 @@ class Tally:
             parts.append(f"{self.replayed} from the log")
         if self.shared:
             parts.append(f"{self.shared} shared calls")
-        if self.has_prices:
+        if any(spec.price for spec in self.models.values()):
             parts.append(f"cost {self.cost:,.4f}")
         left = self.left_s()
         parts.append(f"{left:,.0f} s left" if left is not None else "")

@@ -116,13 +116,12 @@ class Gathered:
 def shares(plan: Plan, directory: Path, *, at_once: int) -> list[Share]:
     """The run's work dealt out card by card, and what limits the whole run divided."""
     num = min(plan.spec.cluster.orchestrators, len(plan.work))
-    specs = {name: plan.spec.models[name] for name in plan.models}
     return [
         Share(
             directory=directory.resolve(),
             cells=plan.cells,
             work=tuple(plan.work[first::num]),
-            specs={name: divided(spec, num) for name, spec in specs.items()},
+            specs={name: divided(spec, num) for name, spec in plan.models.items()},
             cache=str(Path(plan.spec.log.cache).resolve()) if plan.spec.log.cache else None,
             at_once=math.ceil(at_once / num),
         )

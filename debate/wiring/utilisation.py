@@ -14,8 +14,13 @@ from debate.engines.counters import ModelCounters, ReplicaCounters
 from debate.log.utilisation import Sample, UtilisationLog
 
 Counters = Callable[[], Sequence[ModelCounters]]
+"""A snapshot of all models, taken now."""
 
 FIRST_EVERY_S = 1.0
+COUNTED = (
+    "done", "failed", "restarts", "swaps", "prompt_tokens", "cached_tokens", "generated_tokens",
+)  # fmt: skip
+"""What a replica's counters and a sample both count, the one since the start, the other lately."""
 LOOKS_PER_PACE = 1000
 """After so many looks the interval doubles: a week's run has some nine thousand of them."""
 
@@ -91,15 +96,9 @@ def sample(
         swapping=swapping,
         queued=row.queued,
         in_flight=row.in_flight,
-        done=counted("done"),
-        failed=counted("failed"),
-        restarts=counted("restarts"),
-        swaps=counted("swaps"),
-        prompt_tokens=counted("prompt_tokens"),
-        cached_tokens=counted("cached_tokens"),
-        generated_tokens=counted("generated_tokens"),
         queued_s=passed("queued_s"),
         running_s=passed("running_s"),
+        **{name: counted(name) for name in COUNTED},
     )
 
 
