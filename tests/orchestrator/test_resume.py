@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +11,7 @@ import pytest
 
 from debate.errors import RunConflict
 from debate.log import Run
+from tests.processes import PATIENCE_S, kill_at, num_turns, start
 from tests.support import run, scripted, simulated, turns_of
 
 VOLATILE = ["started_at", "finished_at", "queued_s", "running_s", "shared_with"]
@@ -41,39 +37,19 @@ def _final(run: Run) -> list[dict[str, Any]]:
     return frame.sort(key, nulls_last=True).to_dicts()
 
 
-def _start(config: Path, out: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "debate", "run", str(config), "--out", str(out), "--quiet"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
-def _num_lines(out: Path) -> int:
-    path = out / "turns" / "0.jsonl"
-    return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def _kill_when(process: subprocess.Popen[bytes], out: Path, num_turns: int) -> None:
-    """SIGKILL as soon as the log has that many turns (or the process has ended by itself)."""
-    deadline = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        if _num_lines(out) >= num_turns:
-            os.kill(process.pid, signal.SIGKILL)
-            break
-    process.wait(60)
-
-
 def test_a_run_killed_three_times_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
     config = tmp_path / "run.yaml"
     config.write_text(CONFIG)
-    whole = _start(config, tmp_path / "whole")
-    assert whole.wait(240) == 0
-    total = _num_lines(tmp_path / "whole")
+    whole = start(config, tmp_path / "whole")
+    assert whole.wait(PATIENCE_S) == 0
+    total = num_turns(tmp_path / "whole")
     rng, killed = random.Random(7), tmp_path / "killed"
     for share in (0.2, 0.5, 0.8):
-        _kill_when(_start(config, killed), killed, int(total * share) + rng.randrange(20))
-        assert _num_lines(killed) < total
-    assert _start(config, killed).wait(240) == 0
+        kill_at(start(config, killed), killed, int(total * share) + rng.randrange(20))
+        assert num_turns(killed) < total
+    assert start(config, killed).wait(PATIENCE_S) == 0
     assert _final(Run(killed)) == _final(Run(tmp_path / "whole"))
-    assert _num_lines(killed) == total
+    assert num_turns(killed) == total
 
 
 def test_a_finished_run_is_not_computed_again(tmp_path: Path) -> None:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +10,7 @@ import pytest
 
 from debate.errors import RunConflict
 from debate.log import Run, verify
+from tests.processes import PATIENCE_S, kill_at, num_turns, start
 from tests.support import run, simulated
 
 CONFIG = """\
@@ -123,36 +119,17 @@ def test_hypotheses_are_kept_as_they_were_first_stated(tmp_path: Path) -> None:
     assert stated[1].num_turns == 4 * 2 * 2
 
 
-def _start(config: Path, out: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "debate", "run", str(config), "--out", str(out), "--quiet"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
-def _num_lines(out: Path) -> int:
-    path = out / "turns" / "0.jsonl"
-    return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def _kill_at(process: subprocess.Popen[bytes], out: Path, num_turns: int) -> None:
-    deadline = time.monotonic() + 240
-    while process.poll() is None and time.monotonic() < deadline:
-        if _num_lines(out) >= num_turns:
-            os.kill(process.pid, signal.SIGKILL)
-        time.sleep(0.01)
-    process.wait(60)
-
-
 def test_a_sweep_killed_resumed_and_extended_makes_each_call_once(tmp_path: Path) -> None:
     config, out = tmp_path / "run.yaml", tmp_path / "out"
     config.write_text(CONFIG)
-    _kill_at(_start(config, out), out, 150)
-    survived = _num_lines(out)
+    kill_at(start(config, out), out, 150)
+    survived = num_turns(out)
     assert 150 <= survived < 60 * (1 + 3 + 9)
-    assert _start(config, out).wait(300) == 0
+    assert start(config, out).wait(PATIENCE_S) == 0
     whole = Run(out).turns()
     assert whole.height == 60 * (1 + 3 + 9)
     config.write_text(CONFIG.replace("peer]", "peer, repeat]").replace("[ring]", "[ring, star]"))
-    assert _start(config, out).wait(300) == 0
+    assert start(config, out).wait(PATIENCE_S) == 0
     after = Run(out)
     kept = after.turns().filter(pl.col("cell").is_in(["single", "self", "peer-ring"]))
     assert kept.equals(whole)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -13,6 +10,7 @@ from debate.analysis import analyze_run
 from debate.cli import app
 from debate.log import Run
 from debate.log.manifest import read_manifest
+from tests.processes import await_turns, start
 
 CONFIG = """\
 agents:
@@ -25,26 +23,15 @@ max_debates: 8
 sweep: {arm: [single, self, repeat, peer]}
 """
 ENOUGH = 800
-"""Turns after which some debates are over and others under way."""
-
-
-def _begun(folder: Path) -> subprocess.Popen[bytes]:
-    """A sweep that has made enough turns to look at, and has minutes to go."""
-    config, out = folder / "run.yaml", folder / "out"
-    config.write_text(CONFIG)
-    command = [sys.executable, "-m", "debate", "run", str(config), "--out", str(out), "--quiet"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline, path = time.monotonic() + 240, out / "turns" / "0.jsonl"
-    while time.monotonic() < deadline and process.poll() is None:
-        if path.exists() and path.read_bytes().count(b"\n") >= ENOUGH:
-            break
-        time.sleep(0.05)
-    return process
+"""Turns after which some debates are over and others under way, with minutes to go."""
 
 
 def test_a_sweep_can_be_analysed_and_reported_while_it_runs(tmp_path: Path) -> None:
-    process, out = _begun(tmp_path), tmp_path / "out"
+    config, out = tmp_path / "run.yaml", tmp_path / "out"
+    config.write_text(CONFIG)
+    process = start(config, out)
     try:
+        await_turns(process, out, ENOUGH)
         assert process.poll() is None
         analysis = analyze_run(Run(out), resamples=20)
         page = CliRunner().invoke(app, ["report", str(out), "--out", str(tmp_path / "page.html")])

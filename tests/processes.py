@@ -1,0 +1,44 @@
+"""`debate run` in a process of its own, watched by the turns in its log."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+PATIENCE_S = 240.0
+
+
+def start(config: Path, out: Path) -> subprocess.Popen[bytes]:
+    """A process that runs, or resumes, a configuration."""
+    command = [sys.executable, "-m", "debate", "run", str(config), "--out", str(out), "--quiet"]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+
+def num_turns(out: Path) -> int:
+    """Whole turns in the run's first log file."""
+    path = out / "turns" / "0.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def await_turns(process: subprocess.Popen[bytes], out: Path, num: int) -> None:
+    """Wait until the log has so many turns or the process has ended.
+
+    Raises TimeoutError where neither comes about.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    while num_turns(out) < num and process.poll() is None:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.01)
+        if time.monotonic() > deadline:
+            process.kill()
+            raise TimeoutError(f"{num_turns(out)} of {num} turns after {PATIENCE_S:g} s")
+
+
+def kill_at(process: subprocess.Popen[bytes], out: Path, num: int) -> None:
+    """SIGKILL as soon as the log has so many turns, unless the process has ended by itself."""
+    await_turns(process, out, num)
+    process.kill()
+    process.wait(PATIENCE_S)
