@@ -173,7 +173,7 @@ def turn_ref(*, round: int, kind: Kind, agent: AgentId, about: str | None = None
     >>> turn_ref(round=2, kind="critique", agent="a", about="b")
     '2:critique:a:b'
     """
-    return ":".join(filter(None, (str(round), kind, agent, about)))
+    return f"{round}:{kind}:{agent}:{about}" if about else f"{round}:{kind}:{agent}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,8 +187,10 @@ class Transcript:
     def latest(self, agent: AgentId, *, by: int | None = None) -> Turn | None:
         """The agent's last opening, revision or judgment up to round `by`."""
         limit = self.round if by is None else by
-        spoken = [t for t in self.turns if t.agent == agent and t.round <= limit and speaks(t)]
-        return max(spoken, key=lambda turn: turn.round, default=None)
+        for turn in reversed(self.turns):
+            if turn.agent == agent and turn.round <= limit and speaks(turn):
+                return turn
+        return None
 
 
 def speaks(turn: Turn) -> bool:

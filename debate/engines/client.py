@@ -123,6 +123,8 @@ class ModelClient:
 
     def _choose(self, affinity: str) -> Lane | None:
         """The affinity's home replica, unless it owes a full batch more than the idlest one."""
+        if len(self._lanes) == 1:
+            return None if self._lanes[0].state == "dead" else self._lanes[0]
         lanes = [lane for lane in self._lanes if lane.state == "ready"]
         lanes = lanes or [lane for lane in self._lanes if lane.state != "dead"]
         if len(lanes) < 2:

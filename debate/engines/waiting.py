@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from debate.engines.base import Completion, Request
 from debate.errors import BoundaryError, DebateError
@@ -50,14 +50,22 @@ def abandon(waiting: Waiting) -> None:
 
 def timed(completion: Completion, queued_s: float, running_s: float) -> Completion:
     """The completion with the client's own times."""
-    usage = Usage(
-        prompt_tokens=completion.usage.prompt_tokens,
-        cached_tokens=completion.usage.cached_tokens,
-        generated_tokens=completion.usage.generated_tokens,
-        queued_s=queued_s,
-        running_s=running_s,
+    counted = completion.usage
+    return Completion(
+        id=completion.id,
+        text=completion.text,
+        tokens=completion.tokens,
+        candidate_log_p=completion.candidate_log_p,
+        finish_reason=completion.finish_reason,
+        usage=Usage(
+            prompt_tokens=counted.prompt_tokens,
+            cached_tokens=counted.cached_tokens,
+            generated_tokens=counted.generated_tokens,
+            queued_s=queued_s,
+            running_s=running_s,
+        ),
+        failure=completion.failure,
     )
-    return replace(completion, usage=usage)
 
 
 def failure_of(error: DebateError, place: str) -> Failure:
