@@ -2,48 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-
 from debate.config.models import CalculatorModel
-from debate.engines.base import Capabilities, Completion, Request
-from debate.engines.outcomes import reply_at_once
-from debate.engines.registry import capabilities
+from debate.engines.at_once import AtOnceEngine
+from debate.engines.base import Completion, Request
 from debate.engines.utterance import utterance, verdict_on_subject
 
 NO_ANSWER = "no answer"
 """What it says to a question that it cannot calculate: an abstention."""
 
 
-class CalculatorEngine:
+class CalculatorEngine(AtOnceEngine[CalculatorModel]):
     """Calculates from the question's text alone; it never looks at the target."""
 
-    def __init__(self, spec: CalculatorModel) -> None:
-        self.spec = spec
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """It reads the question as it is, not from a prompt."""
-        return capabilities(self.spec)
-
-    async def start(self) -> None:
-        """There is nothing to load."""
-
-    def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
-        """Yield exact answers, with a verdict where a turn is under critique."""
-        return reply_at_once(requests, _reply, capabilities=self.capabilities, place="calculator")
-
-    async def close(self) -> None:
-        """There is nothing to free."""
-
-
-def _reply(request: Request) -> Completion:
-    scene = request.scene
-    assert scene is not None, "the calculator was given no scene"
-    exact = calculated(scene.question.text)
-    if exact is None:
-        return Completion(id=request.id, text=NO_ANSWER, finish_reason="stop")
-    text = utterance(exact, verdict=verdict_on_subject(scene, exact))
-    return Completion(id=request.id, text=text, finish_reason="stop")
+    def reply(self, request: Request) -> Completion:
+        """The exact answer, with a verdict where a turn is under critique."""
+        scene = request.scene
+        assert scene is not None, "the calculator was given no scene"
+        exact = calculated(scene.question.text)
+        if exact is None:
+            return Completion(id=request.id, text=NO_ANSWER, finish_reason="stop")
+        text = utterance(exact, verdict=verdict_on_subject(scene, exact))
+        return Completion(id=request.id, text=text, finish_reason="stop")
 
 
 def calculated(text: str) -> str | None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from debate.config.models import ReplayModel
-from debate.engines.base import Capabilities, Completion, Request, Scene
-from debate.engines.outcomes import reply_at_once
-from debate.engines.registry import capabilities
+from debate.engines.at_once import AtOnceEngine
+from debate.engines.base import Completion, Request, Scene
 from debate.errors import EngineError, boundary
 from debate.log.layout import TURNS, shard_files
 from debate.log.lines import read_values
@@ -47,33 +45,29 @@ class RecordedTurn(msgspec.Struct, frozen=True, kw_only=True):
         return Place(self.question, self.seed, ref)
 
 
-class ReplayEngine:
+class ReplayEngine(AtOnceEngine[ReplayModel]):
     """Speaks as a recorded agent. What was not recorded, or had failed, fails."""
 
     def __init__(self, spec: ReplayModel) -> None:
-        self.spec = spec
+        super().__init__(spec)
         self._turns: dict[Place, RecordedTurn] = {}
 
     @property
-    def capabilities(self) -> Capabilities:
-        """It finds turns by their place in the debate."""
-        return capabilities(self.spec)
+    def place(self) -> str:
+        """It names the run."""
+        return f"replay of {self.spec.path}"
 
     async def start(self) -> None:
         """Read the run. Raises EngineError where there is none."""
-        with boundary(EngineError, f"replay of {self.spec.path}"):
+        with boundary(EngineError, self.place):
             self._turns = await asyncio.to_thread(recorded_turns, Path(self.spec.path))
-
-    def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
-        """Yield the recorded replies."""
-        place = f"replay of {self.spec.path}"
-        return reply_at_once(requests, self._reply, capabilities=self.capabilities, place=place)
 
     async def close(self) -> None:
         """Forget the run."""
         self._turns = {}
 
-    def _reply(self, request: Request) -> Completion:
+    def reply(self, request: Request) -> Completion:
+        """What was recorded at the request's place in the debate."""
         assert request.scene is not None, "a replay was given no scene"
         place = self._place(request.scene)
         turn = self._turns.get(place)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Sequence
 
 from debate.config.models import ScriptedModel
-from debate.engines.base import Capabilities, Completion, Request, Scene
+from debate.engines.at_once import AtOnceEngine
+from debate.engines.base import Completion, Request, Scene
 from debate.engines.opinion import possible_answers
-from debate.engines.outcomes import reply_at_once
-from debate.engines.registry import capabilities
 from debate.engines.utterance import utterance
 from debate.errors import EngineError
 from debate.tasks import closed_candidates
@@ -22,34 +20,11 @@ NUM_WRONG = 3
 """Wrong answers to an open question from which the stated one is drawn."""
 
 
-class ScriptedEngine:
+class ScriptedEngine(AtOnceEngine[ScriptedModel]):
     """Reads its replies out. Past the end of a list by round, the last reply is repeated."""
 
-    def __init__(self, spec: ScriptedModel) -> None:
-        self.spec = spec
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """A script that depends on question or round needs the scene."""
-        return capabilities(self.spec)
-
-    async def start(self) -> None:
-        """There is nothing to load."""
-
-    def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
-        """Yield the written replies."""
-        return reply_at_once(
-            requests,
-            self._reply,
-            capabilities=self.capabilities,
-            place="scripted",
-            latency_s=self.spec.latency_s,
-        )
-
-    async def close(self) -> None:
-        """There is nothing to free."""
-
-    def _reply(self, request: Request) -> Completion:
+    def reply(self, request: Request) -> Completion:
+        """What is written."""
         text = written_reply(self.spec, request.scene)
         return Completion(id=request.id, text=text, finish_reason="stop")
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from debate.config.models import SimulatedModel
-from debate.engines.base import Capabilities, Completion, Request, Scene, Token
+from debate.engines.at_once import AtOnceEngine
+from debate.engines.base import Completion, Request, Scene, Token
 from debate.engines.opinion import LEAST_PROBABILITY, Weights, belief, log_belief
-from debate.engines.outcomes import failed, reply_at_once
-from debate.engines.registry import capabilities
+from debate.engines.outcomes import failed
 from debate.engines.utterance import ANSWER_MARK, utterance, verdict_on_subject, verdict_word
 from debate.types import Usage, speaks
 
@@ -22,34 +22,11 @@ AFFIRMATIONS = frozenset({"true", "yes", "y", "correct"})
 DENIALS = frozenset({"false", "no", "n", "incorrect"})
 
 
-class SimulatedEngine:
+class SimulatedEngine(AtOnceEngine[SimulatedModel]):
     """Answers from the scene alone; the same spec, scene and sampling seed give the same reply."""
 
-    def __init__(self, spec: SimulatedModel) -> None:
-        self.spec = spec
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """It knows its belief exactly, and what it says is labelled simulated."""
-        return capabilities(self.spec)
-
-    async def start(self) -> None:
-        """There is nothing to load."""
-
-    def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
-        """Yield simulated replies, `latency_s` after the call."""
-        return reply_at_once(
-            requests,
-            self._reply,
-            capabilities=self.capabilities,
-            place="simulated",
-            latency_s=self.spec.latency_s,
-        )
-
-    async def close(self) -> None:
-        """There is nothing to free."""
-
-    def _reply(self, request: Request) -> Completion:
+    def reply(self, request: Request) -> Completion:
+        """What the agent's opinion makes of the scene, or a simulated failure."""
         scene = request.scene
         assert scene is not None, "a simulation was given no scene"
         rng = _randomness(request, scene)
