@@ -6,7 +6,7 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -115,6 +115,27 @@ def _load_checkpoint(path: Path, spec: OrganismSpec) -> dict[str, Any] | None:
     return state
 
 
+class _Pace:
+    """What has been learned since this process began, and how fast."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._num_documents = 0
+        self._num_tokens = 0
+
+    def add(self, batch: Batch, *, step: int, loss: float) -> Progress:
+        """Count a batch; where training is after it."""
+        self._num_documents += batch.num_documents
+        self._num_tokens += int((batch.lessons >= 0).sum())
+        elapsed_s = time.perf_counter() - self._started
+        return Progress(
+            step=step,
+            loss=loss,
+            documents_per_s=self._num_documents / elapsed_s,
+            tokens_per_s=self._num_tokens / elapsed_s,
+        )
+
+
 def train(
     spec: OrganismSpec,
     folder: Path,
@@ -130,16 +151,9 @@ def train(
     device, checkpoint = runtime.torch_device, folder / CHECKPOINT
     model = build_model(spec.architecture, spec.seed).to(device).train()
     optimizer = Muon(model)
-    state = _load_checkpoint(checkpoint, spec)
-    first = 0
-    if state is not None:
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        first = state["step"]
-    loss_of: Callable[..., torch.Tensor] = (
-        torch.compile(packed_loss) if runtime.compile else packed_loss
-    )
-    started, num_documents, num_tokens = time.perf_counter(), 0, 0
+    first = _resume(_load_checkpoint(checkpoint, spec), model, optimizer)
+    loss_of: Callable[..., Tensor] = torch.compile(packed_loss) if runtime.compile else packed_loss
+    pace = _Pace()
     for step, batch in enumerate(_prefetched(spec, first), start=first):
         loss = loss_of(model, *tensors(batch, device), verdict_weight_at(spec.schedule, step))
         torch.autograd.backward(loss)
@@ -153,20 +167,19 @@ def train(
             _save_checkpoint(checkpoint, _state(spec, done, model, optimizer))
         for snapshot in spec.snapshots_at(done):
             save_folder(model, folder.parent / snapshot.name)
-        num_documents += batch.num_documents
-        num_tokens += int((batch.lessons >= 0).sum())
-        elapsed = time.perf_counter() - started
-        on_progress(
-            Progress(
-                step=done,
-                loss=loss.item(),
-                documents_per_s=num_documents / elapsed,
-                tokens_per_s=num_tokens / elapsed,
-            )
-        )
+        on_progress(pace.add(batch, step=done, loss=loss.item()))
     save_folder(model, folder)
     checkpoint.unlink(missing_ok=True)
     return model.eval()
+
+
+def _resume(state: Mapping[str, Any] | None, model: LlamaForCausalLM, optimizer: Muon) -> int:
+    """Take up what a checkpoint holds, if there is one; the step to go on from."""
+    if state is None:
+        return 0
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])
 
 
 def _state(

@@ -13,28 +13,17 @@ from scipy.special import logsumexp
 from debate.config.decision import DecisionSpec
 from debate.orchestrator.decision_beliefs import borda, copeland, instant_runoff
 from debate.orchestrator.decisions import Decided, decide
-from debate.types import Answer, Belief, Turn
+from tests.decisions.ballots import ballot
 
 NAMES = ("1", "2", "3")
 LOG_P = st.lists(st.lists(st.floats(-30, 0), min_size=3, max_size=3), min_size=1, max_size=5)
 
 
-def believer(seat: int, log_p: dict[str, float] | None, value: str | None = "1") -> Turn:
-    return Turn(
-        cell="main",
-        question="q",
-        seed=0,
-        round=0,
-        kind="opening",
-        agent=f"a{seat}",
-        model="m",
-        answer=Answer(value=value),
-        belief=None if log_p is None else Belief(log_p=log_p),
-    )
-
-
 def pool(name: str, rows: list[list[float]], **more: object) -> Decided:
-    turns = [believer(seat, dict(zip(NAMES, row, strict=True))) for seat, row in enumerate(rows)]
+    turns = [
+        ballot(f"a{seat}", log_p=dict(zip(NAMES, row, strict=True)))
+        for seat, row in enumerate(rows)
+    ]
     return decide(DecisionSpec.model_validate({"name": name, **more}), ballots=turns)
 
 
@@ -93,9 +82,9 @@ def test_huge_log_probabilities_neither_overflow_nor_vanish() -> None:
 def test_a_belief_that_cannot_be_used_does_not_count(
     rule: str, log_p: dict[str, float] | None
 ) -> None:
-    good = believer(1, {"1": -3.0, "2": -0.1, "3": -3.0})
+    good = ballot("a1", log_p={"1": -3.0, "2": -0.1, "3": -3.0})
     decided = decide(
-        DecisionSpec.model_validate({"name": rule}), ballots=[believer(0, log_p), good]
+        DecisionSpec.model_validate({"name": rule}), ballots=[ballot("a0", log_p=log_p), good]
     )
     assert (decided.value, decided.num_uncounted) == ("2", 1)
 
@@ -103,8 +92,8 @@ def test_a_belief_that_cannot_be_used_does_not_count(
 @pytest.mark.parametrize("rule", ["log_opinion_pool", "linear_pool", "ranked", "approval"])
 def test_beliefs_are_compared_on_the_candidates_that_all_have(rule: str) -> None:
     ballots = [
-        believer(0, {"1": -4.0, "2": -1.0, "9": -0.1}),
-        believer(1, {"1": -4.0, "2": -1.0, "8": -0.1}),
+        ballot("a0", log_p={"1": -4.0, "2": -1.0, "9": -0.1}),
+        ballot("a1", log_p={"1": -4.0, "2": -1.0, "8": -0.1}),
     ]
     decided = decide(DecisionSpec.model_validate({"name": rule}), ballots=ballots)
     assert decided.value == "2"
@@ -112,7 +101,7 @@ def test_beliefs_are_compared_on_the_candidates_that_all_have(rule: str) -> None
 
 
 def test_beliefs_without_a_common_candidate_decide_nothing() -> None:
-    ballots = [believer(0, {"1": -0.1}), believer(1, {"2": -0.1})]
+    ballots = [ballot("a0", log_p={"1": -0.1}), ballot("a1", log_p={"2": -0.1})]
     for rule in ("log_opinion_pool", "linear_pool", "ranked", "approval"):
         spec = DecisionSpec.model_validate({"name": rule})
         assert decide(spec, ballots=ballots).value is None
@@ -122,7 +111,7 @@ def test_spellings_of_one_candidate_are_added_up() -> None:
     belief = {"Paris": math.log(0.3), "paris": math.log(0.3), "Rome": math.log(0.4)}
     decided = decide(
         DecisionSpec(name="linear_pool"),
-        ballots=[believer(0, belief, "Rome")],
+        ballots=[ballot("a0", "Rome", log_p=belief)],
         normalise=str.casefold,
     )
     assert dict(decided.tally) == pytest.approx({"Paris": 0.6, "Rome": 0.4})

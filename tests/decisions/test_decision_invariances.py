@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +12,8 @@ from pydantic import ValidationError
 
 from debate.config.decision import DecisionSpec, needs
 from debate.orchestrator.decisions import RULES, TIES, decide, outcome
-from debate.types import Answer, Belief, Confidence, Failure, Turn
+from debate.types import Turn
+from tests.decisions.ballots import ballot
 
 VALUES = st.sampled_from(["1", "2", "3", None])
 SURE = st.none() | st.floats(0, 1)
@@ -21,27 +21,17 @@ BELIEF = st.none() | st.fixed_dictionaries({name: st.floats(-20, 0) for name in 
 ORDER_FREE = sorted(set(RULES) - {"last_speaker"})
 
 
-def turn(seat: int, value: str | None, sure: float | None, belief: Any, failed: bool) -> Turn:
-    return Turn(
-        cell="main",
-        question="q",
-        seed=0,
-        round=0,
-        kind="opening",
-        agent=f"a{seat}",
-        model="m",
-        answer=None if failed else Answer(value=value),
-        confidences=() if sure is None else (Confidence(source="verbal", value=sure),),
-        belief=None if belief is None else Belief(log_p=belief),
-        failure=Failure(boundary="m", message="reset") if failed else None,
-    )
-
-
 @st.composite
 def panels(draw: st.DrawFn) -> list[Turn]:
     seats = draw(st.integers(0, 6))
     return [
-        turn(seat, draw(VALUES), draw(SURE), draw(BELIEF), draw(st.booleans()))
+        ballot(
+            f"a{seat}",
+            draw(VALUES),
+            sure=draw(SURE),
+            log_p=draw(BELIEF),
+            failed=draw(st.booleans()),
+        )
         for seat in range(seats)
     ]
 
@@ -94,7 +84,7 @@ def test_a_decision_is_always_one_of_what_was_said_with_a_proper_confidence(
 @given(panels(), st.sampled_from(sorted(RULES)))
 def test_failures_change_no_answer(ballots: list[Turn], rule: str) -> None:
     spec = DecisionSpec.model_validate({"name": rule})
-    failure = turn(9, None, None, None, True)
+    failure = ballot("a9", failed=True)
     without = decide(spec, ballots=ballots, judgments=judged(ballots), rng_key="k")
     with_it = decide(
         spec,

@@ -3,41 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from debate.config.decision import DecisionSpec
 from debate.orchestrator.decisions import Decided, decide
-from debate.types import Answer, Belief, Confidence, Failure, Turn
-
-FAILURE = Failure(boundary="m: generate", message="reset")
-
-
-def ballot(
-    agent: str,
-    value: str | None,
-    *,
-    sure: float | None = None,
-    belief: Mapping[str, float] | None = None,
-    failed: bool = False,
-    round: int = 0,
-) -> Turn:
-    """A debater's turn; `belief` gives probabilities."""
-    log_p = {a: math.log(p) if p else -math.inf for a, p in (belief or {}).items()}
-    return Turn(
-        cell="main",
-        question="q",
-        seed=0,
-        round=round,
-        kind="revision" if round else "opening",
-        agent=agent,
-        model="m",
-        answer=None if failed else Answer(value=value),
-        confidences=() if sure is None else (Confidence(source="verbal", value=sure),),
-        belief=Belief(log_p=log_p) if belief else None,
-        failure=FAILURE if failed else None,
-    )
+from debate.types import Answer, Confidence, Turn
+from tests.decisions.ballots import FAILURE, ballot
 
 
 def judgment(
