@@ -9,10 +9,11 @@ from functools import cached_property
 import msgspec
 
 from debate.agents.prompt_sets import PromptSet
+from debate.agents.untrusted import Written
 from debate.config.agents import AgentSpec
 from debate.config.protocol import ProtocolSpec
 from debate.engines.base import Capabilities, Request, Sampling, Scene
-from debate.types import AgentId, Kind
+from debate.types import AgentId, Kind, Message
 
 ENCODER = msgspec.json.Encoder()
 
@@ -54,6 +55,18 @@ class Agent:
             stop=(*self.prompts.spec.stop, *spec.stop),
             extra=tuple(spec.extra.items()),
         )
+
+    @cached_property
+    def system_messages(self) -> tuple[Message, ...]:
+        """The system prompt, where there is anything to say in it."""
+        values = {
+            "system": self.spec.system and Written(self.spec.system),
+            "persona": self.spec.persona and Written(self.spec.persona),
+            "agreement": self.spec.agreement,
+            "role": self.spec.role,
+        }
+        text = self.prompts.render("system", values).strip()
+        return (Message(role="system", content=text),) if text else ()
 
 
 def sampling(agent: Agent, seed: int | None, *, temperature: float | None = None) -> Sampling:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from debate.agents.view import Shown
+from debate.agents.sight import Shown
 from debate.engines.utterance import ANSWER_MARK
 from debate.tasks import closed_candidates
 from debate.types import Question
@@ -56,6 +56,23 @@ def random_answer(like: str, question: Question, rng: random.Random) -> str:
     if leading is not None and digits > 1 and drawn[leading] == "0":
         drawn[leading] = rng.choice(DIGITS[1:])
     return "".join(drawn)
+
+
+def other_answer(answer: str, question: Question, rng: random.Random) -> str:
+    """A random answer of the same form that is not this one; itself where there is no other.
+
+    >>> other_answer("936", Question(id="q", text="347+589"), random.Random(1))
+    '291'
+    """
+    closed = closed_candidates(question)
+    if closed:
+        others = [option for option in closed if option != answer]
+        return rng.choice(others) if others else answer
+    if not any(character.isdecimal() or character.isalpha() for character in answer):
+        return answer
+    while (drawn := random_answer(answer, question, rng)) == answer:
+        pass
+    return drawn
 
 
 def _like(character: str, rng: random.Random) -> str:

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from debate.agents.agent import Agent
+from debate.agents.sight import Shown
 from debate.agents.templates import Visible
-from debate.agents.untrusted import Written, plain
-from debate.types import AgentId, DebateKey, Message, Question, Turn
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Shown(Visible):
-    """What a template may show of one turn; None where the edge does not carry it."""
-
-    name: str
-    own: bool
-    kind: str
-    text: str | None
-    answer: str | None
-    confidence: float | None
-    accepts: bool | None = None
+from debate.agents.untrusted import plain
+from debate.types import Message, Question, Turn
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,10 +26,14 @@ class Asked(Visible):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """One of the agent's own finished turns, and the message that asked for it after the first."""
+    """One of the agent's own finished turns as its later prompts show it.
+
+    `asked` is the message that asked for it after the first, `said` the reply where it is shown.
+    """
 
     turn: Turn
     asked: Message | None = None
+    said: Message | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,72 +44,26 @@ class View:
     dropped: tuple[str, ...] = ()
 
 
-def speaker_names(
-    debate: DebateKey, agents: Sequence[AgentId], *, anonymous: bool
-) -> dict[AgentId, str]:
-    """How agents are called in prompts. Anonymous ones are numbered in an order drawn by seed.
-
-    The order depends on question and seed, not on the cell, so that cells stay paired.
-    """
-    if not anonymous:
-        return {agent: agent for agent in agents}
-    order = list(agents)
-    random.Random(f"names/{debate.seed}/{debate.question}").shuffle(order)
-    return {agent: f"Agent {number}" for number, agent in enumerate(order, start=1)}
-
-
-def shown(
-    turn: Turn, *, viewer: AgentId, name: str, carries: Sequence[str], confidence: bool
-) -> Shown | None:
-    """What the viewer sees of a turn; None where nothing of it can be shown.
-
-    A failed turn is never shown; an abstention is shown only by its reasoning.
-    """
-    said = "critique" if turn.kind == "critique" else "reasoning"
-    text = turn.text if said in carries and turn.text.strip() else None
-    answer = turn.value if "answer" in carries or turn.kind == "critique" else None
-    if turn.failure is not None or (text is None and answer is None):
-        return None
-    stated = turn.confidence() if confidence and "confidence" in carries else None
-    return Shown(
-        name=name,
-        own=turn.agent == viewer,
-        kind=turn.kind,
-        text=text,
-        answer=answer,
-        confidence=stated,
-        accepts=turn.accepts,
-    )
-
-
-def system_messages(agent: Agent) -> tuple[Message, ...]:
-    """The system prompt, where there is anything to say in it."""
-    values = {
-        "system": agent.spec.system and Written(agent.spec.system),
-        "persona": agent.spec.persona and Written(agent.spec.persona),
-        "agreement": agent.spec.agreement,
-        "role": agent.spec.role,
-    }
-    text = agent.prompts.render("system", values).strip()
-    return (Message(role="system", content=text),) if text else ()
+def step(agent: Agent, turn: Turn, asked: Message | None = None) -> Step:
+    """A finished turn, with nothing in it that could pass for another role's."""
+    if turn.failure is not None or not agent.prompts.spec.own_turns:
+        return Step(turn=turn, asked=asked)
+    return Step(
+        turn=turn, asked=asked, said=Message(role="assistant", content=plain(turn.text))
+    )  # fmt: skip
 
 
 def opening(agent: Agent, question: Question) -> View:
     """The view of an opening: the system prompt, if any, and the question."""
     asked = Message(role="user", content=agent.prompts.render("opening", _values(agent, question)))
-    return View(messages=(*system_messages(agent), asked))
+    return View(messages=(*agent.system_messages, asked))
 
 
 def start(agent: Agent, question: Question) -> tuple[Message, ...]:
     """What all of the agent's prompts on a question begin with: its opening, if it has one."""
     if agent.answers_first:
         return opening(agent, question).messages
-    return system_messages(agent)
-
-
-def unnamed(what: Shown) -> Shown:
-    """The same without a hint of who said it."""
-    return replace(what, name="Somebody", own=False)
+    return agent.system_messages
 
 
 def afresh(agent: Agent, question: Question, told: Sequence[Shown]) -> View:
@@ -182,23 +127,16 @@ def judge_alone(
         "alternatives": list(alternatives),
     }
     asked = Message(role="user", content=agent.prompts.render("critique", values))
-    return View(messages=(*system_messages(agent), asked))
+    return View(messages=(*agent.system_messages, asked))
 
 
-def context(agent: Agent, start: tuple[Message, ...], steps: Sequence[Step]) -> tuple[Message, ...]:
+def context(start: tuple[Message, ...], steps: Sequence[Step]) -> tuple[Message, ...]:
     """Everything from the start up to and including the agent's last own turn.
 
     Each round's context begins with the one before it, so that an engine's prefix cache hits.
     """
-    return (*start, *(message for step in steps for message in _exchange(agent, step)))
-
-
-def _exchange(agent: Agent, step: Step) -> Iterator[Message]:
-    """The message that asked for a turn, and the turn."""
-    if step.asked is not None:
-        yield step.asked
-    if agent.prompts.spec.own_turns and step.turn.failure is None:
-        yield Message(role="assistant", content=plain(step.turn.text))
+    exchanges = [message for step in steps for message in (step.asked, step.said)]
+    return (*start, *[message for message in exchanges if message is not None])
 
 
 def _bounded(
@@ -214,7 +152,7 @@ def _bounded(
         dropped += [f"round {step.turn.round}: outside the window" for step in steps[:-1]]
         steps = [replace(steps[-1], asked=None)]
     while True:
-        messages = _in_turns(agent, (*context(agent, start, steps), ask(steps, heard)))
+        messages = _in_turns(agent, (*context(start, steps), ask(steps, heard)))
         budget = agent.protocol.view.max_tokens
         if budget is None or num_tokens(agent, messages) <= budget:
             return View(messages=messages, dropped=tuple(dropped))

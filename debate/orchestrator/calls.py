@@ -83,25 +83,26 @@ class Calls:
     watcher: Watcher
     cache: Cache | None = None
     stale: list[str] = field(default_factory=list)
-    _recorded: dict[DebateKey, dict[str, Turn]] = field(default_factory=dict)
+    _recorded: dict[str, dict[str, Turn]] = field(default_factory=dict)
     _shared: dict[str, Promise[Turn]] = field(default_factory=dict)
     _recomputed: set[tuple[str, str]] = field(default_factory=set)
-    _taken: dict[DebateKey, set[str]] = field(default_factory=dict)
+    _taken: dict[str, set[str]] = field(default_factory=dict)
 
     def recorded(self, debate: DebateKey, ref: str) -> Turn | None:
         """The finished turn that the log has under this name; None where it failed or is absent."""
-        if debate not in self._recorded:
-            self._recorded[debate] = self.log.recorded(debate)
-        turn = self._recorded[debate].get(ref)
+        found = self._recorded.get(debate.cell)
+        if found is None:
+            found = self._recorded[debate.cell] = self.log.recorded(debate)
+        turn = found.get(ref)
         return None if turn is None or turn.failure is not None else turn
 
     def taken(self, debate: DebateKey) -> frozenset[str]:
         """The refs of all turns of the debate that were taken here, made or found."""
-        return frozenset(self._taken.get(debate, ()))
+        return frozenset(self._taken.get(debate.cell, ()))
 
     async def take(self, draft: Draft) -> Turn:
         """The turn, on record: whatever hears it reaches the disk after it."""
-        self._taken.setdefault(draft.debate, set()).add(draft.ref)
+        self._taken.setdefault(draft.debate.cell, set()).add(draft.ref)
         old = self.recorded(draft.debate, draft.ref)
         if old is not None:
             if old.prompt_hash == draft.digest and not self._heard_new(draft):

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 from debate.agents import view
 from debate.agents.agent import Agent
-from debate.agents.view import Shown, Step, View
+from debate.agents.sight import Shown, unnamed
+from debate.agents.view import Step, View
 from debate.engines.base import Request
 from debate.orchestrator.calls import Calls
 from debate.orchestrator.cell import Cell
@@ -107,7 +108,7 @@ class Debate:
         agent = self.cell.agents[author]
         carries = agent.prompts.spec.carries or ("answer", "reasoning")
         seen = {turn.ref: self._reach.shown(turn, author, carries) for turn in told}
-        shown = {ref: view.unnamed(what) for ref, what in seen.items() if what is not None}
+        shown = {ref: unnamed(what) for ref, what in seen.items() if what is not None}
         made = view.afresh(agent, self.question, list(shown.values()))
         return await self._taking.take(
             Prompted(agent=agent, view=made, round=round, kind="revision", heard=tuple(shown))
@@ -213,7 +214,7 @@ class Debate:
         agent = self.cell.agents[author]
         made = View(messages=self._start(agent))
         turn = await self._taking.take(Prompted(agent=agent, view=made, round=0, kind="opening"))
-        self._steps[author].append(Step(turn=turn))
+        self._steps[author].append(view.step(agent, turn))
         return turn
 
     async def _judge(self, judge: AgentId, round: int) -> Turn | None:
@@ -263,7 +264,7 @@ class Debate:
     async def _step(self, ask: Prompted) -> Turn:
         """A turn that becomes part of its agent's own context."""
         turn = await self._taking.take(ask)
-        self._steps[ask.agent.id].append(Step(turn=turn, asked=ask.view.messages[-1]))
+        self._steps[ask.agent.id].append(view.step(ask.agent, turn, ask.view.messages[-1]))
         return turn
 
     def _respond(self, agent: Agent, shown: Sequence[Shown]) -> View:

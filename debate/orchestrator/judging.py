@@ -13,13 +13,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from debate.agents.view import Shown, unnamed
+from debate.agents.noise import other_answer
+from debate.agents.sight import Shown, unnamed
 from debate.orchestrator.debate import Debate
 from debate.orchestrator.promise import all_kept
-from debate.types import AgentId, Question, Turn
-
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
-DIGITS = "0123456789"
+from debate.types import AgentId, Turn
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +97,8 @@ async def padding(debate: Debate, critic: AgentId, subject: Turn) -> Beside:
     """As many answers as alternatives would be, as long as the one judged, that tell nothing."""
     rng = _randomness(debate, "padding", subject.agent)
     numbers = range(debate.cell.spec.judging.k)
-    return Beside(answers=tuple(noise(subject.value or "", debate.question, rng) for _ in numbers))
+    drawn = [other_answer(subject.value or "", debate.question, rng) for _ in numbers]
+    return Beside(answers=tuple(drawn))
 
 
 Alternatives = Callable[[Debate, AgentId, Turn], Awaitable[Beside]]
@@ -108,33 +107,6 @@ ALTERNATIVES: Mapping[str, Alternatives] = MappingProxyType(
     {"own": own_samples, "others": others_openings, "padding": padding}
 )
 """Where alternatives come from, by the name in the configuration."""
-
-
-def noise(answer: str, question: Question, rng: random.Random) -> str:
-    """A random answer of the same shape: each digit and letter drawn anew, the first never kept.
-
-    Of a choice, one of the other options.
-
-    >>> noise("936", Question(id="q", text="347+589"), random.Random(1))
-    '391'
-    """
-    letters = [chr(ord("A") + n) for n in range(len(question.options))]
-    if question.kind == "choice" and answer in letters and len(letters) > 1:
-        return rng.choice([letter for letter in letters if letter != answer])
-    first = next((n for n, char in enumerate(answer) if char.isalnum()), -1)
-    return "".join(
-        _redrawn(char, rng, but=char if n == first else "") for n, char in enumerate(answer)
-    )
-
-
-def _redrawn(char: str, rng: random.Random, *, but: str) -> str:
-    """Another character of the kind; a first digit is none that a number cannot begin with."""
-    if char.isdecimal():
-        return rng.choice([d for d in DIGITS if d != but and not (but and d == "0")])
-    if char.isalpha():
-        letter = rng.choice([c for c in LETTERS if c != but.lower()])
-        return letter.upper() if char.isupper() else letter
-    return char
 
 
 def _others(debate: Debate, critic: AgentId, author: AgentId) -> list[AgentId]:

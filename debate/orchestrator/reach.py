@@ -5,10 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from debate.agents import view
 from debate.agents.agent import Agent
 from debate.agents.noise import noise
-from debate.agents.view import Shown
+from debate.agents.sight import Shown, shown, speaker_names
 from debate.orchestrator.cell import Cell, along, heard_by, passing
 from debate.topologies import Topology
 from debate.topologies.edges import Edge
@@ -23,7 +22,7 @@ class Reach:
         self._cell = cell
         self._debate = debate
         self._topologies: dict[int, Topology] = {}
-        self._names = view.speaker_names(debate, list(cell.agents), anonymous=cell.spec.anonymous)
+        self._names = speaker_names(debate, list(cell.agents), anonymous=cell.spec.anonymous)
 
     def topology(self, round: int) -> Topology:
         """Who critiques whom in the round; the opening has the first round's graph."""
@@ -55,7 +54,7 @@ class Reach:
 
     def shown(self, turn: Turn, viewer: AgentId, carries: Sequence[str]) -> Shown | None:
         """What the viewer sees of a turn; None where nothing of it can be shown."""
-        return view.shown(
+        return shown(
             turn,
             viewer=viewer,
             name=self._names[turn.agent],

@@ -8,9 +8,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from debate.agents.noise import noise, random_answer
-from debate.agents.view import Shown
+from debate.agents.noise import noise, other_answer, random_answer
+from debate.agents.sight import Shown
 from debate.analysis import analyze_run
 from debate.errors import ConfigError
 from debate.log import Run, verify
@@ -65,6 +67,22 @@ def test_noise_answers_have_the_form_of_answers() -> None:
     assert len(drawn) > 200
     choice = Question(id="q", text="?", kind="choice", options=("x", "y", "z"))
     assert {random_answer("A", choice, rng) for _ in range(100)} == {"A", "B", "C"}
+
+
+@given(st.text("0123456789abcXYZ.,-²é ", max_size=6), st.integers(0, 9))
+def test_another_answer_of_the_same_form_is_another(answer: str, seed: int) -> None:
+    other = other_answer(answer, Question(id="q", text="?"), random.Random(seed))
+    assert len(other) == len(answer)
+    assert (other == answer) == (not any(c.isdecimal() or c.isalpha() for c in answer))
+
+
+def test_another_choice_is_another_option_if_there_is_one() -> None:
+    def drawn(*options: str) -> set[str]:
+        choice = Question(id="q", text="?", kind="choice", options=options)
+        return {other_answer("A", choice, random.Random(seed)) for seed in range(50)}
+
+    assert drawn("x", "y", "z") == {"B", "C"}
+    assert drawn("x") == {"A"}
 
 
 def test_noise_in_place_of_a_bare_answer_is_a_bare_answer() -> None:
