@@ -9,8 +9,8 @@ from typing import NamedTuple
 from debate.agents.agent import Agent
 from debate.engines.base import Completion, Token
 from debate.tasks.parsing import (
-    answer_span,
-    parse_answer,
+    Span,
+    find_answer,
     parse_confidence,
     parse_verdict,
     verdict_span,
@@ -35,15 +35,16 @@ def read(agent: Agent, question: Question, kind: Kind, completion: Completion) -
     """
     if completion.failure is not None:
         return Reading(None, None, ())
-    answer: Answer | None = parse_answer(completion.text, question, agent.prompts.format)
+    found = find_answer(completion.text, question, agent.prompts.format)
+    answer: Answer | None = found.answer
     accepts = None
     if kind == "critique":
         accepts = parse_verdict(completion.text, agent.prompts.format)
-        answer = answer if answer and answer.value is not None else None
-    found = confidences(agent, question, completion)
+        answer = None if found.span is None else answer
+    sure = confidences(agent, completion, found.span)
     if accepts is not None:
-        found += truth(agent, completion, accepts=accepts)
-    return Reading(answer, accepts, found)
+        sure += truth(agent, completion, accepts=accepts)
+    return Reading(answer, accepts, sure)
 
 
 def truth(agent: Agent, completion: Completion, *, accepts: bool) -> tuple[Confidence, ...]:
@@ -60,8 +61,10 @@ def truth(agent: Agent, completion: Completion, *, accepts: bool) -> tuple[Confi
     return (Confidence(source="p_true", value=min(1.0, max(0.0, right))),)
 
 
-def confidences(agent: Agent, question: Question, completion: Completion) -> tuple[Confidence, ...]:
-    """The confidences that a reply carries, the protocol's primary one first.
+def confidences(
+    agent: Agent, completion: Completion, answer: Span | None
+) -> tuple[Confidence, ...]:
+    """The confidences that a reply carries whose answer stands there, the primary one first.
 
     `verbal` is what the reply states. `answer_token` is the probability of the answer's tokens
     (with the text that ends an answer, where the prompt set names one), `sequence` its geometric
@@ -71,11 +74,8 @@ def confidences(agent: Agent, question: Question, completion: Completion) -> tup
     stated = parse_confidence(completion.text, agent.prompts.format)
     if stated is not None:
         found.append(Confidence(source="verbal", value=stated))
-    span = None
-    if completion.tokens:
-        span = answer_span(completion.text, agent.prompts.format, question=question)
-    if span is not None and completion.tokens:
-        start, end = span
+    if answer is not None and completion.tokens:
+        start, end = answer
         suffix = agent.prompts.spec.belief.suffix
         end += len(suffix) if completion.text.startswith(suffix, end) else 0
         log_p = [token.log_p for token in tokens_within(completion.tokens, start, end)]

@@ -15,9 +15,8 @@ from debate.tasks.marks import (
     ranking_marks,
     verdict_marks,
 )
-from debate.tasks.number import read_number
 from debate.tasks.scoring import normalise, readable
-from debate.tasks.wording import fold, tidy
+from debate.tasks.wording import tidy
 from debate.types import Answer, Question
 
 __all__ = [
@@ -25,8 +24,9 @@ __all__ = [
     "COMPACT",
     "FORMATS",
     "AnswerFormat",
+    "Found",
     "Span",
-    "answer_span",
+    "find_answer",
     "parse_answer",
     "parse_confidence",
     "parse_ranking",
@@ -51,6 +51,26 @@ class Span(NamedTuple):
     end: int
 
 
+class Found(NamedTuple):
+    """What a text answers, and where the answer stands first; nowhere for an abstention."""
+
+    answer: Answer
+    span: Span | None
+
+
+def find_answer(text: str, question: Question, format: AnswerFormat) -> Found:
+    """The one answer that the text marks, otherwise an abstention; and where it stands.
+
+    >>> find_answer("So 9.\\nAnswer: 18 eggs", Question(id="q", text="?", kind="number"), CHAT).span
+    Span(start=14, end=21)
+    """
+    marks = _answers(text, question, format)
+    value = _value(marks, question)
+    shown = tuple(islice(dict.fromkeys([m.text[:_MAX_SHOWN_LENGTH] for m in marks]), _MAX_SHOWN))
+    answer = Answer(value=value, matched=() if shown == (value,) else shown)
+    return Found(answer, None if value is None else Span(marks[0].start, marks[0].end))
+
+
 def parse_answer(text: str, question: Question, format: AnswerFormat) -> Answer:
     """The one answer that the text marks; otherwise an abstention.
 
@@ -64,25 +84,7 @@ def parse_answer(text: str, question: Question, format: AnswerFormat) -> Answer:
     >>> parse_answer("Answer: 17\\nAnswer: 18", number, CHAT)
     Answer(value=None, matched=('17', '18'))
     """
-    marks = _answers(text, question, format)
-    value = _value(marks, question)
-    shown = tuple(islice(dict.fromkeys(m.text[:_MAX_SHOWN_LENGTH] for m in marks), _MAX_SHOWN))
-    return Answer(value=value, matched=() if shown == (value,) else shown)
-
-
-def answer_span(
-    text: str, format: AnswerFormat, *, question: Question | None = None
-) -> Span | None:
-    """Where the answer stands first in the text; None for an abstention.
-
-    Without the question, marks are one answer if they are equal as numbers or as texts.
-
-    >>> answer_span("So 9.\\nAnswer: 18 eggs", CHAT)
-    Span(start=14, end=21)
-    """
-    marks = _answers(text, question, format)
-    value = _value(marks, question)
-    return None if value is None else Span(marks[0].start, marks[0].end)
+    return find_answer(text, question, format).answer
 
 
 def parse_confidence(text: str, format: AnswerFormat) -> float | None:
@@ -141,17 +143,15 @@ def _only(found: Iterable[T | None], same: Callable[[T], object]) -> T | None:
     return first
 
 
-def _value(marks: list[Mark], question: Question | None) -> str | None:
+def _value(marks: list[Mark], question: Question) -> str | None:
     """The one answer of the marked texts; None where they are too many, unreadable or differ."""
     if len(marks) > _MAX_MARKS:
         return None
-    if question is None:
-        return _only((_loosely(mark.text) for mark in marks), str)
     read = (readable(mark.text, question) for mark in marks)
     return _only(read, lambda value: normalise(value, question))
 
 
-def _answers(text: str, question: Question | None, format: AnswerFormat) -> list[Mark]:
+def _answers(text: str, question: Question, format: AnswerFormat) -> list[Mark]:
     """The marked answers, each different text once; headings that are no answer are left out."""
     marks: dict[tuple[str, bool], Mark] = {}
     for mark in answer_marks(text, format):
@@ -161,15 +161,9 @@ def _answers(text: str, question: Question | None, format: AnswerFormat) -> list
     return [m for m in marks.values() if not (m.is_heading and _just_heading(m.text, question))]
 
 
-def _just_heading(text: str, question: Question | None) -> bool:
+def _just_heading(text: str, question: Question) -> bool:
     """Whether `#### text` is a markdown heading rather than an answer."""
-    if question is None:
-        return read_number(text) is None
     return question.kind == "text" or readable(text, question) is None
-
-
-def _loosely(text: str) -> str | None:
-    return read_number(text) or fold(text) or None
 
 
 def _probability(text: str) -> float | None:

@@ -12,7 +12,7 @@ from debate.tasks.parsing import (
     CHAT,
     COMPACT,
     AnswerFormat,
-    answer_span,
+    find_answer,
     parse_answer,
     parse_confidence,
     parse_ranking,
@@ -60,7 +60,6 @@ def read_all(text: str, format: AnswerFormat) -> list[str | None]:
     parse_confidence(text, format)
     parse_verdict(text, format)
     parse_ranking(text, format)
-    answer_span(text, format)
     return [parse_answer(text, asked, format).value for asked in map(question, KINDS)]
 
 
@@ -81,7 +80,7 @@ def test_only_the_end_of_an_endless_reply_is_read() -> None:
     assert (
         parse_answer(f"Answer: 17\n{padding}\nAnswer: 18", question("number"), CHAT).value == "18"
     )
-    span = answer_span(f"{padding}\nAnswer: 18", CHAT)
+    span = find_answer(f"{padding}\nAnswer: 18", question("number"), CHAT).span
     assert span == (MAX_SCANNED + 9, MAX_SCANNED + 11)
 
 
@@ -133,7 +132,7 @@ PIECES = st.sampled_from(
 def test_any_text_is_read_without_an_error_and_spans_lie_in_it(text: str) -> None:
     for format in (CHAT, COMPACT):
         read_all(text, format)
-        span = answer_span(text, format)
+        span = find_answer(text, question("number"), format).span
         assert span is None or (0 <= span.start < span.end <= len(text))
         confidence = parse_confidence(text, format)
         assert confidence is None or 0 <= confidence <= 1
@@ -144,5 +143,5 @@ def test_any_text_is_read_without_an_error_and_spans_lie_in_it(text: str) -> Non
 def test_an_answer_and_its_span_stand_and_fall_together(text: str) -> None:
     for asked in map(question, KINDS):
         for format in (CHAT, COMPACT):
-            span = answer_span(text, format, question=asked)
-            assert (span is None) == parse_answer(text, asked, format).is_abstention
+            answer, span = find_answer(text, asked, format)
+            assert (span is None) == answer.is_abstention

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from debate.tasks.parsing import (
     CHAT,
     COMPACT,
-    answer_span,
+    find_answer,
     parse_answer,
     parse_confidence,
     parse_ranking,
@@ -53,7 +53,7 @@ RESIDUE = Question(id="q", text="h+c", kind="text", options=tuple("abcdefghijklm
 )
 def test_a_marked_number_is_the_answer(text: str) -> None:
     assert parse_answer(text, NUMBER, CHAT).value == "18"
-    span = answer_span(text, CHAT, question=NUMBER)
+    span = find_answer(text, NUMBER, CHAT).span
     assert span is not None
     assert "18" in text[span.start : span.end] or "36" in text[span.start : span.end]
 
@@ -86,7 +86,7 @@ def test_a_marked_number_is_the_answer(text: str) -> None:
 )
 def test_no_mark_or_two_different_marks_is_an_abstention(text: str) -> None:
     assert parse_answer(text, NUMBER, CHAT).is_abstention
-    assert answer_span(text, CHAT, question=NUMBER) is None
+    assert find_answer(text, NUMBER, CHAT).span is None
 
 
 def test_an_abstention_says_what_was_marked() -> None:
@@ -214,14 +214,14 @@ def test_a_ranking_names_each_item_once() -> None:
 
 def test_the_span_covers_the_answer_and_nothing_else() -> None:
     text = "Think.\n**Answer:** **18 eggs**\nConfidence: 80%"
-    span = answer_span(text, CHAT)
+    span = find_answer(text, NUMBER, CHAT).span
     assert span is not None
     assert text[span.start : span.end] == "18 eggs"
-    assert answer_span("936\nVy\n", COMPACT) == (0, 3)
+    assert find_answer("936\nVy\n", NUMBER, COMPACT).span == (0, 3)
 
 
 def test_the_span_is_that_of_the_first_of_equal_marks() -> None:
-    assert answer_span("Answer: 18\nAnswer: 18.0", CHAT) == (8, 10)
+    assert find_answer("Answer: 18\nAnswer: 18.0", NUMBER, CHAT).span == (8, 10)
 
 
 @given(st.integers(), st.integers(0, 100))
@@ -229,7 +229,7 @@ def test_what_is_written_as_asked_is_read_as_meant(number: int, percent: int) ->
     text = f"Some reasoning with {number + 1}.\n\nAnswer: {number}\nConfidence: {percent}%"
     assert parse_answer(text, NUMBER, CHAT).value == str(number)
     assert parse_confidence(text, CHAT) == percent / 100
-    span = answer_span(text, CHAT)
+    span = find_answer(text, NUMBER, CHAT).span
     assert span is not None
     assert text[span.start : span.end] == str(number)
 
