@@ -69,23 +69,21 @@ class Cell:
             for role in roles
         }
 
+    @cached_property
+    def heard_critics(self) -> Callable[[Topology, AgentId], tuple[AgentId, ...]]:
+        """The critics that an author hears in a graph, in seat order; known as long as the cell."""
+        return lru_cache(maxsize=MAX_CACHED)(heard_critics)
+
+    @cached_property
+    def edge(self) -> Callable[[Topology, AgentId, AgentId], Edge]:
+        """The edge from a critic to an author in a graph; known as long as the cell."""
+        return lru_cache(maxsize=MAX_CACHED)(edge)
+
     def speaks_before(self, critic: AgentId, author: AgentId) -> bool:
         """Whether the author hears the critic's turn of the same round; judges speak last."""
         if self.spec.speaking != "sequential" or self.agents[critic].spec.role == "judge":
             return False
         return self.seat_numbers[critic] < self.seat_numbers[author]
-
-
-@lru_cache(maxsize=MAX_CACHED)
-def heard_by(topology: Topology, author: AgentId) -> tuple[AgentId, ...]:
-    """The critics that the author hears, in seat order."""
-    return heard_critics(topology, author)
-
-
-@lru_cache(maxsize=MAX_CACHED)
-def along(topology: Topology, critic: AgentId, author: AgentId) -> Edge:
-    """The edge between two agents."""
-    return edge(topology, critic, author)
 
 
 @lru_cache(maxsize=MAX_CACHED)

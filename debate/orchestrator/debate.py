@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable, Sequence
 
 from debate.agents import view
 from debate.agents.agent import Agent
@@ -14,17 +12,15 @@ from debate.engines.base import Request
 from debate.orchestrator.calls import Calls
 from debate.orchestrator.cell import Cell
 from debate.orchestrator.hearing import Heard, Hearing, Source
-from debate.orchestrator.promise import Promise, all_kept, keep_or_fail
+from debate.orchestrator.promise import all_kept
 from debate.orchestrator.reach import Reach
 from debate.orchestrator.taking import Prompted, Taking
+from debate.orchestrator.underway import NOTHING, Spoken, Underway
 from debate.topologies import authors as authors_of
 from debate.topologies import critics as critics_of
 from debate.types import AgentId, DebateKey, Message, Question, Transcript, Turn
 
 __all__ = ["Cell", "Debate", "Heard", "Protocol", "Source"]
-
-Spoken: TypeAlias = Promise[Turn | None]
-"""A turn under way, or none."""
 
 Protocol = Callable[["Debate", AgentId, int], Awaitable[Turn | None]]
 """How one agent takes its turn of one round: `await` what it must hear, then speak."""
@@ -43,22 +39,18 @@ class Debate:
         self._taking = Taking(question, cell, calls, self.key)
         self._reach = Reach(question, cell, self.key)
         self._hearing = Hearing(self, self._reach, calls)
-        self._tasks: list[asyncio.Task[None]] = []
-        self._promised: dict[tuple[AgentId, int], Spoken] = {}
-        self._critiques: dict[tuple[AgentId, AgentId, int], Spoken] = {}
-        self._samples: dict[tuple[AgentId, int], Spoken] = {}
+        self._underway = Underway()
         self._starts: dict[AgentId, tuple[Message, ...]] = {}
         self._steps: dict[AgentId, list[Step]] = {agent: [] for agent in cell.agents}
 
     def turn(self, agent: AgentId, round: int) -> Spoken:
         """The agent's latest own turn as of the round; None where it has none."""
-        promise = self._promised.get((agent, round))
-        if promise is None:
-            if round < 0 or agent not in self.cell.speakers:
-                return NOTHING
-            promise = self._promised[agent, round] = Promise()
-            self._begin(keep_or_fail(promise, self._turn(agent, round)))
-        return promise
+        begun = self._underway.get((agent, round))
+        if begun is not None:
+            return begun
+        if round < 0 or agent not in self.cell.speakers:
+            return NOTHING
+        return self._underway.begin((agent, round), self._turn(agent, round))
 
     def answer_of(self, critic: AgentId, author: AgentId, round: int) -> Spoken:
         """The critic's own latest answer, as the author hears it in this round."""
@@ -68,11 +60,9 @@ class Debate:
         """What the critic says of the author's latest turn; a judge's feedback is its judgment."""
         if self.cell.agents[critic].spec.role == "judge":
             return self.answer_of(critic, author, round)
-        promise = self._critiques.get((critic, author, round))
-        if promise is None:
-            promise = self._critiques[critic, author, round] = Promise()
-            self._begin(keep_or_fail(promise, self._critique(critic, author, round)))
-        return promise
+        name = ("critique", critic, author, round)
+        begun = self._underway.get(name)
+        return begun or self._underway.begin(name, self._critique(critic, author, round))
 
     def hear(self, author: AgentId, round: int, source: Source) -> Awaitable[Heard]:
         """Wait for what the author's critics say, each no longer than its edge allows.
@@ -151,11 +141,8 @@ class Debate:
 
     def sample(self, agent: AgentId, number: int) -> Spoken:
         """One more opening of the agent at temperature 1, private, as a probe; `number` from 1."""
-        promise = self._samples.get((agent, number))
-        if promise is None:
-            promise = self._samples[agent, number] = Promise()
-            self._begin(keep_or_fail(promise, self._sample(agent, number)))
-        return promise
+        name = ("sample", agent, number)
+        return self._underway.get(name) or self._underway.begin(name, self._sample(agent, number))
 
     def opinion(self, turn: Turn | None) -> str | None:
         """The answer in the form in which answers are compared; None for an abstention."""
@@ -167,10 +154,7 @@ class Debate:
     def begin(self) -> None:
         """Set every speaker going, through all rounds: each turn as soon as it can be taken."""
         for agent in self.cell.speakers:
-            rounds = range(self.cell.rounds + 1)
-            promises: list[Spoken] = [Promise() for _ in rounds]
-            self._promised.update(zip(((agent, round) for round in rounds), promises, strict=True))
-            self._begin(self._speak_through(agent, promises))
+            self._underway.begin_all(agent, range(self.cell.rounds + 1), self._turn)
 
     def transcript(self, round: int) -> Transcript:
         """All turns up to and including the round, by round, kind and seat."""
@@ -182,26 +166,9 @@ class Debate:
 
     def abandon(self) -> None:
         """Stop whatever is still under way: late critics, or all of it after an error."""
-        for task in self._tasks:
-            if not task.done():
-                task.cancel()
-            task.add_done_callback(_noted)
+        self._underway.abandon()
 
     # How turns come about.
-
-    def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.get_running_loop().create_task(coroutine))
-
-    async def _speak_through(self, agent: AgentId, promises: Sequence[Spoken]) -> None:
-        """Take the agent's turns in their order; if one fails, none that follow can be taken."""
-        for round, promise in enumerate(promises):
-            try:
-                turn = await self._turn(agent, round)
-            except BaseException as error:
-                for missing in promises[round:]:
-                    missing.fail(error)
-                raise
-            promise.keep(turn)
 
     def _turn(self, agent: AgentId, round: int) -> Awaitable[Turn | None]:
         if self.cell.agents[agent].spec.role == "judge":
@@ -276,13 +243,3 @@ class Debate:
         if agent.id not in self._starts:
             self._starts[agent.id] = view.start(agent, self.question)
         return self._starts[agent.id]
-
-
-NOTHING: Spoken = Promise.kept(None)
-"""The turn of whoever has none."""
-
-
-def _noted(task: asyncio.Task[None]) -> None:
-    """Look at how a task ended, so that an error which others have told is not told again."""
-    if not task.cancelled():
-        task.exception()

@@ -73,7 +73,7 @@ async def _take(
         ref=turn_ref(round=turn.round, kind="probe", agent=turn.agent, about=spec.name),
         digest=digest,
         fields=_fields(turn, spec, digest),
-        compute=partial(_compute, subject, spec, calls.clients[turn.model]),
+        compute=partial(_compute, subject, spec, calls),
     )
     return await calls.take(draft)
 
@@ -96,10 +96,10 @@ def _fields(turn: Turn, spec: ProbeSpec, digest: str) -> dict[str, Any]:
 
 
 async def _compute(
-    subject: Subject, spec: ProbeSpec, client: Client, fields: Mapping[str, Any]
+    subject: Subject, spec: ProbeSpec, calls: Calls, fields: Mapping[str, Any]
 ) -> Turn:
     """The probe, as many calls as it takes, by calls made now."""
-    paid = _Paid(client=client, probe=spec.name)
+    paid = _Paid(client=calls.clients[subject.turn.model], probe=spec.name)
     try:
         found = await PROBES[spec.name](subject, spec, paid)
     except BoundaryError as error:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from debate.agents.agent import Agent
 from debate.agents.noise import noise
 from debate.agents.sight import Shown, shown, speaker_names
-from debate.orchestrator.cell import Cell, along, heard_by, passing
+from debate.orchestrator.cell import Cell, passing
 from debate.topologies import Topology
 from debate.topologies.edges import Edge
 from debate.types import AgentId, DebateKey, Question, Turn
@@ -33,11 +33,11 @@ class Reach:
 
     def edge(self, critic: AgentId, author: AgentId, round: int) -> Edge:
         """The edge from critic to author in the round."""
-        return along(self.topology(round), critic, author)
+        return self._cell.edge(self.topology(round), critic, author)
 
     def heard_critics(self, author: AgentId, round: int) -> list[AgentId]:
         """The critics that the author hears; beyond `max_critics`, as many drawn by seed."""
-        critics = list(heard_by(self.topology(round), author))
+        critics = list(self._cell.heard_critics(self.topology(round), author))
         most = self._cell.spec.view.max_critics
         if most is None or len(critics) <= most:
             return critics

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from debate.agents.agent import Agent
 from debate.agents.probes import num_calls
-from debate.orchestrator.cell import Cell, along, heard_by
+from debate.orchestrator.cell import Cell
 from debate.topologies import Topology
 from debate.topologies import authors as authors_of
 from debate.types import AgentId
@@ -102,13 +102,13 @@ class _Walk:
     def _heard(self, author: AgentId, round: int) -> list[list[str]]:
         """What the author hears, each with the edge that it comes along."""
         topology = self._topology(round)
-        critics: Sequence[AgentId] = heard_by(topology, author)
+        critics: Sequence[AgentId] = self.cell.heard_critics(topology, author)
         critics = critics[: self.cell.spec.view.max_critics]
         found = []
         for critic in critics:
             said = self._said(critic, author, round)
             if said is not None:
-                found.append([said, repr(along(topology, critic, author))])
+                found.append([said, repr(self.cell.edge(topology, critic, author))])
         return found
 
     def _said(self, critic: AgentId, author: AgentId, round: int) -> str | None:
