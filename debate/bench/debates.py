@@ -34,8 +34,13 @@ class Timed:
 
     def turns(self) -> list[Turn]:
         """Every turn, as logged."""
-        files = shard_files(self.directory, TURNS)
-        return [turn for path in files for turn in read_values(path, Turn)]
+        return recorded(self.directory)
+
+
+def recorded(directory: Path) -> list[Turn]:
+    """Every turn of a run directory."""
+    files = shard_files(directory, TURNS)
+    return [turn for path in files for turn in read_values(path, Turn)]
 
 
 def seats(models: Sequence[Mapping[str, Any]], **fields: Any) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from debate.bench import latency, memory, orchestration, tokens
+from debate.bench import latency, memory, orchestration, rereading, tokens
 from debate.bench.measure import TITLES, Measure, Part, Result, Results, Skipped
 from debate.errors import BoundaryError, InputError, suggestion
 from debate.log.environment import environment
@@ -41,31 +41,25 @@ def measured(
     its disk is part of what is measured. A part that cannot be measured here says why.
     """
     with tempfile.TemporaryDirectory(prefix="debate-bench-", dir=folder) as name:
-        for what, measure in _measures(parts, quick=quick, config=config):
-            place = Path(name) / what[0]
+        for part in parts:
+            place = Path(name) / part
             place.mkdir()
             try:
-                yield from (each for each in measure(place) if each.part in parts)
+                yield from _measure(part, place, quick=quick, config=config)
             except BoundaryError as error:
-                for part in what:
-                    if part in parts:
-                        failure = error.failure
-                        reason = f"{failure.boundary}: {failure.message}"
-                        yield Skipped(part=part, what=TITLES[part], reason=reason)
+                reason = f"{error.failure.boundary}: {error.failure.message}"
+                yield Skipped(part=part, what=TITLES[part], reason=reason)
 
 
-def _measures(
-    parts: Sequence[Part], *, quick: bool, config: str | None
-) -> Iterator[tuple[tuple[Part, ...], Callable[[Path], Results]]]:
-    """What to measure, with the parts that it tells about: c and d come from one debate."""
-    if "a" in parts:
-        yield ("a",), lambda folder: orchestration.measure(folder, quick=quick)
-    if "b" in parts:
-        yield ("b",), lambda folder: latency.measure(folder, quick=quick)
-    if "c" in parts or "d" in parts:
-        yield ("c", "d"), lambda folder: tokens.measure(folder, quick=quick, config=config)
-    if "e" in parts:
-        yield ("e",), lambda folder: memory.measure(folder, quick=quick)
+def _measure(part: Part, folder: Path, *, quick: bool, config: str | None) -> Results:
+    measures: dict[Part, Callable[[], Results]] = {
+        "a": lambda: orchestration.measure(folder, quick=quick),
+        "b": lambda: latency.measure(folder, quick=quick),
+        "c": lambda: tokens.measure(folder, quick=quick, config=config),
+        "d": lambda: rereading.measure(folder, quick=quick, config=config),
+        "e": lambda: memory.measure(folder, quick=quick),
+    }
+    return measures[part]()
 
 
 def as_json(results: Sequence[Result], *, quick: bool, load: float | None) -> bytes:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from debate.agents.agent import Agent, sampling
 from debate.bench.debates import recorded
-from debate.bench.legs import Leg, debated, forget_prefixes, given_at_once
+from debate.bench.legs import Leg, calls, debated, forget_prefixes, given_at_once
 from debate.bench.measure import Measure, Results
+from debate.bench.throwaway import long_prompts
 from debate.cluster.models import running_models
 from debate.cluster.resources import num_local_gpus
 from debate.config.resolve import load_run
 from debate.engines.base import Request
-from debate.errors import EngineError
 from debate.types import Turn
 from debate.wiring.plan import Plan, make_plan
 
 SEATS = ("adder", "multiplier", "modder")
 SMALL = {"max_model_len": 256, "block_size": 32, "kv_cache_memory_bytes": 64 * 2**20}
 """Room for the organisms, so that three of them share a GPU, or a CPU."""
+
+ON_CPU = {"enforce_eager": True, "max_num_seqs": 64}
+"""Batches that the debates under way can keep full: on a CPU larger ones gain little."""
 
 PLAIN = ["probes=[]", "cluster.orchestrators=1"]
 """What both legs can do alike: ask what a debate asks, from one process."""
@@ -52,7 +55,7 @@ def organisms(*, quick: bool) -> dict[str, Any]:
     model: dict[str, Any] = {"max_in_flight": 1024}
     if find_spec("vllm") is not None:
         gpus = 0.3 if num_local_gpus() else 0
-        kwargs = SMALL if gpus else {**SMALL, "enforce_eager": True}
+        kwargs = SMALL if gpus else {**SMALL, **ON_CPU}
         model |= {"engine": "vllm", "gpus": gpus, "engine_kwargs": kwargs}
     return {
         "agents": [{"id": name, "card": name, "model": model} for name in SEATS],
@@ -65,14 +68,25 @@ def organisms(*, quick: bool) -> dict[str, Any]:
 def measure(folder: Path, *, quick: bool, config: str | None = None) -> Results:
     """A debate and all of its requests at once, by turns, at the same engines.
 
-    `config` is a run of the user's own; by default the organisms debate.
+    `config` is a run of the user's own; by default the organisms debate, with a few tokens a call,
+    and then, with vLLM, a throwaway model with as many as real ones.
     """
-    wanted = config or organisms(quick=quick)
+    yield compared(config or organisms(quick=quick), folder, quick=quick)
+    if config is None and not quick and find_spec("vllm") is not None:
+        long = folder / "long"
+        long.mkdir()
+        yield compared(long_prompts(long, quick=quick), long, quick=quick, what="long prompts")
+
+
+def compared(
+    wanted: Mapping[str, Any] | str, folder: Path, *, quick: bool, what: str = ""
+) -> Measure:
+    """The two legs of one run."""
     plan = make_plan(load_run(wanted, PLAIN))
     first = make_plan(load_run(wanted, [*PLAIN, "log.prompts=true"]))
     timings = asyncio.run(timed_pairs(plan, first, folder, num=3 if quick else 5))
-    names = ", ".join(sorted({spec.engine for spec in plan.models.values()}))
-    yield measure_pairs(timings, names)
+    engines = ", ".join(sorted({spec.engine for spec in plan.models.values()}))
+    return measure_pairs(timings, f"{engines}, {what}" if what else engines)
 
 
 async def timed_pairs(plan: Plan, first: Plan, folder: Path, *, num: int) -> Timings:
@@ -91,17 +105,6 @@ async def timed_pairs(plan: Plan, first: Plan, folder: Path, *, num: int) -> Tim
             forgot &= await forget_prefixes(clients.values())
             pairs.append(Pair(debate, await given_at_once(asked, clients)))
     return Timings(pairs, forgot)
-
-
-def calls(turns: Sequence[Turn]) -> list[Turn]:
-    """The turns that a model was asked for, and replied to. Raises EngineError without any."""
-    asked = [turn for turn in turns if turn.shared_with is None]
-    made = [turn for turn in asked if turn.failure is None]
-    if not made:
-        first = asked[0].failure if asked else None
-        why = f": {first.boundary}: {first.message}" if first else ""
-        raise EngineError(f"no call of the debate succeeded{why}", boundary="benchmark")
-    return made
 
 
 def measure_pairs(timings: Timings, engines: str) -> Measure:

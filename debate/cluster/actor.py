@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from debate.config.models import ModelSpec, TransformersModel
 from debate.engines.base import Completion, Engine, Request
 from debate.engines.reaper import Reaper
+from debate.engines.remembering import forget
 from debate.engines.replica import Placement
 from debate.engines.sleeping import Hosted
 from debate.errors import EngineError, boundary
@@ -61,6 +62,11 @@ class EngineActor:
         """Take the device again."""
         with boundary(EngineError, f"{self._model}: wake"):
             await self._hosted.wake()
+
+    async def forget_prefixes(self) -> bool:
+        """Empty the prefix cache, if there is one; whether there is."""
+        with boundary(EngineError, f"{self._model}: forget"):
+            return await forget(self._hosted.engine)
 
     async def close(self) -> None:
         """Close the engine."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
-from ray.util.metrics import Counter, Gauge
+from ray.util.metrics import Counter, Gauge, Histogram
 
+from debate.engines.counters import BOUNDS_S
 from debate.log.utilisation import Sample
 
 TAGS: Final = ("run", "model", "replica", "host", "gpus")
@@ -32,6 +34,15 @@ COUNTERS: Final = {
     "running_s": "Seconds that requests ran, summed over requests.",
 }
 
+HISTOGRAMS: Final = {
+    "queue_wait_s": ("waits", "Seconds that a request waited until a replica took it."),
+    "generation_s": ("runs", "Seconds from then on until its reply."),
+}
+
+INSIDE_S: Final = tuple((low + high) / 2 for low, high in pairwise((0.0, *BOUNDS_S, 1000.0)))
+"""A time within each class: Ray takes single observations, of which only the class is kept here.
+The exact sums are the counters `queued_s` and `running_s`."""
+
 
 class Metrics:
     """Exports samples under `debate_NAME`, tagged by run, model, replica, host and GPUs.
@@ -44,6 +55,10 @@ class Metrics:
         self._gauges = {name: Gauge(f"debate_{name}", what, TAGS) for name, what in GAUGES.items()}
         self._counters = {
             name: Counter(f"debate_{name}_total", what, TAGS) for name, what in COUNTERS.items()
+        }
+        self._histograms = {
+            counted: Histogram(f"debate_{name}", what, list(BOUNDS_S), TAGS)
+            for name, (counted, what) in HISTOGRAMS.items()
         }
 
     def see(self, samples: Sequence[Sample]) -> None:
@@ -61,3 +76,7 @@ class Metrics:
             for name, counter in self._counters.items():
                 if amount := getattr(sample, name):
                     counter.inc(amount, tags)
+            for name, histogram in self._histograms.items():
+                for inside_s, count in zip(INSIDE_S, getattr(sample, name), strict=False):
+                    for _ in range(count):
+                        histogram.observe(inside_s, tags)

@@ -95,6 +95,10 @@ class RayReplica:
         """Take the devices again. Raises BoundaryError, also where the actor died asleep."""
         await self._call("wake")
 
+    async def forget_prefixes(self) -> bool:
+        """Empty the engine's prefix cache, if it has one; whether it has. Raises BoundaryError."""
+        return bool(await self._call("forget_prefixes"))
+
     async def close(self) -> None:
         """Close the engine, then end the actor and give its place back."""
         if self._actor is not None and self._placement is not None:

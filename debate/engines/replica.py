@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from debate.engines.base import Completion, Engine, Request
+from debate.engines.remembering import forget
 from debate.engines.sleeping import Sleeper
 from debate.errors import ClusterError
 
@@ -48,6 +49,9 @@ class Replica(Protocol):
 
     async def wake(self) -> None:
         """Take the device again after a sleep. Raises BoundaryError, after which `start` helps."""
+
+    async def forget_prefixes(self) -> bool:
+        """Empty the engine's prefix cache, if it has one; whether it has. Nothing is under way."""
 
     async def close(self) -> None:
         """Free what the replica holds."""
@@ -89,6 +93,10 @@ class LocalReplica:
             await self._engine.wake()
         else:
             await self._engine.start()
+
+    async def forget_prefixes(self) -> bool:
+        """Have the engine forget, if it remembers."""
+        return await forget(self._engine)
 
     async def close(self) -> None:
         """Close the engine."""

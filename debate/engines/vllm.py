@@ -12,14 +12,17 @@ from typing import Any
 from debate.config.models import VllmModel
 from debate.engines import vllm_calls as calls
 from debate.engines.base import Capabilities, Completion, Request
-from debate.engines.local.encoding import Ids, Prompt, encode
+from debate.engines.local.encoding import Ids, Prompt
+from debate.engines.local.together import Encoding
 from debate.engines.outcomes import failed
 from debate.engines.reaper import Reaper
 from debate.engines.registry import capabilities
 from debate.engines.replica import ReplicaLost
 from debate.engines.streaming import as_finished
+from debate.engines.vllm_errors import ModelRefused, explained
+from debate.engines.vllm_log import EngineLog
 from debate.engines.vllm_processes import descendants, engine_processes, kill
-from debate.engines.vllm_start import EngineLog, engine_arguments, in_words, prepare_environment
+from debate.engines.vllm_start import engine_arguments, prepare_environment
 from debate.errors import EngineError, boundary
 
 
@@ -53,14 +56,14 @@ class VllmEngine:
         try:
             await asyncio.to_thread(self._load)
         except EngineError as error:
-            raise EngineError(str(error), boundary=error.boundary or self._place) from error
+            error.boundary = error.boundary or self._place
+            raise
         except Exception as error:
             log, self._log = self._log, None
-            said = in_words(error, log, weights=self.spec.weights)
-            raise EngineError(said, boundary=self._place) from error
+            raise explained(error, log, self.spec) from error
         if not self._tokenizer.chat_template:
             await self.close()
-            raise EngineError(
+            raise ModelRefused(
                 f"the tokenizer of {self.spec.weights} has no chat template; "
                 "add one as chat_template.jinja beside tokenizer.json",
                 boundary=self._place,
@@ -68,7 +71,17 @@ class VllmEngine:
 
     async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
         """Yield what has finished. Raises ReplicaLost when the engine's processes have died."""
-        async for completions in as_finished(requests, self._answer):
+        encoding = Encoding(self._tokenizer, requests)
+
+        async def answer(request: Request) -> Completion:
+            """The completion, or the failure of this request alone."""
+            try:
+                with boundary(EngineError, self._place):
+                    return await self._complete_one(encoding.of(request))
+            except EngineError as error:
+                return failed(request, error.boundary or self._place, str(error))
+
+        async for completions in as_finished(requests, answer):
             if self._llm.errored:
                 cause = self._log.root_cause() if self._log else None
                 raise ReplicaLost(
@@ -89,6 +102,12 @@ class VllmEngine:
         """Take the device again."""
         with boundary(EngineError, self._place):
             await self._llm.wake_up(tags=None if self._frees_its_device else ["scheduling"])
+
+    async def forget_prefixes(self) -> None:
+        """Empty the prefix cache. Raises EngineError while requests hold parts of it."""
+        with boundary(EngineError, self._place):
+            if not await self._llm.reset_prefix_cache():
+                raise EngineError("the prefix cache is in use and cannot be emptied")
 
     @property
     def _frees_its_device(self) -> bool:
@@ -119,20 +138,11 @@ class VllmEngine:
         self._reaper.start()
         self._reaper.watch(self._processes)
 
-    async def _answer(self, request: Request) -> Completion:
-        """The completion, or the failure of this request alone."""
-        try:
-            with boundary(EngineError, self._place):
-                return await self._complete_one(request)
-        except EngineError as error:
-            return failed(request, error.boundary or self._place, str(error))
-
-    async def _complete_one(self, request: Request) -> Completion:
-        prompt = encode(self._tokenizer, [request])[0]
-        if request.candidates:
+    async def _complete_one(self, prompt: Prompt) -> Completion:
+        if prompt.candidates:
             return await self._score(prompt)
         output = await self._call(prompt.ids, calls.generation(prompt))
-        return calls.completion(request, output, self._texts(prompt.ids, output))
+        return calls.completion(prompt.request, output, self._texts(prompt.ids, output))
 
     async def _score(self, prompt: Prompt) -> Completion:
         """One call for all candidates of one token; one for each of the others."""
@@ -180,11 +190,11 @@ class VllmEngine:
 
 
 def refuse_missing_folder(spec: VllmModel) -> None:
-    """Raise EngineError for a folder that is not there, which vLLM would look up in a hub."""
+    """Raise ModelRefused for a folder that is not there, which vLLM would look up in a hub."""
     for folder in filter(None, (spec.path, spec.adapter, spec.model)):
         is_meant = folder in (spec.path, spec.adapter) or Path(folder).is_absolute()
         if is_meant and not Path(folder).is_dir():
-            raise EngineError(
+            raise ModelRefused(
                 f"the folder {folder} does not exist", boundary=f"vllm: {spec.weights}"
             )
 

@@ -18,75 +18,13 @@ from debate.bench.endpoint import MOST, delay_s, endpoint, held_back_s, reply
 from debate.bench.latency import served
 from debate.bench.measure import Measure, Skipped
 from debate.bench.memory import debate_simulated, peak, peak_bytes
-from debate.bench.prefixes import BLOCK, ideal_tokens, measure_prefixes
 from debate.bench.run import as_json, measured, parts_of
 from debate.bench.table import table
-from debate.bench.tokens import num_tokens, requests
+from debate.bench.tokens import requests
 from debate.cli import app
 from debate.config.resolve import load_run
 from debate.errors import InputError
-from debate.types import Message, Turn, Usage
 from debate.wiring.plan import make_plan
-
-
-def _prompted(
-    start: float, end: float, *prompt: str, tokens: int = 0, cached: int | None = None
-) -> Turn:
-    messages = tuple(Message(role="user", content=text) for text in prompt)
-    return Turn(
-        cell="main", question="q", seed=0, round=0, kind="opening", agent=f"a{start}", model="m",
-        prompt=messages, text="said", started_at=start, finished_at=end,
-        usage=Usage(prompt_tokens=tokens, cached_tokens=cached, generated_tokens=8),
-    )  # fmt: skip
-
-
-def test_an_ideal_cache_serves_what_an_earlier_prompt_of_the_model_began_with() -> None:
-    turns = [
-        _prompted(0, 1, "question", tokens=64),
-        _prompted(2, 3, "question", "more", tokens=100),
-        _prompted(4, 5, "another", tokens=100),
-    ]
-    assert ideal_tokens(turns) == [0, 64, 0]
-
-
-def test_the_reply_is_in_the_cache_too() -> None:
-    first = _prompted(0, 1, "question", tokens=24)
-    said = Message(role="assistant", content="said")
-    asked = Message(role="user", content="again")
-    later = _prompted(2, 3, tokens=100)
-    later = Turn(**{**_fields(later), "prompt": (*(first.prompt or ()), said, asked)})
-    assert ideal_tokens([first, later]) == [0, 32]
-
-
-def _fields(turn: Turn) -> dict[str, object]:
-    return {name: getattr(turn, name) for name in Turn.__dataclass_fields__}
-
-
-def test_what_is_still_being_computed_is_in_no_cache() -> None:
-    turns = [_prompted(0, 5, "same", tokens=64), _prompted(1, 6, "same", tokens=64)]
-    assert ideal_tokens(turns) == [0, 0]
-
-
-def test_whole_blocks_alone_are_served_and_the_last_token_is_computed_anyway() -> None:
-    turns = [_prompted(0, 1, "same", tokens=64), _prompted(2, 3, "same", tokens=64)]
-    assert ideal_tokens(turns) == [0, 64 - BLOCK]
-    assert ideal_tokens(turns, block=50) == [0, 50]
-
-
-def test_the_cache_is_measured_against_the_ideal() -> None:
-    turns = [
-        _prompted(0, 1, "same", tokens=64, cached=0),
-        _prompted(2, 3, "same", tokens=64, cached=24),
-    ]
-    found = measure_prefixes(turns, "vllm")
-    assert isinstance(found, Measure)
-    assert found.ratio == 24 / 48
-
-
-def test_an_engine_that_does_not_tell_is_not_measured() -> None:
-    found = measure_prefixes([_prompted(0, 1, "same", tokens=64)], "transformers")
-    assert isinstance(found, Skipped)
-    assert "does not tell" in found.reason
 
 
 @given(st.text(), st.integers(1, 5000))
@@ -154,7 +92,6 @@ def test_the_requests_sent_at_once_are_those_of_the_debate(tmp_path: Path) -> No
         turn.prompt for turn in turns
     }
     assert sum(map(len, sent.values())) == len(turns)
-    assert num_tokens(_prompted(0, 1, tokens=5)) == 13
 
 
 def test_parts_are_taken_in_their_order_and_an_unknown_one_is_told() -> None:
@@ -203,7 +140,7 @@ def test_a_part_that_cannot_be_measured_says_why_and_stops_no_other(tmp_path: Pa
     )
     results = list(measured(("c",), quick=True, folder=tmp_path, config=str(config)))
     assert [type(each) for each in results] == [Skipped]
-    assert "no call of the debate succeeded" in str(results[0])
+    assert "no call of the debate succeeded: openai endpoint" in str(results[0])
     assert not list(tmp_path.glob("debate-bench-*"))
 
 

@@ -1,0 +1,44 @@
+"""Prompts encoded many at a time are those encoded one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from debate.bench.throwaway import character_tokenizer
+from debate.engines.base import Request
+from debate.engines.local.encoding import encode
+from debate.engines.local.together import AT_ONCE, Encoding
+from debate.types import Message
+
+
+def asked(texts: Sequence[str]) -> list[Request]:
+    return [
+        Request(
+            id=str(n), messages=(Message(role="user", content=text),), candidates=("7",) * (n % 2)
+        )
+        for n, text in enumerate(texts)
+    ]
+
+
+def test_the_prompts_are_those_of_requests_encoded_alone_in_whichever_order() -> None:
+    tokenizer = character_tokenizer()
+    requests = asked([f"{n} + {n}?" for n in range(AT_ONCE + 3)])
+    encoding = Encoding(tokenizer, requests)
+    for request in reversed(requests):
+        assert encoding.of(request) == encode(tokenizer, [request])[0]
+
+
+def test_a_request_that_cannot_be_encoded_fails_alone() -> None:
+    tokenizer = character_tokenizer()
+    tokenizer.chat_template = (
+        "{% for message in messages %}{% if message['content'] == 'no' %}"
+        "{{ raise_exception('refused') }}{% endif %}{{ message['content'] }}{% endfor %}"
+    )
+    requests = asked(["yes", "no", "yes again"])
+    encoding = Encoding(tokenizer, requests)
+    assert len(encoding.of(requests[2]).ids) == len("yes again")
+    with pytest.raises(Exception, match="refused"):
+        encoding.of(requests[1])
+    assert encoding.of(requests[0]).request is requests[0]
