@@ -49,8 +49,8 @@ def combinations(sweep: SweepSpec) -> Iterator[Combination]:
         if not any(_excluded(crossed, entry) for entry in sweep.exclude):
             yield crossed
     for index, added in enumerate(sweep.include):
-        found = {f: _levels(added, f, ("sweep", "include", index))[0] for f in added.factors}
-        yield found
+        at: KeyPath = ("sweep", "include", index)
+        yield {factor: _levels(added, factor, at)[0] for factor in added.factors}
 
 
 def _crossed(sweep: SweepSpec) -> Iterator[Combination]:

@@ -24,7 +24,7 @@ from typing import Literal, cast
 Arrow = Literal["->", "<-", "<->"]
 Target = Literal["itself", "partner"]
 
-_ARROW = re.compile(r"\s*(<->|->|<-)\s*")
+_ARROW = re.compile(r"(<->|->|<-)")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _EACH = re.compile(r"each\s+(?=[^\s,])")
 _TARGETS = ("itself", "partner")
@@ -48,7 +48,7 @@ def parse_edges(text: str) -> Expression:
     >>> parse_edges("a -> b, c").operands
     (('a',), ('b', 'c'))
     """
-    first, *rest = _ARROW.split(text.strip())
+    first, *rest = map(str.strip, _ARROW.split(text))
     if not rest:
         raise ValueError(f'"{text}" has no arrow; write "a -> b" for "a critiques b"')
     operands, arrows = [first, *rest[1::2]], tuple(cast(Arrow, arrow) for arrow in rest[::2])
@@ -83,18 +83,3 @@ def _each(text: str, operands: list[str], arrows: tuple[Arrow, ...]) -> Expressi
         )
     members = parse_names(_EACH.sub("", operands[0], count=1), text)
     return Expression(operands=(members,), arrows=arrows, each=cast(Target, operands[1]))
-
-
-def format_edges(expression: Expression) -> str:
-    """The line of notation that reads as `expression`.
-
-    >>> format_edges(parse_edges("each  debaters->itself"))
-    'each debaters -> itself'
-    """
-    operands = [", ".join(names) for names in expression.operands]
-    if expression.each:
-        return f"each {operands[0]} {expression.arrows[0]} {expression.each}"
-    parts = [operands[0]]
-    for arrow, operand in zip(expression.arrows, operands[1:], strict=True):
-        parts += [arrow, operand]
-    return " ".join(parts)

@@ -74,7 +74,7 @@ def _say(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
     if kind == "union_tag_not_found":
         return f'{name} needs the field "{_bare(context)}"'
     if kind == "value_error":
-        return f"{name}: {context['error']}"
+        return f"{name}: {_in_short(str(context['error']))}"
     return f"{name} is {_short(given)}; {_plain(detail['msg'])}"
 
 
@@ -89,6 +89,11 @@ def _plain(message: str) -> str:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _in_short(message: str) -> str:
+    """A message that quotes too much without its middle; its end says what would be right."""
+    return message if len(message) <= 1200 else f"{message[:600]} … {message[-400:]}"
 
 
 def _quoted(expected: str) -> list[str]:

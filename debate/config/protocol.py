@@ -44,7 +44,8 @@ class ProtocolSpec(NamedSpec):
     """How a debate runs. A bare name stands for `{name: NAME}`."""
 
     name: str = "exchange"
-    """`exchange`, `critique`, `cross_critique`, or `module.function` of your own."""
+    """`exchange`, `critique`, `cross_critique`, `repeat`, `restate`, or `module.function` of your
+    own."""
     speaking: Literal["simultaneous", "sequential"] = "simultaneous"
     """Whether round t hears only round t−1, or also those who spoke earlier in round t."""
     anonymous: bool = True

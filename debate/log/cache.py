@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from debate.errors import LogError, boundary
-from debate.log.codec import decode, encode
+from debate.log.codec import CorruptLine, decode, encode
 from debate.types import Turn
 
 PUTS_PER_COMMIT = 256
@@ -30,10 +30,13 @@ class CallCache:
         self._uncommitted = 0
 
     def get(self, digest: str) -> Turn | None:
-        """What the call gave; None where it was never made."""
+        """What the call gave; None where it was never made, or cannot be read any more."""
         with boundary(LogError, "call cache: read"):
             row = self._db.execute("SELECT turn FROM calls WHERE digest = ?", (digest,)).fetchone()
-        return None if row is None else decode(row[0], Turn)
+        try:
+            return None if row is None else decode(row[0], Turn)
+        except CorruptLine:  # the call is made again, and kept in its place
+            return None
 
     def put(self, digest: str, turn: Turn) -> None:
         """Keep what the call gave."""

@@ -25,7 +25,8 @@ class Sample:
     `busy`, `idle`, `asleep` and `swapping` are shares of the interval and sum to 1: with a request
     in flight, ready without one, without its device, and on the way there or back. `queued` and
     `in_flight` are requests at the end of the interval, all other counts those of the interval;
-    `queued_s` and `running_s` are summed over the requests that ended in it.
+    `queued_s` and `running_s` are summed over the requests that ended in it, and `waits` and `runs`
+    count those by the same times: in the classes up to 0.005, 0.01, 0.025, … 250 s, and above.
     """
 
     at: float
@@ -50,6 +51,8 @@ class Sample:
     generated_tokens: int
     queued_s: float
     running_s: float
+    waits: tuple[int, ...] = ()
+    runs: tuple[int, ...] = ()
 
 
 SCHEMA: dict[str, Any] = {
@@ -64,6 +67,7 @@ SCHEMA: dict[str, Any] = {
     **dict.fromkeys(("queued", "in_flight", "done", "failed", "restarts", "swaps"), pl.Int64),
     **dict.fromkeys(("prompt_tokens", "cached_tokens", "generated_tokens"), pl.Int64),
     **dict.fromkeys(("queued_s", "running_s"), pl.Float64),
+    **dict.fromkeys(("waits", "runs"), pl.List(pl.Int64)),
 }
 
 

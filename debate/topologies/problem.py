@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
+from debate.config.document import KeyPath, Problem
 from debate.errors import TopologyError
 
-KeyPath = tuple[str | int, ...]
-
-
-class Problem(NamedTuple):
-    """One thing that is wrong, with what would be right; `path` leads to it inside the spec."""
-
-    path: KeyPath
-    message: str
-
-    def below(self, path: KeyPath) -> Problem:
-        """The same problem of a spec that stands at `path` of a larger one."""
-        return Problem(path + self.path, self.message)
+__all__ = ["BrokenTopology", "KeyPath", "Problem"]
 
 
 class BrokenTopology(TopologyError):

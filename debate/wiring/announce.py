@@ -10,8 +10,7 @@ from debate.wiring.describe import print_forecast, print_outline
 from debate.wiring.plan import Plan
 
 MOST_READ = 200_000
-"""Turns up to which a log is read for a forecast before the run goes on, which is what the
-analysis is imported for."""
+"""Turns up to which a log is read for a forecast; more would keep the run waiting."""
 
 
 def announce(plan: Plan, log: RunLog, console: Console) -> None:

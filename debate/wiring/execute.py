@@ -81,7 +81,7 @@ async def _debate_all(
                     log=log,
                     watcher=gathered.tally,
                     cache=cache,
-                    stale=gathered.lost_stale,
+                    stale=gathered.kept_stale,
                 )
     return Outcome(
         directory=log.directory,

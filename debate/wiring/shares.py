@@ -86,7 +86,8 @@ class Gathered:
 
     tally: Tally
     latest: dict[int, Status] = field(default_factory=dict)
-    lost_stale: list[str] = field(default_factory=list)
+    kept_stale: list[str] = field(default_factory=list)
+    """Recorded turns that this process made again, or one that is gone."""
 
     def take(self, share: int, status: object) -> None:
         """Add what is new."""
@@ -99,7 +100,7 @@ class Gathered:
         """A process is gone; the one that takes its place will find its debates in the log."""
         status = self.latest.pop(share, None)
         if status is not None:
-            self.lost_stale += status.stale
+            self.kept_stale += status.stale
             self.tally.add({name: -status.counts[name] for name in ("debates", "ties", "replayed")})
 
     def counters(self) -> list[ModelCounters]:
@@ -110,7 +111,7 @@ class Gathered:
     def stale(self) -> list[str]:
         """Recorded turns that were made again."""
         found = [name for status in self.latest.values() for name in status.stale]
-        return [*self.lost_stale, *found]
+        return [*self.kept_stale, *found]
 
 
 def shares(plan: Plan, directory: Path, *, at_once: int) -> list[Share]:

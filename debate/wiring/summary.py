@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -10,7 +12,7 @@ from debate.analysis import Analysis, Estimate
 from debate.analysis.present import grids
 from debate.analysis.tables.findings import findings
 from debate.analysis.text import clean
-from debate.report.material import Material, read_material
+from debate.report.material import read_material
 from debate.report.write import PAGE, write_page
 from debate.wiring.execute import Outcome
 
@@ -19,7 +21,22 @@ RATES = {"abstention_rate": "abstained", "failure_rate": "failed"}
 
 
 def print_summary(outcome: Outcome, console: Console) -> None:
-    """The closing table, what was mended or made again, and where to look next."""
+    """The closing table, what was mended or made again, and where to look next.
+
+    Writes the report, which is among what to look at.
+    """
+    _print_made_again(outcome, console)
+    material = read_material(outcome.directory)
+    analysis = material.analysis
+    console.print(by_round(analysis))
+    for lines in grids(findings(analysis), console.width) if analysis.findings else ():
+        console.print(lines)
+    _print_rates(analysis, console)
+    page = write_page(material, material.source / PAGE)
+    _print_next(material.source, page, console)
+
+
+def _print_made_again(outcome: Outcome, console: Console) -> None:
     for problem in outcome.problems:
         told = clean(f"damaged, made again: {problem}")
         console.print(told, markup=False, highlight=False)
@@ -30,26 +47,23 @@ def print_summary(outcome: Outcome, console: Console) -> None:
             markup=False,
             highlight=False,
         )
-    material = read_material(outcome.directory)
-    analysis = material.analysis
-    console.print(by_round(analysis))
-    for lines in grids(findings(analysis), console.width) if analysis.findings else ():
-        console.print(lines)
+
+
+def _print_rates(analysis: Analysis, console: Console) -> None:
+    """The highest rates of answers that are missing; accuracy takes them for wrong."""
     for name, word in RATES.items():
         rates = [e for e in analysis.select(name) if e.subject is None and e.value]
         worst = max(rates, key=lambda e: e.value or 0.0, default=None)
         if worst is not None:
             where = f"at most {worst.value:.1%} (arm {worst.cell}, round {worst.round})"
             console.print(Text(f"{word}: {where}; in accuracy they count as wrong"))
-    _print_next(material, console)
 
 
-def _print_next(material: Material, console: Console) -> None:
-    directory = material.source
+def _print_next(directory: Path, page: Path, console: Console) -> None:
     for label, what in (
         ("run directory", str(directory)),
         ("all estimates", f"debate analyze {directory}"),
-        ("report", str(write_page(material, directory / PAGE))),
+        ("report", str(page)),
     ):
         console.print(Text(f"{label}: {what}"), soft_wrap=True)
 

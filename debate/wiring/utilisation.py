@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -79,6 +80,11 @@ def sample(
     def counted(name: str) -> int:
         return max(0, int(getattr(row, name) - (getattr(since, name) if since else 0)))
 
+    def classes(name: str) -> tuple[int, ...]:
+        earlier = getattr(since, name) if since else ()
+        pairs = zip_longest(getattr(row, name), earlier, fillvalue=0)
+        return tuple(max(0, now - then) for now, then in pairs)
+
     shares = [min(1.0, passed(f"{name}_s") / interval_s) for name in ("busy", "asleep", "swapping")]
     spread = max(1.0, sum(shares))
     busy, asleep, swapping = (share / spread for share in shares)
@@ -98,6 +104,8 @@ def sample(
         in_flight=row.in_flight,
         queued_s=passed("queued_s"),
         running_s=passed("running_s"),
+        waits=classes("waits"),
+        runs=classes("runs"),
         **{name: counted(name) for name in COUNTED},
     )
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from debate.config.resolve import load_run
 from debate.errors import InputError
 from debate.wiring.plan import make_plan
 from tests.config.broken import BROKEN, GOOD, Broken
+from tests.processes import command
 
 
 def _written(text: str, folder: Path) -> Path:
@@ -47,12 +46,7 @@ def test_a_broken_file_names_its_line_and_what_would_be_right(
 @pytest.mark.parametrize("broken", BROKEN[::8], ids=lambda broken: broken.what)
 def test_the_command_line_says_so_and_exits_with_2(broken: Broken, tmp_path: Path) -> None:
     path = _written(broken.text, tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-m", "debate", "run", str(path), "--out", str(tmp_path / "out")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = command("run", str(path), "--out", str(tmp_path / "out"))
     assert done.returncode == 2
     assert re.search(rf"run\.yaml:{broken.line}: ", done.stderr)
     assert "Traceback" not in done.stderr
