@@ -1,7 +1,8 @@
-"""`debate run` in a process of its own, watched by the turns in its log."""
+"""Commands in processes of their own, and runs among them watched by the turns in their logs."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -11,10 +12,21 @@ from pathlib import Path
 PATIENCE_S = 240.0
 
 
+def command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What `debate WORDS` has printed, and its exit code."""
+    return subprocess.run(
+        [sys.executable, "-m", "debate", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
 def start(config: Path, out: Path) -> subprocess.Popen[bytes]:
     """A process that runs, or resumes, a configuration."""
-    command = [sys.executable, "-m", "debate", "run", str(config), "--out", str(out), "--quiet"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    words = ("run", str(config), "--out", str(out), "--quiet")
+    return subprocess.Popen([sys.executable, "-m", "debate", *words], stdout=subprocess.DEVNULL)
 
 
 def num_turns(out: Path) -> int:

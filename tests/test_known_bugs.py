@@ -20,6 +20,7 @@ from debate.topologies import authors, build, default_seats, load_topology
 from debate.types import DebateKey, Question
 from debate.wiring.execute import is_complete
 from debate.wiring.plan import make_plan
+from tests.processes import command
 from tests.support import by_ref, run, said, scripted, simulated, turns_of
 
 NUMBER = Question(id="q", text="?", kind="number", target="4")
@@ -202,8 +203,7 @@ def test_every_documented_flag_can_be_used(tmp_path: Path) -> None:
         ["doctor"],
         ["organisms", "list"],
     ):
-        command = [sys.executable, "-m", "debate", *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = command(*words)
         assert done.returncode == 0, (words, done.stderr)
         assert "Traceback" not in done.stderr
 

@@ -99,6 +99,9 @@ DAMAGES: dict[str, Damage] = {
     "another model": change(is_turn("opening", 0), model="b")._replace(
         named=r"0:opening:a: model is 'b', but it should be 'a'"
     ),
+    "a model that is none": change(is_turn("opening", 0), model="nobody")._replace(
+        named=r"0:opening:a: model is 'nobody', but it should be 'a'"
+    ),
     "a turn too many": again(is_turn("revision", 2), round=3, heard=[])._replace(
         named=r"3:revision:a: the debate never comes to this turn"
     ),

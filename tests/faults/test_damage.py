@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +14,7 @@ import pytest
 from debate.wiring.audit import audit
 from tests.faults.damage import CONFIG, DAMAGES, copied, said_of
 from tests.faults.driver import undisturbed
+from tests.processes import command
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +42,7 @@ def test_the_command_names_damage_and_fails(sound: Path, tmp_path: Path) -> None
     for directory, code, words in ((sound, 0, "no problem found"), (copy, 1, "problems found")):
         if code:
             DAMAGES["heard nobody"].do(copy)
-        command = [sys.executable, "-m", "debate", "verify", str(directory)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = command("verify", str(directory))
         assert done.returncode == code, done.stderr
         assert words in done.stdout
     assert "heard is ()" in done.stderr

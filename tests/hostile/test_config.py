@@ -61,6 +61,10 @@ TEXTS = {
     "a graph of 2 to the 60": GOOD.replace(
         "topology: pairwise", "topology: {generator: hypercube_graph, args: {n: 60}}"
     ),
+    "an edge of blanks": GOOD.replace("pairwise", f"{{edges: ['a{' ' * 200_000}b']}}"),
+    "a condition of blanks": GOOD.replace(
+        "pairwise", f"{{edges: [{{edge: a -> b, when: 'confidence{' ' * 200_000}0'}}]}}"
+    ),
     "a prompt set elsewhere": GOOD.replace("{id: a,", "{id: a, prompts: ../../../etc,"),
     "a card elsewhere": GOOD.replace("  - {id: b, model: {engine: simulated}}", "  - ../../x.yaml"),
     "a topology elsewhere": GOOD.replace("pairwise", "../../../x.yaml"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
 from debate.engines.base import Request
+from debate.orchestrator.protocols import PROTOCOLS
 from debate.orchestrator.question import debate_question
 from debate.types import Question, Verdict
 from tests.hostile.echo import (
@@ -15,30 +17,22 @@ from tests.hostile.echo import (
     answer_by_prompt,
     calls_to,
     cells_of,
+    choice_by_prompt,
     compact_by_prompt,
 )
+from tests.hostile.worlds import TASKS_OF_ALL, questions
 
-PROTOCOLS = ("exchange", "critique", "repeat", "restate", "cross_critique")
 PROBES = {"chat": ["belief", "verbal", "p_true", "consistency"], "compact": ["belief", "p_true"]}
 SAYS = {"chat": answer_by_prompt, "compact": compact_by_prompt}
+TASKS = {"chat": (*TASKS_OF_ALL, "texts", "choices"), "compact": TASKS_OF_ALL}
+COMBINATIONS = [
+    (protocol, prompts, task)
+    for protocol in PROTOCOLS
+    for prompts in TASKS
+    for task in TASKS[prompts]
+]
 DECISIONS = ("majority", "log_opinion_pool", "linear_pool", "confidence_weighted")
-FEW, MANY = 6, 300
-
-
-def questions(num: int, prompts: str, *, world: int) -> list[Question]:
-    """Questions whose targets nobody could guess, different ones in each world."""
-    rng = random.Random(f"targets/{world}")
-    kinds = ("number", "text", "choice") if prompts == "chat" else ("number",)
-    made = []
-    for n in range(num):
-        kind = kinds[n % len(kinds)]
-        options = ("red", "green", "blue", "grey") if kind == "choice" else ()
-        target = rng.choice("ABCD") if options else f"{rng.randrange(10**11, 10**12)}"
-        text = f"What is thing number {n}?"
-        made.append(
-            Question(id=f"q{n}", text=text, kind=kind, options=options, category="x", target=target)
-        )
-    return made
+FEW, MANY = 3, 250
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +46,8 @@ class World:
 async def debated(
     protocol: str, prompts: str, asked: list[Question], *, decision: str = "majority"
 ) -> World:
-    heard = Everything(SAYS[prompts])
+    says = choice_by_prompt if any(q.kind == "choice" for q in asked) else SAYS[prompts]
+    heard = Everything(says)
     cells = cells_of(prompts=prompts, protocol=protocol, probes=PROBES[prompts], decision=decision)
     verdicts: list[Verdict] = []
     for question in asked:
@@ -67,16 +62,15 @@ def visible(request: Request) -> Request:
     return replace(request, candidates=())
 
 
-async def compare_worlds(protocol: str, prompts: str, num: int) -> int:
+async def compare_worlds(protocol: str, prompts: str, asked: Sequence[list[Question]]) -> int:
     """Debate in two worlds; the number of requests that were the same."""
-    asked = [questions(num, prompts, world=world) for world in (1, 2)]
     one, two = [await debated(protocol, prompts, each) for each in asked]
     assert one.requests.keys() == two.requests.keys()
     targets = {question.id: question for question in asked[0]}
     for id, request in one.requests.items():
         assert visible(request) == visible(two.requests[id])
         assert request.scene is None
-        question = targets[id.split("/")[1]]
+        question = next(targets[part] for part in _suffixes(id) if part in targets)
         assert question.target is not None
         if not question.options:
             shown = [request.prefill, *(message.content for message in request.messages)]
@@ -84,23 +78,43 @@ async def compare_worlds(protocol: str, prompts: str, num: int) -> int:
     return len(one.requests)
 
 
-@pytest.mark.parametrize("prompts", ["chat", "compact"])
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_another_target_changes_no_prompt(protocol: str, prompts: str) -> None:
-    assert await compare_worlds(protocol, prompts, FEW) > FEW * 5
+def _suffixes(id: str) -> list[str]:
+    """What may be the question's id in a request's."""
+    parts = id.split("/")
+    return ["/".join(parts[1:end]) for end in range(2, len(parts) + 1)]
+
+
+def two_worlds(task: str, num: int, folder: Path) -> list[list[Question]]:
+    """The same questions with other targets."""
+    worlds = [questions(task, num, folder, world=world) for world in (1, 2)]
+    assert all(len(world) == num for world in worlds)
+    assert [q.id for q in worlds[0]] == [q.id for q in worlds[1]]
+    same = sum(a.target == b.target for a, b in zip(*worlds, strict=True))
+    assert same <= num / 2
+    return worlds
+
+
+@pytest.mark.parametrize(("protocol", "prompts", "task"), COMBINATIONS)
+async def test_another_target_changes_no_prompt(
+    protocol: str, prompts: str, task: str, tmp_path: Path
+) -> None:
+    worlds = two_worlds(task, FEW, tmp_path)
+    assert await compare_worlds(protocol, prompts, worlds) > FEW * 5
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("prompts", ["chat", "compact"])
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_another_target_changes_no_prompt_of_thousands(protocol: str, prompts: str) -> None:
-    num = await compare_worlds(protocol, prompts, MANY)
-    print(f"{protocol}, {prompts}: {MANY} questions, {num} prompts twice")
+@pytest.mark.parametrize(("protocol", "prompts", "task"), COMBINATIONS)
+async def test_another_target_changes_no_prompt_of_thousands(
+    protocol: str, prompts: str, task: str, tmp_path: Path
+) -> None:
+    num = await compare_worlds(protocol, prompts, two_worlds(task, MANY, tmp_path))
+    print(f"{protocol}, {prompts}, {task}: {MANY} questions, {num} prompts twice")
 
 
 @pytest.mark.parametrize("decision", DECISIONS)
-async def test_another_target_changes_no_verdicts_answer(decision: str) -> None:
-    asked = [questions(FEW, "chat", world=world) for world in (1, 2)]
+async def test_another_target_changes_no_verdicts_answer(decision: str, tmp_path: Path) -> None:
+    tasks = [two_worlds(task, FEW, tmp_path) for task in ("numbers", "texts", "choices")]
+    asked = [[question for task in tasks for question in task[world]] for world in (0, 1)]
     one, two = [await debated("exchange", "chat", each, decision=decision) for each in asked]
     assert [verdict.value for verdict in one.verdicts] == [
         verdict.value for verdict in two.verdicts
@@ -111,7 +125,7 @@ async def test_another_target_changes_no_verdicts_answer(decision: str) -> None:
     assert all(verdict.value != targets.get(verdict.question) for verdict in decided)
 
 
-def test_a_question_does_not_show_its_target_when_printed() -> None:
-    (question,) = questions(1, "chat", world=1)
+def test_a_question_does_not_show_its_target_when_printed(tmp_path: Path) -> None:
+    (question,) = questions("texts", 1, tmp_path, world=1)
     assert question.target is not None
     assert question.target not in f"{question} {question!r}"

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from debate.config.secrets import redacted, redacted_text
+from tests.faults.driver import undisturbed
 from tests.faults.endpoint import serving
+from tests.faults.on_ray import two_nodes
+from tests.processes import command
 
 KEY = "sk-planted-0123456789abcdefghijklmnop"
 OTHER = "planted-password-9876543210"
@@ -35,11 +36,7 @@ def write_config(folder: Path, url: str, **model: object) -> Path:
 
 
 def debate(*words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PLANTED": KEY}
-    return subprocess.run(
-        [sys.executable, "-m", "debate", *words],
-        capture_output=True, text=True, check=False, env=environment,
-    )  # fmt: skip
+    return command(*words, PLANTED=KEY)
 
 
 def assert_nowhere(folder: Path, done: subprocess.CompletedProcess[str]) -> None:
@@ -72,6 +69,39 @@ def test_a_key_is_found_nowhere_after_a_run(tmp_path: Path) -> None:
             assert_nowhere(tmp_path, debate(*words))
         write_config(tmp_path, url, api_key_env="PLANTED")
         assert_nowhere(tmp_path, debate("run", str(path), "--out", f"{out}2", "--quiet"))
+
+
+def test_what_a_configuration_would_do_is_told_without_its_keys(tmp_path: Path) -> None:
+    extra = {"api_key": OTHER, "metadata": {"password": OTHER}}
+    path = write_config(
+        tmp_path, f"http://me:{OTHER}@localhost:1/v1", api_key_env="PLANTED", extra_body=extra
+    )
+    for words in (["validate", str(path)], ["topology", str(path)], ["doctor"]):
+        assert_nowhere(tmp_path, debate(*words))
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_key_is_in_no_name_and_no_message_on_a_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    monkeypatch.setenv("PLANTED", KEY)
+    with two_nodes() as cluster, serving() as endpoint:
+        endpoint.strike(0.5, (_tell_tale,), "tell")
+        path = write_config(tmp_path, endpoint.url, api_key_env="PLANTED")
+        config = json.loads(path.read_text())
+        config["cluster"] |= {"address": cluster.address, "orchestrators": 2}
+        undisturbed(config, tmp_path / "out")
+        told = repr(cluster.global_state.actor_table(None, None, None)) + "".join(
+            capfd.readouterr()
+        )
+    assert ":orchestrator:" in told
+    assert endpoint.num_struck
+    for secret in (KEY, OTHER):
+        assert secret not in told
+        for file in (tmp_path / "out").rglob("*.*"):
+            assert secret.encode() not in file.read_bytes(), file
 
 
 @pytest.mark.parametrize(
