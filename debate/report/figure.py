@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import altair as alt
 import polars as pl
 
-from debate.report.theme import config
+from debate.report.theme import MUTED, Look, config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,31 @@ def some(items: Sequence[int], most: int) -> list[int]:
         return list(items)
     steps = most - 1
     return [items[round(k * (len(items) - 1) / steps)] for k in range(most)]
+
+
+def colors(field: str, looks: Mapping[str, Look], **options: Any) -> Any:
+    """The channel in which each name has the colour of its look."""
+    return alt.Color(field, scale=_own(looks, "color"), **options)
+
+
+def shapes(field: str, looks: Mapping[str, Look], **options: Any) -> Any:
+    """The channel in which each name has the shape of its look."""
+    return alt.Shape(field, scale=_own(looks, "shape"), **options)
+
+
+def dashes(field: str, looks: Mapping[str, Look], **options: Any) -> Any:
+    """The channel in which each name has the dashes of its look."""
+    return alt.StrokeDash(field, scale=_own(looks, "dash"), **options)
+
+
+def _own(looks: Mapping[str, Look], what: str) -> Any:
+    return alt.Scale(domain=list(looks), range=[getattr(look, what) for look in looks.values()])
+
+
+def zero_line() -> Any:
+    """A dashed line where the vertical axis is 0."""
+    zero = alt.Chart(alt.Data(values=[{"y": 0}]))
+    return zero.mark_rule(color=MUTED, strokeDash=[3, 3]).encode(y="y:Q")
 
 
 def probability(title: str, *, field: str = "value") -> Any:

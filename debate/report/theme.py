@@ -6,6 +6,7 @@ a CSS variable, so that one drawing serves light, dark and paper.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 INK, MUTED, RULE, PAPER = "#1b1f24", "#59636e", "#d9dde2", "#ffffff"
@@ -29,23 +30,23 @@ NIGHT: dict[str, str] = {
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
 
-class Series(NamedTuple):
-    """How one of several lines looks: told apart by dash and shape as well as by colour."""
+class Look(NamedTuple):
+    """How one of several lines or marks looks: told apart by more than its colour."""
 
     color: str
-    dash: list[int]
     shape: str
+    dash: Sequence[int] = (1, 0)
 
 
-SERIES = (
-    Series(BLUE, [1, 0], "circle"),
-    Series(ORANGE, [7, 3], "square"),
-    Series(GREEN, [2, 2], "triangle-up"),
-    Series(PURPLE, [8, 2, 2, 2], "diamond"),
-    Series(VERMILLION, [4, 4], "triangle-down"),
-    Series(SKY, [1, 3], "cross"),
-    Series(INK, [10, 3], "stroke"),
-    Series(OLIVE, [3, 1], "triangle-right"),
+LOOKS = (
+    Look(BLUE, "circle", (1, 0)),
+    Look(ORANGE, "square", (7, 3)),
+    Look(GREEN, "triangle-up", (2, 2)),
+    Look(PURPLE, "diamond", (8, 2, 2, 2)),
+    Look(VERMILLION, "triangle-down", (4, 4)),
+    Look(SKY, "cross", (1, 3)),
+    Look(INK, "stroke", (10, 3)),
+    Look(OLIVE, "triangle-right", (3, 1)),
 )
 
 

@@ -7,12 +7,27 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from debate.report.figure import Figure, absent, drawn, grid, probability, round_axis, values
+from debate.report.figure import (
+    Figure,
+    absent,
+    colors,
+    dashes,
+    drawn,
+    grid,
+    probability,
+    round_axis,
+    shapes,
+    values,
+)
 from debate.report.material import Material
-from debate.report.theme import BLUE, VERMILLION
+from debate.report.theme import BLUE, VERMILLION, Look
 
 NAME, TITLE = "beliefs", "Belief in the own wrong answer against belief in the truth"
 LINES = {"belief_own": "own wrong opening answer", "belief_target": "the truth"}
+LOOKS = {
+    LINES["belief_own"]: Look(VERMILLION, "square"),
+    LINES["belief_target"]: Look(BLUE, "circle", (6, 3)),
+}
 
 
 def beliefs(material: Material) -> Figure:
@@ -39,17 +54,10 @@ def beliefs(material: Material) -> Figure:
 
 def _panel(material: Material, cell: str, rows: pl.DataFrame) -> Any:
     base = alt.Chart(values(rows))
-    names = list(LINES.values())
-    color = alt.Color(
-        "line:N", title="belief in", scale=alt.Scale(domain=names, range=[VERMILLION, BLUE]),
-        legend=alt.Legend(orient="top", symbolType="stroke"),
-    )  # fmt: skip
-    dash = alt.StrokeDash(
-        "line:N", title="belief in", scale=alt.Scale(domain=names, range=[[1, 0], [6, 3]])
-    )
-    shape = alt.Shape(
-        "line:N", scale=alt.Scale(domain=names, range=["square", "circle"]), legend=None
-    )
+    legend = alt.Legend(orient="top", symbolType="stroke")
+    color = colors("line:N", LOOKS, title="belief in", legend=legend)
+    dash = dashes("line:N", LOOKS, title="belief in")
+    shape = shapes("line:N", LOOKS, legend=None)
     x, y = round_axis(material.rounds), probability("mean belief")
     layers = (
         base.mark_area(opacity=0.18, clip=True).encode(x=x, y="low:Q", y2="high:Q", color=color),

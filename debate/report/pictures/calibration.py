@@ -7,9 +7,20 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from debate.report.figure import Figure, absent, drawn, grid, round_axis, values
+from debate.report.figure import (
+    Figure,
+    absent,
+    colors,
+    dashes,
+    drawn,
+    grid,
+    round_axis,
+    shapes,
+    values,
+    zero_line,
+)
 from debate.report.material import Material
-from debate.report.theme import MUTED, SERIES
+from debate.report.theme import LOOKS
 
 NAME, TITLE = "calibration", "Calibration by round"
 SCORES = {
@@ -46,17 +57,11 @@ def calibration(material: Material) -> Figure:
 
 
 def _panel(material: Material, rows: pl.DataFrame, title: str, arms: list[str]) -> Any:
-    looks = SERIES[: len(arms)]
-    color = alt.Color(
-        "arm:N", title="arm", scale=alt.Scale(domain=arms, range=[s.color for s in looks]),
-        legend=alt.Legend(orient="top", columns=4, labelLimit=260),
-    )  # fmt: skip
-    dash = alt.StrokeDash(
-        "arm:N", title="arm", scale=alt.Scale(domain=arms, range=[s.dash for s in looks])
-    )
-    shape = alt.Shape(
-        "arm:N", title="arm", scale=alt.Scale(domain=arms, range=[s.shape for s in looks])
-    )
+    looks = dict(zip(arms, LOOKS, strict=False))
+    legend = alt.Legend(orient="top", columns=4, labelLimit=260)
+    color = colors("arm:N", looks, title="arm", legend=legend)
+    dash = dashes("arm:N", looks, title="arm")
+    shape = shapes("arm:N", looks, title="arm")
     middle = (len(arms) - 1) / 2
     shifts = {arm: 7.0 * (k - middle) / max(1.0, middle) for k, arm in enumerate(arms)}
     shifted = rows.with_columns(shift=pl.col("arm").replace_strict(shifts, return_dtype=pl.Float64))
@@ -76,6 +81,5 @@ def _panel(material: Material, rows: pl.DataFrame, title: str, arms: list[str]) 
         ),
     ]  # fmt: skip
     if "over_confidence" in rows["name"].unique():
-        zero = alt.Chart(alt.Data(values=[{"y": 0}])).mark_rule(color=MUTED, strokeDash=[3, 3])
-        layers.insert(0, zero.encode(y="y:Q"))
+        layers.insert(0, zero_line())
     return alt.layer(*layers).properties(width=370, height=170, title=title)

@@ -8,23 +8,33 @@ import altair as alt
 import polars as pl
 
 from debate.analysis.words import words
-from debate.report.figure import Figure, absent, drawn, grid, values
+from debate.report.figure import (
+    Figure,
+    absent,
+    colors,
+    drawn,
+    grid,
+    shapes,
+    values,
+    zero_line,
+)
 from debate.report.material import Material
-from debate.report.theme import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE
+from debate.report.theme import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, Look
 
 TEAMS, TEAMS_TITLE = "teams", "Teams against their anchors at equal tokens"
 DOSE, DOSE_TITLE = "dose", "Gain of debate against error correlation"
 STEP = 52
 MARKS = {
-    "vote_0": (ORANGE, "circle", -16.0),
-    "vote_T": (BLUE, "diamond", -8.0),
-    "self_consistency": (GREEN, "square", 0.0),
-    "best_single": (PURPLE, "triangle-up", 8.0),
-    "oracle": (INK, "triangle-left", 16.0),
-    "mean_member": (MUTED, "cross", 16.0),
+    "vote_0": Look(ORANGE, "circle"),
+    "vote_T": Look(BLUE, "diamond"),
+    "self_consistency": Look(GREEN, "square"),
+    "best_single": Look(PURPLE, "triangle-up"),
+    "oracle": Look(INK, "triangle-left"),
+    "mean_member": Look(MUTED, "cross"),
 }
-"""Colour, shape and vertical shift of each mark."""
-KINDS = {"homogeneous": (ORANGE, "circle"), "mixed": (BLUE, "diamond")}
+SHIFTS = dict(zip(MARKS, (-16.0, -8.0, 0.0, 8.0, 16.0, 16.0), strict=True))
+"""How far below the middle of its line each mark stands, in pixels."""
+KINDS = {"homogeneous": Look(ORANGE, "circle"), "mixed": Look(BLUE, "diamond")}
 
 
 def teams(material: Material) -> Figure:
@@ -45,26 +55,20 @@ def _team_marks(material: Material) -> pl.DataFrame:
     rows = material.analysis.tables["teams"].filter(pl.col("value").is_not_null())
     rows = rows.filter(pl.col("measure").is_in(list(MARKS)))
     names = {cell: material.arm(cell) for cell in rows["cell"].unique()}
-    looks = {name: words(name) for name in MARKS}
-    shifts = {name: look[2] for name, look in MARKS.items()}
+    named = {name: words(name) for name in MARKS}
     return rows.select(
         "cell", "team", "value", "low", "high",
         line=pl.col("cell").replace_strict(names, return_dtype=pl.String),
-        mark=pl.col("measure").replace_strict(looks, return_dtype=pl.String),
-        shift=pl.col("measure").replace_strict(shifts, return_dtype=pl.Float64) + 0.4 * STEP,
+        mark=pl.col("measure").replace_strict(named, return_dtype=pl.String),
+        shift=pl.col("measure").replace_strict(SHIFTS, return_dtype=pl.Float64) + 0.4 * STEP,
     )  # fmt: skip
 
 
 def _team_chart(data: pl.DataFrame) -> Any:
     shown = {words(name): look for name, look in MARKS.items() if words(name) in set(data["mark"])}
-    color = alt.Color(
-        "mark:N", title=None, legend=alt.Legend(orient="top", columns=3, labelLimit=260),
-        scale=alt.Scale(domain=list(shown), range=[look[0] for look in shown.values()]),
-    )  # fmt: skip
-    shape = alt.Shape(
-        "mark:N", title=None,
-        scale=alt.Scale(domain=list(shown), range=[look[1] for look in shown.values()]),
-    )  # fmt: skip
+    legend = alt.Legend(orient="top", columns=3, labelLimit=260)
+    color = colors("mark:N", shown, title=None, legend=legend)
+    shape = shapes("mark:N", shown, title=None)
     order = list(dict.fromkeys(data["line"]))
     y = alt.Y("line:N", title=None, sort=order, axis=alt.Axis(labelLimit=230, grid=True))
     shift = alt.YOffset("shift:Q", scale=None)
@@ -126,20 +130,12 @@ def _dose_caption(material: Material) -> str:
 def _dose_panel(points: pl.DataFrame, line: pl.DataFrame, response: str) -> Any:
     padded = alt.Scale(zero=False, nice=True, padding=14)
     x_title = "error correlation of the openings"
-    color = alt.Color(
-        "team:N", title="models",
-        scale=alt.Scale(domain=list(KINDS), range=[look[0] for look in KINDS.values()]),
-        legend=alt.Legend(orient="top"),
-    )  # fmt: skip
-    shape = alt.Shape(
-        "team:N", title="models",
-        scale=alt.Scale(domain=list(KINDS), range=[look[1] for look in KINDS.values()]),
-    )  # fmt: skip
+    color = colors("team:N", KINDS, title="models", legend=alt.Legend(orient="top"))
+    shape = shapes("team:N", KINDS, title="models")
     x = alt.X("dose:Q", title=x_title, scale=padded)
     y = alt.Y("value:Q", title="gain in accuracy", scale=padded)
     base = alt.Chart(values(points))
-    zero = alt.Chart(alt.Data(values=[{"y": 0}])).mark_rule(color=MUTED, strokeDash=[3, 3])
-    layers = [zero.encode(y="y:Q")]
+    layers = [zero_line()]
     if line.height:
         fitted = alt.Chart(values(line))
         layers += [

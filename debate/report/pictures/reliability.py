@@ -7,14 +7,15 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from debate.report.figure import Figure, absent, drawn, some, values
+from debate.report.figure import Figure, absent, colors, drawn, shapes, some, values
 from debate.report.material import Material
-from debate.report.theme import BLUE, MUTED, VERMILLION
+from debate.report.theme import BLUE, MUTED, VERMILLION, Look
 
 NAME, TITLE = "reliability", "Reliability by round"
 MOST_ROUNDS = 4
 SIDE = 150
 OVER, UNDER = "over-confident", "not over-confident"
+SIDES = {UNDER: Look(BLUE, "circle"), OVER: Look(VERMILLION, "triangle")}
 DIAGONAL = pl.DataFrame({"confidence": [0.0, 1.0], "accuracy": [0.0, 1.0]})
 
 
@@ -52,11 +53,8 @@ def _panel(rows: pl.DataFrame, round_: int) -> Any:
     axis = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
     x = alt.X("confidence:Q", scale=unit, title="confidence", axis=axis)
     y = alt.Y("accuracy:Q", scale=unit, title="accuracy", axis=axis)
-    domain = alt.Scale(domain=[UNDER, OVER], range=[BLUE, VERMILLION])
-    color = alt.Color("side:N", title=None, scale=domain, legend=alt.Legend(orient="top"))
-    shape = alt.Shape(
-        "side:N", title=None, scale=alt.Scale(domain=[UNDER, OVER], range=["circle", "triangle"])
-    )
+    color = colors("side:N", SIDES, title=None, legend=alt.Legend(orient="top"))
+    shape = shapes("side:N", SIDES, title=None)
     size = alt.Size("n:Q", scale=alt.Scale(range=[18, 150]), legend=None)
     base = alt.Chart(values(rows.select("confidence", "accuracy", "low", "high", "n", "side")))
     layers = (

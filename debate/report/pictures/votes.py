@@ -8,19 +8,19 @@ import altair as alt
 import polars as pl
 
 from debate.analysis.text import short
-from debate.report.figure import Figure, absent, drawn, values
+from debate.report.figure import Figure, absent, colors, drawn, shapes, values
 from debate.report.material import Material
-from debate.report.theme import BLUE, INK, MUTED, ORANGE
+from debate.report.theme import BLUE, INK, MUTED, ORANGE, Look
 
 NAME, TITLE = "votes", "The vote before and after the debate"
 STEP = 34
 MIDDLE = 0.8 * STEP / 2
 """Half of a line's band, which fills four fifths of the step: offsets count from its edge."""
 MARKS = {
-    "vote over the openings": (ORANGE, "circle"),
-    "vote at the end": (BLUE, "diamond"),
-    "mean member's opening": (MUTED, "cross"),
-    "any member right (oracle)": (INK, "triangle-left"),
+    "vote over the openings": Look(ORANGE, "circle"),
+    "vote at the end": Look(BLUE, "diamond"),
+    "mean member's opening": Look(MUTED, "cross"),
+    "any member right (oracle)": Look(INK, "triangle-left"),
 }
 
 
@@ -67,14 +67,10 @@ def _marks(material: Material, found: pl.DataFrame) -> pl.DataFrame:
 
 
 def _chart(data: pl.DataFrame, order: list[str]) -> Any:
-    shown = [name for name in MARKS if name in data["mark"].unique()]
-    color = alt.Color(
-        "mark:N", title=None, scale=alt.Scale(domain=shown, range=[MARKS[m][0] for m in shown]),
-        legend=alt.Legend(orient="top", columns=4, labelLimit=260),
-    )  # fmt: skip
-    shape = alt.Shape(
-        "mark:N", title=None, scale=alt.Scale(domain=shown, range=[MARKS[m][1] for m in shown])
-    )
+    shown = {name: look for name, look in MARKS.items() if name in data["mark"].unique()}
+    legend = alt.Legend(orient="top", columns=4, labelLimit=260)
+    color = colors("mark:N", shown, title=None, legend=legend)
+    shape = shapes("mark:N", shown, title=None)
     x = alt.X("value:Q", title="accuracy", scale=alt.Scale(zero=False, nice=True, padding=12))
     y = alt.Y("line:N", title=None, sort=order, axis=alt.Axis(labelLimit=230, grid=True))
     shift = alt.YOffset("shift:Q", scale=None)
