@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -134,16 +135,26 @@ class Calls:
 
     async def _compute(self, draft: Draft) -> Turn:
         """The turn: another cell's identical call, or one made now that others may share."""
-        known = self._shared.get(draft.digest)
-        if known is not None:
-            other = await known
-            return _placed(other, draft, other.shared_with or f"{other.cell}:{other.ref}")
+        while (known := self._shared.get(draft.digest)) is not None:
+            try:
+                other = await known
+            except asyncio.CancelledError:
+                if not known.is_over:
+                    raise  # nobody waits for this turn any more
+                self._forget(draft.digest, known)
+            else:
+                return _placed(other, draft, other.shared_with or f"{other.cell}:{other.ref}")
         promise = self._shared[draft.digest] = Promise()
         await keep_or_fail(promise, draft.compute(draft.fields))
         turn = promise.result()
         if self.cache is not None and turn.failure is None:
             self.cache.put(draft.digest, turn)
         return turn
+
+    def _forget(self, digest: str, given_up: Promise[Turn]) -> None:
+        """Let a call be made again by who still wants it: the cell that had begun it gave up."""
+        if self._shared.get(digest) is given_up:
+            del self._shared[digest]
 
 
 def _placed(other: Turn, draft: Draft, source: str) -> Turn:

@@ -69,3 +69,12 @@ async def test_an_error_of_somebody_who_is_there_is_raised() -> None:
 
     with pytest.raises(ValueError, match="no"):
         await enough([broken()], 1, counts=bool, late="late")
+
+
+def test_a_call_given_up_in_one_cell_is_still_made_for_another(tmp_path: Path) -> None:
+    agents = [*QUICK, scripted("slow", "Wrong.", latency_s=0.5, role="critic")]
+    sweep = {"protocol": {"two": protocol(2), "all": protocol(3)}}
+    ran = run(tmp_path, agents, topology=TO_A, rounds=1, sweep=sweep)
+    impatient, patient = (by_ref(ran, cell=cell)["1:revision:a"] for cell in ("two", "all"))
+    assert impatient.late == ("slow",)
+    assert patient.heard == ("1:critique:b:a", "1:critique:c:a", "1:critique:slow:a")
