@@ -35,10 +35,21 @@ async def debate_all(
     async def worker() -> None:
         for question, seed in left:
             calls = Calls(clients=clients, log=log, watcher=watcher, cache=cache, stale=stale)
-            await debate_question(question, cells, calls, seed=seed)
+            try:
+                await debate_question(question, cells, calls, seed=seed)
+            except asyncio.CancelledError as lost:
+                # A task group would take this for a worker that was told to stop.
+                if not _is_told_to_stop():
+                    raise DebateError(f"the debate of question {question.id} was lost") from lost
+                raise
 
     with collecting_seldom():
         await all_or_first_error([worker() for _ in range(at_once)])
+
+
+def _is_told_to_stop() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def all_or_first_error(work: Sequence[Coroutine[Any, Any, None]]) -> None:
