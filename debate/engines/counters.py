@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Literal
 
 from debate.engines.base import Completion
@@ -11,6 +13,9 @@ from debate.engines.replica import Placement
 State = Literal["new", "ready", "draining", "swapping", "asleep", "restarting", "dead"]
 """A replica's state. One that shares its device drains, swaps and sleeps; the others never do."""
 
+BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0)
+"""Upper ends of the classes in which requests' times are counted; the last class has none."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReplicaCounters:
@@ -18,8 +23,9 @@ class ReplicaCounters:
 
     `busy_s` is the time with a request in flight, `asleep_s` that without its device, `swapping_s`
     that of falling asleep, waking and restarting. `queued_s` and `running_s` are sums over the
-    requests that have ended: until each was handed over, and from then on. `swaps` counts how often
-    it was woken.
+    requests that have ended: until each was handed over, and from then on; `waits` and `runs` count
+    the same requests by those times, in the classes of `BOUNDS_S`. `swaps` counts how often it was
+    woken.
     """
 
     index: int
@@ -38,6 +44,8 @@ class ReplicaCounters:
     swapping_s: float = 0.0
     queued_s: float = 0.0
     running_s: float = 0.0
+    waits: tuple[int, ...] = ()
+    runs: tuple[int, ...] = ()
     swaps: int = 0
 
 
@@ -98,6 +106,8 @@ class Tally:
     swapping_s: float = 0.0
     queued_s: float = 0.0
     running_s: float = 0.0
+    waits: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_S) + 1))
+    runs: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_S) + 1))
     clocked_at: float | None = None
 
     def add(self, completion: Completion) -> None:
@@ -110,10 +120,15 @@ class Tally:
         self.cached_tokens += completion.usage.cached_tokens or 0
         self.generated_tokens += completion.usage.generated_tokens or 0
 
-    def time(self, *, num: int, queued_s: float, running_s: float) -> None:
-        """Book the times of `num` requests that ended, summed."""
-        self.queued_s += queued_s
+    def time(self, *, queued_s: Iterable[float], running_s: float) -> None:
+        """Book requests that ended together: how long each waited, and how long all ran."""
+        num = 0
+        for waited_s in queued_s:
+            self.queued_s += waited_s
+            self.waits[bisect_left(BOUNDS_S, waited_s)] += 1
+            num += 1
         self.running_s += running_s * num
+        self.runs[bisect_left(BOUNDS_S, running_s)] += num
 
     def clock(self, now: float, state: State, *, busy: bool) -> None:
         """Book the time since the last look under what the replica did in it."""

@@ -122,6 +122,8 @@ class Lane:
             swapping_s=tally.swapping_s,
             queued_s=tally.queued_s,
             running_s=tally.running_s,
+            waits=tuple(tally.waits),
+            runs=tuple(tally.runs),
             swaps=self.swaps,
         )
 
@@ -189,19 +191,18 @@ class Lane:
     def _deliver(self, call: Call, completions: Sequence[Completion]) -> None:
         """Answer the callers; completions of requests that this call does not owe are dropped."""
         now = asyncio.get_running_loop().time()
-        num_settled, queued_s = 0, 0.0
+        queued_s: list[float] = []
         for given in completions:
             waiting = _asked(call, given)
             if waiting is None:
                 continue
             completion = checked(given, waiting.request, f"{self.label}: complete")
             self._tally.add(completion)
-            queued_s += call.sent_at - waiting.queued_at
-            settle(waiting, timed(completion, call.sent_at - waiting.queued_at, now - call.sent_at))
+            queued_s.append(call.sent_at - waiting.queued_at)
+            settle(waiting, timed(completion, queued_s[-1], now - call.sent_at))
             del call.outstanding[given.id]
-            num_settled += 1
-        self._tally.time(num=num_settled, queued_s=queued_s, running_s=now - call.sent_at)
-        self._occupy(-num_settled, now)
+        self._tally.time(queued_s=queued_s, running_s=now - call.sent_at)
+        self._occupy(-len(queued_s), now)
         self.wake()
 
     def _fail(self, call: Call, failure: Failure) -> None:

@@ -57,6 +57,7 @@ class VllmEngine:
             await asyncio.to_thread(self._load)
         except EngineError as error:
             error.boundary = error.boundary or self._place
+            await self.close()
             raise
         except Exception as error:
             log, self._log = self._log, None
