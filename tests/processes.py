@@ -43,7 +43,7 @@ def await_turns(process: subprocess.Popen[bytes], out: Path, num: int) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while num_turns(out) < num and process.poll() is None:
         with suppress(subprocess.TimeoutExpired):
-            process.wait(0.01)
+            process.wait(0.002)
         if time.monotonic() > deadline:
             process.kill()
             raise TimeoutError(f"{num_turns(out)} of {num} turns after {PATIENCE_S:g} s")

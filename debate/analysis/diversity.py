@@ -14,7 +14,7 @@ import polars as pl
 
 from debate.analysis.calibration import by_cell_and_round
 from debate.analysis.estimate import Estimate, from_interval
-from debate.analysis.intervals import Array, Codes, delta, summed
+from debate.analysis.intervals import Array, delta, summed
 from debate.analysis.seats import ABSENT, SEAT_COLUMNS, Seats, seats, with_num_options
 
 MOST_AGENTS = 16
@@ -77,17 +77,6 @@ PAIR_STATISTICS: Mapping[str, Callable[[Array], Array]] = {
     "same_wrong": same_wrong,
     "kappa_p": kappa,
 }
-
-
-def capa(first: Array, second: Array, targets: Codes) -> float:
-    """CAPA kappa_p of two agents' probabilities over the same options (Goel et al. 2025).
-
-    first, second: (items, options), rows summing to 1; targets: (items,) indices.
-    """
-    items = np.arange(len(first))
-    p, q = first[items, targets].mean(), second[items, targets].mean()
-    expected = p * q + (1 - p) * (1 - q) / (first.shape[1] - 1)
-    return float(((first * second).sum(axis=1).mean() - expected) / (1 - expected))
 
 
 def pair_sums(table: Seats, a: int, b: int) -> Array:

@@ -17,8 +17,6 @@ import polars as pl
 from debate.analysis.measure import Lack, Measure, mean_measure
 from debate.analysis.sums import question_sums
 
-ENOUGH = 0.9
-"""An arm with less than this share of the debate's tokens is told of."""
 KEY = ["cell", "question", "seed"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -66,17 +65,7 @@ def detectable_effect(se: float, *, level: float = 0.95, power: float = 0.8) -> 
 
     With discordance .2 and 500 pairs: se = sqrt(.2 / 500), about 5.6 points.
 
-    >>> round(detectable_effect(math.sqrt(0.2 / 500)), 3)
+    >>> round(detectable_effect((0.2 / 500) ** 0.5), 3)
     0.056
     """
     return float(stats.norm.ppf(0.5 + level / 2) + stats.norm.ppf(power)) * se
-
-
-def pairs_needed(difference: float, *, discordance: float, power: float = 0.8) -> int:
-    """Number of question pairs that resolve `difference` when `discordance` of them disagree.
-
-    >>> pairs_needed(0.056, discordance=0.2)
-    501
-    """
-    unit = detectable_effect(math.sqrt(discordance), power=power)
-    return math.ceil((unit / difference) ** 2)

@@ -18,7 +18,7 @@ from debate.analysis.comparisons import (
     vote_against_openings,
 )
 from debate.analysis.controls import Controls, controls_for
-from debate.analysis.diversity import capa, diversity
+from debate.analysis.diversity import diversity
 from debate.analysis.heard import hearings
 from debate.analysis.ranking import aurc
 from debate.analysis.scores import brier
@@ -73,21 +73,13 @@ def one_hot(table: pl.DataFrame, agent: str) -> NDArray[np.float64]:
     return np.asarray(np.eye(4)[answers.cast(pl.Int64).to_numpy()], dtype=np.float64)
 
 
-def test_kappa_of_answers_is_capa_of_one_hot_probabilities() -> None:
+@pytest.mark.filterwarnings("ignore")
+def test_kappa_of_answers_is_lm_sims_capa_of_one_hot_probabilities() -> None:
+    lmsim = pytest.importorskip("lmsim.metrics")
     table = two_agents().with_columns(num_options=pl.lit(4))
     first, second = one_hot(table, "a"), one_hot(table, "b")
-    expected = capa(first, second, np.zeros(len(first), dtype=np.int64))
-    assert pair_values(table)["kappa_p"] == pytest.approx(expected)
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_capa_is_lm_sims() -> None:
-    lmsim = pytest.importorskip("lmsim.metrics")
-    rng = np.random.default_rng(1)
-    first, second = rng.dirichlet(np.ones(5), 80), rng.dirichlet(np.ones(5), 80)
-    targets = rng.integers(0, 5, 80)
-    reference = lmsim.CAPA().compute_k(list(first), list(second), list(targets))
-    assert capa(first, second, targets) == pytest.approx(reference)
+    reference = lmsim.CAPA().compute_k(list(first), list(second), [0] * len(first))
+    assert pair_values(table)["kappa_p"] == pytest.approx(reference)
 
 
 def test_agents_that_always_agree_amount_to_one_voter() -> None:
