@@ -97,13 +97,17 @@ class Calls:
         turn = found.get(ref)
         return None if turn is None or turn.failure is not None else turn
 
+    def note(self, draft: Draft) -> None:
+        """The debate has come to this turn."""
+        self._taken.setdefault(draft.debate.cell, set()).add(draft.ref)
+
     def taken(self, debate: DebateKey) -> frozenset[str]:
         """The refs of all turns of the debate that were taken here, made or found."""
         return frozenset(self._taken.get(debate.cell, ()))
 
     async def take(self, draft: Draft) -> Turn:
         """The turn, on record: whatever hears it reaches the disk after it."""
-        self._taken.setdefault(draft.debate.cell, set()).add(draft.ref)
+        self.note(draft)
         old = self.recorded(draft.debate, draft.ref)
         if old is not None:
             if old.prompt_hash == draft.digest and not self._heard_new(draft):

@@ -131,7 +131,7 @@ class _Replay(Calls):
         turn = self._noted.made.get(draft.ref)
         if turn is None:
             raise _Missing(draft.ref)
-        self._taken.setdefault(draft.debate.cell, set()).add(draft.ref)
+        self.note(draft)
         for what in self._wrong(turn, draft):
             self._noted.differ(f"turn {turn.ref}", what)
         return turn
