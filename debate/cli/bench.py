@@ -12,7 +12,7 @@ from rich.console import Console
 def bench(
     part: Annotated[str, typer.Option(help="Which parts, of a to e.")] = "a,b,c,d,e",
     json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
-    quick: Annotated[bool, typer.Option(help="Smaller, in about a minute: a look.")] = False,
+    quick: Annotated[bool, typer.Option(help="Smaller: a look, in minutes.")] = False,
     config: Annotated[
         str | None, typer.Option(help="The run to measure in c and d; default: the organisms.")
     ] = None,

@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import AsyncIterator, Sequence
 
+from debate.cluster.parcels import Parcel, packed
 from debate.config.models import ModelSpec, TransformersModel
 from debate.engines.base import Completion, Engine, Request
 from debate.engines.reaper import Reaper
@@ -48,10 +49,10 @@ class EngineActor:
         node = ray.get_runtime_context().get_node_id()
         return Placement(host=platform.node(), pid=os.getpid(), node=node, gpus=given)
 
-    async def complete(self, requests: Sequence[Request]) -> AsyncIterator[list[Completion]]:
+    async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Parcel]:
         """Stream lists of completions back."""
         async for completions in coalesced(self._hosted.engine.complete(requests)):
-            yield completions
+            yield packed(completions)
 
     async def sleep(self) -> None:
         """Leave the device to another model."""

@@ -12,11 +12,15 @@ from ray.exceptions import RayError, RayTaskError
 
 from debate.cluster.connection import actor_environment
 from debate.cluster.letters import Answered, Asked, Correspondent, Letter, Outbox
+from debate.cluster.parcels import Parcel, Unpacker, packed
 from debate.cluster.replica import last_line, raise_cause
 from debate.config.cluster import ClusterSpec
 from debate.engines.base import Completion, Request
 from debate.engines.client import at_once
 from debate.errors import ClusterError
+
+answered = Unpacker(Answered)
+"""The answers that reach an orchestrator."""
 
 STATUS_EVERY_S = 0.5
 MAX_ANSWERS_UNDER_WAY = 1000
@@ -67,9 +71,9 @@ class OrchestratorActor:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
 
-    async def answer(self, answers: Sequence[Answered]) -> None:
+    async def answer(self, answers: Parcel) -> None:
         """Take answers in."""
-        self._outbox.settle(answers)
+        self._outbox.settle(answered(answers))
 
 
 async def run_shares(
@@ -150,7 +154,7 @@ class _Office:
 
     def _send(self) -> None:
         answers, self._answers = self._answers, []
-        self._actor.answer.remote(answers)
+        self._actor.answer.remote(packed(answers))
 
     def close(self) -> None:
         """Give up what is under way, and end the process."""

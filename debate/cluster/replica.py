@@ -10,6 +10,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from debate.cluster.actor import EngineActor
 from debate.cluster.connection import actor_environment
+from debate.cluster.parcels import Unpacker
 from debate.cluster.placement import Place
 from debate.cluster.resources import Wanted
 from debate.config.cluster import ClusterSpec
@@ -17,6 +18,9 @@ from debate.config.models import ModelSpec
 from debate.engines.base import Completion, Request
 from debate.engines.replica import Placement, ReplicaLost
 from debate.errors import ClusterError, DebateError
+
+completions = Unpacker(Completion)
+"""The lists that an actor streams."""
 
 CONTROL_CALLS = 16
 """Calls of an actor beside its batches: start, close."""
@@ -72,7 +76,7 @@ class RayReplica:
         is_exhausted = False
         try:
             async for reference in stream:
-                yield await reference
+                yield completions(await reference)
             is_exhausted = True
         except RayTaskError as error:
             is_exhausted = True

@@ -22,6 +22,7 @@ from debate.engines.streaming import as_finished
 from debate.engines.vllm_errors import ModelRefused, explained
 from debate.engines.vllm_log import EngineLog
 from debate.engines.vllm_processes import descendants, engine_processes, kill
+from debate.engines.vllm_scoring import Scorer
 from debate.engines.vllm_start import engine_arguments, prepare_environment
 from debate.errors import EngineError, boundary
 
@@ -40,6 +41,7 @@ class VllmEngine:
         self._llm: Any = None
         self._tokenizer: Any = None
         self._adapter: Any = None
+        self._scorer: Scorer | None = None
         self._log: EngineLog | None = None
         self._reaper = Reaper()
         self._processes: list[int] = []
@@ -135,40 +137,21 @@ class VllmEngine:
         )
         self._tokenizer = self._llm.get_tokenizer()
         self._adapter = adapter(self.spec)
+        self._scorer = Scorer(
+            self._call,
+            by_row=self._llm.vllm_config.use_v2_model_runner,
+            has_adapter=self._adapter is not None,
+        )
         self._processes = engine_processes(descendants(os.getpid()))
         self._reaper.start()
         self._reaper.watch(self._processes)
 
     async def _complete_one(self, prompt: Prompt) -> Completion:
         if prompt.candidates:
-            return await self._score(prompt)
+            assert self._scorer is not None, "complete before start"
+            return await self._scorer.score(prompt)
         output = await self._call(prompt.ids, calls.generation(prompt))
         return calls.completion(prompt.request, output, self._texts(prompt.ids, output))
-
-    async def _score(self, prompt: Prompt) -> Completion:
-        """One call for all candidates of one token; one for each of the others."""
-        short = {i: ids[0] for i, ids in enumerate(prompt.candidates) if len(ids) == 1}
-        long = {i: ids for i, ids in enumerate(prompt.candidates) if len(ids) > 1}
-        parts = await asyncio.gather(
-            *(self._score_short(prompt, part) for part in in_parts(short, calls.MAX_FIXED_TOKENS)),
-            *(self._score_long(prompt, index, ids) for index, ids in long.items()),
-        )
-        return calls.scores(prompt.request, parts)
-
-    async def _score_short(self, prompt: Prompt, tokens: dict[int, int]) -> calls.Scored:
-        ids = sorted(set(tokens.values()))
-        return calls.fixed_scores(await self._call(prompt.ids, calls.fixed_tokens(ids)), tokens)
-
-    async def _score_long(self, prompt: Prompt, index: int, candidate: Ids) -> calls.Scored:
-        """From the cached prefix; without the cache where it reaches into the candidate itself."""
-        by_row = self._llm.vllm_config.use_v2_model_runner
-        for use_cache in (True, False):
-            asked = calls.suffix(prompt.ids, candidate, by_row=by_row, use_cache=use_cache)
-            output = await self._call((*prompt.ids, *candidate), asked)
-            scored = calls.suffix_score(output, index, candidate, by_row=by_row)
-            if scored is not None:
-                return scored
-        raise EngineError("vLLM gave no log-probabilities of the candidate")
 
     async def _call(self, ids: Ids, parameters: Any) -> Any:
         """One call's final output; leaving early aborts it."""
@@ -207,13 +190,3 @@ def adapter(spec: VllmModel) -> Any:
     from vllm.lora.request import LoRARequest
 
     return LoRARequest(lora_name=Path(spec.adapter).name, lora_int_id=1, lora_path=spec.adapter)
-
-
-def in_parts(items: dict[int, int], size: int) -> list[dict[int, int]]:
-    """The same items in dictionaries of at most `size`.
-
-    >>> in_parts({0: 7, 1: 8, 2: 9}, 2)
-    [{0: 7, 1: 8}, {2: 9}]
-    """
-    pairs = list(items.items())
-    return [dict(pairs[start : start + size]) for start in range(0, len(pairs), size)]

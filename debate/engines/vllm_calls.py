@@ -139,6 +139,19 @@ def suffix_score(output: Any, index: int, candidate: Ids, *, by_row: bool) -> Sc
     return Scored({index: sum(flat.logprobs[at] for at in firsts)}, num_prompt, num_cached)
 
 
+def joined(index: int, steps: Sequence[Scored]) -> Scored:
+    """The score of a candidate whose tokens were scored one by one.
+
+    >>> joined(3, [Scored({0: -1.0}, 8, 0), Scored({0: -0.5}, 9, 8)])
+    Scored(log_p={3: -1.5}, num_prompt=17, num_cached=8)
+    """
+    return Scored(
+        {index: sum(step.log_p[0] for step in steps)},
+        sum(step.num_prompt for step in steps),
+        sum(step.num_cached for step in steps),
+    )
+
+
 def scores(request: Request, parts: Sequence[Scored]) -> Completion:
     """All candidates' scores as one completion; its tokens are those of all the calls."""
     found = {index: log_p for part in parts for index, log_p in part.log_p.items()}

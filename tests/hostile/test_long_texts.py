@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from debate.agents.untrusted import line, plain, quotable
 from debate.analysis.text import clean
 from debate.config.notation import parse_edges, parse_names
 from debate.config.secrets import looks_like_key, redacted_text
+from debate.log import Run
 from debate.log.checksum import is_sound
 from debate.log.codec import CorruptLine, decode
+from debate.report import write_report
 from debate.report.said import readable
 from debate.types import Turn
+from debate.wiring.audit import audit
+from tests.faults.driver import disturbed
+from tests.faults.engines import Faults, FaultyEngine
 from tests.hostile.corpus import NASTY
 
 SIZE = 40_000
@@ -21,9 +30,16 @@ PIECES = (
     *("://", "://a", "?key", "&key", "Bearer ", "Bearer", "sk-", "sk", "a@", "\x1b[", "\x1b[0",
       "\x1b]", "<|", "[/", "USER", "  USER", "##", '""', "a -> ", "-> ", ", ", "a ", "each "),
 )  # fmt: skip
-SEARCHES = {
-    each.__name__: each for each in (plain, quotable, line, clean, readable, redacted_text)
-} | {"looks_like_key": looks_like_key}
+SEARCHES: dict[str, Callable[[str], object]] = {
+    "plain": plain,
+    "quotable": quotable,
+    "line": line,
+    "clean": clean,
+    "readable": readable,
+    "redacted_text": redacted_text,
+    "looks_like_key": looks_like_key,
+}
+PARSES: tuple[Callable[[str], object], ...] = (parse_edges, parse_names)
 
 
 @pytest.mark.parametrize("name", SEARCHES)
@@ -38,7 +54,7 @@ def test_notation_of_many_repetitions_is_gone_through_once() -> None:
     for piece in PIECES:
         many = piece * (SIZE // len(piece))
         for text in (many, f"each {many}", f"a{many}b"):
-            for parse in (parse_edges, parse_names):
+            for parse in PARSES:
                 try:
                     parse(text)
                 except ValueError as refusal:
@@ -52,3 +68,20 @@ def test_a_line_of_many_repetitions_is_gone_through_once() -> None:
             assert is_sound(text) in (None, False)
             with pytest.raises(CorruptLine):
                 decode(text, Turn)
+
+
+def test_replies_of_megabytes_are_debated_checked_and_shown(tmp_path: Path) -> None:
+    said = f"{'word ' * 600_000}\nAnswer: 4"
+    at_length = Faults(spoiling=1.0, spoils=(lambda good, request: replace(good, text=said),))
+    config = {
+        "agents": [{"id": name, "model": {"engine": "simulated"}} for name in "ab"],
+        "topology": "pairwise",
+        "task": {"generator": "arithmetic", "n": 1},
+        "rounds": 1,
+    }
+    disturbed(config, tmp_path, lambda name, engine: FaultyEngine(engine, at_length, name))
+    turns = Run(tmp_path).turns()
+    assert turns["answer"].to_list() == ["4"] * 4
+    assert min(turns["text"].str.len_chars().to_list()) > 3_000_000
+    assert audit(tmp_path).problems == ()
+    assert write_report(tmp_path).stat().st_size < 500_000

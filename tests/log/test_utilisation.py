@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from debate.engines.counters import ModelCounters, ReplicaCounters
+from debate.engines.counters import BOUNDS_S, ModelCounters, ReplicaCounters, Tally
 from debate.log.utilisation import UTILISATION, UtilisationLog, read_utilisation
 from debate.wiring.utilisation import Seat, Watch, by_replica, sample
 from tests.support import run, simulated
@@ -92,6 +93,29 @@ def test_a_run_writes_what_its_models_did(tmp_path: Path) -> None:
     assert set(seen["model"]) == {"a", "b"}
     assert seen["done"].sum() == ran.turns().height
     assert seen["failed"].sum() == 0
+    for name in ("waits", "runs"):
+        assert sum(map(sum, seen[name].to_list())) == ran.turns().height
+
+
+def test_requests_are_counted_in_classes_of_their_times() -> None:
+    tally = Tally()
+    tally.time(queued_s=[0.001, 0.005, 0.3], running_s=999.0)
+    before = counters(waits=tuple(tally.waits), runs=tuple(tally.runs))
+    tally.time(queued_s=[0.02], running_s=0.5)
+    after = counters(done=1, waits=tuple(tally.waits), runs=tuple(tally.runs))
+    assert (tally.waits[0], tally.waits[6], tally.runs[-1]) == (2, 1, 3)
+    seen = between(after, before)
+    assert (sum(seen.waits), sum(seen.runs)) == (1, 1)
+    assert BOUNDS_S[seen.runs.index(1)] == 0.5
+
+
+def test_samples_of_an_older_version_are_read_without_classes(tmp_path: Path) -> None:
+    (old,) = Watch().look([ModelCounters(model="m", replicas=(counters(done=2),))])
+    fields = msgspec.to_builtins(old)
+    line = msgspec.json.encode({k: v for k, v in fields.items() if k not in ("waits", "runs")})
+    (tmp_path / UTILISATION).write_bytes(line + b"\n")
+    (row,) = read_utilisation(tmp_path).to_dicts()
+    assert (row["done"], row["waits"]) == (2, [])
 
 
 def test_a_finished_run_that_is_run_again_writes_nothing_more(tmp_path: Path) -> None:

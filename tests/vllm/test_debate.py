@@ -1,4 +1,4 @@
-"""Two vLLM engines with different models, in actors with GPUs of their own, debate in one run."""
+"""A model behind vLLM, in an actor with a GPU of its own, debates one behind transformers."""
 
 from __future__ import annotations
 
@@ -28,15 +28,14 @@ def _seat(name: str) -> dict[str, Any]:
     return {"id": name, "model": model, "prompts": "compact", "sampling": {"max_tokens": 24}}
 
 
-def test_two_vllm_models_debate_as_they_do_through_transformers(tmp_path: Path) -> None:
+def test_a_model_debates_through_vllm_as_it_does_through_transformers(tmp_path: Path) -> None:
     task = {"generator": "arithmetic", "families": ["add", "mul"], "n": 84, "seed": 3}
     config = {"topology": "pairwise", "task": task, "rounds": 2, "probes": ["belief"]}
-    config |= {"protocol": "exchange", "cluster": {"num_gpus": 2}}
-    names = ("adder", "multiplier")
-    through_vllm = debate.run(
-        {**config, "agents": [_seat(name) for name in names]}, out=tmp_path / "vllm", quiet=True
-    )
-    plain = debate.run({**config, "agents": list(names)}, out=tmp_path / "plain", quiet=True)
+    config |= {"protocol": "exchange", "cluster": {"num_gpus": 1}}
+    seats = [_seat("adder"), "multiplier"]
+    through_vllm = debate.run({**config, "agents": seats}, out=tmp_path / "vllm", quiet=True)
+    both = {**config, "agents": ["adder", "multiplier"]}
+    plain = debate.run(both, out=tmp_path / "plain", quiet=True)
     key = ["question", "agent", "round"]
     ours, theirs = (run.trajectories().sort(key) for run in (through_vllm, plain))
     assert ours.height == 84 * 2 * 3

@@ -1,6 +1,7 @@
-"""Two vLLM engines with two different models in two actors with GPUs of their own.
+"""Two vLLM engines in two actors with GPUs of their own: a model, and the same with an adapter.
 
-One start of both serves all tests; what is expected comes from transformers on the same folders.
+One start of both serves all tests; what is expected comes from transformers, on the same folder
+and on one with the adapter merged into the weights.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from debate.engines.client import LocalReplica, ModelClient, Placement
 from debate.engines.registry import build_engine
 from debate.engines.vllm_processes import descendants, engine_processes
 from debate.types import Message
-from tests.vllm.tiny import write_model
+from tests.vllm.tiny import write_adapter, write_model
 
 pytestmark = [
     pytest.mark.vllm,
@@ -51,10 +52,8 @@ Team = Mapping[str, ModelClient]
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("models")
-    return {
-        "a": write_model(root / "a", seed=0, num_layers=2),
-        "b": write_model(root / "b", seed=1, num_layers=3),
-    }
+    base = write_model(root / "base", seed=0, num_layers=2)
+    return {"base": base, "adapter": write_adapter(root / "adapter", base, seed=1)}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -62,13 +61,14 @@ async def team(folders: dict[str, Path]) -> AsyncIterator[Team]:
     specs = {
         name: VllmModel(
             engine="vllm",
-            model=str(folder),
+            model=str(folders["base"]),
+            adapter=adapter,
             dtype="float32",
             gpus=1,
             max_restarts=0,
             engine_kwargs=SMALL,
         )
-        for name, folder in folders.items()
+        for name, adapter in {"a": None, "b": str(folders["adapter"])}.items()
     }
     async with running_models(specs, ClusterSpec(num_gpus=2), run="two-vllm") as models:
         processes = [pid for client in models.values() for pid in engines_of(client)]
@@ -83,7 +83,7 @@ async def reference(folders: dict[str, Path]) -> AsyncIterator[Team]:
         name: TransformersModel(
             engine="transformers", model=str(folder), dtype="float32", threads=1, device="cpu"
         )
-        for name, folder in folders.items()
+        for name, folder in {"a": folders["base"], "b": folders["adapter"] / "merged"}.items()
     }
     models = {
         name: ModelClient(name, [LocalReplica(build_engine(spec))]) for name, spec in specs.items()
@@ -125,7 +125,9 @@ async def test_each_engine_has_a_process_and_a_gpu_of_its_own(team: Team) -> Non
     assert len({place.pid for place in places} | {os.getpid()}) == 3
 
 
-async def test_greedy_replies_are_those_of_transformers(team: Team, reference: Team) -> None:
+async def test_greedy_replies_are_those_of_transformers_with_and_without_the_adapter(
+    team: Team, reference: Team
+) -> None:
     requests = [
         *(ask(number, f"{number}*{number + 7}=? ") for number in range(20)),
         ask(20, "what is 3+4", prefill="7 "),
@@ -185,6 +187,33 @@ async def test_guided_replies_keep_to_their_constraint(team: Team) -> None:
         assert yes_or_no.text in ("yes", "no")
         assert number.text.isdigit()
         assert len(number.text) == 3
+
+
+async def test_a_long_prompt_that_shares_a_step_with_others_can_have_a_seed(team: Team) -> None:
+    requests = [
+        ask(number, f"{number} " * 60, sampling=Sampling(temperature=1.0, seed=number))
+        for number in range(24)
+    ]
+    replies = await answers(team, requests)
+    assert [reply.failure for own in replies.values() for reply in own] == [None] * 48
+
+
+async def test_a_candidate_is_scored_from_the_cached_prefix_and_told_as_such(team: Team) -> None:
+    long = "the sum of all of the numbers from one to ninety nine " * 4
+    for client in team.values():
+        (lane,) = client.lanes
+        assert await lane.replica.forget_prefixes()
+    for one_token in (True, False):
+        asked = ask(0, f"{one_token} {long}", candidates=("7", "4") if one_token else ("12", "345"))
+        cold, warm = await answers(team, [asked]), await answers(team, [asked])
+        for name in team:
+            assert cold[name][0].candidate_log_p == pytest.approx(
+                warm[name][0].candidate_log_p, abs=1e-3
+            )
+            prompt, cached = (warm[name][0].usage.prompt_tokens, warm[name][0].usage.cached_tokens)
+            assert prompt is not None
+            assert cached is not None
+            assert cached > 0.5 * prompt
 
 
 async def test_a_seed_makes_a_random_reply_repeatable(team: Team) -> None:

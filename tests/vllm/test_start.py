@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
 
 from debate.config.models import VllmModel
-from debate.engines.vllm_start import EngineLog, adapter_rank, arguments, in_words
-from debate.errors import EngineError
+from debate.engines.vllm_errors import ModelRefused, explained
+from debate.engines.vllm_log import EngineLog
+from debate.engines.vllm_start import adapter_rank, arguments
+from debate.errors import EngineError, InputError
 
 
 def spec(**fields: object) -> VllmModel:
@@ -67,23 +70,42 @@ RuntimeError: worker failed
         ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20 GiB", "out of memory"),
         ("ValueError: No available memory for the cache blocks", "out of memory"),
         ("OSError: meta/llma is not a valid model identifier", "unknown model"),
+        ("RuntimeError: Cannot find any model weights with `m`", "unknown model"),
         ("ImportError: vllm/_C.so: undefined symbol: _ZN3c10", "do not fit together"),
         ("ValueError: Model architectures ['X'] are not supported for now.", "cannot run"),
-        ("KeyError: 'something else'", "did not start"),
+        ("ValueError: No common block size for 16 (CPU_ATTN: [MultipleOf(32)]).", "block size"),
     ],
 )
 def test_the_first_error_in_the_log_is_the_one_shown(root: str, meaning: str) -> None:
     log = EngineLog()
+    log.path.write_text(LOG.format(root=root))
+    said = explained(RuntimeError("Engine core initialization failed."), log, spec())
+    assert isinstance(said, ModelRefused)
+    assert meaning in str(said)
+    assert root in str(said)
+    assert "worker failed" not in str(said)
+    assert not log.path.exists()
+
+
+def test_an_unknown_error_is_shown_with_the_place_of_the_log_which_is_kept() -> None:
+    log = EngineLog()
     try:
-        log.path.write_text(LOG.format(root=root))
-        said = in_words(RuntimeError("Engine core initialization failed."), log, weights="m")
+        log.path.write_text(LOG.format(root="KeyError: 'something else'"))
+        said = explained(RuntimeError("Engine core initialization failed."), log, spec())
+        assert not isinstance(said, InputError)
+        assert "vLLM did not start: KeyError: 'something else'" in str(said)
+        assert str(log.path) in str(said)
     finally:
         log.remove()
-    assert meaning in said
-    assert root in said
-    assert "worker failed" not in said
 
 
 def test_a_missing_vllm_says_how_to_install_it() -> None:
     error = ModuleNotFoundError("No module named 'vllm'", name="vllm")
-    assert "pip install '.[vllm]'" in in_words(error, None, weights="m")
+    assert "pip install '.[vllm]'" in str(explained(error, None, spec()))
+
+
+def test_a_refusal_is_a_users_error_and_an_engines_also_after_a_journey_between_processes() -> None:
+    sent = pickle.loads(pickle.dumps(ModelRefused("out of memory", boundary="vllm: m")))
+    assert isinstance(sent, InputError)
+    assert isinstance(sent, EngineError)
+    assert (str(sent), sent.failure.boundary) == ("out of memory", "vllm: m")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 CHARACTERS = "0123456789+-*=?. \nabcdefghijklmnopqrstuvwxyzAQ"
+TARGETS = ("q_proj", "v_proj")
+"""What the adapter adapts."""
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
@@ -54,3 +57,29 @@ def character_tokenizer():  # type: ignore[no-untyped-def]
         unk_token="<unk>",
         chat_template=TEMPLATE,
     )
+
+
+def write_adapter(folder: Path, base: Path, *, seed: int, rank: int = 8) -> Path:
+    """A LoRA adapter of the base in PEFT's format, and under `merged` the model that they make."""
+    import torch
+    from safetensors.torch import save_file
+    from transformers import LlamaForCausalLM
+
+    folder.mkdir(parents=True)
+    model = LlamaForCausalLM.from_pretrained(base, local_files_only=True)
+    random = torch.Generator().manual_seed(seed)
+    tensors = {}
+    for name, module in model.named_modules():
+        if name.rpartition(".")[2] not in TARGETS:
+            continue
+        down = 0.2 * torch.randn(rank, module.in_features, generator=random)
+        up = 0.2 * torch.randn(module.out_features, rank, generator=random)
+        tensors[f"base_model.model.{name}.lora_A.weight"] = down
+        tensors[f"base_model.model.{name}.lora_B.weight"] = up
+        module.weight.data += up @ down
+    save_file(tensors, folder / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "r": rank, "lora_alpha": rank, "target_modules": list(TARGETS)}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    model.save_pretrained(folder / "merged")
+    character_tokenizer().save_pretrained(folder / "merged")
+    return folder
