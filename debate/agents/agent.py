@@ -12,7 +12,7 @@ from debate.agents.prompt_sets import PromptSet
 from debate.agents.untrusted import Written
 from debate.config.agents import AgentSpec
 from debate.config.protocol import ProtocolSpec
-from debate.engines.base import Capabilities, Request, Sampling, Scene
+from debate.engines.base import Capabilities, Guided, Request, Sampling, Scene
 from debate.types import AgentId, Kind, Message
 
 ENCODER = msgspec.json.Encoder()
@@ -55,6 +55,12 @@ class Agent:
             stop=(*self.prompts.spec.stop, *spec.stop),
             extra=tuple(spec.extra.items()),
         )
+
+    @cached_property
+    def guided(self) -> Guided | None:
+        """What its replies keep to, where they are constrained."""
+        spec = self.spec.sampling
+        return Guided(choice=spec.choice, regex=spec.regex) if spec.is_constrained else None
 
     @cached_property
     def system_messages(self) -> tuple[Message, ...]:

@@ -148,11 +148,13 @@ def _after(subject: Subject, template: str, **values: object) -> tuple[Message, 
 def _fork(
     subject: Subject, messages: tuple[Message, ...], *, stop: tuple[str, ...] = ()
 ) -> Request:
-    """A greedy call beside the debate, with the agent's own limits."""
+    """A greedy call beside the debate, with the agent's own limits; it may write what it likes."""
     base, scene = subject.request.sampling, subject.request.scene
     greedy = replace(base, temperature=0.0, seed=None, stop=(*base.stop, *stop))
     scene = None if scene is None else replace(scene, subject=subject.turn)
-    return replace(subject.request, messages=messages, sampling=greedy, scene=scene)
+    return replace(
+        subject.request, messages=messages, sampling=greedy, guided=None, scene=scene
+    )  # fmt: skip
 
 
 async def _score(

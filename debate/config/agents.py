@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from debate.config.base import Spec
 from debate.config.model_base import Probability
@@ -28,8 +28,23 @@ class SamplingSpec(Spec):
     """Longest reply, in tokens."""
     stop: tuple[str, ...] = ()
     """Texts that end a reply, besides those of the prompt set."""
+    choice: tuple[str, ...] = ()
+    """Texts of which each reply is to be one; for engines that can constrain what they write."""
+    regex: str | None = None
+    """What each reply is to match from end to end; likewise."""
     extra: dict[str, Any] = {}
     """Passed to the backend's sampling parameters untouched."""
+
+    @model_validator(mode="after")
+    def _one_constraint(self) -> SamplingSpec:
+        if self.choice and self.regex is not None:
+            raise ValueError("`choice` and `regex` both constrain the reply; give one of them")
+        return self
+
+    @property
+    def is_constrained(self) -> bool:
+        """Whether replies are to keep to a form."""
+        return bool(self.choice) or self.regex is not None
 
 
 class SeatFields(Spec):

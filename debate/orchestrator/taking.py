@@ -86,6 +86,7 @@ class Taking:
             id=f"{self._path}/{ref}",
             messages=ask.view.messages,
             sampling=sampling(ask.agent, seed, temperature=ask.temperature),
+            guided=ask.agent.guided,
             affinity=self._affinity,
             scene=self._scene(ask) if ask.agent.capabilities.needs_scene else None,
         )

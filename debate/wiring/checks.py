@@ -11,6 +11,7 @@ from debate.config.decision import needs
 from debate.config.document import KeyPath, Problem
 from debate.config.protocol import JudgingSpec, ProbeSpec
 from debate.config.run import RunSpec
+from debate.engines.registry import capabilities
 from debate.errors import ConfigError, suggestion
 from debate.orchestrator.cell import Cell
 from debate.orchestrator.protocols import find_protocol
@@ -22,13 +23,17 @@ Problems = Iterator[Problem]
 
 
 def seat_problems(spec: RunSpec, agents: tuple[AgentSpec, ...]) -> Problems:
-    """Unknown models, seats of the same name."""
+    """Unknown models, models that cannot do what is asked of them, seats of the same name."""
     seen: set[AgentId] = set()
     for index, agent in enumerate(spec.agents):
         if agent.model not in spec.models:
             hint = suggestion(agent.model, spec.models)
             what = f'model "{agent.model}" is not in models; {hint}'
             yield Problem(("agents", index, "model"), what)
+        elif agent.sampling.is_constrained and not capabilities(spec.models[agent.model]).guided:
+            engine = spec.models[agent.model].engine
+            what = f"the engine {engine} cannot constrain its replies; vllm and openai can"
+            yield Problem(("agents", index, "sampling"), what)
         names = [a.id for a in agents if agent.id in (a.id, a.id.rpartition("-")[0])]
         if agent.id in seen:
             what = f'a seat is already called "{agent.id}"; give this one an `id`'

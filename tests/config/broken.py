@@ -110,6 +110,12 @@ BROKEN = (
     Broken("a negative temperature",
            _but(3, "  - {id: a, model: {engine: simulated}, sampling: {temperature: -1}}"), 3,
            ("temperature", "-1")),
+    Broken("a reply in a form that its engine cannot keep to",
+           _but(3, "  - {id: a, model: {engine: simulated}, sampling: {regex: '[0-9]+'}}"), 3,
+           ("simulated", "cannot constrain", "vllm")),
+    Broken("a reply constrained in two ways",
+           _but(3, "  - {id: a, model: {engine: vllm, model: m}, "
+                   "sampling: {regex: '[0-9]+', choice: ['1']}}"), 3, ("choice", "regex", "one")),
     Broken("a probability above one",
            _but(3, "  - {id: a, model: {engine: simulated, competence: 2}}"), 3,
            ("competence", "2")),
