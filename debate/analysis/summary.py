@@ -126,21 +126,16 @@ def analyze(
     everyone = states_frame(trajectories, confidence=confidence)
     states = of_authors(members(everyone), authors or {})
     chosen = controls_for(
-        states["cell"].unique(),
-        control=control,
-        baseline=baseline,
-        controls=controls,
-        anonymous=anonymous,
-        baselines=baselines,
-    )
+        states["cell"].unique(), control=control, baseline=baseline,
+        controls=controls, anonymous=anonymous, baselines=baselines,
+    )  # fmt: skip
     seated = vote_states(states, verdicts)
     tables = heard_tables(states, everyone, limit=limit)
     estimates = _estimates(states, seated, chosen)
     estimates += conformity(states, tables.pop("events"), chosen)
     estimates += revisions(states, tables.pop("seen"))
     estimates += calibration_changes(states, chosen, resamples=resamples, seed=seed)
-    compared = vote_against_openings(seated, margin=margin)
-    compared += cells_against_baseline(seated, chosen, margin=margin)
+    compared = _comparisons(seated, chosen, margin)
     measures = Measures(states, seated)
     found = teams(measures, team_kinds(states))
     estimates += [*found.estimates, *further]
@@ -157,6 +152,11 @@ def analyze(
         findings=findings(hypotheses or {}, measures, estimates),
         labels=labels_of(trajectories),
     )
+
+
+def _comparisons(seated: pl.DataFrame, controls: Controls, margin: float) -> list[Comparison]:
+    against_openings = vote_against_openings(seated, margin=margin)
+    return [*against_openings, *cells_against_baseline(seated, controls, margin=margin)]
 
 
 def _estimates(states: pl.DataFrame, seated: pl.DataFrame, controls: Controls) -> list[Estimate]:
