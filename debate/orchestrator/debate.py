@@ -38,7 +38,7 @@ class Debate:
         self.key = DebateKey(cell=cell.name, question=question.id, seed=seed)
         self._taking = Taking(question, cell, calls, self.key)
         self._reach = Reach(question, cell, self.key)
-        self._hearing = Hearing(self, self._reach, calls)
+        self._hearing = Hearing(self._reach, calls, quorum=cell.spec.quorum)
         self._underway = Underway()
         self._starts: dict[AgentId, tuple[Message, ...]] = {}
         self._steps: dict[AgentId, list[Step]] = {agent: [] for agent in cell.agents}
@@ -71,7 +71,7 @@ class Debate:
         A failed turn is not heard. On an edge `when: disagreement` nothing is heard, and nothing
         is asked, while critic and author agree.
         """
-        return self._hearing.hear(author, round, source)
+        return self._hearing.hear(self, author, round, source)
 
     async def revise(self, author: AgentId, round: int, heard: Heard) -> Turn | None:
         """The author answers again in the light of what it heard; silent where it heard nothing."""

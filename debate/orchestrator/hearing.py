@@ -35,22 +35,24 @@ class Heard:
 
 
 class Hearing:
-    """How authors of one debate hear their critics."""
+    """How authors of one debate hear their critics.
 
-    def __init__(self, debate: Debate, reach: Reach, calls: Calls) -> None:
-        self._debate = debate
+    The debate is handed in with each call and not kept: it holds this, and what holds each other
+    stays in memory until the collector looks.
+    """
+
+    def __init__(self, reach: Reach, calls: Calls, *, quorum: int | None) -> None:
         self._reach = reach
         self._calls = calls
-        self._quorum = debate.cell.spec.quorum
+        self._quorum = quorum
 
-    async def hear(self, author: AgentId, round: int, source: Source) -> Heard:
+    async def hear(self, debate: Debate, author: AgentId, round: int, source: Source) -> Heard:
         """What the author hears; a turn on record heard whom it heard."""
-        before = self._calls.recorded(
-            self._debate.key, turn_ref(round=round, kind="revision", agent=author)
-        )
+        ref = turn_ref(round=round, kind="revision", agent=author)
+        before = self._calls.recorded(debate.key, ref)
         was_late = before.late if before else ()
         critics = [c for c in self._reach.heard_critics(author, round) if c not in was_late]
-        voices = [self._voice(critic, author, round, source) for critic in critics]
+        voices = [self._voice(debate, critic, author, round, source) for critic in critics]
         if before or self._quorum is None or self._quorum >= len(voices):
             said = await _all(voices)
         else:
@@ -59,31 +61,32 @@ class Hearing:
         return Heard(turns=tuple([t for t in said if _is_heard(t)]), late=(*was_late, *late))
 
     def _voice(
-        self, critic: AgentId, author: AgentId, round: int, source: Source
+        self, debate: Debate, critic: AgentId, author: AgentId, round: int, source: Source
     ) -> Awaitable[Turn | object | None]:
         by = self._reach.edge(critic, author, round)
         if by.when == "always" and by.timeout_s is None:
             return source(critic, author, round)
-        return self._in_time(by, critic, author, round, source)
+        return _in_time(debate, by, critic, author, round, source)
 
-    async def _in_time(
-        self, by: Edge, critic: AgentId, author: AgentId, round: int, source: Source
-    ) -> Turn | object | None:
-        if by.when == "disagreement" and await self._agree(critic, author, round):
-            return None
-        if by.timeout_s is None:
-            return await source(critic, author, round)
-        speaking = asyncio.ensure_future(source(critic, author, round))
-        try:
-            return await asyncio.wait_for(asyncio.shield(speaking), by.timeout_s)
-        except TimeoutError:
-            return LATE
 
-    async def _agree(self, critic: AgentId, author: AgentId, round: int) -> bool:
-        debate = self._debate
-        theirs = debate.opinion(await debate.answer_of(critic, author, round))
-        own = debate.opinion(await debate.turn(author, round - 1))
-        return theirs is not None and theirs == own
+async def _in_time(
+    debate: Debate, by: Edge, critic: AgentId, author: AgentId, round: int, source: Source
+) -> Turn | object | None:
+    if by.when == "disagreement" and await _agree(debate, critic, author, round):
+        return None
+    if by.timeout_s is None:
+        return await source(critic, author, round)
+    speaking = asyncio.ensure_future(source(critic, author, round))
+    try:
+        return await asyncio.wait_for(asyncio.shield(speaking), by.timeout_s)
+    except TimeoutError:
+        return LATE
+
+
+async def _agree(debate: Debate, critic: AgentId, author: AgentId, round: int) -> bool:
+    theirs = debate.opinion(await debate.answer_of(critic, author, round))
+    own = debate.opinion(await debate.turn(author, round - 1))
+    return theirs is not None and theirs == own
 
 
 async def _all(awaitables: Sequence[Awaitable[T]]) -> Sequence[T]:
