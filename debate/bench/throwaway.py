@@ -19,6 +19,9 @@ SMALL = {"max_model_len": MAX_LENGTH, "block_size": 32, "kv_cache_memory_bytes":
 """Room for all prompts of the debate at once, so that nothing need be forgotten. 32 is the smallest
 block that every build of vLLM takes."""
 
+ON_CPU = {"enforce_eager": True, "max_num_seqs": 32}
+"""Batches that the debates under way can keep full."""
+
 WORDS = "apples trains weighs carries each hour twice before remaining costs river seven half"
 
 SPECIAL = ("<pad>", "<|begin|>", "<|end|>", "<unk>")
@@ -41,7 +44,7 @@ def long_prompts(folder: Path, *, quick: bool) -> dict[str, Any]:
         "model": str(write_model(folder / "model", max_length=MAX_LENGTH)),
         "replicas": 1 if quick else 2,
         "gpus": gpus,
-        "engine_kwargs": SMALL if gpus else {**SMALL, "enforce_eager": True},
+        "engine_kwargs": SMALL if gpus else {**SMALL, **ON_CPU},
     }
     return {
         "models": {"throwaway": model},

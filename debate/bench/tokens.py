@@ -61,7 +61,7 @@ def organisms(*, quick: bool) -> dict[str, Any]:
         "agents": [{"id": name, "card": name, "model": model} for name in SEATS],
         "topology": "ring",
         "rounds": 3,
-        "task": {"generator": "arithmetic", "n": 50 if quick else 400},
+        "task": {"generator": "arithmetic", "n": 200 if quick else 400},
     }
 
 

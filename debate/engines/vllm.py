@@ -96,7 +96,8 @@ class VllmEngine:
     async def sleep(self) -> None:
         """Keep the weights in the machine's memory and free the device, if there is one to free.
 
-        A CPU has none: there the engine pauses, and keeps its prefix cache.
+        A CPU has none, and vLLM's workers there ignore every level of sleep: the engine pauses, and
+        keeps its memory and its prefix cache.
         """
         with boundary(EngineError, self._place):
             await self._llm.sleep(level=1 if self._frees_its_device else 0)

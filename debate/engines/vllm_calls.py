@@ -55,11 +55,11 @@ def fixed_tokens(ids: Sequence[int]) -> Any:
     return final_only(temperature=0.0, max_tokens=1, logprob_token_ids=list(ids), detokenize=False)
 
 
-def suffix(prompt: Ids, candidate: Ids, *, by_row: bool, use_cache: bool) -> Any:
+def suffix(prompt: Ids, candidate: Ids, *, by_row: bool) -> Any:
     """Parameters that give the log-probabilities of `candidate` at the end of a longer prompt.
 
-    `by_row` asks the newer model runner for the candidate's rows only. `use_cache` lets the call
-    start from a cached prefix; vLLM would not by itself, for the rows before it stay empty.
+    `by_row` asks the newer model runner for the candidate's rows only. The call starts from a
+    cached prefix; vLLM would not by itself, for the rows before it stay empty.
     """
     rows: dict[str, Any] = {"prompt_logprobs": 0}
     if by_row:
@@ -69,7 +69,7 @@ def suffix(prompt: Ids, candidate: Ids, *, by_row: bool, use_cache: bool) -> Any
         temperature=0.0,
         max_tokens=1,
         detokenize=False,
-        skip_reading_prefix_cache=not use_cache,
+        skip_reading_prefix_cache=False,
         **rows,
     )
 
