@@ -121,6 +121,9 @@ class Index:
     def repeated(self) -> list[Location]:
         """The lines whose key (or whose key's hash) another line has too, oldest first."""
         keys = np.frombuffer(self._keys, dtype=np.int64)
+        ordered = np.sort(keys)
+        if not (ordered[1:] == ordered[:-1]).any():
+            return []  # nearly always; finding out which would take several times the memory
         _, group, count = np.unique(keys, return_inverse=True, return_counts=True)
         return [self._location(int(row)) for row in np.flatnonzero(count[group] > 1)]
 
