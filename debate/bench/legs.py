@@ -14,11 +14,11 @@ from debate.engines.base import Completion, Request
 from debate.engines.client import LocalReplica, ModelClient, weight
 from debate.engines.lane import Lane
 from debate.errors import EngineError
-from debate.log import RunLog
 from debate.types import Turn, Usage
 from debate.wiring.collecting import collecting_seldom
 from debate.wiring.debating import debate_all
 from debate.wiring.execute import debates_at_once, takes_turns
+from debate.wiring.identity import open_log
 from debate.wiring.plan import Plan
 from debate.wiring.progress import Tally
 
@@ -46,14 +46,7 @@ async def debated(plan: Plan, clients: Clients, directory: Path) -> Leg:
     counters = [client.counters() for client in clients.values()]
     at_once = debates_at_once(plan, taking_turns=takes_turns(counters))
     tally = Tally(models=plan.models, num_debates=plan.num_debates)
-    log = RunLog.open(
-        directory,
-        spec=plan.spec.model_dump(mode="json"),
-        questions=plan.questions,
-        seeds=plan.spec.seeds,
-        agents=[agent.id for agent in plan.agents],
-    )
-    with log:
+    with open_log(plan, directory) as log:
         started = time.perf_counter()
         await debate_all(
             plan.work, plan.cells, at_once=at_once, clients=clients, log=log, watcher=tally,
