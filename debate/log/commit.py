@@ -71,10 +71,12 @@ class Committer:
         await waiter
 
     def flush(self) -> None:
-        """Block until all that is queued is on disk, or has been refused."""
+        """Block until all that is queued is on disk. Raises LogError where it will not be."""
         with self._changed:
             group = self._join_group()
         group.is_over.wait()
+        if self._error:
+            raise _again(self._error)
 
     def close(self) -> None:
         """Write what is queued, stop the thread, close the files; a second call does nothing."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -13,31 +15,24 @@ from threading import Event
 
 import pytest
 
-from tests.support import run, scripted
-
 pytest.importorskip("ray", reason="Ray is not installed")
 pytestmark = pytest.mark.ray
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """Where a local Ray exports its metrics."""
-    import ray
-
+@pytest.fixture
+def endpoint(tmp_path: Path) -> Iterator[str]:
+    """Where a Ray that has held a debate exports its metrics."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        logging_level="ERROR",
-        _metrics_export_port=port,
-        _system_config={"metrics_report_interval_ms": 500},
-    )
-    yield f"http://127.0.0.1:{port}/metrics"
-    ray.shutdown()
+    command = [sys.executable, "-m", "tests.cluster.metered", str(port), str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert any(line == b"debated\n" for line in process.stdout)
+        yield f"http://127.0.0.1:{port}/metrics"
+        process.communicate(timeout=PATIENCE_S)
 
 
 def scraped(endpoint: str, *, until: str) -> str:
@@ -64,13 +59,7 @@ def value(said: str, name: str, **tags: str) -> float:
     return found[0]
 
 
-def test_prometheus_sees_the_times_of_requests_by_model_and_replica(
-    endpoint: str, tmp_path: Path
-) -> None:
-    seats = [scripted("a", "Answer: 4"), scripted("b", "Answer: 5", latency_s=0.3)]
-    for seat in seats:
-        seat["model"]["host"] = "actor"
-    run(tmp_path, seats, num_questions=3, rounds=1)
+def test_prometheus_sees_the_times_of_requests_by_model_and_replica(endpoint: str) -> None:
     said = scraped(endpoint, until='model="b"')
     counted = {model: {"run": "run", "model": model, "replica": "0"} for model in "ab"}
     for model, tags in counted.items():
