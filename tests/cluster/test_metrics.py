@@ -16,6 +16,9 @@ from threading import Event
 import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed")
+pytest.importorskip(
+    "opentelemetry.exporter.prometheus", reason="this Ray exports no metrics: it lacks ray[default]"
+)
 pytestmark = pytest.mark.ray
 
 PATIENCE_S = 120.0
