@@ -10,7 +10,9 @@ from rich.console import Console
 
 
 def bench(
-    part: Annotated[str, typer.Option(help="Which parts, of a to e.")] = "a,b,c,d,e",
+    part: Annotated[
+        list[str], typer.Option(help="Which parts, of a to e: a,b or one option for each.")
+    ] = ["a,b,c,d,e"],  # noqa: B006 - typer copies it
     json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
     quick: Annotated[bool, typer.Option(help="Smaller: a look, in minutes.")] = False,
     config: Annotated[
@@ -26,7 +28,7 @@ def bench(
     from debate.bench.table import table
     from debate.log.environment import hardware
 
-    wanted, load = parts_of(part), load_now()
+    wanted, load = parts_of(",".join(part)), load_now()
     results, console = [], Console(stderr=True)
     with console.status("measuring") as status:
         for result in measured(wanted, quick=quick, folder=folder, config=config):
