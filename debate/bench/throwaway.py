@@ -70,27 +70,38 @@ def write_long_questions(folder: Path, num: int) -> dict[str, Any]:
     return {"path": str(path), "kind": "number"}
 
 
-def write_model(folder: Path, *, max_length: int, seed: int = 0) -> Path:
-    """A Llama of one layer with a token for each printable character."""
+def write_model(
+    folder: Path,
+    *,
+    max_length: int,
+    seed: int = 0,
+    tokenizer: PreTrainedTokenizerFast | None = None,
+    **shape: Any,
+) -> Path:
+    """A Llama of random weights; by default one layer, and a token for each printable character.
+
+    `shape` are fields of its configuration that differ from what is written here.
+    """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    tokenizer = character_tokenizer()
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        head_dim=32,
-        max_position_embeddings=max_length,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
+    tokenizer = tokenizer or character_tokenizer()
+    fields = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "head_dim": 32,
+        "max_position_embeddings": max_length,
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+    config = LlamaConfig(**(fields | shape))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         LlamaForCausalLM(config).save_pretrained(folder)
@@ -98,12 +109,14 @@ def write_model(folder: Path, *, max_length: int, seed: int = 0) -> Path:
     return folder
 
 
-def character_tokenizer() -> PreTrainedTokenizerFast:
-    """One token for each character; any other than ASCII is unknown."""
+def character_tokenizer(
+    characters: str = string.printable, *, template: str = CHAT_TEMPLATE
+) -> PreTrainedTokenizerFast:
+    """One token for each of the characters; any other is unknown."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    words = {word: number for number, word in enumerate([*SPECIAL, *string.printable])}
+    words = {word: number for number, word in enumerate([*SPECIAL, *characters])}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token=SPECIAL[3]))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     tokenizer.decoder = decoders.Fuse()
@@ -113,6 +126,6 @@ def character_tokenizer() -> PreTrainedTokenizerFast:
         bos_token=SPECIAL[1],
         eos_token=SPECIAL[2],
         unk_token=SPECIAL[3],
-        chat_template=CHAT_TEMPLATE,
+        chat_template=template,
         clean_up_tokenization_spaces=False,
     )

@@ -47,7 +47,7 @@ async def running_models(
         for place in shared:
             stack.callback(place.remove)
         clients = {
-            model: client(model, spec, cluster, layout, shared, run=run)
+            model: client(model, spec, replicas(model, spec, cluster, layout, shared, run=run))
             for model, spec in specs.items()
         }
         stack.push_async_callback(close_models, clients)
@@ -93,19 +93,11 @@ def shared_places(layout: Layout, cluster: ClusterSpec, *, run: str) -> list[Sha
     ]
 
 
-def client(
-    model: str,
-    spec: ModelSpec,
-    cluster: ClusterSpec,
-    layout: Layout,
-    shared: Sequence[SharedPlace],
-    *,
-    run: str,
-) -> ModelClient:
+def client(model: str, spec: ModelSpec, copies: Sequence[Replica]) -> ModelClient:
     """A model's client with its replicas, none of them started."""
     return ModelClient(
         model,
-        replicas(model, spec, cluster, layout, shared, run=run),
+        copies,
         max_in_flight=spec.max_in_flight,
         timeout_s=spec.timeout_s,
         max_restarts=spec.max_restarts,

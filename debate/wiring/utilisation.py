@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
@@ -116,7 +116,7 @@ async def watched(
 ) -> AsyncIterator[None]:
     """Write samples to the run directory while the body runs, and a last one at its end."""
     watch = Watch()
-    with UtilisationLog(directory) as log:
+    with closing(UtilisationLog(directory)) as log:
 
         def look() -> None:
             samples = watch.look(counters())

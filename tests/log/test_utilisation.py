@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def test_clocks_that_disagree_by_a_little_do_not_exceed_the_interval() -> None:
 
 def test_samples_are_read_as_they_were_written(tmp_path: Path) -> None:
     seen = Watch().look([ModelCounters(model="m", replicas=(counters(done=2),))])
-    with UtilisationLog(tmp_path) as log:
+    with closing(UtilisationLog(tmp_path)) as log:
         log.append(seen)
     (row,) = read_utilisation(tmp_path).to_dicts()
     assert (row["model"], row["done"], row["state"], row["gpus"]) == ("m", 2, "ready", [])
@@ -63,19 +64,19 @@ def test_samples_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 def test_a_torn_line_costs_itself_only(tmp_path: Path) -> None:
     seen = [between(counters(done=number)) for number in (1, 2)]
-    with UtilisationLog(tmp_path) as log:
+    with closing(UtilisationLog(tmp_path)) as log:
         log.append(seen)
     path = tmp_path / UTILISATION
     path.write_bytes(path.read_bytes()[:-20])
     assert read_utilisation(tmp_path)["done"].to_list() == [1]
-    with UtilisationLog(tmp_path) as log:
+    with closing(UtilisationLog(tmp_path)) as log:
         log.append(seen)
     with pytest.warns(UserWarning, match="it is left out"):
         assert read_utilisation(tmp_path)["done"].to_list() == [1, 1, 2]
 
 
 def test_a_run_without_samples_has_an_empty_frame(tmp_path: Path) -> None:
-    with UtilisationLog(tmp_path) as log:
+    with closing(UtilisationLog(tmp_path)) as log:
         log.append([])
     assert not (tmp_path / UTILISATION).exists()
     assert read_utilisation(tmp_path).is_empty()
