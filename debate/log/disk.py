@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from debate.errors import LogError
 
+_CHUNK = 1 << 20
 _ADVICE = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some of your quota",
@@ -46,6 +47,17 @@ def write_all(descriptor: int, content: bytes | bytearray) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+def write_in_chunks(descriptor: int, lines: Iterable[bytes]) -> None:
+    """Write all lines, about a mebibyte of them at a time."""
+    waiting = bytearray()
+    for line in lines:
+        waiting += line
+        if len(waiting) >= _CHUNK:
+            write_all(descriptor, waiting)
+            waiting.clear()
+    write_all(descriptor, waiting)
 
 
 def append_durably(path: Path, content: bytes) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from debate.errors import RunConflict, TaskError
+from debate.hashes import repeated
 from debate.log.codec import CorruptLine, decode, encode
 from debate.log.differences import additions, differences, listed
-from debate.log.disk import on_disk, replace_file
+from debate.log.disk import on_disk, replacing, write_in_chunks
 from debate.log.environment import environment
 from debate.log.layout import MANIFEST, QUESTIONS, TURNS, place, shard_files
 from debate.log.lines import read_lines
@@ -57,7 +59,8 @@ def settle_identity(
             manifest = replace(manifest, spec=wanted.spec, seeds=wanted.seeds, agents=wanted.agents)
     else:
         _require_no_turns(directory)
-        replace_file(directory / QUESTIONS, b"".join(map(encode, questions)))
+        with replacing(directory / QUESTIONS) as descriptor:
+            write_in_chunks(descriptor, map(encode, questions))
         manifest = wanted
     names = tuple(".".join(path) for path in added)
     start = Start(at=now(), environment=environment(), added=names)
@@ -82,7 +85,7 @@ def _stated(directory: Path, manifest: Manifest, at: str) -> tuple[Stated, ...]:
     if present == last:
         return manifest.stated
     files = shard_files(directory, TURNS)
-    num_turns = sum(path.read_bytes().count(b"\n") for path in files)
+    num_turns = sum(1 for path in files for _ in read_lines(path))
     return (*manifest.stated, Stated(at=at, num_turns=num_turns, hypotheses=present))
 
 
@@ -116,12 +119,14 @@ def read_questions(directory: Path) -> tuple[Question, ...]:
     return tuple(questions)
 
 
-def _require_distinct(questions: Iterable[Question]) -> None:
+def _require_distinct(questions: Sequence[Question]) -> None:
+    twice = set(repeated(array("q", (hash(question.id) for question in questions))).tolist())
     seen: set[str] = set()
-    for question in questions:
+    for question in questions if twice else ():
         if question.id in seen:
             raise TaskError(f'question id "{question.id}" occurs twice; ids must be distinct')
-        seen.add(question.id)
+        if hash(question.id) in twice:
+            seen.add(question.id)
 
 
 def _require_same_spec(

@@ -1,22 +1,25 @@
-"""Where each debate's lines lie: about 30 bytes a line, so that a million stay in memory."""
+"""Where each debate's lines lie: about 50 bytes a line, so that a million stay in memory."""
 
 from __future__ import annotations
 
-import os
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
+from debate.hashes import repeated
 from debate.log.codec import CorruptLine, decode
-from debate.log.lines import DamagedLine, read_lines
+from debate.log.lines import DamagedLine, Line, read_lines
 from debate.types import DebateKey, Kind
 
-_END = -1
+IntArray = npt.NDArray[np.int64]
 
 
 class TurnKey(msgspec.Struct, gc=False, frozen=True):
@@ -55,6 +58,16 @@ Key = TurnKey | VerdictKey
 K = TypeVar("K", bound=Key)
 
 
+def debate_hash(key: Key | DebateKey) -> int:
+    """64 bits for the key's debate."""
+    return hash((key.cell, key.question, key.seed))
+
+
+def key_hash(key: Key) -> int:
+    """64 bits for the whole key."""
+    return hash((debate_hash(key), key.parts))
+
+
 class Location(NamedTuple):
     """One line: the file's position in `Index.files`, and its bytes in that file."""
 
@@ -64,106 +77,94 @@ class Location(NamedTuple):
 
 
 class Index:
-    """Which lines of `files` belong to which debate, oldest first.
+    """Which lines of `files` belong to which debate, oldest first, as they lay there when read.
 
-    Debates and keys are told apart by their 64-bit hash. Two that share a hash share a chain, so
-    whoever reads a chain compares what is read with what was asked for.
+    Debates and keys are told apart by their 64-bit hash. Two debates may share one, so whoever
+    reads the lines of a debate compares what is read with what was asked for.
     """
 
     def __init__(self, files: Iterable[Path]) -> None:
         self.files = list(files)
-        self._positions = {path: number for number, path in enumerate(self.files)}
         self.damaged: list[DamagedLine] = []
-        self._newest: dict[int, int] = {}
-        self._older = array("q")
-        self._keys = array("q")
+        self.keys = array("q")
+        self._debates = array("q")
         self._files = array("H")
         self._offsets = array("q")
         self._lengths = array("q")
 
     def __len__(self) -> int:
-        return len(self._older)
+        return len(self.keys)
 
-    def position(self, path: Path) -> int:
-        """The file's position in `files`, behind the others where it is new."""
-        if path not in self._positions:
-            self._positions[path] = len(self.files)
-            self.files.append(path)
-        return self._positions[path]
-
-    def add(self, debate: Hashable, parts: Hashable, location: Location) -> None:
-        """Note a line behind all others of its debate."""
-        chain = hash(debate)
-        self._older.append(self._newest.get(chain, _END))
-        self._newest[chain] = len(self._keys)
-        self._keys.append(hash((chain, parts)))
+    def add(self, key: Key, location: Location) -> None:
+        """Note a line behind all others, before anything is asked."""
+        self._debates.append(debate_hash(key))
+        self.keys.append(key_hash(key))
         self._files.append(location.file)
         self._offsets.append(location.offset)
         self._lengths.append(location.length)
 
     def locations(self, debate: DebateKey) -> list[Location]:
         """The lines of a debate (and of any that shares its hash), oldest first."""
-        found = []
-        row = self._newest.get(hash((debate.cell, debate.question, debate.seed)), _END)
-        while row != _END:
-            found.append(self._location(row))
-            row = self._older[row]
-        return found[::-1]
+        if not self.keys:
+            return []
+        rows, debates = self._by_debate
+        wanted = np.int64(debate_hash(debate))
+        first, end = (np.searchsorted(debates, wanted, side=side) for side in ("left", "right"))
+        return [self._location(row) for row in rows[first:end]]
 
-    def chains(self) -> Iterator[list[Location]]:
+    def debates(self) -> Iterator[list[Location]]:
         """The lines of every debate, debate by debate."""
-        for newest in self._newest.values():
-            rows = [newest]
-            while (older := self._older[rows[-1]]) != _END:
-                rows.append(older)
-            yield [self._location(row) for row in reversed(rows)]
+        rows, debates = self._by_debate
+        _, starts = np.unique(debates, return_index=True)
+        for first, end in pairwise([*starts, len(rows)]):
+            yield [self._location(row) for row in rows[first:end]]
 
-    def repeated(self) -> list[Location]:
-        """The lines whose key (or whose key's hash) another line has too, oldest first."""
-        keys = np.frombuffer(self._keys, dtype=np.int64)
-        ordered = np.sort(keys)
-        if not (ordered[1:] == ordered[:-1]).any():
-            return []  # nearly always; finding out which would take several times the memory
-        _, group, count = np.unique(keys, return_inverse=True, return_counts=True)
-        return [self._location(int(row)) for row in np.flatnonzero(count[group] > 1)]
+    @cached_property
+    def _by_debate(self) -> tuple[IntArray, IntArray]:
+        """The lines' numbers, those of a debate side by side and in order; and their debates."""
+        debates = np.frombuffer(self._debates, dtype=np.int64)
+        rows = np.argsort(debates, kind="stable")
+        return rows, debates[rows]
 
     def _location(self, row: int) -> Location:
         return Location(self._files[row], self._offsets[row], self._lengths[row])
 
 
-def build_index(
-    files: Iterable[Path], kind: type[K], *, see: Callable[[K], None] | None = None
-) -> Index:
-    """Read every line's key; what has none is listed in `damaged`. `see` is shown each key."""
+def build_index(files: Iterable[Path], kind: type[K]) -> Index:
+    """Read every line's key; what has none is listed in `damaged`."""
     index = Index(files)
-    for number, path in enumerate(index.files):
-        for line in read_lines(path):
-            try:
-                key = decode(line.raw, kind)
-            except CorruptLine as error:
-                index.damaged.append(DamagedLine(path, line, str(error)))
-                continue
-            debate = (key.cell, key.question, key.seed)
-            index.add(debate, key.parts, Location(number, line.offset, len(line.raw)))
-            if see:
-                see(key)
+    for number, line, key in keyed_lines(index.files, kind, damaged=index.damaged):
+        index.add(key, Location(number, line.offset, len(line.raw)))
     return index
 
 
-def superseded(index: Index, kind: type[K]) -> dict[Path, set[int]]:
-    """The offsets of lines that a later line of the same key replaces, by file."""
-    last: dict[Hashable, Location] = {}
+def keyed_lines(
+    files: Sequence[Path], kind: type[K], *, damaged: list[DamagedLine] | None = None
+) -> Iterator[tuple[int, Line, K]]:
+    """Every line that has a key: its file's position, itself, its key. `damaged` takes the rest."""
+    for number, path in enumerate(files):
+        for line in read_lines(path):
+            try:
+                yield number, line, decode(line.raw, kind)
+            except CorruptLine as error:
+                if damaged is not None:
+                    damaged.append(DamagedLine(path, line, str(error)))
+
+
+def superseded(files: Sequence[Path], keys: array[int], kind: type[K]) -> dict[Path, set[int]]:
+    """The offsets of lines that a later line of the same key replaces, by file.
+
+    `keys` are the hashes of all lines' keys. The files are read only where some are equal.
+    """
+    twice = set(repeated(keys).tolist())
+    last: dict[Hashable, tuple[int, Line]] = {}
     replaced: dict[Path, set[int]] = defaultdict(set)
-    for location in index.repeated():
-        line = decode(read_location(index, location), kind)
-        key = (line.cell, line.question, line.seed, line.parts)
-        if old := last.get(key):
-            replaced[index.files[old.file]].add(old.offset)
-        last[key] = location
+    for number, line, key in keyed_lines(files, kind) if twice else ():
+        if key_hash(key) not in twice:
+            continue
+        whole = (key.cell, key.question, key.seed, key.parts)
+        if whole in last:
+            before, old = last[whole]
+            replaced[files[before]].add(old.offset)
+        last[whole] = number, line
     return dict(replaced)
-
-
-def read_location(index: Index, location: Location) -> bytes:
-    """The bytes of one line."""
-    with index.files[location.file].open("rb") as file:
-        return os.pread(file.fileno(), location.length, location.offset)

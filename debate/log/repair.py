@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from debate.log.disk import append_durably, on_disk, replacing, sync_folder, write_all
+from debate.log.disk import append_durably, on_disk, replacing, sync_folder, write_in_chunks
 from debate.log.index import Index, Key, build_index, superseded
 from debate.log.layout import (
     FIRST_SHARD,
@@ -48,7 +48,7 @@ def mend(directory: Path, folder: str, kind: type[Key]) -> Mended:
         _quarantine(directory, index.damaged)
         _join(directory, folder)
         index = build_index(shard_files(directory, folder), kind)
-    replaced = superseded(index, kind)
+    replaced = superseded(index.files, index.keys, kind)
     for path, offsets in stray_lines(directory, folder, index.files, kind).items():
         replaced.setdefault(path, set()).update(offsets)
     if replaced:
@@ -119,14 +119,8 @@ def _set_aside(folder: Path, path: Path, offsets: set[int]) -> None:
 def _drop(path: Path, offsets: set[int]) -> None:
     """Rewrite a file without the lines at these offsets, at once."""
     with replacing(path) as descriptor:
-        kept = bytearray()
-        for line in read_lines(path):
-            if line.offset not in offsets:
-                kept += line.raw
-            if len(kept) >= _CHUNK:
-                write_all(descriptor, kept)
-                kept.clear()
-        write_all(descriptor, kept)
+        kept = (line.raw for line in read_lines(path) if line.offset not in offsets)
+        write_in_chunks(descriptor, kept)
 
 
 def _cut(path: Path, length: int) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from debate.log.index import K, build_index, superseded
+from debate.log.index import K, key_hash, keyed_lines, superseded
 from debate.log.layout import shard_files
 from debate.log.lines import read_values
 
@@ -37,5 +38,9 @@ def snapshot(
     """Read every key of a folder to tell which lines count. `see` is shown each key."""
     files = shard_files(directory, folder)
     ends = {path: path.stat().st_size for path in files}
-    index = build_index(files, kind, see=see)
-    return Snapshot(ends=ends, superseded=superseded(index, kind), num_lines=len(index))
+    keys = array("q")
+    for _, _, key in keyed_lines(files, kind):
+        keys.append(key_hash(key))
+        if see:
+            see(key)
+    return Snapshot(ends=ends, superseded=superseded(files, keys, kind), num_lines=len(keys))

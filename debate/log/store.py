@@ -184,9 +184,12 @@ class RunLog:
         """Say which turns (by ref) and rounds of verdicts a debate that is over has.
 
         Others that were recorded before (a failure had led the debate elsewhere) are set aside
-        when the run is closed.
+        when the run is closed. What was recorded of the debate since the run was opened is on
+        disk, and this log no longer says where.
         """
         self._strays.note(debate, turns=turns, rounds=rounds)
+        self._turns.forget(debate)
+        self._verdicts.forget(debate)
 
     def close(self, status: Status = "interrupted") -> None:
         """Write what is queued, compact, note in the manifest how the run ended, let others in.

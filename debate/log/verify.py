@@ -110,7 +110,7 @@ def _line_problems(index: Index, kind: type[K], *, is_live: bool) -> Iterator[Pr
     for damaged in index.damaged:
         if not (is_live and damaged.line.is_torn):
             yield damaged.problem
-    for path, offsets in superseded(index, kind).items():
+    for path, offsets in superseded(index.files, index.keys, kind).items():
         for line in read_lines(path):
             if line.offset in offsets and not is_live:
                 what = "its key is recorded again further on, where it counts"

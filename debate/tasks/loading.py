@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from debate.config.task import Cell, DatasetTask, FileTask, GeneratorTask, TableTask, TaskSpec
 from debate.errors import TaskError, suggestion
+from debate.hashes import repeated
 from debate.tasks.columns import table_item
 from debate.tasks.datasets import DATASETS
 from debate.tasks.generators import generated_items
 from debate.tasks.items import Item, question
+from debate.tasks.shelf import Shelf
 from debate.tasks.tables import Row, read_rows
 from debate.types import Question
 
@@ -25,21 +31,28 @@ class Placed(NamedTuple):
     item: Item
 
 
-def load_questions(spec: TaskSpec) -> list[Question]:
+def load_questions(spec: TaskSpec) -> Shelf:
     """The task's questions, filtered, in the order that its seed gives, up to its limit.
 
     The order depends on the seed and the ids alone, so a larger limit only adds questions. Raises
     TaskError, with the place, the value and what would be right, for a row that is no question,
     for an id that occurs twice, and for a filter that keeps nothing.
     """
-    found: dict[str, tuple[str, Question]] = {}
-    for place, item in _placed(spec):
-        asked = _question(place, item, spec)
-        if asked.id in found:
-            raise TaskError(_repeated(asked, item, place, found[asked.id][0]))
-        found[asked.id] = place, asked
-    ordered = _ordered([asked for _, asked in found.values()], spec)
-    return ordered[: spec.limit]
+    ids, draws = array("q"), bytearray()
+    seed = spec.seed if isinstance(spec, FileTask) else None
+
+    def found() -> Iterator[Question]:
+        for place, item in _placed(spec):
+            asked = _question(place, item, spec)
+            ids.append(hash(asked.id))
+            draws.extend(b"" if seed is None else _draw(f"{seed}/{asked.id}"))
+            yield asked
+
+    shelf = Shelf(found())
+    _refuse_repeats(spec, ids)
+    order = np.arange(len(shelf)) if seed is None else _order(draws)
+    shelf.keep(order[: spec.limit])
+    return shelf
 
 
 def fingerprint(questions: Sequence[Question]) -> str:
@@ -82,17 +95,30 @@ def _question(place: str, item: Item, spec: TaskSpec) -> Question:
         raise TaskError(f"{place}: {cause}") from None
 
 
+def _refuse_repeats(spec: TaskSpec, ids: array[int]) -> None:
+    """Raise TaskError for the first id that occurs twice. `ids` are the hashes of all."""
+    twice = set(repeated(ids).tolist())
+    first: dict[str, str] = {}
+    for place, item in _placed(spec) if twice else ():
+        asked = _question(place, item, spec)
+        if hash(asked.id) not in twice:
+            continue
+        if asked.id in first:
+            raise TaskError(_repeated(asked, item, place, first[asked.id]))
+        first[asked.id] = place
+
+
 def _repeated(asked: Question, item: Item, place: str, first: str) -> str:
     if item.id is None:
         return f"{place}: asks the same as {first}; remove one, or name a column with ids"
     return f'{place}: id "{asked.id}" is also that of {first}; ids must be unique'
 
 
-def _ordered(questions: list[Question], spec: TaskSpec) -> list[Question]:
-    seed = spec.seed if isinstance(spec, FileTask) else None
-    if seed is None:
-        return questions
-    return sorted(questions, key=lambda asked: _draw(f"{seed}/{asked.id}"))
+def _order(draws: bytearray) -> npt.NDArray[np.int64]:
+    """The positions of the draws, smallest draw first."""
+    high, low = np.frombuffer(draws, dtype=">u8").reshape(-1, 2).T
+    order: npt.NDArray[np.int64] = np.lexsort((low, high))
+    return order
 
 
 def _draw(text: str) -> bytes:

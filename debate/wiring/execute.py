@@ -60,7 +60,7 @@ async def _debate_all(
     plan: Plan, log: RunLog, cache: CallCache | None, console: Console, *, quiet: bool
 ) -> Outcome:
     specs = plan.models
-    gathered = Gathered(tally=Tally(models=specs, num_debates=len(plan.work) * len(plan.cells)))
+    gathered = Gathered(tally=Tally(models=specs, num_debates=plan.num_work * len(plan.cells)))
     complete = is_complete(plan, log)
     in_shares = plan.spec.cluster.orchestrators > 1 and not complete
     if in_shares:
@@ -137,7 +137,7 @@ def debates_at_once(plan: Plan, *, taking_turns: bool = False) -> int:
 
     Where models take turns, as many as there may be: every swap serves all that wait.
     """
-    most = len(plan.work)
+    most = plan.num_work
     if plan.spec.max_debates:
         return min(plan.spec.max_debates, most)
     if taking_turns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -44,7 +44,7 @@ class Plan:
     spec: RunSpec
     agents: tuple[AgentSpec, ...]
     cells: tuple[Cell, ...]
-    questions: tuple[Question, ...]
+    questions: Sequence[Question]
     piloted: tuple[Question, ...] | None = None
 
     @property
@@ -62,12 +62,19 @@ class Plan:
         """How many seats share a model."""
         return sum(agent.model == model for agent in self.agents)
 
-    @cached_property
-    def work(self) -> Sequence[Work]:
+    @property
+    def work(self) -> Iterator[Work]:
         """What is to be debated now, in order: every question with every seed, or the pilot's."""
         if self.piloted is not None:
-            return [Work(question, self.spec.seeds[0]) for question in self.piloted]
-        return [Work(question, seed) for seed in self.spec.seeds for question in self.questions]
+            return (Work(question, self.spec.seeds[0]) for question in self.piloted)
+        return (Work(question, seed) for seed in self.spec.seeds for question in self.questions)
+
+    @property
+    def num_work(self) -> int:
+        """How many of those there are."""
+        if self.piloted is not None:
+            return len(self.piloted)
+        return len(self.spec.seeds) * len(self.questions)
 
     @property
     def is_pilot(self) -> bool:
@@ -121,9 +128,9 @@ def make_plan(loaded: Loaded) -> Plan:
     return Plan(spec=spec, agents=agents, cells=cells, questions=_questions(loaded))
 
 
-def _questions(loaded: Loaded) -> tuple[Question, ...]:
+def _questions(loaded: Loaded) -> Sequence[Question]:
     try:
-        questions = tuple(load_questions(loaded.spec.task))
+        questions = load_questions(loaded.spec.task)
     except InputError as error:
         raise ConfigError(f"{loaded.document.place(('task',))}: {error}") from None
     if not questions:

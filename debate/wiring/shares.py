@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -116,12 +117,12 @@ class Gathered:
 
 def shares(plan: Plan, directory: Path, *, at_once: int) -> list[Share]:
     """The run's work dealt out card by card, and what limits the whole run divided."""
-    num = min(plan.spec.cluster.orchestrators, len(plan.work))
+    num = min(plan.spec.cluster.orchestrators, plan.num_work)
     return [
         Share(
             directory=directory.resolve(),
             cells=plan.cells,
-            work=tuple(plan.work[first::num]),
+            work=tuple(islice(plan.work, first, None, num)),
             specs={name: divided(spec, num) for name, spec in plan.models.items()},
             cache=str(Path(plan.spec.log.cache).resolve()) if plan.spec.log.cache else None,
             at_once=math.ceil(at_once / num),

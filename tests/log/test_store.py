@@ -100,6 +100,36 @@ async def test_a_cancelled_appender_disturbs_no_other(tmp_path: Path) -> None:
     assert kept >= {f"a{n}" for n in range(50) if n != 7}
 
 
+async def test_what_a_settled_debate_recorded_is_on_disk_and_no_longer_in_memory(
+    tmp_path: Path,
+) -> None:
+    other = turn("a", question="q2")
+    with open_log(tmp_path) as log:
+        await log.append(turn("a"))
+        await log.append(other)
+        await log.append_verdict(verdict(0))
+        log.settle(DEBATE, turns=[turn("a").ref], rounds=[0])
+        assert (log.recorded(DEBATE), log.verdicts(DEBATE)) == ({}, ())
+        assert log.recorded(other.debate) == {other.ref: other}
+        assert log.num_turns == 2
+    with open_log(tmp_path) as log:
+        log.settle(DEBATE, turns=[turn("a").ref], rounds=[0])
+        assert log.recorded(DEBATE) == {turn("a").ref: turn("a")}
+        assert log.verdicts(DEBATE) == (verdict(0),)
+
+
+async def test_a_key_that_comes_again_after_its_debate_was_settled_gives_way(
+    tmp_path: Path,
+) -> None:
+    with open_log(tmp_path) as log:
+        await log.append(turn("a", value="3"))
+        log.settle(DEBATE, turns=[turn("a").ref], rounds=[])
+        await log.append(turn("a", value="4"))
+    assert len(turn_lines(tmp_path)) == 1
+    with open_log(tmp_path) as log:
+        assert log.recorded(DEBATE)["0:opening:a"].value == "4"
+
+
 def test_one_log_serves_several_event_loops(tmp_path: Path) -> None:
     with open_log(tmp_path) as log:
         for agent in "abc":

@@ -36,7 +36,7 @@ def jsonl(folder: Path, *rows: object, name: str = "data.jsonl") -> str:
 
 
 def load(**task: Any) -> list[Question]:
-    return load_questions(SPEC.validate_python(task))
+    return list(load_questions(SPEC.validate_python(task)))
 
 
 def message(**task: Any) -> str:

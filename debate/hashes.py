@@ -1,0 +1,19 @@
+"""Finding what is there twice among millions, at 8 bytes each."""
+
+from __future__ import annotations
+
+from array import array
+
+import numpy as np
+import numpy.typing as npt
+
+
+def repeated(hashes: array[int]) -> npt.NDArray[np.int64]:
+    """The values that are there more than once. Needs as much memory again as they take.
+
+    >>> repeated(array("q", [3, 1, 3, 2]))
+    array([3])
+    """
+    ordered = np.sort(np.frombuffer(hashes, dtype=np.int64))
+    again: npt.NDArray[np.int64] = ordered[1:][ordered[1:] == ordered[:-1]]
+    return again
