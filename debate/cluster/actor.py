@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from debate.cluster.parcels import Parcel, packed
 from debate.config.models import ModelSpec, TransformersModel
+from debate.engines.adapters import answers
 from debate.engines.base import Completion, Engine, Request
 from debate.engines.reaper import Reaper
 from debate.engines.remembering import forget
@@ -20,15 +21,23 @@ from debate.errors import EngineError, boundary
 class EngineActor:
     """An engine behind Ray: what has finished since the last look leaves as one list.
 
-    `sharing` counts the models that take turns in this actor's place; with `reload` the engine is
-    closed when its turn ends and built anew at the next.
+    `adapters` are the folders that the engine serves beside the spec's own; `sharing` counts the
+    models that take turns in this actor's place; with `reload` the engine is closed when its turn
+    ends and built anew at the next.
     """
 
     def __init__(
-        self, model: str, spec: ModelSpec, *, sharing: int = 1, reload: bool = False
+        self,
+        model: str,
+        spec: ModelSpec,
+        *,
+        adapters: tuple[str, ...] = (),
+        sharing: int = 1,
+        reload: bool = False,
     ) -> None:
         self._model = model
         self._spec = with_its_cpus(spec)
+        self._adapters = adapters
         self._hosted = Hosted(self._build, reload=reload)
         self._sharing = 1 if reload else sharing
         self._reaper = Reaper()
@@ -49,9 +58,11 @@ class EngineActor:
         node = ray.get_runtime_context().get_node_id()
         return Placement(host=platform.node(), pid=os.getpid(), node=node, gpus=given)
 
-    async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Parcel]:
-        """Stream lists of completions back."""
-        async for completions in coalesced(self._hosted.engine.complete(requests)):
+    async def complete(
+        self, requests: Sequence[Request], adapter: str | None = None
+    ) -> AsyncIterator[Parcel]:
+        """Stream lists of completions back, by an adapter where one is named."""
+        async for completions in coalesced(answers(self._hosted.engine, requests, adapter)):
             yield packed(completions)
 
     async def sleep(self) -> None:
@@ -76,7 +87,7 @@ class EngineActor:
     def _build(self) -> Engine:
         from debate.engines.registry import build_engine
 
-        return build_engine(self._spec, sharing=self._sharing)
+        return build_engine(self._spec, sharing=self._sharing, adapters=self._adapters)
 
     def _die_together(self) -> None:
         """Whatever kills this process takes the engine's own processes along.

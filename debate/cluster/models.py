@@ -8,15 +8,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from debate.cluster.resources import Wanted, spread, wanted
+from debate.cluster.engines import SharedEngine, adapter_of, shared_engines
+from debate.cluster.resources import Wanted, spread, wanted, wants_of
 from debate.cluster.sharing import SlotPlan, places, slot_plans
-from debate.cluster.slots import Slot, Tenant
+from debate.cluster.slots import Slot
+from debate.cluster.tenants import Seat, Tenant
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
 from debate.engines.client import LocalReplica, ModelClient, Replica, at_once
+from debate.engines.shared import AdapterReplica, SharedReplica
 
 if TYPE_CHECKING:
     from debate.cluster.placement import SharedPlace
+    from debate.cluster.replica import RayReplica
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +50,15 @@ async def running_models(
         shared = shared_places(layout, cluster, run=run)
         for place in shared:
             stack.callback(place.remove)
+        engines = shared_engines(specs)
         clients = {
-            model: client(model, spec, replicas(model, spec, cluster, layout, shared, run=run))
-            for model, spec in specs.items()
+            model: found
+            for engine in engines
+            for model, found in clients_of(engine, specs, cluster, layout, shared, run=run).items()
         }
         stack.push_async_callback(close_models, clients)
-        slots = [slot_of(plan, clients, cluster) for plan in layout.slots]
+        served = {engine.name: engine.models for engine in engines}
+        slots = [slot_of(plan, served, clients, cluster) for plan in layout.slots]
         for each in slots:
             stack.push_async_callback(each.close)
         starts = [each.start for each in slots] + [each.start for each in clients.values()]
@@ -93,6 +100,31 @@ def shared_places(layout: Layout, cluster: ClusterSpec, *, run: str) -> list[Sha
     ]
 
 
+def clients_of(
+    engine: SharedEngine,
+    specs: Mapping[str, ModelSpec],
+    cluster: ClusterSpec,
+    layout: Layout,
+    shared: Sequence[SharedPlace],
+    *,
+    run: str,
+) -> dict[str, ModelClient]:
+    """A client for each model of an engine, with its view of the replicas, none of them started."""
+    if engine.spec.host == "driver":
+        from debate.engines.registry import build_engine
+
+        local = [LocalReplica(build_engine(engine.spec)) for _ in range(engine.spec.replicas)]
+        return {model: client(model, specs[model], local) for model in engine.models}
+    found = actors(engine, cluster, layout, shared, run=run)
+    if not engine.is_shared:
+        return {model: client(model, specs[model], found) for model in engine.models}
+    joined = [SharedReplica(each) for each in found]
+    return {
+        model: client(model, spec, [AdapterReplica(each, adapter_of(spec)) for each in joined])
+        for model, spec in ((model, specs[model]) for model in engine.models)
+    }
+
+
 def client(model: str, spec: ModelSpec, copies: Sequence[Replica]) -> ModelClient:
     """A model's client with its replicas, none of them started."""
     return ModelClient(
@@ -104,42 +136,54 @@ def client(model: str, spec: ModelSpec, copies: Sequence[Replica]) -> ModelClien
     )
 
 
-def replicas(
-    model: str,
-    spec: ModelSpec,
+def actors(
+    engine: SharedEngine,
     cluster: ClusterSpec,
     layout: Layout,
     shared: Sequence[SharedPlace],
     *,
     run: str,
-) -> list[Replica]:
-    """One replica per copy: in this process, or each in an actor, in a place of its own or not."""
-    if spec.host == "driver":
-        from debate.engines.registry import build_engine
-
-        return [LocalReplica(build_engine(spec)) for _ in range(spec.replicas)]
-    from debate.cluster.placement import OwnPlace
+) -> list[RayReplica]:
+    """One replica per copy of the engine, each in an actor, in a place of its own or not."""
+    from debate.cluster.placement import OwnPlace, Place
     from debate.cluster.replica import RayReplica
 
-    found: list[Replica] = []
-    for want in wanted({model: spec}):
+    found = []
+    for want in wants_of(engine):
         slot = next((n for n, plan in enumerate(layout.slots) if want in plan.tenants), None)
-        if slot is None:
-            name, node = f"debate:{run}:{model}:{want.replica}", layout.nodes.get(want)
-            own = OwnPlace(want, cluster, name=name, node=node)
-            found.append(RayReplica(want, spec, cluster, run=run, place=own))
-        else:
-            sharing = len(layout.slots[slot].tenants)
-            found.append(
-                RayReplica(want, spec, cluster, run=run, place=shared[slot], sharing=sharing)
+        name, node = f"debate:{run}:{want.model}:{want.replica}", layout.nodes.get(want)
+        place: Place = OwnPlace(want, cluster, name=name, node=node)
+        sharing = 1
+        if slot is not None:
+            place, sharing = shared[slot], len(layout.slots[slot].tenants)
+        found.append(
+            RayReplica(
+                want,
+                engine.spec,
+                cluster,
+                run=run,
+                place=place,
+                adapters=engine.adapters,
+                sharing=sharing,
             )
+        )
     return found
 
 
-def slot_of(plan: SlotPlan, clients: Mapping[str, ModelClient], cluster: ClusterSpec) -> Slot:
-    """The one who decides which of the plan's replicas is awake."""
+def slot_of(
+    plan: SlotPlan,
+    served: Mapping[str, Sequence[str]],
+    clients: Mapping[str, ModelClient],
+    cluster: ClusterSpec,
+) -> Slot:
+    """The one who decides which of the plan's replicas is awake, with the models of each."""
     tenants = [
-        Tenant(client=clients[want.model], lane=clients[want.model].lanes[want.replica])
+        Tenant(
+            *(
+                Seat(client=clients[model], lane=clients[model].lanes[want.replica])
+                for model in served[want.model]
+            )
+        )
         for want in plan.tenants
     ]
     return Slot(tenants, cluster.slots)

@@ -30,8 +30,8 @@ class RayReplica:
     """Places, starts, asks and, after a loss, replaces the actor of one replica.
 
     All GPUs of a replica lie on one node, in one bundle: with more than one, the engine spreads
-    over them with processes of its own inside the actor. `sharing` counts the replicas that take
-    turns in the place.
+    over them with processes of its own inside the actor. `adapters` are the folders that it serves
+    beside the spec's own; `sharing` counts the replicas that take turns in the place.
     """
 
     def __init__(
@@ -42,12 +42,14 @@ class RayReplica:
         *,
         run: str,
         place: Place,
+        adapters: tuple[str, ...] = (),
         sharing: int = 1,
     ) -> None:
         self._want = want
         self._spec = spec
         self._cluster = cluster
         self._place = place
+        self._adapters = adapters
         self._sharing = sharing
         self._name = f"debate:{run}:{want.model}:{want.replica}"
         self._num_starts = 0
@@ -70,9 +72,11 @@ class RayReplica:
         self._actor = self._create(name, await self._place.enter())
         self._placement = await self._call("start", await self._place.gpus())
 
-    async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
+    async def complete(
+        self, requests: Sequence[Request], adapter: str | None = None
+    ) -> AsyncIterator[Sequence[Completion]]:
         """Stream the actor's lists. Raises ReplicaLost when it, or its node, is gone."""
-        stream = self._actor.complete.remote(list(requests))
+        stream = self._actor.complete.remote(list(requests), adapter)
         is_exhausted = False
         try:
             async for reference in stream:
@@ -135,7 +139,13 @@ class RayReplica:
             **options,
         )
         reload = self._cluster.slots.swap == "reload"
-        return named.remote(self._want.model, self._spec, sharing=self._sharing, reload=reload)
+        return named.remote(
+            self._want.model,
+            self._spec,
+            adapters=self._adapters,
+            sharing=self._sharing,
+            reload=reload,
+        )
 
     def _discard(self) -> None:
         self._placement = None

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from debate.cluster.engines import SharedEngine, shared_engines
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
 from debate.errors import ConfigError
@@ -16,7 +17,10 @@ from debate.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
-    """What one replica of a model needs; all of it on one node."""
+    """What one replica of a model needs; all of it on one node.
+
+    Models that share an engine are one here, `model` being the names of all.
+    """
 
     model: str
     replica: int
@@ -79,7 +83,7 @@ def resources(models: Mapping[str, ModelSpec], cluster: ClusterSpec) -> Resource
 
 
 def wanted(models: Mapping[str, ModelSpec]) -> tuple[Wanted, ...]:
-    """One entry per replica of each model that is hosted by actors.
+    """One entry per replica of each engine that is hosted by actors.
 
     Raises ConfigError for a share of GPUs that cannot be placed.
     """
@@ -89,12 +93,16 @@ def wanted(models: Mapping[str, ModelSpec]) -> tuple[Wanted, ...]:
                 f'model "{model}" wants {spec.gpus:g} GPUs per replica; '
                 "write a whole number, or a fraction below 1"
             )
-    return tuple(
-        Wanted(model=model, replica=replica, gpus=spec.gpus, cpus=spec.cpus)
-        for model, spec in models.items()
-        if spec.host == "actor"
-        for replica in range(spec.replicas)
-    )
+    return tuple(want for each in shared_engines(models) for want in wants_of(each))
+
+
+def wants_of(engine: SharedEngine) -> list[Wanted]:
+    """What each replica of an engine needs; nothing of an engine in the driver's process."""
+    spec = engine.spec
+    return [
+        Wanted(model=engine.name, replica=replica, gpus=spec.gpus, cpus=spec.cpus)
+        for replica in range(spec.replicas if spec.host == "actor" else 0)
+    ]
 
 
 def misfits(wants: Iterable[Wanted], nodes: Sequence[Node]) -> list[Wanted]:

@@ -5,29 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
+from debate.cluster.tenants import Tenant
 from debate.config.cluster import SlotsSpec
-from debate.engines.client import ModelClient
-from debate.engines.lane import Lane
-from debate.errors import BoundaryError, ClusterError, boundary
 
 LINGER = 0.1
 """A drained model keeps its slot for this share of what a swap takes: who has just been answered
 may ask again at once."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tenant:
-    """A replica of a model that shares a slot."""
-
-    client: ModelClient
-    lane: Lane
-
-    @property
-    def waited_since(self) -> float:
-        """When the oldest request in its queue was queued."""
-        return self.lane.queue[0].queued_at
 
 
 class Slot:
@@ -48,7 +32,8 @@ class Slot:
         self._swap_s = 0.0
         self._working: asyncio.Task[None] | None = None
         for tenant in self._tenants:
-            tenant.lane.on_change = self._news.set
+            for seat in tenant.seats:
+                seat.lane.on_change = self._news.set
 
     async def start(self) -> None:
         """Start every tenant, one after another; the last one stays awake.
@@ -57,12 +42,14 @@ class Slot:
         found out now.
         """
         for tenant in self._tenants:
-            await tenant.lane.replica.start()
+            await tenant.start()
             if tenant is not self._resident:
-                await tenant.lane.replica.sleep()
-                tenant.lane.state = "asleep"
+                for lane in tenant.lanes:
+                    await lane.replica.sleep()
+                tenant.state = "asleep"
         self._since = now()
-        self._resident.lane.become_ready()
+        for lane in self._resident.lanes:
+            lane.become_ready()
         self._working = asyncio.create_task(self._work())
 
     async def close(self) -> None:
@@ -83,15 +70,18 @@ class Slot:
 
     def _successor(self, at: float) -> Tenant | None:
         """Who should have the slot instead of the one that has it."""
-        waiting = [t for t in self._tenants if t.lane.state == "asleep" and t.lane.queue]
-        if not waiting or self._resident.lane.state == "restarting":
+        waiting = self._waiting()
+        if not waiting or self._resident.state == "restarting":
             return None
         longest = min(waiting, key=lambda tenant: tenant.waited_since)
         is_overdue = at - longest.waited_since >= self._spec.max_wait_s
         stayed_s = at - self._since
-        if self._resident.lane.load and self._resident.lane.state != "dead":
+        if self._resident.load and self._resident.state != "dead":
             return longest if is_overdue and stayed_s >= self._spec.min_residency_s else None
-        return longest if is_overdue else max(waiting, key=lambda tenant: len(tenant.lane.queue))
+        return longest if is_overdue else max(waiting, key=lambda tenant: tenant.num_queued)
+
+    def _waiting(self) -> list[Tenant]:
+        return [each for each in self._tenants if each.state == "asleep" and each.num_queued]
 
     async def _pause(self) -> None:
         """Wait for news, or until somebody who waits may have waited too long."""
@@ -100,7 +90,7 @@ class Slot:
                 await self._news.wait()
 
     def _patience_s(self, at: float) -> float | None:
-        waiting = [t for t in self._tenants if t.lane.state == "asleep" and t.lane.queue]
+        waiting = self._waiting()
         if not waiting:
             return None
         overdue_at = min(t.waited_since for t in waiting) + self._spec.max_wait_s
@@ -108,25 +98,22 @@ class Slot:
 
     async def _leave(self) -> bool:
         """Empty the slot; False where its tenant has got new work meanwhile, or was lost."""
-        lane = self._resident.lane
-        if lane.state == "dead":
+        leaving = self._resident
+        if leaving.state == "dead":
             return True
-        if not lane.load and not await self._is_done():
+        if not leaving.load and not await self._is_done():
             return False
-        lane.state = "draining"
-        while lane.in_flight and lane.state == "draining":
+        leaving.state = "draining"
+        while leaving.in_flight and leaving.state == "draining":
             self._news.clear()
             await self._news.wait()
-        if lane.state != "draining":
-            return lane.state == "dead"
-        lane.state = "swapping"
+        if leaving.state != "draining":
+            leaving.go_on()
+            return leaving.state == "dead"
+        leaving.state = "swapping"
         started = now()
-        try:
-            with boundary(ClusterError, f"{lane.label}: sleep"):
-                await lane.replica.sleep()
-        except BoundaryError:
-            await lane.replica.close()  # so that the device is free; waking starts it anew
-        lane.state = "asleep"
+        await leaving.sleep()
+        leaving.state = "asleep"
         self._swap_s = now() - started
         return True
 
@@ -134,16 +121,16 @@ class Slot:
         """Whether the tenant has no work, and gets none for a moment."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LINGER * self._swap_s):
-                while not self._resident.lane.load:
+                while not self._resident.load:
                     self._news.clear()
                     await self._news.wait()
-        return not self._resident.lane.load
+        return not self._resident.load
 
     async def _enter(self, tenant: Tenant) -> None:
         started = now()
-        tenant.lane.state = "swapping"
+        tenant.state = "swapping"
         self._resident = tenant
-        await tenant.client.rouse(tenant.lane)
+        await tenant.rouse()
         self._since = now()
         self._swap_s += self._since - started
         await asyncio.sleep(0)  # it hands its first batch over before it can be asked to leave

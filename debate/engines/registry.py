@@ -44,14 +44,16 @@ def capabilities(spec: ModelSpec) -> Capabilities:
     return _CAPABILITIES[spec.engine]
 
 
-def build_engine(spec: ModelSpec, *, sharing: int = 1) -> Engine:
+def build_engine(spec: ModelSpec, *, sharing: int = 1, adapters: tuple[str, ...] = ()) -> Engine:
     """The engine of a spec, not yet started. Only now is its library imported.
 
-    `sharing` counts the models that take turns on its device, itself included. Raises EngineError
-    where the library is missing or cannot be imported.
+    `sharing` counts the models that take turns on its device, itself included; `adapters` are the
+    folders of those that it serves beside the spec's own. Raises EngineError where the library is
+    missing or cannot be imported.
     """
     module, name = _CLASSES[spec.engine].split(":")
-    options = {"sharing": sharing} if isinstance(spec, VllmModel) else {}
+    is_vllm = isinstance(spec, VllmModel)
+    options = {"sharing": sharing, "adapters": adapters} if is_vllm else {}
     with boundary(EngineError, f"engine {spec.engine}"):
         built = getattr(import_module(module), name)(spec, **options)
     return cast(Engine, built)

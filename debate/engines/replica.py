@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from debate.engines.adapters import answers
 from debate.engines.base import Completion, Engine, Request
 from debate.engines.remembering import forget
 from debate.engines.sleeping import Sleeper
@@ -76,9 +77,11 @@ class LocalReplica:
         await self._engine.start()
         self._placement = Placement(host=platform.node(), pid=os.getpid())
 
-    def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
+    def complete(
+        self, requests: Sequence[Request], adapter: str | None = None
+    ) -> AsyncIterator[Sequence[Completion]]:
         """The engine's own stream."""
-        return self._engine.complete(requests)
+        return answers(self._engine, requests, adapter)
 
     async def sleep(self) -> None:
         """Put the engine to sleep, or close it if it cannot; it must be able to start again."""

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import os
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +23,27 @@ from debate.engines.streaming import as_finished
 from debate.engines.vllm_errors import ModelRefused, explained
 from debate.engines.vllm_log import EngineLog
 from debate.engines.vllm_processes import descendants, engine_processes, kill
-from debate.engines.vllm_scoring import Scorer
-from debate.engines.vllm_start import engine_arguments, prepare_environment
+from debate.engines.vllm_scoring import Call, Scorer
+from debate.engines.vllm_start import engine_arguments, every_adapter, prepare_environment
 from debate.errors import EngineError, boundary
 
 
 class VllmEngine:
     """One vLLM engine, whose work is done in processes of its own.
 
+    It answers as its spec says, and by each of `adapters` (folders) where one is asked for.
     A script that hosts it in its own process must guard its main code by
     `if __name__ == "__main__"`, because those processes import it again.
     """
 
-    def __init__(self, spec: VllmModel, *, sharing: int = 1) -> None:
+    def __init__(self, spec: VllmModel, *, sharing: int = 1, adapters: Sequence[str] = ()) -> None:
         self.spec = spec
+        self._adapters = every_adapter(spec, adapters)
         self._sharing = sharing
         self._place = f"vllm: {spec.weights}"
         self._llm: Any = None
         self._tokenizer: Any = None
-        self._adapter: Any = None
-        self._scorer: Scorer | None = None
+        self._scores_by_row = False
         self._log: EngineLog | None = None
         self._reaper = Reaper()
         self._processes: list[int] = []
@@ -54,15 +56,18 @@ class VllmEngine:
 
     async def start(self) -> None:
         """Load the model. Raises EngineError with vLLM's own reason, from whichever process."""
-        refuse_missing_folder(self.spec)
+        refuse_missing_folders(self.spec, self._adapters)
         try:
             await asyncio.to_thread(self._load)
+            for each in self._adapters:
+                await self._llm.add_lora(self._lora(each))
         except EngineError as error:
             error.boundary = error.boundary or self._place
             await self.close()
             raise
         except Exception as error:
             log, self._log = self._log, None
+            await self.close()
             raise explained(error, log, self.spec) from error
         if not self._tokenizer.chat_template:
             await self.close()
@@ -72,15 +77,27 @@ class VllmEngine:
                 boundary=self._place,
             )
 
-    async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
+    def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
         """Yield what has finished. Raises ReplicaLost when the engine's processes have died."""
+        return self._complete(requests, self.spec.adapter)
+
+    def complete_with(
+        self, adapter: str, requests: Sequence[Request]
+    ) -> AsyncIterator[Sequence[Completion]]:
+        """The same, by one of the engine's adapters."""
+        return self._complete(requests, adapter)
+
+    async def _complete(
+        self, requests: Sequence[Request], adapter: str | None
+    ) -> AsyncIterator[Sequence[Completion]]:
         encoding = Encoding(self._tokenizer, requests)
+        call = partial(self._call, self._lora(adapter))
 
         async def answer(request: Request) -> Completion:
             """The completion, or the failure of this request alone."""
             try:
                 with boundary(EngineError, self._place):
-                    return await self._complete_one(encoding.of(request))
+                    return await self._complete_one(encoding.of(request), call)
             except EngineError as error:
                 return failed(request, error.boundary or self._place, str(error))
 
@@ -134,38 +151,42 @@ class VllmEngine:
         prepare_environment()
         self._log = EngineLog()
         self._llm = AsyncLLM.from_engine_args(
-            engine_arguments(self.spec, self._log.config, sharing=self._sharing)
+            engine_arguments(
+                self.spec, self._log.config, sharing=self._sharing, adapters=self._adapters
+            )
         )
         self._tokenizer = self._llm.get_tokenizer()
-        self._adapter = adapter(self.spec)
-        self._scorer = Scorer(
-            self._call,
-            by_row=self._llm.vllm_config.use_v2_model_runner,
-            has_adapter=self._adapter is not None,
-        )
+        self._scores_by_row = self._llm.vllm_config.use_v2_model_runner
         self._processes = engine_processes(descendants(os.getpid()))
         self._reaper.start()
         self._reaper.watch(self._processes)
 
-    async def _complete_one(self, prompt: Prompt) -> Completion:
+    async def _complete_one(self, prompt: Prompt, call: Call) -> Completion:
         if prompt.candidates:
-            assert self._scorer is not None, "complete before start"
-            return await self._scorer.score(prompt)
-        output = await self._call(prompt.ids, calls.generation(prompt))
+            by_row, has_adapters = self._scores_by_row, bool(self._adapters)
+            return await Scorer(call, by_row=by_row, has_adapters=has_adapters).score(prompt)
+        output = await call(prompt.ids, calls.generation(prompt))
         return calls.completion(prompt.request, output, self._texts(prompt.ids, output))
 
-    async def _call(self, ids: Ids, parameters: Any) -> Any:
+    async def _call(self, lora: Any, ids: Ids, parameters: Any) -> Any:
         """One call's final output; leaving early aborts it."""
         from vllm.inputs.engine import tokens_input
 
         name = str(next(self._numbers))
-        stream = self._llm.generate(
-            tokens_input(list(ids)), parameters, name, lora_request=self._adapter
-        )
+        stream = self._llm.generate(tokens_input(list(ids)), parameters, name, lora_request=lora)
         outputs = [output async for output in stream]
         if not outputs or outputs[-1].outputs[0].finish_reason == "error":
             raise EngineError("vLLM gave no output")
         return outputs[-1]
+
+    def _lora(self, adapter: str | None) -> Any:
+        """The request for an adapter. vLLM tells adapters apart by number and name."""
+        if adapter is None:
+            return None
+        from vllm.lora.request import LoRARequest
+
+        number = self._adapters.index(adapter) + 1
+        return LoRARequest(lora_name=adapter, lora_int_id=number, lora_path=adapter)
 
     def _texts(self, prompt: Ids, output: Any) -> list[str]:
         from debate.engines.local.writing import Decoder
@@ -174,20 +195,11 @@ class VllmEngine:
         return [decoder.step(each) for each in output.outputs[0].token_ids]
 
 
-def refuse_missing_folder(spec: VllmModel) -> None:
+def refuse_missing_folders(spec: VllmModel, adapters: Sequence[str]) -> None:
     """Raise ModelRefused for a folder that is not there, which vLLM would look up in a hub."""
-    for folder in filter(None, (spec.path, spec.adapter, spec.model)):
-        is_meant = folder in (spec.path, spec.adapter) or Path(folder).is_absolute()
+    for folder in filter(None, (spec.path, spec.model, *adapters)):
+        is_meant = folder != spec.model or Path(folder).is_absolute()
         if is_meant and not Path(folder).is_dir():
             raise ModelRefused(
                 f"the folder {folder} does not exist", boundary=f"vllm: {spec.weights}"
             )
-
-
-def adapter(spec: VllmModel) -> Any:
-    """The request for the spec's LoRA adapter, if it has one."""
-    if spec.adapter is None:
-        return None
-    from vllm.lora.request import LoRARequest
-
-    return LoRARequest(lora_name=Path(spec.adapter).name, lora_int_id=1, lora_path=spec.adapter)

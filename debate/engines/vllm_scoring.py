@@ -10,9 +10,9 @@ for by what the engine that runs can do:
    a call by itself; `skip_reading_prefix_cache=False` makes it, and leaves the rows of the cached
    part empty.
 3. One call for each token, as in the first paragraph: where the cached part reaches into the
-   candidate, because this very candidate was scored there before; and for an adapter under the
-   older runner, where vLLM 0.32 dies of `prompt_logprobs`: it gives the adapter's last layer all
-   rows of the prompt, and the adapter's number for one row only.
+   candidate, because this very candidate was scored there before; and in an engine with adapters
+   under the older runner, where vLLM 0.32 dies of `prompt_logprobs`: it gives the adapters' last
+   layer all rows of the prompt, and the adapter's number for one row only.
 
 What is reused, measured under the older runner in blocks of 32: of a prompt of 219 tokens 192, all
 its whole blocks, by 2 and by 3 alike.
@@ -35,10 +35,10 @@ Call = Callable[[Ids, Any], Awaitable[Any]]
 class Scorer:
     """Scores the candidates of a prompt; the way is chosen once, from the engine that runs."""
 
-    def __init__(self, call: Call, *, by_row: bool, has_adapter: bool) -> None:
+    def __init__(self, call: Call, *, by_row: bool, has_adapters: bool) -> None:
         self._call = call
         self._by_row = by_row
-        self._long = self._steps if has_adapter and not by_row else self._suffix
+        self._long = self._steps if has_adapters and not by_row else self._suffix
 
     async def score(self, prompt: Prompt) -> Completion:
         """One call for all candidates of one token; one or more for each of the others."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,13 @@ ADAPTER_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """The ranks that vLLM can make room for."""
 
 
-def engine_arguments(spec: VllmModel, log_config: Path, *, sharing: int = 1) -> Any:
+def engine_arguments(
+    spec: VllmModel, log_config: Path, *, sharing: int = 1, adapters: Sequence[str] = ()
+) -> Any:
     """`AsyncEngineArgs` of a spec. Raises ModelRefused where vLLM knows no such argument.
 
-    `sharing` counts the engines that take turns on the device, this one included.
+    `sharing` counts the engines that take turns on the device, this one included; `adapters` are
+    the folders of those that it is to hold beside the spec's own.
     """
     from vllm.config.logging import LoggingConfig
     from vllm.engine.arg_utils import AsyncEngineArgs
@@ -36,8 +40,9 @@ def engine_arguments(spec: VllmModel, log_config: Path, *, sharing: int = 1) -> 
             hint = suggestion(name, known)
             raise ModelRefused(f'engine_kwargs: vLLM has no argument "{name}"; {hint}')
     logging = LoggingConfig(pylogging_config_file=str(log_config))
-    chosen = arguments(spec, sharing=sharing if can_sleep() else 1)
-    return AsyncEngineArgs(**({"logging_config": logging} | machine_defaults() | chosen))
+    chosen = arguments(spec, sharing=sharing if can_sleep() else 1, adapters=adapters)
+    spare = spare_room(len(every_adapter(spec, adapters)), chosen)
+    return AsyncEngineArgs(**({"logging_config": logging} | machine_defaults() | chosen | spare))
 
 
 def machine_defaults() -> dict[str, Any]:
@@ -52,6 +57,20 @@ def machine_defaults() -> dict[str, Any]:
     return {"enable_chunked_prefill": False} if current_platform.is_cpu() else {}
 
 
+def spare_room(num_adapters: int, chosen: dict[str, Any]) -> dict[str, Any]:
+    """On a CPU, room for one adapter more than there are, which stays empty.
+
+    vLLM 0.32 gives requests without an adapter the number -1, with which its kernels for CPUs take
+    the last adapter's weights as soon as a batch has requests of both kinds. Those of the empty
+    room are zero.
+    """
+    from vllm.platforms import current_platform
+
+    if not num_adapters or not current_platform.is_cpu():
+        return {}
+    return {"max_loras": max(num_adapters + 1, chosen["max_loras"])}
+
+
 def can_sleep() -> bool:
     """Whether vLLM can free this machine's device and keep the engine: not where there is none."""
     from vllm.platforms import current_platform
@@ -59,7 +78,7 @@ def can_sleep() -> bool:
     return bool(current_platform.is_sleep_mode_available())
 
 
-def arguments(spec: VllmModel, *, sharing: int = 1) -> dict[str, Any]:
+def arguments(spec: VllmModel, *, sharing: int = 1, adapters: Sequence[str] = ()) -> dict[str, Any]:
     """What the spec means in vLLM's names; `engine_kwargs` come last and stay as they are.
 
     An engine that shares its device leaves room for what the others hold in their sleep.
@@ -86,9 +105,24 @@ def arguments(spec: VllmModel, *, sharing: int = 1) -> dict[str, Any]:
         whole = chosen.get("gpu_memory_utilization", MEMORY_SHARE)
         chosen["gpu_memory_utilization"] = whole - ASLEEP_SHARE * (sharing - 1)
         chosen["enable_sleep_mode"] = True
-    if spec.adapter is not None:
-        chosen |= {"enable_lora": True, "max_lora_rank": adapter_rank(Path(spec.adapter))}
-    return chosen | spec.engine_kwargs
+    return chosen | adapter_room(every_adapter(spec, adapters)) | spec.engine_kwargs
+
+
+def every_adapter(spec: VllmModel, others: Sequence[str]) -> tuple[str, ...]:
+    """The folders of the spec's own adapter and of the others, each once."""
+    own = () if spec.adapter is None else (spec.adapter,)
+    return tuple(dict.fromkeys((*own, *others)))
+
+
+def adapter_room(folders: Sequence[str]) -> dict[str, Any]:
+    """Room for all adapters at a time, so that one batch can hold requests of each."""
+    if not folders:
+        return {}
+    return {
+        "enable_lora": True,
+        "max_loras": len(folders),
+        "max_lora_rank": max(adapter_rank(Path(folder)) for folder in folders),
+    }
 
 
 def adapter_rank(folder: Path) -> int:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from debate.analysis.text import clean
+from debate.cluster.engines import shared_engines, shared_in_words
 from debate.cluster.resources import resources, wanted
 from debate.cluster.sharing import can_start_here, in_words, offline_plans
 from debate.config.sweep import FACTORS
@@ -36,7 +37,7 @@ def print_plan(plan: Plan, console: Console) -> None:
 
 
 def print_outline(plan: Plan, console: Console) -> None:
-    """The size of the run in a line, and the models that will share places."""
+    """The size of the run in a line, and the models that will share engines and places."""
     seeds = f" × {len(plan.spec.seeds)} seeds" if len(plan.spec.seeds) > 1 else ""
     shared = f" ({plan.num_shared_calls:,} more are shared)" if plan.num_shared_calls else ""
     console.print(
@@ -45,6 +46,8 @@ def print_outline(plan: Plan, console: Console) -> None:
         highlight=False,
     )
     specs = plan.models
+    for line in shared_in_words(shared_engines(specs)):
+        console.print(line, highlight=False, markup=False)
     for line in in_words(offline_plans(specs, plan.spec.cluster) if wanted(specs) else ()):
         console.print(line, highlight=False, markup=False)
     if plan.spec.cluster.orchestrators > 1:

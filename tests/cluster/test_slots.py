@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from debate.cluster.slots import Slot, Tenant
+from debate.cluster.slots import Slot
+from debate.cluster.tenants import Seat, Tenant
 from debate.config.cluster import SlotsSpec
 from debate.engines.base import Completion, Request
 from debate.engines.client import LocalReplica, ModelClient
@@ -67,7 +68,7 @@ async def sharing(
         name: ModelClient(name, [LocalReplica(engine)], max_in_flight=4, max_restarts=2)
         for name, engine in engines.items()
     }
-    tenants = [Tenant(client=each, lane=each.lanes[0]) for each in clients.values()]
+    tenants = [Tenant(Seat(client=each, lane=each.lanes[0])) for each in clients.values()]
     slot = Slot(tenants, spec or SlotsSpec())
     try:
         await slot.start()

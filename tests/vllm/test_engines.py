@@ -1,6 +1,7 @@
 """Two vLLM engines in two actors with GPUs of their own: a model, and the same with an adapter.
 
-One start of both serves all tests; what is expected comes from transformers, on the same folder
+They differ in a setting of the engine, or else they would share one. One start of both serves all
+tests; what is expected comes from transformers, on the same folder
 and on one with the adapter merged into the weights.
 """
 
@@ -66,9 +67,9 @@ async def team(folders: dict[str, Path]) -> AsyncIterator[Team]:
             dtype="float32",
             gpus=1,
             max_restarts=0,
-            engine_kwargs=SMALL,
+            engine_kwargs={**SMALL, "max_num_seqs": num_seqs},
         )
-        for name, adapter in {"a": None, "b": str(folders["adapter"])}.items()
+        for name, adapter, num_seqs in (("a", None, 32), ("b", str(folders["adapter"]), 31))
     }
     async with running_models(specs, ClusterSpec(num_gpus=2), run="two-vllm") as models:
         processes = [pid for client in models.values() for pid in engines_of(client)]
