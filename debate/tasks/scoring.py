@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
 
@@ -31,7 +32,13 @@ def readable(text: str, question: Question) -> str | None:
     plain = tidy(text)
     if not question.options:
         return plain or None
-    return next((option for option in question.options if fold(option) == fold(plain)), None)
+    return _by_fold(question.options).get(fold(plain))
+
+
+@lru_cache(maxsize=256)
+def _by_fold(options: tuple[str, ...]) -> Mapping[str, str]:
+    """The options under what they fold to; of two that fold alike, the first."""
+    return {fold(option): option for option in reversed(options)}
 
 
 def closed_candidates(question: Question) -> tuple[str, ...]:

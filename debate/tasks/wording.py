@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 MAX_LENGTH = 1000
 """A longer text is no answer."""
@@ -49,4 +50,10 @@ def fold(text: str) -> str:
     >>> fold("Straße") == fold("STRASSE.")
     True
     """
+    return _fold(text) if len(text) <= MAX_LENGTH else ""
+
+
+@lru_cache(maxsize=4096)
+def _fold(text: str) -> str:
+    """`fold` for a short text; the same answers and options come again and again in a debate."""
     return tidy(unicodedata.normalize("NFC", tidy(text).casefold()))
