@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from debate.errors import InputError
+from debate.hashes import repeated
 from debate.log.identity import read_questions
 from debate.log.index import TurnKey, build_index
 from debate.log.layout import TURNS, VERDICTS, shard_files
@@ -25,6 +28,7 @@ from debate.log.verdict_frame import VERDICT_KEY, VERDICT_SCHEMA, verdict_frame
 from debate.types import DebateKey, Question, Transcript, Turn, Verdict
 
 _KIND_ORDER = ("opening", "critique", "revision", "judgment", "probe")
+_TURN_KEY_OF, _VERDICT_KEY_OF = attrgetter(*TURN_KEY), attrgetter(*VERDICT_KEY)
 _QUESTION_SCHEMA: dict[str, Any] = {
     "id": pl.String,
     "text": pl.String,
@@ -98,9 +102,12 @@ class Run:
         """One row a verdict."""
         files = shard_files(self.directory, VERDICTS)
         values = chain.from_iterable(read_values(path, Verdict) for path in files)
-        frames = [verdict_frame(batch, self.questions_by_id) for batch in in_batches(values)]
+        keys, frames = array("q"), []
+        for batch in in_batches(values):
+            keys.extend(hash(_VERDICT_KEY_OF(verdict)) for verdict in batch)
+            frames.append(verdict_frame(batch, self.questions_by_id))
         whole = pl.concat([pl.DataFrame(schema=VERDICT_SCHEMA), *frames])
-        return whole.unique(VERDICT_KEY, keep="last", maintain_order=True)
+        return _last_of_each(VERDICT_KEY, whole, keys)
 
     def debates(self) -> pl.DataFrame:
         """The debates that have turns: cell, question and seed, in order."""
@@ -123,15 +130,16 @@ class Run:
         files = shard_files(self.directory, TURNS)
         rows = chain.from_iterable(read_values(path, TurnRow) for path in files)
         sources: dict[str, None] = {}
-        frames = []
+        keys, frames = array("q"), []
         for batch in in_batches(rows):
+            keys.extend(hash(_TURN_KEY_OF(turn)) for turn in batch)
             sources |= sources_of(batch)
             wanted = turn_columns(columns, sources)
             frames.append(turn_frame(batch, self.questions_by_id, sources, columns=wanted))
         schema = turn_schema(sources)
         empty = pl.DataFrame(schema={name: schema[name] for name in turn_columns(columns, sources)})
         whole = pl.concat([empty, *frames], how="diagonal")
-        return whole.unique(TURN_KEY, keep="last", maintain_order=True)
+        return _last_of_each(TURN_KEY, whole, keys)
 
     def _recorded(self, debate: DebateKey) -> Iterator[Turn]:
         files = shard_files(self.directory, TURNS)
@@ -141,6 +149,11 @@ class Run:
         records = self._indexed[1]
         yield from records.of(debate, Turn)
         records.close()
+
+
+def _last_of_each(key: Sequence[str], rows: pl.DataFrame, hashes: array[int]) -> pl.DataFrame:
+    """The last row of each key. Where no key comes twice, which hashes tell, nothing is copied."""
+    return rows.unique(key, keep="last", maintain_order=True) if len(repeated(hashes)) else rows
 
 
 def _order(turn: Turn) -> tuple[int, int, str, str]:
