@@ -38,7 +38,7 @@ Audit = Callable[[DebateKey, Sequence[Turn], Sequence[Verdict]], Iterable[Proble
 def verify(directory: Path | str, *, audit: Audit | None = None) -> list[Problem]:
     """Everything that is wrong in a run directory; an empty list for a sound one.
 
-    Changes nothing, and may run while the run is being written. Memory grows by about 40 bytes a
+    Changes nothing, and may run while the run is being written. Memory grows by about 50 bytes a
     turn. `audit` is shown each debate. Raises InputError where there is no such directory.
     """
     directory = Path(directory)
