@@ -26,7 +26,11 @@ def heard_tables(
 def _cells(
     states: pl.DataFrame, everyone: pl.DataFrame, *, limit: int
 ) -> Iterator[dict[str, pl.DataFrame]]:
-    for cell in sorted(states["cell"].unique()):
+    cells = sorted(states["cell"].unique())
+    if len(cells) == everyone["cell"].n_unique() == 1:
+        yield _tables(states, everyone, limit=limit)
+        return
+    for cell in cells:
         inside = pl.col("cell") == cell
         yield _tables(states.filter(inside), everyone.filter(inside), limit=limit)
 

@@ -17,32 +17,31 @@ from debate.types import Kind
 
 SPEAKER = ("answer", "outcome", "confidence", "model")
 PARSED = {"ref": pl.String, "kind": pl.String, "critic": pl.String, "source_round": pl.Int64}
-TURN = [
-    "debate", "trajectory", "cell", "question", "question_code", "seed", "agent", "model", "round",
-    "answer", "outcome", "confidence", "previous_answer", "previous_outcome",
-    "previous_confidence",
-]  # fmt: skip
+TURN = (
+    "cell", "question_code", "trajectory", "agent", "round", "answer", "outcome",
+    "previous_answer", "previous_outcome", "previous_confidence",
+)  # fmt: skip
 
 
 def hearings(states: pl.DataFrame, everyone: pl.DataFrame | None = None) -> pl.DataFrame:
-    """One row for each turn and each turn that it heard: the hearer's columns and the critic's.
+    """One row for each turn and each turn that it heard: columns of the hearer and of the critic.
 
     `everyone` holds the states of those who may be heard (judges too); the hearers' by default.
     kind: exchange or critique; relation: self, same_model, other_model; critic_answer, _outcome,
     _confidence are null where the critic's own answer is not known. Raises InputError for a ref
     that is none.
     """
-    rows = transitions(states).filter(pl.col("heard").list.len() > 0)
-    rows = (
-        rows.select(*TURN, "heard").explode("heard", empty_as_null=False).rename({"heard": "ref"})
-    )
+    rows = transitions(states.select("debate", "model", "carried", *TURN, ref="heard"))
+    rows = rows.filter(pl.col("ref").list.len() > 0).explode("ref", empty_as_null=False)
     rows = rows.join(_parsed(rows["ref"].unique()), on="ref", how="left")
     held = {f"critic_{c}": pl.col(c) for c in SPEAKER}
     speakers = (states if everyone is None else everyone).select(
         "debate", critic="agent", source_round="round", **held
     )
     rows = rows.join(speakers, on=["debate", "critic", "source_round"], how="left")
-    return rows.with_columns(relation=_relation()).drop("source_round")
+    return rows.with_columns(relation=_relation()).drop(
+        "debate", "carried", "source_round", "model", "critic_model"
+    )
 
 
 def _relation() -> pl.Expr:

@@ -108,6 +108,8 @@ def members(states: pl.DataFrame) -> pl.DataFrame:
     if "kind" not in states.columns:
         return states
     judges = states.filter(pl.col("kind") == "judgment").select("trajectory").unique()
+    if judges.is_empty():
+        return states
     debaters = states.join(judges, on="trajectory", how="anti", maintain_order="left")
     return states if debaters.is_empty() else debaters
 

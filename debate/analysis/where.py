@@ -16,11 +16,14 @@ from debate.analysis.amplification import error_mass
 
 TURN = ("question", "seed", "agent", "round")
 STEEPEST = tuple(f"steepest_{name}" for name in TURN)
-SPOT = [
+STEP = (
     "cell", "question", "category", "seed", "agent", "model", "round", "rise", "step",
-    "contribution", "previous_answer", "answer", "target", "previous_outcome", "outcome",
-    "previous_confidence", "confidence", "heard",
-]  # fmt: skip
+    "contribution",
+)  # fmt: skip
+STATE = (
+    "previous_answer", "answer", "target", "previous_outcome", "outcome", "previous_confidence",
+    "confidence", "heard",
+)  # fmt: skip
 
 
 class Where(NamedTuple):
@@ -51,17 +54,19 @@ def where(states: pl.DataFrame, heard: pl.DataFrame, *, limit: int = 50) -> Wher
     }
     cut = {n: t.group_by("cell", maintain_order=True).head(limit) for n, t in rankings.items()}
     links = linked(steps, cut.values())
-    return Where(**cut, hotspots=hotspots(steps, limit=limit), links=links)
+    spots = hotspots(steps, limit=limit)
+    return Where(**cut, hotspots=_with_states(spots, states), links=_with_states(links, states))
 
 
 def mass_steps(states: pl.DataFrame) -> pl.DataFrame:
-    """The rows after round 0 with `contribution`: the step of mass over the cell's trajectories.
+    """The turns after round 0 with `contribution`: the step of mass over the cell's trajectories.
 
     Trajectories with unknown mass at the opening or at the end are left out, as in EAI; a state
     of unknown mass in between (a failed turn) keeps the mass before it. `rise`: the whole
     trajectory's change.
     """
-    rows = states.with_columns(mass=error_mass())
+    turn = ("cell", "trajectory", *TURN, "category", "model")
+    rows = states.select(*turn, mass=error_mass())
     last = pl.col("round") == pl.col("round").max().over("cell")
     ends = rows.filter(last & pl.col("mass").is_not_null()).select("trajectory")
     openings = rows.filter((pl.col("round") == 0) & pl.col("mass").is_not_null())
@@ -109,8 +114,7 @@ def edge_steps(steps: pl.DataFrame, heard: pl.DataFrame) -> pl.DataFrame:
 def hotspots(steps: pl.DataFrame, *, limit: int) -> pl.DataFrame:
     """The trajectories of each cell whose mass rose most, at the round where it rose most.
 
-    Names the turn (cell, question, seed, agent, round), what it heard, and confidence and answer
-    before and after.
+    One row of `steps` each.
     """
     whole = steps.group_by("cell", "trajectory").agg(pl.col("rise").first())
     risen = whole.filter(pl.col("rise") > 0).sort(
@@ -121,9 +125,7 @@ def hotspots(steps: pl.DataFrame, *, limit: int) -> pl.DataFrame:
         ["trajectory", "step", "round"], descending=[False, True, False]
     )
     steepest = turns.group_by("trajectory", maintain_order=True).first()
-    return steepest.sort(["cell", "rise", "trajectory"], descending=[False, True, False]).select(
-        SPOT
-    )
+    return steepest.sort(["cell", "rise", "trajectory"], descending=[False, True, False])
 
 
 def linked(steps: pl.DataFrame, rankings: Iterable[pl.DataFrame]) -> pl.DataFrame:
@@ -131,4 +133,12 @@ def linked(steps: pl.DataFrame, rankings: Iterable[pl.DataFrame]) -> pl.DataFram
     names = dict(zip(STEEPEST, TURN, strict=True))
     turns = pl.concat([table.select("cell", *STEEPEST) for table in rankings]).drop_nulls().unique()
     found = steps.join(turns.rename(names), on=["cell", *TURN], how="semi")
-    return found.sort("cell", *TURN).select(SPOT)
+    return found.sort("cell", *TURN)
+
+
+def _with_states(steps: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
+    """The turns with what they heard, and confidence and answer before and after."""
+    held = states.select("trajectory", "round", *STATE)
+    return steps.join(held, on=["trajectory", "round"], how="left", maintain_order="left").select(
+        *STEP, *STATE
+    )
