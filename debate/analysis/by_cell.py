@@ -28,6 +28,7 @@ def _cells(
 ) -> Iterator[dict[str, pl.DataFrame]]:
     cells = sorted(states["cell"].unique())
     if len(cells) == everyone["cell"].n_unique() == 1:
+        # Its rows may be most of what is in memory: they are not copied.
         yield _tables(states, everyone, limit=limit)
         return
     for cell in cells:

@@ -29,7 +29,8 @@ STATE = (
 class Where(NamedTuple):
     """The rankings, largest contribution first; the hot spots, and the turns of the rankings.
 
-    links: the steepest turn of each line of a ranking, with the columns of hotspots.
+    hotspots: turns (cell, question, seed, agent, round), with what each heard, and confidence and
+    answer before and after. links: the same of the steepest turn of each line of a ranking.
     """
 
     questions: pl.DataFrame

@@ -6,8 +6,6 @@ into the weights.
 
 from __future__ import annotations
 
-import asyncio
-import importlib.util
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -18,32 +16,15 @@ import pytest_asyncio
 
 from debate.cluster.models import running_models
 from debate.config.cluster import ClusterSpec
-from debate.config.models import TransformersModel, VllmModel
-from debate.engines.base import Completion, Request, Sampling
-from debate.engines.client import LocalReplica, ModelClient
-from debate.engines.registry import build_engine
-from debate.engines.vllm_processes import descendants, engine_processes
-from debate.types import Message
+from debate.config.models import VllmModel
+from debate.engines.base import Completion
+from debate.engines.vllm_processes import engine_processes
+from tests.vllm.team import NEEDS_VLLM, SMALL, Team, answers, ask, by_transformers, engines_of
 from tests.vllm.tiny import write_adapter, write_model
 
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.ray,
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(
-        importlib.util.find_spec("vllm") is None, reason="vLLM is not installed (pip install vllm)"
-    ),
-]
+pytestmark = [*NEEDS_VLLM, pytest.mark.ray, pytest.mark.asyncio(loop_scope="module")]
 
-SMALL = {
-    "enforce_eager": True,
-    "max_model_len": 256,
-    "max_num_seqs": 32,
-    "block_size": 32,
-    "kv_cache_memory_bytes": 32 * 2**20,
-}
 LONG = "the sum of all of the numbers from one to ninety nine " * 4
-Team = Mapping[str, ModelClient]
 
 
 @pytest.fixture(scope="module")
@@ -81,44 +62,11 @@ async def team(folders: dict[str, Path]) -> AsyncIterator[Team]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def reference(folders: dict[str, Path]) -> AsyncIterator[Team]:
-    specs = {
-        name: TransformersModel(
-            engine="transformers",
-            model=str(folder if name == "base" else folder / "merged"),
-            dtype="float32",
-            threads=1,
-            device="cpu",
-        )
-        for name, folder in folders.items()
+    merged = {
+        name: folder if name == "base" else folder / "merged" for name, folder in folders.items()
     }
-    models = {
-        name: ModelClient(name, [LocalReplica(build_engine(spec))]) for name, spec in specs.items()
-    }
-    for client in models.values():
-        await client.start()
-    yield models
-    for client in models.values():
-        await client.close()
-
-
-def engines_of(client: ModelClient) -> list[int]:
-    (found,) = client.placements
-    assert found is not None
-    return engine_processes(descendants(found.pid))
-
-
-def ask(number: int, text: str, **fields: object) -> Request:
-    fields.setdefault("sampling", Sampling(max_tokens=12))
-    return Request(id=str(number), messages=(Message(role="user", content=text),), **fields)
-
-
-async def answers(models: Team, requests: Sequence[Request]) -> dict[str, list[Completion]]:
-    """Every model's completions of all requests, asked of all models at once."""
-    asking = {
-        name: asyncio.gather(*(client.complete(request) for request in requests))
-        for name, client in models.items()
-    }
-    return {name: await pending for name, pending in asking.items()}
+    async with by_transformers(merged) as models:
+        yield models
 
 
 def texts(found: Mapping[str, Sequence[Completion]]) -> dict[str, list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,9 @@ import pytest
 
 import debate
 from debate.config.shipped import shelf
-from tests.vllm.test_engines import SMALL
+from tests.vllm.team import NEEDS_VLLM, SMALL
 
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.ray,
-    pytest.mark.skipif(
-        importlib.util.find_spec("vllm") is None, reason="vLLM is not installed (pip install vllm)"
-    ),
-]
+pytestmark = [*NEEDS_VLLM, pytest.mark.ray]
 
 
 def _seat(name: str) -> dict[str, Any]:

@@ -8,11 +8,10 @@ and on one with the adapter merged into the weights.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 import select
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -20,34 +19,22 @@ import pytest_asyncio
 
 from debate.cluster.models import running_models
 from debate.config.cluster import ClusterSpec
-from debate.config.models import TransformersModel, VllmModel
-from debate.engines.base import Completion, Guided, Request, Sampling
-from debate.engines.client import LocalReplica, ModelClient, Placement
-from debate.engines.registry import build_engine
-from debate.engines.vllm_processes import descendants, engine_processes
-from debate.types import Message
+from debate.config.models import VllmModel
+from debate.engines.base import Guided, Sampling
+from debate.engines.vllm_processes import engine_processes
+from tests.vllm.team import (
+    NEEDS_VLLM,
+    SMALL,
+    Team,
+    answers,
+    ask,
+    by_transformers,
+    engines_of,
+    placement,
+)
 from tests.vllm.tiny import write_adapter, write_model
 
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.ray,
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(
-        importlib.util.find_spec("vllm") is None, reason="vLLM is not installed (pip install vllm)"
-    ),
-]
-
-SMALL = {
-    "enforce_eager": True,
-    "max_model_len": 256,
-    "max_num_seqs": 32,
-    "block_size": 32,
-    "kv_cache_memory_bytes": 32 * 2**20,
-}
-"""Room for these tests and no more; a block of 32 is the least that the CPU backend takes."""
-
-GREEDY = Sampling(max_tokens=12)
-Team = Mapping[str, ModelClient]
+pytestmark = [*NEEDS_VLLM, pytest.mark.ray, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest.fixture(scope="module")
@@ -80,44 +67,10 @@ async def team(folders: dict[str, Path]) -> AsyncIterator[Team]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def reference(folders: dict[str, Path]) -> AsyncIterator[Team]:
-    specs = {
-        name: TransformersModel(
-            engine="transformers", model=str(folder), dtype="float32", threads=1, device="cpu"
-        )
-        for name, folder in {"a": folders["base"], "b": folders["adapter"] / "merged"}.items()
-    }
-    models = {
-        name: ModelClient(name, [LocalReplica(build_engine(spec))]) for name, spec in specs.items()
-    }
-    for client in models.values():
-        await client.start()
-    yield models
-    for client in models.values():
-        await client.close()
-
-
-def placement(client: ModelClient) -> Placement:
-    found = client.placements[0]
-    assert found is not None
-    return found
-
-
-def engines_of(client: ModelClient) -> list[int]:
-    return engine_processes(descendants(placement(client).pid))
-
-
-def ask(number: int, text: str, **fields: object) -> Request:
-    fields.setdefault("sampling", GREEDY)
-    return Request(id=str(number), messages=(Message(role="user", content=text),), **fields)
-
-
-async def answers(models: Team, requests: Sequence[Request]) -> dict[str, list[Completion]]:
-    """Every model's completions of all requests, asked of all models at once."""
-    asking = {
-        name: asyncio.gather(*(client.complete(request) for request in requests))
-        for name, client in models.items()
-    }
-    return {name: await pending for name, pending in asking.items()}
+    async with by_transformers(
+        {"a": folders["base"], "b": folders["adapter"] / "merged"}
+    ) as models:
+        yield models
 
 
 async def test_each_engine_has_a_process_and_a_gpu_of_its_own(team: Team) -> None:

@@ -5,7 +5,6 @@ One process tries them all.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -16,13 +15,9 @@ from typing import Any
 import pytest
 
 from tests.processes import command
+from tests.vllm.team import NEEDS_VLLM
 
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.skipif(
-        importlib.util.find_spec("vllm") is None, reason="vLLM is not installed (pip install vllm)"
-    ),
-]
+pytestmark = [*NEEDS_VLLM]
 
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
 Said = dict[str, dict[str, Any]]
