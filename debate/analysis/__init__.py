@@ -2,9 +2,9 @@
 
 from debate.analysis.comparisons import Comparison
 from debate.analysis.estimate import Estimate, estimates_frame
-from debate.analysis.findings import Finding
-from debate.analysis.runs import analyze_run
+from debate.analysis.hypotheses import Finding
 from debate.analysis.schema import trajectories_frame, verdicts_frame
+from debate.analysis.source import analyze_run
 from debate.analysis.summary import Analysis, analyze
 
 __all__ = [

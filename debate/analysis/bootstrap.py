@@ -8,19 +8,40 @@ same rows serve every arm and round, which pairs them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 
-from debate.analysis.binned import NUM_BINS, equal_width
-from debate.analysis.calibration import Scored
+from debate.analysis.calibration import COLUMNS, Scored, select_scored
+from debate.analysis.design import Controls
+from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.intervals import LEVEL, Array, Codes, Interval, summed
+from debate.analysis.measure import Measure
+from debate.analysis.scores import NUM_BINS, equal_width
+from debate.analysis.states import num_questions
+from debate.analysis.sums import groups
 
 RESAMPLES = 10_000
 CHUNK = 500
 LEVELS = 75
 MOST_BLOCKS = 1_000
 """Above this many questions they are resampled in random blocks: as valid, and cheaper."""
+
+
+RESAMPLED: Mapping[str, Measure] = MappingProxyType(
+    {
+        f"{metric}_change": Measure(
+            name=f"{metric}_change", words=f"change of {words}", is_signed=True,
+            of_confidence=True,
+            formula=f"{words} after the last round − that of the openings, or of the control's "
+            "last round; paired bootstrap by question, percentiles",
+        )
+        for metric, words in (("ece", "ECE"), ("brier", "Brier"), ("aurc", "AURC"))
+    }
+)  # fmt: skip
+"""Measures whose interval is made by resampling questions."""
 
 
 class Blocks(NamedTuple):
@@ -126,3 +147,45 @@ def _percentiles(value: float, draws: Array, *, num_questions: int, level: float
         return Interval(value, None, None, None, num_questions)
     low, high = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2])
     return Interval(value, float(low), float(high), float(draws.std(ddof=1)), num_questions)
+
+
+def calibration_changes(
+    states: pl.DataFrame, controls: Controls, *, resamples: int = RESAMPLES, seed: int = 0
+) -> list[Estimate]:
+    """`ece_change`, `brier_change`, `aurc_change` of each cell: last round minus round 0, and,
+    with `subject` "over <control>", last round minus the control's last round.
+    """
+    rng = np.random.default_rng(seed)
+    block_of = blocks_of(num_questions(states), rng)
+    data = _ends(states)
+    arms = {name: Blocks.of(part, block_of) for name, part in data.items()}
+    pairs: dict[tuple[str, str], tuple[str, str | None]]
+    pairs = {(f"{c}/T", f"{c}/0"): (c, None) for c in sorted(states["cell"].unique())}
+    pairs |= {(f"{c}/T", f"{k}/T"): (c, f"over {k}") for c, k in controls.resampling.items()}
+    known = [pair for pair in pairs if pair[0] in arms and pair[1] in arms]
+    if not known:
+        return []
+    found = paired_changes(arms, known, rng, resamples=resamples)
+    return [
+        from_interval(
+            f"{metric}_change", interval, n=len(data[first].correct), cell=pairs[first, second][0],
+            subject=pairs[first, second][1], unit="probability",
+            method=f"paired bootstrap by question, {resamples} resamples, percentiles",
+        )
+        for (metric, first, second), interval in found.items()
+    ]  # fmt: skip
+
+
+def _ends(states: pl.DataFrame) -> dict[str, Scored]:
+    """The scored answers of each cell's openings and of its last round, if that is another."""
+    states = states.select(*COLUMNS)
+    last = pl.col("round").max().over("cell")
+    later = states.filter((pl.col("round") == last) & (last > 0))
+    ends = {"0": states.filter(pl.col("round") == 0), "T": later}
+    found: dict[str, Scored] = {}
+    for end, rows in ends.items():
+        for (cell,), part in groups(rows, "cell"):
+            data = select_scored(part)
+            if len(data.correct):
+                found[f"{cell}/{end}"] = data
+    return found

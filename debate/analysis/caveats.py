@@ -6,8 +6,12 @@ from collections.abc import Callable
 
 import polars as pl
 
-from debate.analysis.controls import Controls
+from debate.analysis.design import Controls
+from debate.analysis.states import LEAST_MASS, cells_without_levels
+from debate.analysis.stopping import describe_oracle_stopping
 from debate.analysis.text import count, listed, short
+
+FEW_QUESTIONS = 30
 
 
 def caveats(
@@ -15,11 +19,18 @@ def caveats(
     trajectories: pl.DataFrame,
     verdicts: pl.DataFrame | None,
     controls: Controls,
+    *,
+    stopping_is_known: bool,
 ) -> tuple[str, ...]:
-    """The caveats that apply to these states of these trajectories, one sentence each."""
+    """The caveats that apply to these states of these trajectories, one sentence each.
+
+    stopping_is_known: the rule by which debates ended is on record and sees no target.
+    """
     found = [say(states) for say in OF_STATES]
+    found.append(None if stopping_is_known else describe_oracle_stopping(states))
     found += [_simulated(trajectories), _without_target(trajectories)]
-    found += [_without_control(states, controls), _without_baseline(controls)]
+    found += [_bare_levels(states), _without_control(states, controls)]
+    found += [_without_baseline(controls)]
     if verdicts is None or verdicts.is_empty():
         found.append("No verdicts are recorded: votes are majorities of the agents' answers.")
     return tuple(sentence for sentence in found if sentence)
@@ -34,6 +45,18 @@ def _without_control(states: pl.DataFrame, controls: Controls) -> str | None:
     return (
         f'There is no arm "repeat", nor another named as control, for {_arms(lacking)}: what mere '
         "resampling does is not taken off entrenchment and error amplification."
+    )
+
+
+def _bare_levels(states: pl.DataFrame) -> str | None:
+    """That levels of belief are left out where the candidates hold little of the probability."""
+    found = cells_without_levels(states)
+    if not found:
+        return None
+    masses = ", ".join(f"{short(cell, 40)} ({mass:.2g})" for cell, mass in found.items())
+    return (
+        f"Levels of belief are not given where the candidates hold less than {LEAST_MASS:g} of the "
+        f"models' probability on average: {masses}. Changes of log-odds are."
     )
 
 
@@ -60,14 +83,14 @@ def _without_target(trajectories: pl.DataFrame) -> str | None:
     return f"{count(num)} turns on questions without a target are left out." if num else None
 
 
-def _stopped_early(states: pl.DataFrame) -> str | None:
+def _kept_from_before(states: pl.DataFrame) -> str | None:
     num = states.filter(pl.col("carried"))["trajectory"].n_unique()
     whole = states["trajectory"].n_unique()
     if not num:
         return None
     return (
-        f"{count(num)} of {count(whole)} trajectories stopped early and keep their last state to "
-        "the end."
+        f"{count(num)} of {count(whole)} trajectories have no turn in later rounds (the debate "
+        "stopped, or the agent had nothing to hear) and keep their last state to the end."
     )
 
 
@@ -84,7 +107,9 @@ def _unscored(states: pl.DataFrame) -> str | None:
 
 def _few_questions(states: pl.DataFrame) -> str | None:
     num = states["question_code"].n_unique()
-    return None if num >= 30 else f"With {num} questions only, intervals rest on few clusters."
+    if num >= FEW_QUESTIONS:
+        return None
+    return f"With {num} question{'s' * (num != 1)} only, intervals rest on few clusters."
 
 
 def _several_seeds(states: pl.DataFrame) -> str | None:
@@ -100,19 +125,38 @@ def _nothing_heard(states: pl.DataFrame) -> str | None:
     return "No turn says what it heard: conformity, attribution and edges cannot be had."
 
 
-def _missing_turns(states: pl.DataFrame) -> str | None:
-    agents = states.group_by("cell", "round").agg(agents=pl.col("agent").n_unique())
-    debates = states.group_by("cell").agg(debates=pl.col("debate").n_unique())
-    due = agents.join(debates, on="cell").select(pl.col("agents") * pl.col("debates"))
-    num = int(due.to_series().sum()) - states.height
-    return f"{count(num)} turns that were due are not there and count as wrong." if num else None
+def _missing_openings(states: pl.DataFrame) -> str | None:
+    num = states.filter(pl.col("opening_outcome").is_null())["trajectory"].n_unique()
+    if not num:
+        return None
+    return f"{count(num)} trajectories have no opening: no change since round 0 counts them."
+
+
+def _cut_replies(states: pl.DataFrame) -> str | None:
+    spoken = states.filter(~pl.col("carried") & (pl.col("outcome") != "failed"))
+    num = spoken.filter(pl.col("outcome") == "cut").height
+    if not num:
+        return None
+    return (
+        f"{count(num)} of {count(spoken.height)} replies were cut off at max_tokens before their "
+        "answer was closed; they count as not right. Raise sampling.max_tokens."
+    )
+
+
+def _scope(states: pl.DataFrame) -> str:
+    return (
+        "Intervals speak of other questions of the same kind, put to these models in these "
+        "prompts; not of other models or other wordings."
+    )
 
 
 OF_STATES: tuple[Callable[[pl.DataFrame], str | None], ...] = (
     _few_questions,
-    _missing_turns,
-    _stopped_early,
+    _missing_openings,
+    _cut_replies,
+    _kept_from_before,
     _unscored,
     _several_seeds,
     _nothing_heard,
+    _scope,
 )

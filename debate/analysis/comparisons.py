@@ -1,8 +1,9 @@
 """Paired comparisons: vote_0 against vote_T in every cell, and every cell against the baseline.
 
-Differences are paired and clustered by question. McNemar's exact test takes each debate as one
-pair, so with several seeds its p-value ignores that they share a question: the clustered interval
-leads. Holm's correction runs over each family of comparisons with one name.
+Differences are of scores, a tie scoring the share of the tied answers that are right, paired and
+clustered by question. McNemar's exact test takes each debate as one pair, so with several seeds its
+p-value ignores that they share a question: the exact sign-flip test leads. Holm's correction runs
+over each family of comparisons with one name.
 """
 
 from __future__ import annotations
@@ -13,22 +14,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from debate.analysis.controls import Controls
-from debate.analysis.intervals import Interval, clustered_mean
-from debate.analysis.paired import detectable_effect, holm, mcnemar_exact, tost, zero_p_value
+from debate.analysis.design import Controls
+from debate.analysis.intervals import summed
+from debate.analysis.paired import (
+    detectable_effect,
+    holm,
+    mcnemar_exact,
+    paired_difference,
+)
 from debate.analysis.sums import groups
-
-MARGIN = 0.02
-"""Differences of accuracy below this count as equivalent."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
     """One paired difference of accuracy (`first` minus `second`), with everything to judge it by.
 
-    p_value: from the clustered t; p_holm: corrected within `family`; p_mcnemar: exact;
-    p_equivalence: of TOST at `margin`; detectable: smallest true difference found in 80 % of
-    studies of this size; gained and lost: debates that only first, only second has right.
+    first_value, second_value: the two accuracies; first_tied, second_tied: the share of tied
+    votes. p_value: exact, by sign-flips of each question's difference; p_holm: corrected within
+    `family`; p_mcnemar: exact, debates as pairs; detectable: smallest true difference found in
+    80 % of studies of this size; gained and lost: debates that score higher in first, in second.
+    is_own: the rule is that of the run's file.
     """
 
     family: str
@@ -46,94 +51,105 @@ class Comparison:
     p_value: float | None
     p_holm: float | None
     p_mcnemar: float
-    p_equivalence: float | None
-    margin: float
     detectable: float | None
+    first_value: float | None = None
+    second_value: float | None = None
+    first_tied: float = 0.0
+    second_tied: float = 0.0
+    is_own: bool = True
     missing: str | None = None
 
 
 def compare(
-    pairs: pl.DataFrame, *, family: str, cell: str, method: str, first: str, second: str,
-    margin: float = MARGIN,
-) -> Comparison:  # fmt: skip
-    """Compare two columns of correctness, `after` and `before`, over debates.
+    pairs: pl.DataFrame, *, family: str, cell: str, method: str, first: str, second: str
+) -> Comparison:
+    """Compare two columns of scores, `after` and `before`, over debates.
 
-    pairs: question_code, after, before (booleans); one row for each debate in both.
+    pairs: question_code, after, before (in [0, 1]), after_tied, before_tied, is_own (booleans); one
+    row for each debate in both.
     """
     after, before = (pairs[c].to_numpy().astype(np.float64) for c in ("after", "before"))
     clusters = pairs["question_code"].to_numpy().astype(np.int64)
-    interval: Interval = clustered_mean(after - before, clusters)
+    counts = summed(clusters, np.ones(len(after)))
+    found = paired_difference(summed(clusters, after - before), counts)
     gained, lost = int((after > before).sum()), int((after < before).sum())
+    interval, known = found.interval, len(after) > 0
     return Comparison(
         family=family, cell=cell, method=method, first=first, second=second, value=interval.value,
         low=interval.low, high=interval.high, n=len(after), num_questions=interval.num_questions,
-        gained=gained, lost=lost, p_value=zero_p_value(interval), p_holm=None,
-        p_mcnemar=mcnemar_exact(gained, lost), p_equivalence=tost(interval, margin=margin),
-        margin=margin,
+        gained=gained, lost=lost, p_value=found.p_value, p_holm=None,
+        p_mcnemar=mcnemar_exact(gained, lost),
         detectable=None if interval.se is None else detectable_effect(interval.se),
-        missing=None if len(after) else "debates that both have",
+        first_value=float(after.mean()) if known else None,
+        second_value=float(before.mean()) if known else None,
+        first_tied=float(pairs["after_tied"].to_numpy().mean()) if known else 0.0,
+        second_tied=float(pairs["before_tied"].to_numpy().mean()) if known else 0.0,
+        is_own=bool(pairs["is_own"].to_numpy().all()),
+        missing=None if known else "debates that both have",
     )  # fmt: skip
 
 
-def vote_against_openings(seated: pl.DataFrame, *, margin: float = MARGIN) -> list[Comparison]:
-    """vote_T minus vote_0 of the same debates: what communication did, free of sampling noise."""
+def vote_against_openings(seated: pl.DataFrame) -> list[Comparison]:
+    """vote_T minus vote_0 of the same debates, each rule against itself.
+
+    It is what communication did, free of sampling noise.
+    """
     found = []
     for (cell, method), part in _by_cell_and_method(seated):
         last = int(part["round"].to_numpy().max())
         pairs = part.filter((pl.col("round") == last) & pl.col("opening_outcome").is_not_null())
         pairs = pairs.select(
-            "question_code", after="correct", before=pl.col("opening_outcome") == "correct"
-        )
+            "question_code", "is_own", after="score", before="opening_score",
+            after_tied=pl.col("outcome") == "tied", before_tied=pl.col("opening_outcome") == "tied",
+        )  # fmt: skip
         if last:
             found.append(
                 compare(
                     pairs, family="vote_T - vote_0", cell=str(cell), method=str(method),
-                    first=f"vote_{last}", second="vote_0", margin=margin,
+                    first=f"vote_{last}", second="vote_0",
                 )
             )  # fmt: skip
-    return corrected(found)
+    return correct_family(found)
 
 
-def cells_against_baseline(
-    seated: pl.DataFrame, controls: Controls, *, margin: float = MARGIN
-) -> list[Comparison]:
+def cells_against_baseline(seated: pl.DataFrame, controls: Controls) -> list[Comparison]:
     """Each cell's last vote minus the baseline's, question by question and seed by seed."""
     if not controls.baselines:
         return []
     last = pl.col("round") == pl.col("round").max().over("cell")
-    ends = seated.filter(last).select(
-        "cell", "agent", "question", "question_code", "seed", "correct"
-    )
-    base = ends.select("agent", "question", "seed", base="cell", before="correct")
+    ends = seated.filter(last & pl.col("is_own")).select(
+        "cell", "agent", "question", "question_code", "seed", "score", "is_own",
+        tied=pl.col("outcome") == "tied",
+    )  # fmt: skip
+    base = ends.select("agent", "question", "seed", base="cell", before="score", before_tied="tied")
     chosen = pl.col("cell").replace_strict(controls.baselines, default=None, return_dtype=pl.String)
-    others = ends.with_columns(base=chosen).rename({"correct": "after"})
+    others = ends.with_columns(base=chosen).rename({"score": "after", "tied": "after_tied"})
     pairs = others.join(base, on=["base", "agent", "question", "seed"])
     found = [
         compare(
             part, family=f"cell - {controls.baselines[str(cell)]}", cell=str(cell),
             method=str(method), first=str(cell), second=controls.baselines[str(cell)],
-            margin=margin,
         )
         for (cell, method), part in _by_cell_and_method(pairs)
     ]  # fmt: skip
-    return corrected(found)
+    return correct_family(found)
 
 
 def _by_cell_and_method(rows: pl.DataFrame) -> list[tuple[tuple[object, ...], pl.DataFrame]]:
     return groups(rows, "cell", "agent")
 
 
-def corrected(family: Iterable[Comparison]) -> list[Comparison]:
+def correct_family(family: Iterable[Comparison]) -> list[Comparison]:
     """The family with Holm's correction over those that have a p-value."""
     found = list(family)
-    adjusted = corrected_p([c.p_value for c in found])
+    adjusted = correct_p_values([c.p_value for c in found])
     return [replace(c, p_holm=p) for c, p in zip(found, adjusted, strict=True)]
 
 
-def corrected_p(p_values: Sequence[float | None]) -> tuple[float | None, ...]:
+def correct_p_values(p_values: Sequence[float | None]) -> tuple[float | None, ...]:
     """Holm's correction over the p-values that there are.
 
-    >>> corrected_p([0.01, None, 0.04])
+    >>> correct_p_values([0.01, None, 0.04])
     (0.02, None, 0.04)
     """
     tested = [p for p in p_values if p is not None]

@@ -1,12 +1,93 @@
-"""What a run says of its cells: which arm each is, about whom, and what it is compared with."""
+"""Which condition is held against which: by name, or as a recorded configuration says."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-CONTROL_ARM, BASELINE_ARM = "repeat", "single"
+from debate.errors import InputError, suggestion
+
+CONTROL, BASELINE = "repeat", "single"
+"""The arms that serve as control and as baseline where nothing else is said."""
+OWNERSHIP = ("restate", "noise", "sibling")
+"""The arms that entrenchment is held against: ownership, more text, another's text."""
+IS_CONTROL = "this arm is itself the control"
+NO_CONTROL = 'an arm of mere resampling beside it ("repeat", or the one named as control)'
+"""What an estimate that takes the control off says where it cannot."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Controls:
+    """The arms that a cell is compared with, by the names of the cells.
+
+    resampling: cell -> its `repeat` cell; anonymous: cell -> its cell without speaker names;
+    ownership: cell -> the cells that tell what it is about its own text that moves it: the same
+    answer with no speaker named, as much noise, a sibling's text. baseline: the cell that others
+    are compared with, `baselines` the one of each cell. Cells that no entry names have none.
+    """
+
+    resampling: Mapping[str, str] = field(default_factory=dict)
+    ownership: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    anonymous: Mapping[str, str] = field(default_factory=dict)
+    baseline: str | None = None
+    baselines: Mapping[str, str] = field(default_factory=dict)
+
+
+def controls_for(
+    cells: Iterable[str],
+    *,
+    control: str | None = None,
+    baseline: str | None = None,
+    controls: Mapping[str, str] | None = None,
+    anonymous: Mapping[str, str] | None = None,
+    baselines: Mapping[str, str] | None = None,
+    ownership: Mapping[str, tuple[str, ...]] | None = None,
+) -> Controls:
+    """The controls among `cells`; explicit pairs win over `control`, and that over `repeat`.
+
+    A cell's anonymous twin is, unless said, the cell of its name with "_anonymous" appended.
+    Raises InputError where something names a cell that is not there.
+
+    >>> controls_for(["self", "repeat"]).resampling
+    {'self': 'repeat'}
+    """
+    known = sorted(set(cells))
+    resampler = _named(control, CONTROL, known, "control")
+    default = {c: resampler for c in known if c != resampler} if resampler else {}
+    twins = {c: f"{c}_anonymous" for c in known if f"{c}_anonymous" in known}
+    resampling = {**default, **(controls or {})}
+    named = {**twins, **(anonymous or {})}
+    first = _named(baseline, BASELINE, known, "baseline")
+    compared = {**({c: first for c in known if c != first} if first else {}), **(baselines or {})}
+    beside = tuple(cell for cell in OWNERSHIP if cell in known)
+    owned = {c: beside for c in known if beside and c not in (*beside, BASELINE)}
+    owned = {**owned, **(ownership or {})}
+    for pair in (*resampling.items(), *named.items(), *compared.items()):
+        for cell in pair:
+            _require(cell, known, "controls")
+    return Controls(
+        resampling=resampling,
+        ownership=owned,
+        anonymous=named,
+        baseline=first,
+        baselines=compared,
+    )
+
+
+def _named(wanted: str | None, usual: str, known: list[str], what: str) -> str | None:
+    """The cell that was asked for, or the usual one where there is one."""
+    if wanted is None:
+        return usual if usual in known else None
+    _require(wanted, known, what)
+    return wanted
+
+
+def _require(cell: str, known: list[str], what: str) -> None:
+    if cell not in known:
+        raise InputError(f'{what}: arm "{cell}" is unknown; {suggestion(cell, known)}')
+
+
 _WHOM = {"arm", "author", "team"}
 """Factors that say what a cell is and about whom, not under which conditions it ran."""
 
@@ -16,11 +97,13 @@ class Design:
     """Pairs of cells, and the author of each cell that is an arm.
 
     controls: cell -> the `repeat` cell of its author under the same conditions; baselines: the
-    same with `single`; anonymous: cell with named speakers -> the one that differs in this alone.
+    same with `single`; ownership: the same with `restate`, `noise` and `sibling`; anonymous: cell
+    with named speakers -> the one that differs in this alone.
     """
 
     controls: Mapping[str, str] = field(default_factory=dict)
     baselines: Mapping[str, str] = field(default_factory=dict)
+    ownership: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     anonymous: Mapping[str, str] = field(default_factory=dict)
     authors: Mapping[str, str] = field(default_factory=dict)
 
@@ -39,6 +122,7 @@ class Design:
         found: dict[str, Any] = {"authors": self.authors, "anonymous": self.anonymous}
         if given.get("control") is None:
             found["controls"] = self.controls
+        found["ownership"] = self.ownership
         if given.get("baseline") is None:
             found["baselines"] = self.baselines
         return found
@@ -54,8 +138,9 @@ def design_of(spec: Mapping[str, Any], present: Collection[str]) -> Design:
     written = spec.get("cells") or {}
     cells = {name: cell for name, cell in written.items() if name in present}
     return Design(
-        controls=dict(_matched(cells, CONTROL_ARM)),
-        baselines=dict(_matched(cells, BASELINE_ARM)),
+        controls=dict(_matched(cells, CONTROL)),
+        baselines=dict(_matched(cells, BASELINE)),
+        ownership=_owned(cells),
         anonymous=dict(_twins(cells)),
         authors={
             name: c["author"] for name, c in cells.items() if c.get("arm") and c.get("author")
@@ -83,6 +168,16 @@ def _matched(cells: Mapping[str, Mapping[str, Any]], arm: str) -> Iterator[tuple
         ]
         if fitting:
             yield name, max(fitting, key=lambda other: len(_conditions(serving[other])))
+
+
+def _owned(cells: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """Each arm's cell with the cells that entrenchment is held against, itself left out."""
+    found: dict[str, tuple[str, ...]] = {}
+    for arm in OWNERSHIP:
+        for name, other in _matched(cells, arm):
+            if cells[name].get("arm") not in (*OWNERSHIP, BASELINE):
+                found[name] = (*found.get(name, ()), other)
+    return found
 
 
 def _twins(cells: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

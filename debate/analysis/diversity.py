@@ -1,26 +1,95 @@
-"""How differently two agents err, and how many independent voters a team amounts to.
+"""How differently agents err, and how many independent voters a team amounts to.
 
-Kuncheva & Whitaker 2003 for disagreement, double fault, Q and phi; same_wrong after 2506.07962;
-kappa_p (CAPA) after Goel et al. 2025, here on the answers given (one-hot probabilities).
+A condition's answers after one round are a table, debates down and agents across; every statistic
+is a function of the table's per-question sums.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import combinations
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from debate.analysis.calibration import by_cell_and_round
-from debate.analysis.estimate import Estimate, from_interval
-from debate.analysis.intervals import Array, delta, summed
-from debate.analysis.seats import ABSENT, SEAT_COLUMNS, Seats, seats, with_num_options
+from debate.analysis.intervals import Array, Codes, summed
+from debate.analysis.measure import Measure
+from debate.analysis.members import MEMBERS
+from debate.analysis.quantity import Missing, Quantity, Statistic, take_quotient
+from debate.analysis.sums import groups, question_sums
 
 MOST_AGENTS = 16
 """Pairs are listed one by one for teams up to this size; above it only the team is described."""
+FEWEST_ERRORS = 5
+"""Association of errors is given where each of the two has made at least this many."""
 BOTH, ONLY_A, ONLY_B, NEITHER, SAME, SAME_WRONG, BOTH_WRONG, SPREAD = range(8)
 OPTIONS_CAVEAT = "number of options taken from the answers seen"
+SEAT_COLUMNS = (
+    "cell", "round", "debate", "question_code", "agent", "answer", "target", "outcome", "correct",
+)  # fmt: skip
+ABSTAINED = -1
+ABSENT = -2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seats:
+    """answers: (debates, agents) codes, ABSTAINED or ABSENT (failed or never there); correct: the
+    same shape of 0 and 1; clusters and spread (1 / (options - 1)): (debates,).
+    """
+
+    agents: tuple[str, ...]
+    answers: Codes
+    correct: Array
+    clusters: Codes
+    spread: Array
+
+    @property
+    def complete(self) -> NDArray[np.bool_]:
+        """The debates in which every agent completed its turn."""
+        return np.asarray((self.answers != ABSENT).all(axis=1))
+
+
+def seats(rows: pl.DataFrame) -> Seats:
+    """The table of one cell after one round; `rows` carry `num_options`."""
+    agents = sorted(rows["agent"].unique())
+    column = pl.DataFrame({"agent": agents, "column": range(len(agents))})
+    rows = rows.with_columns(row=pl.col("debate").rank("dense").cast(pl.Int64) - 1)
+    rows = rows.join(column, on="agent")
+    codes = pl.col("answer").rank("dense").cast(pl.Int64).fill_null(ABSTAINED)
+    codes = pl.when(pl.col("outcome") == "failed").then(pl.lit(ABSENT)).otherwise(codes)
+    rows = rows.with_columns(code=codes)
+    top = rows["row"].max()
+    shape = (int(top) + 1 if isinstance(top, int) else 0, len(agents))
+    where = rows["row"].to_numpy(), rows["column"].to_numpy()
+    answers, correct = np.full(shape, ABSENT, dtype=np.int64), np.zeros(shape)
+    answers[where], correct[where] = rows["code"].to_numpy(), rows["correct"].to_numpy()
+    clusters, spread = np.zeros(shape[0], dtype=np.int64), np.zeros(shape[0])
+    clusters[where[0]] = rows["question_code"].to_numpy()
+    spread[where[0]] = 1.0 / (rows["num_options"].to_numpy() - 1)
+    return Seats(
+        agents=tuple(agents), answers=answers, correct=correct, clusters=clusters, spread=spread
+    )
+
+
+def with_num_options(states: pl.DataFrame) -> pl.DataFrame:
+    """`num_options` where it is absent: the distinct answers that the question ever had, and 2 or
+    more; the target counts as one.
+    """
+    if "num_options" in states.columns:
+        return states
+    both = pl.concat(
+        [
+            states.select("question_code", option="answer"),
+            states.select("question_code", option="target"),
+        ]
+    ).drop_nulls()
+    counted = both.group_by("question_code").agg(num_options=pl.col("option").n_unique())
+    joined = states.join(counted, on="question_code", how="left", maintain_order="left")
+    return joined.with_columns(pl.col("num_options").fill_null(2).clip(lower_bound=2))
 
 
 def _over(part: Array, whole: Array) -> Array:
@@ -69,16 +138,6 @@ def kappa(t: Array) -> Array:
     return _over(_over(t[..., SAME], n) - expected, 1 - expected)
 
 
-PAIR_STATISTICS: Mapping[str, Callable[[Array], Array]] = {
-    "disagreement": disagreement,
-    "double_fault": double_fault,
-    "q_statistic": q_statistic,
-    "phi": phi,
-    "same_wrong": same_wrong,
-    "kappa_p": kappa,
-}
-
-
 def pair_sums(table: Seats, a: int, b: int) -> Array:
     """The pair's counts in each question, in the order of BOTH … SPREAD; (questions, 8)."""
     there = (table.answers[:, a] != ABSENT) & (table.answers[:, b] != ABSENT)
@@ -117,51 +176,183 @@ def effective_votes(t: Array) -> Array:
     return _over(np.asarray(float(members)), 1 + (members - 1) * error_correlation(t))
 
 
-def diversity(states: pl.DataFrame) -> list[Estimate]:
-    """Every pair's statistics and the team's, by cell, after round 0 and after the last round."""
-    told = "num_options" in states.columns
-    estimates: list[Estimate] = []
-    for cell, round_, rows in by_cell_and_round(with_num_options(ends(states))):
-        table = seats(rows)
-        if len(table.agents) <= MOST_AGENTS:
-            estimates += _pairs(table, cell=cell, round_=round_, told=told)
-        estimates += _team(table, cell=cell, round_=round_)
-    return estimates
+_SIGNED = (-1.0, 1.0)
+_UNIT = (0.0, 1.0)
+_KUNCHEVA = "Kuncheva & Whitaker 2003"
+_PAIRS = (
+    Measure(
+        name="disagreement", words="disagreement", kind="proportion", unit="", limits=_UNIT,
+        formula="share of debates in which exactly one of the two is right", source=_KUNCHEVA,
+    ),
+    Measure(
+        name="double_fault", words="double fault", kind="proportion", unit="", limits=_UNIT,
+        formula="share of debates in which neither is right", source=_KUNCHEVA,
+    ),
+    Measure(
+        name="q_statistic", words="Q", kind="yule_q", unit="", limits=_SIGNED, source=_KUNCHEVA,
+        formula="(N11·N00 − N10·N01) / (N11·N00 + N10·N01); interval by the log odds ratio",
+        lacking=f"{FEWEST_ERRORS} errors and as many right answers of each of the two",
+    ),
+    Measure(
+        name="phi", words="φ", kind="phi", unit="", limits=_SIGNED, source=_KUNCHEVA,
+        formula="correlation of the two agents' correctness; interval by the log odds ratio, "
+        "margins held",
+        lacking=f"{FEWEST_ERRORS} errors and as many right answers of each of the two",
+    ),
+    Measure(
+        name="same_wrong", words="same wrong answer", kind="proportion", unit="", limits=_UNIT,
+        formula="P(the same answer | both gave a wrong answer)", source="arXiv 2506.07962",
+        lacking="a debate in which both gave a wrong answer",
+    ),
+    Measure(
+        name="kappa_p", words="κp", kind="smooth", unit="", limits=_SIGNED,
+        formula="(c_obs − c_exp) / (1 − c_exp) on the answers given",
+        source="CAPA, Goel et al. 2025",
+        lacking="variation to measure it by",
+    ),
+)  # fmt: skip
+PAIRS: Mapping[str, Measure] = MappingProxyType({m.name: m for m in _PAIRS})
+"""Measures of two members' errors by name; over a team, their mean over all pairs."""
+PAIR_STATISTICS: Mapping[str, Statistic] = MappingProxyType(
+    {
+        "disagreement": disagreement,
+        "double_fault": double_fault,
+        "q_statistic": q_statistic,
+        "phi": phi,
+        "same_wrong": same_wrong,
+        "kappa_p": kappa,
+    }
+)
+_COUNTED: Mapping[str, Callable[[Array], tuple[Array, Array]]] = MappingProxyType(
+    {
+        "disagreement": lambda t: (t[..., ONLY_A] + t[..., ONLY_B], _counts(t)),
+        "double_fault": lambda t: (t[..., NEITHER], _counts(t)),
+        "same_wrong": lambda t: (t[..., SAME_WRONG], t[..., BOTH_WRONG]),
+    }
+)
+"""The shares: what is counted, of what."""
+_ENOUGH = f"{FEWEST_ERRORS} errors and as many right answers of each member"
+_TEAM = (
+    Measure(
+        name="error_correlation", words="error correlation", unit="",
+        formula="mean correlation of correctness over all pairs, each weighted by its deviations",
+        lacking="right and wrong answers of each agent",
+    ),
+    Measure(
+        name="effective_votes", words="effective votes", unit="votes",
+        formula="n / (1 + (n − 1)·error correlation): the independent voters a team amounts to",
+        lacking="right and wrong answers of each agent",
+    ),
+    Measure(
+        name="oracle", words="any member right", kind="proportion", limits=_UNIT,
+        formula="share of debates in which some member is right",
+    ),
+    replace(
+        MEMBERS["accuracy"], name="mean_member", words="mean member",
+        formula="accuracy over all members at the openings",
+    ),
+)  # fmt: skip
+TEAM: Mapping[str, Measure] = MappingProxyType({m.name: m for m in _TEAM})
+"""Measures of how a team errs together, by name."""
+TEAM_STATISTICS: Mapping[str, Statistic] = MappingProxyType(
+    {"error_correlation": error_correlation, "effective_votes": effective_votes}
+)
 
 
-def ends(states: pl.DataFrame) -> pl.DataFrame:
+def place_sums(sums: Array, clusters: Codes, num_questions: int) -> Array:
+    """Rows of the questions that occur in `clusters`, in order, put where those questions are."""
+    placed = np.zeros((num_questions, sums.shape[1]))
+    placed[np.unique(clusters)] = sums
+    return placed
+
+
+def measure_pair(name: str, table: Seats, a: int, b: int, num_questions: int) -> Quantity | Missing:
+    """A statistic of the errors of two members, by their positions in the table."""
+    there = (table.answers[:, a] != ABSENT) & (table.answers[:, b] != ABSENT)
+    if not there.any():
+        return Missing("debates that both completed")
+    sums = place_sums(pair_sums(table, a, b), table.clusters[there], num_questions)
+    measure, n = PAIRS[name], int(there.sum())
+    if name in _COUNTED:
+        part, whole = _COUNTED[name](sums)
+        if not whole.sum():
+            return Missing(measure.lacking)
+        counted = np.stack([part, whole], axis=1)
+        return Quantity(
+            sums=counted, of=take_quotient, n=n, kind="proportion", limits=measure.limits
+        )  # fmt: skip
+    if measure.kind in ("yule_q", "phi") and not _has_enough_errors(sums):
+        return Missing(measure.lacking)
+    return Quantity(
+        sums=sums[:, :4] if measure.kind in ("yule_q", "phi") else sums,
+        of=PAIR_STATISTICS[name], n=n, kind=measure.kind, limits=measure.limits,
+    )  # fmt: skip
+
+
+def _has_enough_errors(sums: Array) -> bool:
+    """Whether each of the two has erred and been right often enough for an association."""
+    both, only_a, only_b, neither = sums[:, :4].sum(axis=0)
+    margins = (both + only_a, both + only_b, only_b + neither, only_a + neither)
+    return bool(min(margins) >= FEWEST_ERRORS)
+
+
+def measure_pairs(name: str, table: Seats, num_questions: int) -> Quantity | Missing:
+    """The mean of a pair's statistic over all pairs of the team."""
+    pairs = list(combinations(range(len(table.agents)), 2))
+    if not pairs or len(table.agents) > MOST_AGENTS:
+        return Missing(f"a team of 2 to {MOST_AGENTS} agents")
+    found = [measure_pair(name, table, a, b, num_questions) for a, b in pairs]
+    parts = [each for each in found if isinstance(each, Quantity)]
+    if len(parts) < len(found):
+        return next(each for each in found if isinstance(each, Missing))
+    if len(parts) == 1:
+        return parts[0]
+    width = parts[0].sums.shape[1]
+
+    def mean(totals: Array) -> Array:
+        sides = [totals[..., p * width : (p + 1) * width] for p in range(len(parts))]
+        values = [part.of(side) for part, side in zip(parts, sides, strict=True)]
+        return np.asarray(np.mean(values, axis=0))
+
+    return Quantity(
+        sums=np.concatenate([part.sums for part in parts], axis=1),
+        of=mean, n=int(table.complete.sum()), kind="smooth", limits=PAIRS[name].limits,
+    )  # fmt: skip
+
+
+def measure_team(name: str, table: Seats, num_questions: int) -> Quantity | Missing:
+    """The team's error correlation or its effective votes, over its complete debates."""
+    if len(table.agents) < 2 or not table.complete.any():
+        return Missing("complete debates of a team of two or more")
+    sums = place_sums(team_sums(table), table.clusters[table.complete], num_questions)
+    return Quantity(
+        sums=sums, of=TEAM_STATISTICS[name], n=int(table.complete.sum()), kind="smooth"
+    )  # fmt: skip
+
+
+def measure_oracle(states: pl.DataFrame, num_questions: int) -> Quantity:
+    """Share of debates in which some member is right."""
+    any_right = states.group_by("question_code", "debate").agg(right=pl.col("correct").any())
+    sums = question_sums(any_right, "right", num_questions)
+    return sums.quantity("proportion", limits=_UNIT)
+
+
+def select_ends(states: pl.DataFrame) -> pl.DataFrame:
     """The states after round 0 and after each cell's last round, without needless columns."""
     last = pl.col("round").max().over("cell")
     chosen = states.filter((pl.col("round") == 0) | (pl.col("round") == last))
     return chosen.select(c for c in (*SEAT_COLUMNS, "num_options") if c in chosen.columns)
 
 
-def _pairs(table: Seats, *, cell: str, round_: int, told: bool) -> Iterator[Estimate]:
-    for a, b in combinations(range(len(table.agents)), 2):
-        sums = pair_sums(table, a, b)
-        for name, statistic in PAIR_STATISTICS.items():
-            interval = delta(sums, statistic)
-            caveats = () if told or name != "kappa_p" else (OPTIONS_CAVEAT,)
-            yield from_interval(
-                name, interval, n=int(_counts(sums).sum()), cell=cell, round=round_,
-                subject=f"{table.agents[a]} & {table.agents[b]}", unit="", caveats=caveats,
-                method="delta method, clustered by question",
-                missing=None if interval.value is not None else "variation to measure it by",
-            )  # fmt: skip
+class Seated(NamedTuple):
+    """A condition's answers after one round."""
+
+    cell: str
+    round: int
+    table: Seats
 
 
-def _team(table: Seats, *, cell: str, round_: int) -> Iterator[Estimate]:
-    if len(table.agents) < 2:
-        return
-    sums = team_sums(table)
-    for name, statistic in (
-        ("error_correlation", error_correlation),
-        ("effective_votes", effective_votes),
-    ):
-        interval = delta(sums, statistic)
-        yield from_interval(
-            name, interval, n=int(sums[:, 0].sum()), cell=cell, round=round_,
-            unit="votes" if name == "effective_votes" else "",
-            method="complete debates, delta method, clustered by question",
-            missing=None if interval.value is not None else "right and wrong answers of each agent",
-        )  # fmt: skip
+def seat_ends(states: pl.DataFrame) -> Iterator[Seated]:
+    """The answers of each condition at its openings and after its last round."""
+    for (cell, round_), rows in groups(with_num_options(select_ends(states)), "cell", "round"):
+        yield Seated(str(cell), int(round_), seats(rows))

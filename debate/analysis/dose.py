@@ -9,7 +9,8 @@ Fieller's set for the point where the line crosses zero (Fieller 1954).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -23,10 +24,28 @@ from debate.analysis.intervals import (
     from_influence,
     quantile_t,
 )
-from debate.analysis.measure import Lack, Measure
+from debate.analysis.measure import Measure
+from debate.analysis.quantity import Missing, Quantity
 
 PARTS = {"slope": "change per unit of error correlation", "crossing": "error correlation"}
 """What is estimated of a line, and its unit."""
+RESPONSES = {
+    "vote_gain": "vote, end − openings",
+    "gain_over_pool": "vote at the end − pool",
+    "gain_over_best": "vote at the end − best member",
+}
+"""What is held against the error correlation of the openings."""
+DOSE: Mapping[str, Measure] = MappingProxyType(
+    {
+        f"dose_response.{response}.{part}": Measure(
+            name=f"dose_response.{response}.{part}", words=f"{words}: {part}", unit=unit,
+            is_signed=part == "slope", source="Fuller 1987, §3.1; Fieller 1954",
+            formula=f"{part} of the line through teams of the gain on the error correlation",
+        )
+        for response, words in RESPONSES.items()
+        for part, unit in PARTS.items()
+    }
+)  # fmt: skip
 FEWEST = 3
 """A line through two teams fits whatever they are."""
 MOST_WEIGHT = 4.0
@@ -65,22 +84,22 @@ class Line(NamedTuple):
         return Interval(value, value - half, value + half, se, num)
 
 
-def dose_response(doses: Sequence[Measure], responses: Sequence[Measure]) -> Line | Lack:
+def dose_response(doses: Sequence[Quantity], responses: Sequence[Quantity]) -> Line | Missing:
     """The line of one response for each dose, both of the same questions, over the teams."""
     if len(doses) < FEWEST:
-        return Lack(f"at least {FEWEST} teams that debate (there are {len(doses)})")
+        return Missing(f"at least {FEWEST} teams that debate (there are {len(doses)})")
     x, y = (np.array([m.value for m in each]) for each in (doses, responses))
     if not np.all(np.isfinite([x, y])):
-        return Lack("a dose and a response of every team")
+        return Missing("a dose and a response of every team")
     moves_x, moves_y = (np.stack([m.influence() for m in each]) for each in (doses, responses))
     return _fitted(x, y, moves_x, moves_y)
 
 
-def _fitted(x: Array, y: Array, moves_x: Array, moves_y: Array) -> Line | Lack:
+def _fitted(x: Array, y: Array, moves_x: Array, moves_y: Array) -> Line | Missing:
     """x, y: (teams,); moves: (teams, questions)."""
     num = int(np.any((moves_x != 0) | (moves_y != 0), axis=0).sum())
     if num < 2:
-        return Lack("at least two questions")
+        return Missing("at least two questions")
     factor = num / (num - 1)
     w = _weights(factor * (moves_y**2).sum(axis=1))
     from_x, from_y = x - w @ x, y - w @ y
@@ -91,7 +110,7 @@ def _fitted(x: Array, y: Array, moves_x: Array, moves_y: Array) -> Line | Lack:
     spread = float(w @ from_x**2)
     reliability = (spread - noise_xx) / spread if spread > 0 else 0.0
     if reliability < LEAST_RELIABILITY:
-        return Lack("teams whose doses differ by more than the error of measuring them")
+        return Missing("teams whose doses differ by more than the error of measuring them")
     slope = (float(w @ (from_x * from_y)) - noise_xy) / (spread - noise_xx)
     bend = from_x[:, None] * (moves_y - slope * moves_x)
     bend += (from_y - slope * from_x)[:, None] * moves_x

@@ -2,8 +2,8 @@
 
 Self-consistency of a team's pool of models, and of its best single member (Self-MoA, 2502.00674),
 taken from arms in which nobody hears anybody, cut where they have generated as many tokens as the
-debate that they are held against. A tie goes to the surest of the tied answers, so that no
-baseline is weak for want of a tie-break; where nothing is sure, to the first by name.
+debate that they are held against. They vote as teams do, a tie scoring the share of the tied
+answers that are right: a vote is held against another of the same rule.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from debate.analysis.measure import Lack, Measure, mean_measure
+from debate.analysis.quantity import Missing, Quantity
 from debate.analysis.sums import question_sums
 
 KEY = ["cell", "question", "seed"]
@@ -43,7 +43,7 @@ class Matched(NamedTuple):
     num_samples: int
     share: float | None
     """Tokens of these samples over those of the debate; None where nothing tells tokens."""
-    measure: Measure
+    quantity: Quantity
 
 
 def debating_cells(states: pl.DataFrame) -> tuple[str, ...]:
@@ -93,28 +93,24 @@ def cut(pool: Pool, *, tokens: float | None, turns: int, num_questions: int) -> 
     return Matched(pool.cell, size, share, _vote(pool, size, num_questions))
 
 
-def _vote(pool: Pool, size: int, num_questions: int) -> Measure:
-    """Plurality over the first samples; a tie goes to the surest of the tied answers."""
+def _vote(pool: Pool, size: int, num_questions: int) -> Quantity:
+    """Plurality over the first samples; a tie scores the share of the tied that are right."""
     taken = pool.samples.filter(pl.col("sample") < size)
     spoken = taken.filter(pl.col("answer").is_not_null() & (pl.col("outcome") != "failed"))
     tally = spoken.group_by(*KEY, "answer").agg(
-        pl.len().alias("votes"), pl.col("confidence").max().fill_null(0.0), pl.col("correct").any()
+        pl.len().alias("votes"), pl.col("correct").any().cast(pl.Float64)
     )
-    ranked = tally.sort("votes", "confidence", "answer", descending=[True, True, False])
-    winners = ranked.group_by(KEY, maintain_order=True).first()
+    leaders = tally.filter(pl.col("votes") == pl.col("votes").max().over(KEY))
+    scores = leaders.group_by(KEY).agg(score=pl.col("correct").mean())
     debates = taken.select(*KEY, "question_code").unique()
-    rows = debates.join(winners, on=KEY, how="left").with_columns(
-        pl.col("correct").fill_null(False)
-    )
-    found = mean_measure(question_sums(rows, "correct", num_questions), share=True)
-    assert isinstance(found, Measure), "a pool without samples"
-    return found
+    rows = debates.join(scores, on=KEY, how="left").with_columns(pl.col("score").fill_null(0.0))
+    return question_sums(rows, "score", num_questions).quantity("proportion", limits=(0.0, 1.0))
 
 
 def mixed_pool(
     found: tuple[Pool, ...], seats: tuple[str, ...], *, tokens: float | None, turns: int,
     num_questions: int,
-) -> Matched | Lack:  # fmt: skip
+) -> Matched | Missing:  # fmt: skip
     """Self-consistency of exactly these seats; of several such arms the one nearest in tokens."""
     fitting = [
         cut(pool, tokens=tokens, turns=turns, num_questions=num_questions)
@@ -122,7 +118,7 @@ def mixed_pool(
         if pool.seats == seats
     ]
     if not fitting:
-        return Lack("an arm of the same seats, isolated, protocol repeat")
+        return Missing("an arm of the same seats, isolated, protocol repeat")
     return min(fitting, key=_mismatch)
 
 
@@ -133,7 +129,7 @@ def _mismatch(matched: Matched) -> float:
 def best_single(
     found: tuple[Pool, ...], seats: tuple[str, ...], *, tokens: float | None, turns: int,
     num_questions: int,
-) -> Matched | Lack:  # fmt: skip
+) -> Matched | Missing:  # fmt: skip
     """The best member alone, sampled until it has used the debate's tokens.
 
     Which one is best is settled on the other half of the questions, so that picking it does not
@@ -149,19 +145,19 @@ def best_single(
             if held is None or _mismatch(taken) < _mismatch(held):
                 candidates[model] = taken
     if missing := sorted(set(seats) - set(candidates)):
-        return Lack(f"arms of {', '.join(missing)} alone, isolated, protocol repeat")
+        return Missing(f"arms of {', '.join(missing)} alone, isolated, protocol repeat")
     return _crossed(list(candidates.values()), num_questions)
 
 
 def _crossed(options: list[Matched], num_questions: int) -> Matched:
     """The option that is best on one half of the questions, judged on the other, both ways."""
     half = np.random.default_rng(0).permutation(num_questions) % 2
-    sums, picked = np.zeros_like(options[0].measure.sums), []
+    sums, picked = np.zeros_like(options[0].quantity.sums), []
     for fold in (0, 1):
-        totals = [option.measure.sums[half != fold].sum(axis=0) for option in options]
+        totals = [option.quantity.sums[half != fold].sum(axis=0) for option in options]
         best = int(np.argmax([right / max(1.0, count) for right, count in totals]))
         picked.append(options[best])
-        sums[half == fold] = options[best].measure.sums[half == fold]
-    measure = replace(options[0].measure, sums=sums, n=int(sums[:, 1].sum()))
+        sums[half == fold] = options[best].quantity.sums[half == fold]
+    quantity = replace(options[0].quantity, sums=sums, n=int(sums[:, 1].sum()))
     names = dict.fromkeys(option.cell for option in picked)
-    return picked[0]._replace(cell=" / ".join(names), measure=measure)
+    return picked[0]._replace(cell=" / ".join(names), quantity=quantity)

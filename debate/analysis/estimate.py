@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import polars as pl
 
-from debate.analysis.intervals import Interval
+from debate.analysis.intervals import ABSENT, Interval
+from debate.analysis.measure import Measure
+from debate.analysis.quantity import Missing, Quantity
 
 SCHEMA: dict[str, Any] = {
     "name": pl.String,
@@ -20,6 +22,8 @@ SCHEMA: dict[str, Any] = {
     "low": pl.Float64,
     "high": pl.Float64,
     "se": pl.Float64,
+    "bound_low": pl.Float64,
+    "bound_high": pl.Float64,
     "p_value": pl.Float64,
     "n": pl.Int64,
     "num_questions": pl.Int64,
@@ -36,7 +40,8 @@ class Estimate:
 
     `subject` names what it is about inside the cell (an agent, an edge, a pair, a rule).
     `low` and `high` bound a 95 % interval clustered by question, `se` is its standard error; None
-    where there is none.
+    where there is none. Where part of what is averaged is not known, `bound_low` and `bound_high`
+    bound a 95 % interval around all that it may be; a verdict is read from those.
     `n` counts observations, `missing` says which control or column is not there.
     """
 
@@ -48,6 +53,8 @@ class Estimate:
     low: float | None = None
     high: float | None = None
     se: float | None = None
+    bound_low: float | None = None
+    bound_high: float | None = None
     p_value: float | None = None
     n: int = 0
     num_questions: int = 0
@@ -57,7 +64,8 @@ class Estimate:
     missing: str | None = None
 
     def __post_init__(self) -> None:
-        for number in (self.value, self.low, self.high, self.se, self.p_value):
+        numbers = (self.value, self.low, self.high, self.se, self.bound_low, self.bound_high)
+        for number in (*numbers, self.p_value):
             assert number is None or not math.isnan(number), f"{self.name}: nan is not a number"
 
     @property
@@ -77,10 +85,10 @@ class Estimate:
 
 
 def from_interval(name: str, interval: Interval, *, n: int, **about: Any) -> Estimate:
-    """The estimate that an interval and its context make; one question gives no interval."""
+    """The estimate that an interval and its context make; without one, the reason is a caveat."""
     caveats = tuple(about.pop("caveats", ()))
-    if interval.value is not None and interval.low is None:
-        caveats += ("too few questions for an interval",)
+    if interval.value is not None and interval.low is None and interval.reason:
+        caveats += (f"no interval: {interval.reason}",)
     return Estimate(
         name=name,
         value=interval.value,
@@ -95,11 +103,47 @@ def from_interval(name: str, interval: Interval, *, n: int, **about: Any) -> Est
     )
 
 
+def estimate(measure: Measure, found: Quantity | Missing, **place: Any) -> Estimate:
+    """The estimate of a measure at a place (cell, round, subject), or what it lacks."""
+    if isinstance(found, Missing):
+        return Estimate(name=measure.name, unit=measure.unit, missing=found.reason, **place)
+    interval, bounded = found.interval(), None
+    if measure.value is None and measure.bounds is not None:
+        interval = ABSENT._replace(num_questions=interval.num_questions)
+    caveats = measure.caveats
+    if found.bounds is not None:
+        bounded = found.bounded()
+    made = from_interval(
+        measure.name, interval, n=found.n, unit=measure.unit, caveats=caveats,
+        method=f"{interval.method or measure.method or METHODS[found.kind]}, by question",
+        missing=None if interval.value is not None or bounded else measure.lacking, **place,
+    )  # fmt: skip
+    if bounded is None:
+        return made
+    return replace(made, bound_low=bounded.low, bound_high=bounded.high)
+
+
+METHODS = {
+    "proportion": "Wilson at the clustered effective size",
+    "mean": "clustered t",
+    "difference": "Tango or clustered t",
+    "gap": "MOVER",
+    "contrast": "clustered t of the difference",
+    "yule_q": "log odds ratio",
+    "phi": "log odds ratio",
+    "smooth": "delta method, clustered",
+    "linear": "linearised, clustered",
+    "inside_unit": "clustered t of the logit",
+    "root": "linear in the square, clustered",
+}
+"""How the interval of each kind of quantity is made, where it does not say itself."""
+
+
 def estimates_frame(estimates: Iterable[Estimate]) -> pl.DataFrame:
     """One row for each estimate, under the names of its fields.
 
     >>> estimates_frame([Estimate(name="drift", cell="ring", value=0.1)]).shape
-    (1, 15)
+    (1, 17)
     """
     rows = [asdict(estimate) for estimate in estimates]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")

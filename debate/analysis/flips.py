@@ -8,12 +8,14 @@ ECR/EIR > Acc/(1 - Acc); accuracy tends to ECR/(ECR + EIR) (2604.22273).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
 
 from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.intervals import Array, Interval, delta, rate
+from debate.analysis.measure import Measure
 from debate.analysis.states import transitions
 from debate.analysis.sums import grouped_matrix
 
@@ -21,6 +23,47 @@ COUNTS = ["cc", "ci", "ic", "ii"]
 COLUMNS = [*COUNTS, "right_now", "now"]
 METHOD = "turns of consecutive rounds, clustered by question"
 WHOLE_METHOD = "opening against last state, clustered by question"
+
+
+_SOURCE = "arXiv 2604.22273"
+_UNIT = (0.0, 1.0)
+_ALL = (
+    Measure(
+        name="error_correction_rate", words="errors corrected (ECR)", kind="proportion",
+        limits=_UNIT, formula="P(right now | not right before), over consecutive turns",
+    ),
+    Measure(
+        name="error_introduction_rate", words="errors introduced (EIR)", kind="proportion",
+        limits=_UNIT, formula="P(not right now | right before), over consecutive turns",
+    ),
+    Measure(
+        name="wrong_to_right", words="wrong → right", kind="proportion", limits=_UNIT,
+        formula="share of consecutive turns from not right to right",
+    ),
+    Measure(
+        name="right_to_wrong", words="right → wrong", kind="proportion", limits=_UNIT,
+        formula="share of consecutive turns from right to not right",
+    ),
+    Measure(
+        name="whole_wrong_to_right", words="wrong → right", kind="proportion", limits=_UNIT,
+        formula="share of openings that were not right and ended right",
+    ),
+    Measure(
+        name="whole_right_to_wrong", words="right → wrong", kind="proportion", limits=_UNIT,
+        formula="share of openings that were right and ended not right",
+    ),
+    Measure(
+        name="fixed_point", words="accuracy it leads to", limits=_UNIT, source=_SOURCE,
+        formula="ECR / (ECR + EIR): where further rounds at these rates lead",
+    ),
+    Measure(
+        name="next_round_gain", words="gain of another round", is_signed=True,
+        limits=(-1.0, 1.0), source=_SOURCE,
+        formula="ECR·(1 − accuracy) − EIR·accuracy: iterate while it is above 0",
+    ),
+)  # fmt: skip
+FLIPS: Mapping[str, Measure] = MappingProxyType({m.name: m for m in _ALL})
+"""Measures of flips by name."""
 
 
 def _share(part: Array, whole: Array) -> Array:

@@ -2,27 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import polars as pl
 
-from debate.analysis.alternatives import MEASURES as CHANGES
 from debate.analysis.alternatives import alternatives, labels
+from debate.analysis.cross_critique import matrix, matrix_table
 from debate.analysis.estimate import Estimate
-from debate.analysis.familiarity import TERMS, familiarity
-from debate.analysis.matrix import MEASURES, matrix, matrix_table
-from debate.analysis.overtrust import overtrust
+from debate.analysis.measure import Measure
+from debate.analysis.overtrust import familiarity, overtrust
 
 MARGIN = 0.05
 """An over-trust gap that certainly lies within this of zero is called none."""
 CHANCE = 0.5
-NAMES = (
-    *MEASURES, *TERMS, *CHANGES, "over_trust_gap", "over_trust_logit", "over_acceptance_gap",
-    "false_accept_gap", "discernment_gap", "over_trust_gap_change", "label_effect",
-    "judging_tokens",
+
+
+def _measure(name: str, words: str, formula: str, **about: object) -> Measure:
+    settings = {"name": name, "words": words, "formula": formula} | about
+    return Measure(**settings)  # type: ignore[arg-type]
+
+
+_PAIRED = "own minus another's wrong answer, one critic and question"
+_SIGNED = {"is_signed": True}
+_ALL = (
+    _measure("accept_right", "accepts right", "share of right answers accepted", kind="proportion"),
+    _measure("accept_wrong", "accepts wrong", "share of wrong answers accepted", kind="proportion"),
+    _measure(
+        "judging_balanced_accuracy", "balanced accuracy",
+        "mean of the share of right answers accepted and of wrong ones rejected",
+    ),
+    _measure(
+        "judging_auroc", "AUROC of P(True)", "P(a right answer gets more P(True) than a wrong one)"
+    ),
+    _measure("judging_brier", "Brier of P(True)", "mean of (P(True) − 1[right])²"),
+    _measure("judging_abstention", "no verdict", "share without a readable verdict",
+             kind="proportion"),
+    _measure("judging_failure", "judging failed", "share whose call failed", kind="proportion"),
+    _measure("p_true_wrong", "P(True) of wrong answers", "mean P(True) of wrong answers"),
+    _measure(
+        "over_trust_gap", "P(True) of own − others' errors, paired", f"P(True), {_PAIRED}",
+        **_SIGNED,
+    ),
+    _measure(
+        "over_trust_logit", "logit P(True) of own − others' errors, paired",
+        f"logit of P(True), {_PAIRED}", unit="logit", **_SIGNED,
+    ),
+    _measure(
+        "over_acceptance_gap", "accepts own − others' errors, paired", f"acceptance, {_PAIRED}",
+        **_SIGNED,
+    ),
+    _measure(
+        "false_accept_gap", "accepts own − others' errors, unpaired",
+        "false-accept rate on own − on others' answers, whatever the questions", **_SIGNED,
+    ),
+    _measure(
+        "discernment_gap", "balanced accuracy, others' − own",
+        "balanced accuracy on others' answers − on own", **_SIGNED,
+    ),
+    _measure(
+        "own_effect", "own effect (logit)",
+        "b in logit P(True) = item + b·own, over wrong answers", unit="logit", **_SIGNED,
+    ),
+    _measure(
+        "own_effect_given_likelihood", "own effect, equally likely (logit)",
+        "b in logit P(True) = item + b·own + c·mean log p, over wrong answers", unit="logit",
+        source="Wataoka et al., arXiv 2410.21819", **_SIGNED,
+    ),
+    _measure(
+        "likelihood_effect", "effect of likelihood (logit per nat)",
+        "c in logit P(True) = item + b·own + c·mean log p, over wrong answers",
+        unit="logit per nat", **_SIGNED,
+    ),
+    *(
+        _measure(f"{name}_change", f"change of {words}",
+                 f"{words} with alternatives beside the answer − without, the same judgements",
+                 **_SIGNED)
+        for name, words in (
+            ("judging_auroc", "AUROC"), ("judging_brier", "Brier"),
+            ("judging_balanced_accuracy", "balanced accuracy"),
+            ("over_trust_gap", "own − others' gap"),
+        )
+    ),
+    _measure(
+        "label_effect", "change of P(True)",
+        "P(True) of the same wrong answer under one author's name − under another", **_SIGNED,
+    ),
+    _measure(
+        "judging_tokens", "tokens of a judgement",
+        "mean prompt and generated tokens of a judgement, with the samples made for it",
+        unit="tokens",
+    ),
 )  # fmt: skip
-"""Every estimate that is made of judgements."""
+JUDGING: Mapping[str, Measure] = MappingProxyType({m.name: m for m in _ALL})
+"""Measures that are made of judgements."""
 ANSWERS = {"cell": pl.String, "answer": pl.String}
 
 

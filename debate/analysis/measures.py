@@ -1,14 +1,42 @@
-"""Every measure by its name, arm, round and subject: what contrasts and hypotheses are made of."""
+"""Every measure by its name, condition, round and subject: tables, contrasts and hypotheses alike.
+
+There is one way from rows to a number. The table by round takes all places of a measure at once,
+a hypothesis takes one; both sum the same expression by question and make the same quantity of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
+from itertools import combinations
+from types import MappingProxyType
+from typing import Any
 
+import numpy as np
 import polars as pl
 
-from debate.analysis import arm_measures, team_measures
-from debate.analysis.diversity import PAIR_STATISTICS, ends
+from debate.analysis.calibration import (
+    CALIBRATION,
+    measure_calibration,
+    select_scored,
+    split_rounds,
+)
+from debate.analysis.diversity import (
+    MOST_AGENTS,
+    OPTIONS_CAVEAT,
+    PAIRS,
+    TEAM,
+    TEAM_STATISTICS,
+    measure_oracle,
+    measure_pair,
+    measure_pairs,
+    measure_team,
+    seat_ends,
+    seats,
+    select_ends,
+    with_num_options,
+)
 from debate.analysis.equal_tokens import (
     KEY,
     Matched,
@@ -19,60 +47,272 @@ from debate.analysis.equal_tokens import (
     pools,
     seat_models,
 )
-from debate.analysis.measure import Lack, Measure
-from debate.analysis.seats import with_num_options
+from debate.analysis.estimate import Estimate, estimate
+from debate.analysis.intervals import pool_design_effects
+from debate.analysis.measure import Measure
+from debate.analysis.members import CHANGES, MEMBERS, OVER_ALL_ROUNDS, UNIT
+from debate.analysis.quantity import Missing, Quantity, take_gap
 from debate.analysis.states import num_questions
+from debate.analysis.sums import Sums, grouped_sums, groups, question_sums
+from debate.analysis.votes import OF_MEMBERS, VOTES, find_best_rule_gain, name_vote
 from debate.errors import suggestion
 
-BY_TURN = ("accuracy", *arm_measures.MEANS, *arm_measures.CHANGES)
-"""About all agents of an arm, or about the agent that is the subject."""
-OF_OPENINGS = (*PAIR_STATISTICS, *team_measures.TEAM_STATISTICS, "oracle", "mean_member")
+COLUMNS_AT_ONCE = 6
+"""How many measures are summed in one pass: more take more memory, fewer more time."""
+
+
+def tabulate(
+    states: pl.DataFrame, measures: Sequence[Measure], by: Sequence[str], num: int
+) -> Iterator[tuple[Measure, tuple[Any, ...], Quantity]]:
+    """Every measure in every group of `by`, with the quantity, groups in order.
+
+    Shares take the design effect of the same measure, pooled over all groups.
+    """
+    for start in range(0, len(measures), COLUMNS_AT_ONCE):
+        part = measures[start : start + COLUMNS_AT_ONCE]
+        columns = _columns(part)
+        rows = states.select("question_code", *by, **columns)
+        found = grouped_sums(rows, by, list(columns), num)
+        for measure in part:
+            pooled = _pooled(measure, [sums[measure.name] for sums in found.values()])
+            for key, sums in found.items():
+                yield measure, key, _quantity(measure, sums, pooled)
+
+
+def _columns(measures: Iterable[Measure]) -> dict[str, pl.Expr]:
+    """What is summed for each measure: its value, its right answers, its bounds."""
+    found: dict[str, pl.Expr] = {}
+    for m in measures:
+        whole = m.value if m.value is not None else m.bounds.lower if m.bounds else pl.lit(None)
+        found[m.name] = whole.cast(pl.Float64)
+        if m.kind == "gap":
+            found[f"{m.name} right"] = pl.when(whole.is_not_null()).then("score")
+        if m.bounds is not None:
+            found[f"{m.name} lower"] = m.bounds.lower.cast(pl.Float64)
+            found[f"{m.name} upper"] = m.bounds.upper.cast(pl.Float64)
+    return found
+
+
+def _pooled(measure: Measure, sums: Sequence[Sums]) -> float | None:
+    if not measure.is_proportion:
+        return None
+    return pool_design_effects([(each.totals, each.counts) for each in sums if each.n])
+
+
+def _quantity(measure: Measure, sums: dict[str, Sums], pooled: float | None) -> Quantity:
+    """The quantity of one group's sums."""
+    own = sums[measure.name]
+    if measure.kind == "gap":
+        right = sums[f"{measure.name} right"]
+        table = np.stack([own.totals, right.totals, own.counts], axis=1)
+        return Quantity(
+            sums=table, of=take_gap, n=own.n, kind="gap", limits=measure.limits,
+        )  # fmt: skip
+    about = {"limits": measure.limits, "pooled": pooled}
+    bounds = None
+    if measure.bounds is not None:
+        lower, upper = (
+            sums[f"{measure.name} {end}"].quantity(measure.kind, limits=measure.limits)
+            for end in ("lower", "upper")
+        )
+        is_known = measure.value is not None and own.n == lower.n
+        bounds = None if is_known else (lower, upper)
+    return own.quantity(measure.kind, bounds=bounds, **about)
+
+
+BY_AGENT = (
+    "accuracy", "accuracy_completed", "accuracy_answered", "abstention_rate", "cut_rate",
+    "failure_rate", "carried_rate", "confidence", "over_confidence",
+)  # fmt: skip
+"""Measures that are told of each agent, too."""
+SCORED_VOTES = ("ece", "debiased_ece", "smooth_ece", "auroc", "aurc")
+OF_VOTE = (*VOTES, *map(name_vote, SCORED_VOTES))
+OF_OPENINGS = (*PAIRS, *TEAM)
 """About how a team errs before anybody has heard anything, unless another round is named."""
-OF_VOTE = (*team_measures.VOTES, "vote_0", "vote_T", "vote_gain")
-AT_EQUAL_TOKENS = ("self_consistency", "best_single", "gain_over_pool", "gain_over_best")
-COST = ("tokens_per_debate",)
-NAMES = (*BY_TURN, *OF_OPENINGS, *OF_VOTE, *AT_EQUAL_TOKENS, *COST)
-OVER_ALL_ROUNDS = ("drift",)
+_TOKENS = Measure(
+    name="tokens_per_debate", words="generated tokens a debate", unit="tokens", kind="mean",
+    formula="generated tokens of all rounds, over debates",
+    lacking="generated tokens on every turn",
+)  # fmt: skip
+AT_EQUAL_TOKENS: Mapping[str, Measure] = MappingProxyType(
+    {
+        measure.name: measure
+        for measure in (
+            Measure(
+                name="self_consistency", words="pool without exchange, equal tokens",
+                kind="proportion", limits=UNIT,
+                formula="vote over independent samples of the same seats at the debate's tokens",
+            ),
+            Measure(
+                name="best_single", words="best member alone, equal tokens", kind="proportion",
+                limits=UNIT, source="Self-MoA, arXiv 2502.00674",
+                formula="vote over samples of the member that is best on the other half of the "
+                "questions",
+            ),
+            Measure(
+                name="gain_over_pool", words="vote at the end − pool", is_signed=True,
+                kind="contrast", formula="vote_T − self_consistency, paired by question",
+            ),
+            Measure(
+                name="gain_over_best", words="vote at the end − best member", is_signed=True,
+                kind="contrast", formula="vote_T − best_single, paired by question",
+            ),
+        )
+    }
+)  # fmt: skip
+COST: Mapping[str, Measure] = MappingProxyType({_TOKENS.name: _TOKENS})
+CONTRASTED: Mapping[str, Measure] = MappingProxyType(
+    {
+        **MEMBERS,
+        **CALIBRATION,
+        **PAIRS,
+        **TEAM,
+        **VOTES,
+        **{
+            name_vote(name): replace(
+                CALIBRATION[name], name=name_vote(name), words=f"vote: {CALIBRATION[name].words}"
+            )
+            for name in SCORED_VOTES
+        },
+        **AT_EQUAL_TOKENS,
+        **COST,
+    }
+)
+"""Measures that can be compared between two conditions, question by question."""
 
 
 class Measures:
     """The measures of one analysis, made when they are asked for.
 
-    states: of the members; seated: the same with the deciding method in the agent's place.
+    states: of the members; seated: the same with the deciding rule in the agent's place.
     """
 
     def __init__(self, states: pl.DataFrame, seated: pl.DataFrame) -> None:
         self.num_questions = num_questions(states)
-        self._cells = {cell: rows for (cell,), rows in _parts(states, "cell")}
-        self._votes = {cell: rows for (cell,), rows in _parts(seated, "cell")}
-        self._states = states
+        self.states, self.seated = states, seated
+        self._pooled: dict[tuple[str, bool], float | None] = {}
+
+    @cached_property
+    def _cells(self) -> dict[str, pl.DataFrame]:
+        return {str(c): rows for (c,), rows in groups(self.states, "cell")}
+
+    @cached_property
+    def _votes(self) -> dict[str, pl.DataFrame]:
+        return {str(c): rows for (c,), rows in groups(self.seated, "cell")}
 
     @cached_property
     def teams(self) -> tuple[str, ...]:
-        """The arms in which agents hear one another."""
-        return debating_cells(self._states)
+        """The conditions in which agents hear one another."""
+        return debating_cells(self.states)
 
     @cached_property
     def pools(self) -> tuple[Pool, ...]:
-        """The arms of independent samples."""
-        return pools(self._states)
+        """The conditions of independent samples."""
+        return pools(self.states)
 
     @cached_property
     def _options(self) -> pl.DataFrame:
         """The options of each question, as the tables of pairs count them."""
-        counted = with_num_options(ends(self._states))
+        counted = with_num_options(select_ends(self.states))
         return counted.select("question_code", "num_options").unique()
 
+    def select(self, cell: str, round: int) -> pl.DataFrame:
+        """The states of one condition after one round."""
+        return self._cells[cell].filter(pl.col("round") == round)
+
+    def last_round(self, cell: str) -> int:
+        """The last round of a condition."""
+        return int(self._cells[cell]["round"].to_numpy().max())
+
+    def estimates(self) -> Iterator[Estimate]:
+        """Every measure of members and votes at every condition and round."""
+        yield from self._of_turns(self.states, tuple(MEMBERS.values()), by_agent=False)
+        told = [MEMBERS[name] for name in BY_AGENT]
+        yield from self._of_turns(self.states, told, by_agent=True)
+        yield from self._over_all_rounds()
+        for (method,), part in groups(self.seated, "agent"):
+            votes = [VOTES[name_vote(name)] for name in OF_MEMBERS] + [VOTES["vote_gain"]]
+            for each in self._of_turns(part, votes, by_agent=False):
+                yield replace(each, subject=str(method))
+            yield from self._scores(part, SCORED_VOTES, subject=str(method))
+        yield from self._best_rule_gains()
+        yield from self._scores(self.states, tuple(CALIBRATION))
+        yield from self._of_teams()
+
+    def _of_turns(
+        self, states: pl.DataFrame, measures: Sequence[Measure], *, by_agent: bool
+    ) -> Iterator[Estimate]:
+        by = ["cell", "round", "agent"] if by_agent else ["cell", "round"]
+        agents = states.group_by("cell", "round").agg(pl.col("agent").n_unique())
+        several = {(c, r) for c, r, num in agents.iter_rows() if num > 1}
+        for measure, key, quantity in tabulate(states, measures, by, self.num_questions):
+            cell, round_, *subject = key
+            if (by_agent and (cell, round_) not in several) or _is_idle(measure, round_):
+                continue
+            found: Quantity | Missing = quantity
+            if not quantity.n and quantity.bounds is None:
+                found = Missing(measure.lacking)
+            yield estimate(
+                measure, found, cell=cell, round=round_, subject=next(iter(subject), None)
+            )
+
+    def _over_all_rounds(self) -> Iterator[Estimate]:
+        measures = [MEMBERS[name] for name in OVER_ALL_ROUNDS]
+        for measure, (cell,), quantity in tabulate(
+            self.states, measures, ["cell"], self.num_questions
+        ):
+            found = quantity if quantity.n else Missing(measure.lacking)
+            kind = team_kinds(self.states)[cell]
+            made = estimate(measure, found, cell=cell)
+            yield replace(made, p_value=quantity.p_value() if quantity.n else None,
+                          method=f"{made.method}; {kind} team")  # fmt: skip
+
+    def _scores(
+        self, states: pl.DataFrame, names: Sequence[str], *, subject: str | None = None
+    ) -> Iterator[Estimate]:
+        for cell, round_, rows in split_rounds(states):
+            data = select_scored(rows)
+            for name in names:
+                found = measure_calibration(name, data, self.num_questions)
+                measure = CONTRASTED[name if subject is None else name_vote(name)]
+                yield estimate(measure, found, cell=cell, round=round_, subject=subject)
+
+    def _best_rule_gains(self) -> Iterator[Estimate]:
+        for cell, rows in self._votes.items():
+            found = find_best_rule_gain(rows, self.num_questions)
+            if int(rows["round"].to_numpy().max()):
+                yield estimate(VOTES["gain_over_best_rule"], found, cell=cell)
+
+    def _of_teams(self) -> Iterator[Estimate]:
+        """Every pair's statistics and the team's, at the openings and after the last round."""
+        caveats = () if "num_options" in self.states.columns else (OPTIONS_CAVEAT,)
+        for cell, round_, table in seat_ends(self.states):
+            if len(table.agents) <= MOST_AGENTS:
+                for (a, one), (b, other) in combinations(enumerate(table.agents), 2):
+                    for name, measure in PAIRS.items():
+                        found = measure_pair(name, table, a, b, self.num_questions)
+                        made = estimate(
+                            measure, found, cell=cell, round=round_, subject=f"{one} & {other}"
+                        )
+                        yield replace(made, caveats=made.caveats + caveats * (name == "kappa_p"))
+            if len(table.agents) > 1:
+                for name in TEAM_STATISTICS:
+                    found = measure_team(name, table, self.num_questions)
+                    yield estimate(TEAM[name], found, cell=cell, round=round_)
+        for (cell,), rows in groups(self.states.filter(pl.col("round") == 0), "cell"):
+            found = measure_oracle(rows, self.num_questions)
+            yield estimate(TEAM["oracle"], found, cell=str(cell), round=0)
+
     def seats(self, cell: str) -> tuple[str, ...]:
-        """The models in an arm's seats."""
+        """The models in a condition's seats."""
         return seat_models(self._cells[cell])
 
     def find(
         self, name: str, *, cell: str, round: int | None = None, subject: str | None = None
-    ) -> Measure | Lack:
-        """The measure, or what it lacks. Without a round, see `HypothesisSpec.round`."""
+    ) -> Quantity | Missing:
+        """The quantity, or what is missing. Without a round, see `HypothesisSpec.round`."""
         if cell not in self._cells:
-            return Lack(f'the arm "{cell}"; {suggestion(cell, self._cells)}')
+            return Missing(f'the arm "{cell}"; {suggestion(cell, self._cells)}')
         if name in OF_VOTE:
             return self._of_vote(name, cell, round, subject)
         if name in AT_EQUAL_TOKENS:
@@ -81,10 +321,10 @@ class Measures:
         if subject is not None:
             rows = rows.filter(pl.col("agent") == subject)
         if rows.is_empty():
-            return Lack(_nothing_there(self._cells[cell], cell, round, subject))
-        return self._of_turns(name, rows)
+            return Missing(_say_nothing_there(self._cells[cell], cell, round, subject))
+        return self._of_rows(name, rows, by_agent=subject is not None)
 
-    def matched(self, name: str, cell: str) -> Matched | Lack:
+    def matched(self, name: str, cell: str) -> Matched | Missing:
         """What "self_consistency" or "best_single" of a team rests on: arm, samples, tokens."""
         rows = self._cells[cell].filter(~pl.col("carried"))
         debates = rows.select(KEY).unique().height
@@ -103,64 +343,99 @@ class Measures:
             round = 0
         return rows.filter(pl.col("round") == (pl.col("round").max() if round is None else round))
 
-    def _of_turns(self, name: str, rows: pl.DataFrame) -> Measure | Lack:
-        num = self.num_questions
-        if name in PAIR_STATISTICS or name in team_measures.TEAM_STATISTICS:
+    def _of_rows(self, name: str, rows: pl.DataFrame, *, by_agent: bool) -> Quantity | Missing:
+        if name in PAIRS or name in TEAM_STATISTICS:
             return self._of_errors(name, rows)
-        if name in arm_measures.MEANS:
-            return arm_measures.mean_over_turns(rows, name, num)
-        if name in arm_measures.CHANGES:
-            return arm_measures.change(rows, name, num)
-        return PLAIN[name](rows, num)
+        if name == "oracle":
+            return measure_oracle(rows, self.num_questions)
+        if name in COST:
+            return _count_tokens(rows, self.num_questions)
+        if name in CALIBRATION:
+            return measure_calibration(name, select_scored(rows), self.num_questions)
+        measure = MEMBERS["accuracy" if name == "mean_member" else name]
+        return self._of_measure(measure, rows, self.states, by_agent=by_agent)
 
-    def _of_errors(self, name: str, rows: pl.DataFrame) -> Measure | Lack:
+    def _of_measure(
+        self, measure: Measure, rows: pl.DataFrame, among: pl.DataFrame, *, by_agent: bool
+    ) -> Quantity | Missing:
+        """One measure of these rows, its share with the design effect pooled `among` all."""
+        found = next(tabulate(rows, [measure], [], self.num_questions), None)
+        if found is None or (not found[2].n and found[2].bounds is None):
+            return Missing(measure.lacking)
+        quantity = found[2]
+        if measure.is_proportion:
+            key = (measure.name, by_agent)
+            if key not in self._pooled:
+                by = ["cell", "round", "agent"] if by_agent else ["cell", "round"]
+                every = tabulate(among, [measure], by, self.num_questions)
+                self._pooled[key] = next((q.pooled for _, _, q in every), None)
+            quantity = replace(quantity, pooled=self._pooled[key])
+        return quantity
+
+    def _of_errors(self, name: str, rows: pl.DataFrame) -> Quantity | Missing:
         if "num_options" not in rows.columns:
             rows = rows.join(self._options, on="question_code", how="left", maintain_order="left")
-        of = team_measures.pair_mean if name in PAIR_STATISTICS else team_measures.team_statistic
-        return of(rows, name, self.num_questions)
+        of = measure_pairs if name in PAIRS else measure_team
+        return of(name, seats(rows), self.num_questions)
 
     def _of_vote(
         self, name: str, cell: str, round: int | None, subject: str | None
-    ) -> Measure | Lack:
-        rows = self._votes[cell]
-        method = subject or sorted(rows["agent"].unique())[0]
-        rows = rows.filter(pl.col("agent") == method)
+    ) -> Quantity | Missing:
+        whole = self._votes.get(cell, self.seated.clear())
+        if name == "gain_over_best_rule":
+            return find_best_rule_gain(whole, self.num_questions)
+        chosen = pl.col("is_own") if subject is None else pl.col("agent") == subject
+        rows = whole.filter(chosen)
         round = 0 if name == "vote_0" else round
         at = pl.col("round").max() if round is None else round
         rows = rows.filter(pl.col("round") == at)
         if rows.is_empty():
-            return Lack(f'votes by "{method}" in {cell}' + _after(round))
-        if name == "vote_gain":
-            return team_measures.vote_gain(rows, self.num_questions)
-        plain = "vote_accuracy" if name in ("vote_0", "vote_T") else name
-        return team_measures.vote(rows, plain, self.num_questions)
+            return Missing(f'votes by "{subject or "the run"}" in {cell}' + _after(round))
+        plain = name.removeprefix("vote_")
+        if plain in SCORED_VOTES:
+            return measure_calibration(plain, select_scored(rows), self.num_questions)
+        measure = VOTES["vote_accuracy" if name in ("vote_0", "vote_T") else name]
+        method = rows["agent"][0]
+        among = self.seated.filter(pl.col("agent") == method)
+        return self._of_measure(measure, rows, among, by_agent=False)
 
-    def _at_equal_tokens(self, name: str, cell: str, subject: str | None) -> Measure | Lack:
+    def _at_equal_tokens(self, name: str, cell: str, subject: str | None) -> Quantity | Missing:
         pooled = name in ("self_consistency", "gain_over_pool")
         matched = self.matched("self_consistency" if pooled else "best_single", cell)
-        if isinstance(matched, Lack) or name in ("self_consistency", "best_single"):
-            return matched if isinstance(matched, Lack) else matched.measure
+        if isinstance(matched, Missing) or name in ("self_consistency", "best_single"):
+            return matched if isinstance(matched, Missing) else matched.quantity
         last = self._of_vote("vote_T", cell, None, subject)
-        return last if isinstance(last, Lack) else last.minus(matched.measure)
+        return last if isinstance(last, Missing) else last.minus(matched.quantity)
 
 
-PLAIN: dict[str, Callable[[pl.DataFrame, int], Measure | Lack]] = {
-    "accuracy": arm_measures.accuracy,
-    "mean_member": arm_measures.accuracy,
-    "oracle": team_measures.oracle,
-    "tokens_per_debate": arm_measures.tokens_per_debate,
-}
+def _is_idle(measure: Measure, round_: int) -> bool:
+    """Whether a measure of change is asked for at the openings."""
+    name = measure.name
+    return round_ == 0 and (name in CHANGES or name == "vote_gain")
 
 
-def _parts(rows: pl.DataFrame, by: str) -> list[tuple[tuple[str, ...], pl.DataFrame]]:
-    return sorted(rows.partition_by(by, as_dict=True).items())
+def _count_tokens(states: pl.DataFrame, num_questions: int) -> Quantity | Missing:
+    """Generated tokens of all rounds, over debates."""
+    spoken = states.filter(~pl.col("carried"))
+    if spoken["generated_tokens"].null_count():
+        return Missing(_TOKENS.lacking)
+    each = spoken.group_by("question_code", "debate").agg(pl.col("generated_tokens").sum())
+    return question_sums(each, "generated_tokens", num_questions).quantity("mean")
+
+
+def team_kinds(states: pl.DataFrame) -> dict[str, str]:
+    """For each condition, whether one model fills all its seats."""
+    models = states.group_by("cell").agg(pl.col("model").n_unique()).sort("cell")
+    return {c: "homogeneous" if count == 1 else "mixed" for c, count in models.iter_rows()}
 
 
 def _after(round: int | None) -> str:
     return "" if round is None else f" after round {round}"
 
 
-def _nothing_there(rows: pl.DataFrame, cell: str, round: int | None, subject: str | None) -> str:
+def _say_nothing_there(
+    rows: pl.DataFrame, cell: str, round: int | None, subject: str | None
+) -> str:
     if subject is not None and subject not in set(rows["agent"]):
         return f'the agent "{subject}" in {cell}; {suggestion(subject, rows["agent"].unique())}'
     return f"turns in {cell}{_after(round)}"

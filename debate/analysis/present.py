@@ -10,19 +10,21 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from debate.analysis.controls import NO_CONTROL
+from debate.analysis.design import NO_CONTROL
+from debate.analysis.registry import words
 from debate.analysis.summary import Analysis
 from debate.analysis.tables import TABLES, Entry, Table
 from debate.analysis.tables.table import lacks
 from debate.analysis.text import clean, listed
-from debate.analysis.words import words
 
 Justify = Literal["left", "right"]
 PADDING, WIDEST_NAME = 3, 24
 
 
 def present(analysis: Analysis, console: Console) -> None:
-    """Print every table that has rows, then the caveats."""
+    """Print which confidence is analysed, every table that has rows, then the caveats."""
+    if analysis.confidence is not None:
+        console.print(Text(f"Confidence: {clean(analysis.confidence)}\n"))
     for make in TABLES:
         made = make(analysis)
         if made.rows:
@@ -77,9 +79,11 @@ def grid(made: Table, columns: Sequence[int]) -> Grid:
     for position in columns:
         is_name = position < made.num_names
         justify: Justify = "left" if is_name else "right"
+        needed = _width(made, position) - PADDING
+        # Without a largest width the grid library takes it from columns that have none to spare.
         lines.add_column(
-            made.columns[position], justify=justify, overflow="fold",
-            min_width=_width(made, position) - PADDING,
+            made.columns[position], justify=justify, overflow="fold", min_width=needed,
+            max_width=None if is_name else needed,
         )  # fmt: skip
     previous = None
     for row in made.rows:

@@ -5,17 +5,22 @@ A trajectories frame has one row for each (cell, question, seed, agent, round):
     question, cell, agent          text            required (question_id and arm are accepted)
     round                          integer >= 0    required
     answer                         text or null    required
-    outcome                        correct | wrong | abstained | failed
+    outcome                        correct | wrong | abstained | tied | cut | failed
+    score                          number in [0, 1]: 1 where right; made where it is absent
     correct, target                of either, outcome is made where it is absent
     seed, model                    0 and the agent's id where absent
     confidence                     number in [0, 1] or null; the estimator that is analysed
     confidence_<source>            the same by further estimators
     belief_own, belief_target      numbers in [0, 1] or null
+    log_p_own, log_p_target        the same in nats; `log_p_own` is of the opening answer
+    belief_mass                    what all candidates scored hold of the model's probability
+    cluster                        the unit above the question that intervals cluster by
     category, prompt_tokens, cached_tokens, generated_tokens, num_options
     kind                           "judgment" marks the turns of judges, who are no members
     heard                          list of turn refs ("1:revision:b"), or text parted by blanks
 
-A verdicts frame has cell, question, seed, round, method, value (or answer), outcome, confidence.
+A verdicts frame has cell, question, seed, round, method, value (or answer), outcome, confidence;
+tied (the answers of equal weight) and score where they are recorded.
 """
 
 from __future__ import annotations
@@ -30,13 +35,17 @@ ALIASES = {"question_id": "question", "arm": "cell"}
 VERDICT_ALIASES = {**ALIASES, "answer": "value"}
 KEY = ("cell", "question", "seed", "agent", "round")
 REQUIRED = ("cell", "question", "agent", "round", "answer")
-OUTCOMES = ("correct", "wrong", "abstained", "failed")
+OUTCOMES = ("correct", "wrong", "abstained", "tied", "cut", "failed")
 OPTIONAL: Mapping[str, pl.DataType] = {
     "target": pl.String(),
     "category": pl.String(),
     "confidence": pl.Float64(),
     "belief_own": pl.Float64(),
     "belief_target": pl.Float64(),
+    "log_p_own": pl.Float64(),
+    "log_p_target": pl.Float64(),
+    "belief_mass": pl.Float64(),
+    "cluster": pl.String(),
     "prompt_tokens": pl.Int64(),
     "cached_tokens": pl.Int64(),
     "generated_tokens": pl.Int64(),
@@ -80,7 +89,11 @@ def verdicts_frame(frame: pl.DataFrame) -> pl.DataFrame:
 def probability_columns(frame: pl.DataFrame) -> list[str]:
     """The columns that hold probabilities: the confidences and the beliefs."""
     named = ("confidence", "belief_own", "belief_target")
-    return [c for c in frame.columns if c in named or c.startswith("confidence_")]
+    return [
+        c
+        for c in frame.columns
+        if c in named or (c.startswith("confidence_") and c != "confidence_source")
+    ]
 
 
 def _with_names(
@@ -110,13 +123,14 @@ def _with_defaults(frame: pl.DataFrame) -> pl.DataFrame:
     )
     if frame.schema["heard"] == pl.String:
         frame = frame.with_columns(pl.col("heard").str.extract_all(r"\S+"))
-    texts = ("cell", "question", "agent", "model", "answer", "target", "category")
+    texts = ("cell", "question", "agent", "model", "answer", "target", "category", "cluster")
     integers = ("seed", "round", "prompt_tokens", "cached_tokens", "generated_tokens")
     try:
         return frame.with_columns(
             *(_text(name) for name in texts),
             *(pl.col(name).cast(pl.Int64) for name in integers),
             *(_number(frame, name) for name in probability_columns(frame)),
+            *(_number(frame, name) for name in ("log_p_own", "log_p_target", "belief_mass")),
             pl.col("heard").cast(pl.List(pl.String)),
         )
     except pl.exceptions.InvalidOperationError as cause:
@@ -135,9 +149,12 @@ def _number(frame: pl.DataFrame, name: str) -> pl.Expr:
 def _with_outcome(frame: pl.DataFrame) -> pl.DataFrame:
     if "outcome" not in frame.columns:
         frame = frame.with_columns(outcome=_derived_outcome(frame))
-    return frame.with_columns(
+    frame = frame.with_columns(
         _text("outcome"), correct=(pl.col("outcome") == "correct").fill_null(False)
     )
+    right = pl.col("correct").cast(pl.Float64)
+    told = pl.col("score").cast(pl.Float64).fill_null(right) if "score" in frame.columns else right
+    return frame.with_columns(score=told)
 
 
 def _derived_outcome(frame: pl.DataFrame) -> pl.Expr:

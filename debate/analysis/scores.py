@@ -1,36 +1,162 @@
-"""Proper scores and over-confidence, each with every row's influence.
+"""Scores of confidence against correctness, each with every answer's influence on it.
 
-confidence: (n,) in [0, 1]; correct: (n,) of 0 and 1; n >= 1 throughout.
+confidence: (n,) in [0, 1]; correct: (n,) of 0 and 1, or the share that a tie scores; n >= 1. Binned
+scores, ranking scores, and Murphy's parts of the Brier score; `smooth` holds the smooth one.
 """
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
+from scipy.stats import rankdata
 
-from debate.analysis.intervals import Array, Linear, mean_linear
+from debate.analysis.intervals import Array, Codes, Linear, summed
 
-LOG_FLOOR = 1e-6
-"""Confidences nearer to 0 or 1 than this are moved to it before a logarithm is taken."""
+NUM_BINS = 15
+MOST_EXACT = 200
+"""Bins of at most so many answers have their expected gap computed exactly."""
 
 
-def brier(confidence: Array, correct: Array) -> Linear:
-    """Mean squared difference of confidence and correctness (Brier 1950).
+class Bins(NamedTuple):
+    """Rows sorted into bins: their bin, each bin's size, summed gap c - y, and summed y."""
 
-    >>> brier(np.array([1.0, 0.5]), np.array([1.0, 0.0])).value
-    0.125
+    bin: Codes
+    counts: Array
+    gaps: Array
+    rights: Array
+
+
+def equal_width(confidence: Array, num_bins: int = NUM_BINS) -> Codes:
+    """The bin of each confidence; 1.0 falls into the last bin.
+
+    >>> equal_width(np.array([0.0, 0.5, 1.0])).tolist()
+    [0, 7, 14]
     """
-    return mean_linear((confidence - correct) ** 2)
+    return np.minimum((confidence * num_bins).astype(np.int64), num_bins - 1)
 
 
-def negative_log_likelihood(confidence: Array, correct: Array) -> Linear:
-    """Mean negative log-likelihood in nats, confidences clipped by LOG_FLOOR."""
-    p = np.clip(confidence, LOG_FLOOR, 1 - LOG_FLOOR)
-    return mean_linear(-np.where(correct > 0, np.log(p), np.log1p(-p)))
+def equal_mass(confidence: Array, num_bins: int = NUM_BINS) -> Codes:
+    """Bins between the quantiles of confidence; equal confidences stay together."""
+    edges = np.unique(
+        np.quantile(confidence, np.arange(1, num_bins) / num_bins, method="inverted_cdf")
+    )
+    return np.searchsorted(edges, confidence, side="left").astype(np.int64)
 
 
-def over_confidence(confidence: Array, correct: Array) -> Linear:
-    """Mean confidence minus accuracy; positive where the agent claims too much."""
-    return mean_linear(confidence - correct)
+def binned(confidence: Array, correct: Array, index: Codes) -> Bins:
+    """The sums over each bin."""
+    counts = np.bincount(index).astype(float)
+    return Bins(index, counts, summed(index, confidence - correct), summed(index, correct))
+
+
+def _means(sums: Array, counts: Array) -> Array:
+    return np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
+
+
+def expected_error(confidence: Array, correct: Array, index: Codes) -> Linear:
+    """Bin-weighted mean |confidence - accuracy| (ECE, Guo et al. 1706.04599; ACE with equal mass).
+
+    Biased upwards by noise in each bin, most where bins are thin.
+    """
+    bins, n = binned(confidence, correct, index), len(confidence)
+    value = float(np.abs(bins.gaps).sum()) / n
+    influence = (np.sign(bins.gaps)[index] * (confidence - correct) - value) / n
+    return Linear(value, influence)
+
+
+def ece(confidence: Array, correct: Array) -> Linear:
+    """Expected calibration error over 15 bins of equal width."""
+    return expected_error(confidence, correct, equal_width(confidence))
+
+
+def ace(confidence: Array, correct: Array) -> Linear:
+    """Adaptive calibration error: the same over 15 bins of equal mass (Nixon et al. 1904.01685)."""
+    return expected_error(confidence, correct, equal_mass(confidence))
+
+
+def calibrated_ece(confidence: Array, index: Codes, *, design_effect: float = 1.0) -> float:
+    """The ECE over these bins that a calibrated model with the same confidences has on average.
+
+    Plug-in ECE is not 0 for it: each bin's summed gap varies. Exact over the sum of the bin's
+    independent outcomes (Poisson-binomial) up to MOST_EXACT rows a bin, else E|N(0, v)| =
+    sqrt(2 v/pi) with v = sum c(1 - c). design_effect: how much larger the variance of a bin's sum
+    is where rows share a question; other than 1, the normal approximation serves every bin.
+    """
+    order = np.argsort(index, kind="stable")
+    starts = np.flatnonzero(np.diff(index[order])) + 1
+    expected = [_expected_gap(part, design_effect) for part in np.split(confidence[order], starts)]
+    return sum(expected) / len(confidence)
+
+
+def _expected_gap(confidence: Array, design_effect: float) -> float:
+    """E|sum of (c - y)| of one bin, each y right with its probability c."""
+    if len(confidence) > MOST_EXACT or design_effect != 1.0:
+        variance = design_effect * float(confidence @ (1 - confidence))
+        return math.sqrt(2 * variance / math.pi)
+    chances = np.ones(1)
+    for c in confidence:
+        chances = np.convolve(chances, (1 - c, c))
+    return float(chances @ np.abs(np.arange(len(chances)) - confidence.sum()))
+
+
+def reliability(confidence: Array, correct: Array) -> Linear:
+    """Murphy's reliability over 15 equal bins: mean squared gap; lower is better."""
+    index, n = equal_width(confidence), len(confidence)
+    bins = binned(confidence, correct, index)
+    gap = _means(bins.gaps, bins.counts)
+    value = float(bins.counts @ gap**2) / n
+    influence = (2 * gap[index] * (confidence - correct) - gap[index] ** 2 - value) / n
+    return Linear(value, influence)
+
+
+def resolution(confidence: Array, correct: Array) -> Linear:
+    """Murphy's resolution over 15 equal bins: variance of their accuracies; higher is better."""
+    index, n = equal_width(confidence), len(confidence)
+    bins = binned(confidence, correct, index)
+    right, overall = _means(bins.rights, bins.counts), float(correct.mean())
+    squares = float(bins.counts @ right**2) / n
+    rows = 2 * right[index] * correct - right[index] ** 2 - squares
+    return Linear(squares - overall**2, (rows - 2 * overall * (correct - overall)) / n)
+
+
+def debiased_square(confidence: Array, correct: Array, clusters: Codes) -> Linear | None:
+    """The squared root-mean-square gap over 15 equal bins without bias; may be negative.
+
+    Target: sum_b P(b) (E[c|b] - E[y|b])^2. Each bin's squared gap is lowered by its own sampling
+    variance (Kumar et al. 1909.10155, with the variance clustered by question); bins fed by one
+    question only are left out, so the influence of their answers is zero. None without any bin.
+    """
+    index, gaps = equal_width(confidence), confidence - correct
+    keep = (_questions_in_bin(index, clusters) >= 2)[index]
+    if not keep.any():
+        return None
+    inside, kept, where = index[keep], gaps[keep], clusters[keep]
+    n, counts = len(inside), np.bincount(inside).astype(float)
+    gap = _means(summed(inside, kept), counts)
+    noise = _bin_variance(kept - gap[inside], inside, where, counts)
+    biased = float(counts @ gap**2) / n
+    influence = np.zeros(len(confidence))
+    influence[keep] = (2 * gap[inside] * kept - gap[inside] ** 2 - biased) / n
+    return Linear(float(counts @ (gap**2 - noise)) / n, influence)
+
+
+def _questions_in_bin(index: Codes, clusters: Codes) -> Codes:
+    pairs = np.unique(index * (int(clusters.max()) + 1) + clusters)
+    return np.bincount(pairs // (int(clusters.max()) + 1), minlength=int(index.max()) + 1)
+
+
+def _bin_variance(residuals: Array, index: Codes, clusters: Codes, counts: Array) -> Array:
+    """Clustered variance of each bin's mean gap; (bins,)."""
+    width = int(clusters.max()) + 1
+    pairs, where = np.unique(index * width + clusters, return_inverse=True)
+    sums = summed(where.astype(np.int64), residuals)
+    bins = pairs // width
+    questions = np.bincount(bins, minlength=len(counts)).astype(float)
+    squares = summed(bins, sums**2, len(counts))
+    factor = np.divide(questions, questions - 1, out=np.ones_like(questions), where=questions > 1)
+    return _means(squares * factor, counts**2)
 
 
 def uncertainty(confidence: Array, correct: Array) -> Linear:
@@ -40,7 +166,66 @@ def uncertainty(confidence: Array, correct: Array) -> Linear:
     return Linear(rate * (1 - rate), influence)
 
 
-def logit(p: Array, *, floor: float) -> Array:
-    """log(p / (1 - p)) with p clipped to [floor, 1 - floor]."""
-    p = np.clip(p, floor, 1 - floor)
-    return np.asarray(np.log(p) - np.log1p(-p), dtype=np.float64)
+def auroc(confidence: Array, correct: Array) -> Linear | None:
+    """P(a right answer has more confidence than a wrong one), ties as half; None for one class.
+
+    Influence by placements (DeLong 1988; clustered by Obuchowski 1997).
+    """
+    right = correct > 0
+    num_right, num_wrong = int(right.sum()), int((~right).sum())
+    if not num_right or not num_wrong:
+        return None
+    ranks = rankdata(confidence)
+    placement = np.empty(len(confidence))
+    placement[right] = (ranks[right] - rankdata(confidence[right])) / num_wrong
+    placement[~right] = 1 - (ranks[~right] - rankdata(confidence[~right])) / num_right
+    value = float(placement[right].mean())
+    return Linear(value, (placement - value) / np.where(right, num_right, num_wrong))
+
+
+def aurc(confidence: Array, correct: Array) -> Linear:
+    """Area under risk against coverage (Geifman & El-Yaniv 1805.08206); lower is better.
+
+    Mean, over the answers, of the error rate among all answers with at least that confidence;
+    equal confidences are taken in or left out together.
+    """
+    n = len(confidence)
+    order = np.argsort(-confidence, kind="stable")
+    wrong = 1.0 - correct[order]
+    ends = _ends_of_ties(confidence[order])
+    covered, losses = (ends + 1).astype(float), np.cumsum(wrong)[ends]
+    risk = losses / covered
+    value = float(risk.mean())
+    later = _sum_from_start_of_tie(1 / covered, ends), _sum_from_start_of_tie(risk / covered, ends)
+    rows = risk + wrong * later[0] - later[1]
+    influence = np.empty(n)
+    influence[order] = (rows - value) / n
+    return Linear(value, influence)
+
+
+def _ends_of_ties(ordered: Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """For each position the last position with the same value."""
+    last = np.append(np.flatnonzero(np.diff(ordered) != 0), len(ordered) - 1)
+    return last[np.searchsorted(last, np.arange(len(ordered)))]
+
+
+def _sum_from_start_of_tie(
+    values: Array, ends: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> Array:
+    """Sum of `values` from the first position of each row's tie to the end."""
+    reverse = np.cumsum(values[::-1])[::-1]
+    starts = np.searchsorted(ends, ends, side="left")
+    return np.asarray(reverse[starts], dtype=np.float64)
+
+
+def largest_running_gap(confidence: Array, correct: Array) -> Linear:
+    """KS calibration error: max over t of |sum of c - y where c <= t| / n (Gupta 2006.12800)."""
+    n = len(confidence)
+    order = np.argsort(confidence, kind="stable")
+    gaps = (confidence - correct)[order]
+    running = np.cumsum(gaps)[_ends_of_ties(confidence[order])] / n
+    peak = int(np.argmax(np.abs(running)))
+    value = abs(float(running[peak]))
+    below = confidence <= confidence[order][peak]
+    rows = np.sign(running[peak]) * (confidence - correct) * below
+    return Linear(value, (rows - value) / n)

@@ -1,16 +1,19 @@
-"""What there is to analyse: a run directory, or a table of transcripts from elsewhere."""
+"""What there is to analyse: a run directory, finished or in progress, or a table from elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
+from debate.analysis.design import design_of
+from debate.analysis.hypotheses import claims_of, temper
+from debate.analysis.judgements import read_judgements
+from debate.analysis.judging import judging
 from debate.analysis.ledger import ledger
-from debate.analysis.runs import analyze_run
 from debate.analysis.summary import Analysis, analyze
 from debate.errors import InputError, suggestion
 from debate.log import Run, read_table
@@ -74,3 +77,87 @@ def _of_cells(found: Source, cells: Sequence[str], path: Path) -> Source:
     inside = pl.col("cell").is_in(list(cells))
     spent = None if found.spent is None else found.spent.filter(inside)
     return replace(found, trajectories=found.trajectories.filter(inside), spent=spent)
+
+
+def analyze_run(run: Run, trajectories: pl.DataFrame | None = None, **options: Any) -> Analysis:
+    """The analysis of a run, finished or in progress, with what became of its hypotheses.
+
+    trajectories: the run's, where the caller has read them already. options: those of `analyze`.
+    Raises InputError where there is nothing to analyse.
+    """
+    rows, verdicts, caveat = through(run, trajectories)
+    design = design_of(run.manifest.spec, rows["cell"].unique().to_list())
+    options |= design.options(options)
+    claims = claims_of(run.manifest, place=str(run.directory))
+    told = {name: claim.hypothesis for name, claim in claims.items()}
+    judged = judging(read_judgements(run, cells=rows["cell"].unique()))
+    further = [*options.pop("further", ()), *judged.estimates]
+    options.setdefault("opinions", run_opinions(run))
+    found = analyze(
+        rows, verdicts, hypotheses=told, further=further, stopping_is_known=True, **options
+    )
+    said = (*filter(None, (caveat, design.caveat)), *found.caveats)
+    return replace(
+        found,
+        tables={**found.tables, **judged.tables},
+        caveats=said,
+        findings=temper(found.findings, claims),
+    )
+
+
+_DEBATE = ["cell", "question", "seed"]
+
+
+class Through(NamedTuple):
+    """Rows and verdicts of the debates that are over, and what to say where some are not."""
+
+    trajectories: pl.DataFrame
+    verdicts: pl.DataFrame
+    caveat: str | None = None
+
+
+def through(run: Run, trajectories: pl.DataFrame | None = None) -> Through:
+    """What is over of a run that is not complete; all of one that is.
+
+    A debate under way has no answers yet in its later rounds; counted, they would be wrong ones.
+    Of `trajectories`, read earlier, the cells are kept. Verdicts are read first, so that all turns
+    of every debate that is over are there when its turns are read.
+    """
+    is_complete = run.manifest.status == "complete"
+    verdicts = run.verdicts().rename({"answer": "value"})
+    ended = verdicts.filter(pl.col("final")).select(_DEBATE).unique()
+    if is_complete or ended.is_empty():
+        rows = run.trajectories() if trajectories is None else trajectories
+        return Through(rows, verdicts.join(rows.select("cell").unique(), on="cell", how="semi"))
+    rows = run.trajectories()
+    if trajectories is not None:
+        rows = rows.filter(pl.col("cell").is_in(trajectories["cell"].unique().to_list()))
+    begun = rows.select(_DEBATE).unique()
+    ended = ended.join(begun, on=_DEBATE, how="semi")
+    return Through(
+        rows.join(ended, on=_DEBATE, how="semi", maintain_order="left"),
+        verdicts.join(ended, on=_DEBATE, how="semi", maintain_order="left"),
+        _caveat(begun.height, ended.height),
+    )
+
+
+def _caveat(num_begun: int, num_ended: int) -> str:
+    return (
+        f"The run is not complete: of {num_begun:,} debates begun, the {num_ended:,} that are over "
+        "are counted."
+    )
+
+
+def run_opinions(run: Run) -> pl.DataFrame | None:
+    """What each agent believed of each candidate in each round; None where nothing was probed.
+
+    Columns: cell, question, seed, agent, round, candidate, log_p (nats).
+    """
+    turns = run.narrow_turns()
+    if "belief" not in turns.columns:
+        return None
+    held = turns.filter((pl.col("belief").list.len() > 0) & ~pl.col("failed"))
+    if held.is_empty():
+        return None
+    each = held.select(*_DEBATE, "agent", "round", "belief").explode("belief").unnest("belief")
+    return each.unique([*_DEBATE, "agent", "round", "candidate"], keep="first")

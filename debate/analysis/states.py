@@ -19,35 +19,73 @@ from debate.errors import InputError, suggestion
 DEBATE = ("cell", "question", "seed")
 TRAJECTORY = (*DEBATE, "agent")
 SOURCE = "confidence_"
+DEFAULT = "confidence"
 BELIEFS = {"belief": "belief_answer"}
-PREVIOUS = ("answer", "outcome", "confidence", "belief_own", "belief_target")
+PREVIOUS = (
+    "answer", "outcome", "score", "confidence", "belief_target", "log_odds", "log_p_own",
+)  # fmt: skip
+LEAST_MASS = 0.5
+"""Levels of belief are given only where the candidates hold at least this share of the model's
+probability on average: below it, "anything else" is the likeliest answer."""
+LEAST_BELIEF = 1e-9
+"""A belief told as a probability of 0 is taken for this before its logarithm."""
 
 
 def states_frame(frame: pl.DataFrame, *, confidence: str = "confidence") -> pl.DataFrame:
     """The checked trajectories, carried forward, sorted, with what analysis adds:
 
-    trajectory, debate, question_code: integers; carried: bool; previous_*: the state one round
-    before; opening_*: the state in round 0 (null for an agent without an opening).
-    `confidence` names what is analysed, as `confidence_column` reads it.
+    trajectory, debate: integers; question_code: the integer that intervals cluster by, from 0 (the
+    question, or its `cluster` where the data name one); carried: bool; score: 1 where right, for a
+    tie the share of the tied answers that are right; log_odds: log p(opening answer) − log
+    p(target); previous_*: the state one round before; opening_*: the state in round 0 (null for an
+    agent without an opening). `confidence` names what is analysed, as `confidence_column` reads it.
     """
     frame = trajectories_frame(frame)
     chosen = pl.col(confidence_column(frame, confidence))
     frame = frame.with_columns(confidence=chosen).sort(*TRAJECTORY, "round")
-    frame = _numbered(frame)
+    frame = _numbered(_with_beliefs(frame))
     frame = carried_forward(frame)
     return _with_neighbouring_states(frame)
+
+
+def _with_beliefs(frame: pl.DataFrame) -> pl.DataFrame:
+    """With log-odds and `log_p_own`, and without levels where the candidates hold little mass."""
+    log_p = {
+        name: pl.col(f"log_p_{name}").fill_null(
+            pl.col(f"belief_{name}").clip(lower_bound=LEAST_BELIEF).log()
+        )
+        for name in ("own", "target")
+    }
+    frame = frame.with_columns(log_odds=log_p["own"] - log_p["target"], log_p_own=log_p["own"])
+    bare = cells_without_levels(frame)
+    if not bare:
+        return frame
+    levels = [c for c in ("belief_own", "belief_target", "belief_answer") if c in frame.columns]
+    shown = ~pl.col("cell").is_in(list(bare))
+    return frame.with_columns(pl.when(shown).then(pl.col(c)).alias(c) for c in levels)
+
+
+def cells_without_levels(frame: pl.DataFrame) -> dict[str, float]:
+    """The mean mass of the candidates in each condition where it is below LEAST_MASS."""
+    if "belief_mass" not in frame.columns:
+        return {}
+    means = frame.group_by("cell").agg(pl.col("belief_mass").mean()).sort("cell")
+    return dict(means.filter(pl.col("belief_mass") < LEAST_MASS).iter_rows())
 
 
 def confidence_column(frame: pl.DataFrame, confidence: str) -> str:
     """The column of a confidence named by column or by estimator: `verbal`, `p_true`, `belief`.
 
-    `belief` is the belief in the present answer. Raises InputError, with the estimators that
-    there are, where nothing of the name is recorded.
+    `belief` is the belief in the present answer. Without a name it is the one estimator that the
+    turns carry; raises InputError, with the choice, where they carry different ones, and where
+    nothing of the name is recorded.
     """
+    if confidence == DEFAULT and confidence_sources(frame):
+        return f"{SOURCE}{default_source(frame)}"
     for column in (f"{SOURCE}{confidence}", BELIEFS.get(confidence, confidence)):
         if column in frame.columns:
             return column
-    named = [c.removeprefix(SOURCE) for c in frame.columns if c.startswith(SOURCE)]
+    named = confidence_sources(frame)
     named += [name for name, column in BELIEFS.items() if column in frame.columns]
     raise InputError(
         f'confidence "{confidence}" is not recorded; {suggestion(confidence, named)}'
@@ -56,12 +94,54 @@ def confidence_column(frame: pl.DataFrame, confidence: str) -> str:
     )
 
 
+def confidence_sources(frame: pl.DataFrame) -> list[str]:
+    """The estimators that the frame has columns of, with something in them."""
+    named = [c for c in frame.columns if c.startswith(SOURCE) and c != "confidence_source"]
+    return [c.removeprefix(SOURCE) for c in named if frame[c].null_count() < frame.height]
+
+
+def default_source(frame: pl.DataFrame) -> str:
+    """The estimator that every turn with a confidence carries; the first, if several are.
+
+    Raises InputError where some turns carry one and some another: a column would mix two scales.
+    """
+    sources = confidence_sources(frame)
+    known = {name: int(frame[f"{SOURCE}{name}"].is_not_null().sum()) for name in sources}
+    some = pl.any_horizontal(pl.col(f"{SOURCE}{name}").is_not_null() for name in sources)
+    whole = int(frame.select(some).to_series().sum())
+    complete = [name for name in sources if known[name] == whole]
+    if not complete:
+        told = ", ".join(f"{name} ({known[name]:,} of {whole:,})" for name in sources)
+        raise InputError(
+            f"turns carry confidences of different estimators: {told}; choose one with --confidence"
+        )
+    first = frame["confidence"].drop_nulls().head(1)
+    return complete[0] if first.is_empty() else _recorded_first(frame, complete)
+
+
+def _recorded_first(frame: pl.DataFrame, complete: list[str]) -> str:
+    """Of complete estimators, the one that the turns record first."""
+    same = {name: int((frame[f"{SOURCE}{name}"] == frame["confidence"]).sum()) for name in complete}
+    return max(complete, key=lambda name: same[name])
+
+
+def confidence_name(frame: pl.DataFrame, confidence: str = DEFAULT) -> str | None:
+    """What the analysed confidence is called where it is shown; None where there is none."""
+    column = confidence_column(frame, confidence)
+    if frame[column].null_count() == frame.height:
+        return None
+    if column == DEFAULT:
+        return "confidence (estimator not named)"
+    return {"belief_answer": "belief"}.get(column, column.removeprefix(SOURCE))
+
+
 def _numbered(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
         trajectory=_starts(TRAJECTORY).cum_sum().cast(pl.Int64),
         debate=_starts(DEBATE).cum_sum().cast(pl.Int64),
-        question_code=pl.col("question").rank("dense").cast(pl.Int64) - 1,
+        question_code=pl.coalesce("cluster", "question").rank("dense").cast(pl.Int64) - 1,
         carried=pl.lit(False),
+        spoken_in=pl.col("round"),
     )
 
 
@@ -72,7 +152,7 @@ def _starts(columns: tuple[str, ...]) -> pl.Expr:
 def carried_forward(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with each trajectory's gaps and its end filled by its last state before them.
 
-    Carried rows heard nothing and cost nothing.
+    Carried rows heard nothing and cost nothing; `spoken_in` is the round they come from.
     """
     next_round = pl.col("round").shift(-1).over("trajectory")
     last = pl.col("round").max().over("cell") + 1

@@ -1,4 +1,4 @@
-"""From a table of trajectories to everything that MEASUREMENT names, in one frozen value."""
+"""From a table of trajectories to every estimate, in one frozen value."""
 
 from __future__ import annotations
 
@@ -8,35 +8,39 @@ from dataclasses import asdict, dataclass, field
 
 import polars as pl
 
-from debate.analysis.amplification import amplification
-from debate.analysis.bootstrap import RESAMPLES
-from debate.analysis.by_cell import heard_tables
-from debate.analysis.calibration import calibration_by_round, reliability_bins
+from debate.analysis.bootstrap import RESAMPLES, calibration_changes
+from debate.analysis.calibration import tabulate_reliability
 from debate.analysis.caveats import caveats
-from debate.analysis.changes import calibration_changes
 from debate.analysis.comparisons import (
-    MARGIN,
     Comparison,
     cells_against_baseline,
     vote_against_openings,
 )
-from debate.analysis.conformity import conformity, revisions
-from debate.analysis.controls import Controls, controls_for
-from debate.analysis.diversity import diversity
-from debate.analysis.drift import drift, team_kinds
-from debate.analysis.entrenchment import confidence_when_wrong, entrenchment
+from debate.analysis.contrasts import contrast_conditions
+from debate.analysis.design import controls_for
 from debate.analysis.estimate import Estimate, estimates_frame
-from debate.analysis.findings import Finding, findings
 from debate.analysis.flips import flips, flow
-from debate.analysis.labels import Labels, labels_of
-from debate.analysis.ledger import costs, ledger
+from debate.analysis.hypotheses import Finding, conclude_hypotheses
+from debate.analysis.influence import conformity, revisions
+from debate.analysis.ledger import costs, ledger, team_table
 from debate.analysis.measures import Measures
-from debate.analysis.rounds import beliefs, rounds
-from debate.analysis.states import members, of_authors, states_frame
-from debate.analysis.team import oracle, team_table
-from debate.analysis.teams import teams
-from debate.analysis.votes import vote_states, votes
+from debate.analysis.registry import MEASURES
+from debate.analysis.states import (
+    DEFAULT,
+    confidence_name,
+    confidence_sources,
+    members,
+    num_questions,
+    of_authors,
+    states_frame,
+)
+from debate.analysis.sums import grouped_sums
+from debate.analysis.teams import compare_teams
+from debate.analysis.text import Labels, labels_of
+from debate.analysis.votes import own_methods, vote_states
+from debate.analysis.where import heard_tables
 from debate.config.hypotheses import HypothesisSpec
+from debate.errors import InputError, suggestion
 
 FORMAT = 1
 MOST_JSON_ROWS = 5_000
@@ -49,6 +53,7 @@ class Analysis:
     tables: comparisons, team, reliability, flow, beliefs, hazards, edges, credit, flip_sources,
     where_questions, where_categories, where_agents, where_edges, where_rounds, hotspots, links,
     ledger, costs, teams, dose, dose_lines. Their columns are told by the functions that make them.
+    confidence: the estimator that all numbers of confidence are of; None where there is none.
     """
 
     estimates: tuple[Estimate, ...]
@@ -56,11 +61,18 @@ class Analysis:
     tables: Mapping[str, pl.DataFrame]
     caveats: tuple[str, ...]
     cells: tuple[str, ...]
+    confidence: str | None = None
     findings: tuple[Finding, ...] = ()
     labels: Labels = field(default_factory=Labels)
 
     def select(self, *names: str, cell: str | None = None) -> tuple[Estimate, ...]:
-        """The estimates of these names, of one cell or of all, in their order."""
+        """The estimates of these names, of one cell or of all, in their order.
+
+        Raises InputError for a name that no estimate has.
+        """
+        for name in names:
+            if name not in MEASURES:
+                raise InputError(f'no estimate is called "{name}"; {suggestion(name, MEASURES)}')
         return tuple(e for e in self.estimates if e.name in names and cell in (None, e.cell))
 
     def find(
@@ -83,6 +95,7 @@ class Analysis:
         content = {
             "format": FORMAT,
             "cells": self.cells,
+            "confidence": self.confidence,
             "simulated": sorted(map(list, self.labels.agents)),
             "caveats": self.caveats,
             "findings": [asdict(finding) for finding in self.findings],
@@ -97,87 +110,110 @@ def analyze(
     trajectories: pl.DataFrame,
     verdicts: pl.DataFrame | None = None,
     *,
-    confidence: str = "confidence",
+    confidence: str = DEFAULT,
     control: str | None = None,
     baseline: str | None = None,
     controls: Mapping[str, str] | None = None,
+    ownership: Mapping[str, tuple[str, ...]] | None = None,
     anonymous: Mapping[str, str] | None = None,
     baselines: Mapping[str, str] | None = None,
     authors: Mapping[str, str] | None = None,
     hypotheses: Mapping[str, HypothesisSpec] | None = None,
     further: Sequence[Estimate] = (),
     spent: pl.DataFrame | None = None,
-    margin: float = MARGIN,
+    opinions: pl.DataFrame | None = None,
+    stopping_is_known: bool = False,
     resamples: int = RESAMPLES,
     seed: int = 0,
     limit: int = 50,
 ) -> Analysis:
     """Analyse trajectories (columns: `debate.analysis.schema`), with verdicts where there are any.
 
-    confidence: the column to analyse. control, baseline: the cells that serve as such, by default
-    `repeat` and `single` where they are; controls, anonymous, baselines: cell -> its control cell,
-    its twin without speaker names, its baseline. authors: cell -> the one agent that it is about;
-    estimates of members are then its. hypotheses: what was claimed beforehand, by name. further:
-    estimates made from something else than trajectories, which belong to the same analysis. spent:
-    the ledger of all turns, critiques and probes included; by default that of the trajectories.
-    margin: of equivalence. resamples, seed: of the bootstrap. limit: hot spots for each cell.
+    confidence: the estimator to analyse; by default the one that all turns carry. control,
+    baseline: the cells that serve as such, by default `repeat` and `single` where they are;
+    controls, ownership, anonymous, baselines: cell -> its resampling control, the cells that
+    entrenchment is held against, its twin without speaker names, its baseline. authors: cell ->
+    the one agent that it is about; estimates of members are then its. hypotheses: what was claimed
+    beforehand, by name. further: estimates made from something else than trajectories, which belong
+    to the same analysis. spent: the ledger of all turns, critiques and probes included; by default
+    that of the trajectories. opinions: beliefs over candidates, for the log-opinion pool (columns:
+    `vote_states`). stopping_is_known: the rule by which debates ended is on record and sees no
+    target. resamples, seed: of the bootstrap. limit: hot spots for each cell.
     Raises InputError where the table is not what it should be.
     """
     everyone = states_frame(trajectories, confidence=confidence)
     states = of_authors(members(everyone), authors or {})
     chosen = controls_for(
-        states["cell"].unique(), control=control, baseline=baseline,
-        controls=controls, anonymous=anonymous, baselines=baselines,
+        states["cell"].unique(), control=control, baseline=baseline, controls=controls,
+        ownership=ownership, anonymous=anonymous, baselines=baselines,
     )  # fmt: skip
-    seated = vote_states(states, verdicts)
+    seated = vote_states(states, verdicts, opinions=opinions)
     tables = heard_tables(states, everyone, limit=limit)
-    estimates = _estimates(states, seated, chosen)
+    measures = Measures(states, seated)
+    estimates = [*measures.estimates(), *contrast_conditions(measures, chosen), *flips(states)]
     estimates += conformity(states, tables.pop("events"), chosen)
     estimates += revisions(states, tables.pop("seen"))
     estimates += calibration_changes(states, chosen, resamples=resamples, seed=seed)
-    compared = _comparisons(seated, chosen, margin)
-    measures = Measures(states, seated)
-    found = teams(measures, team_kinds(states))
+    compared = [*vote_against_openings(seated), *cells_against_baseline(seated, chosen)]
+    found = compare_teams(measures)
     estimates += [*found.estimates, *further]
     tables |= _plain_tables(states) | found.tables
     tables["ledger"] = ledger(states) if spent is None else spent
-    tables["team"] = team_table(estimates, states)
+    tables["team"] = team_table(estimates, states, own_methods(seated))
     tables["comparisons"] = pl.DataFrame([asdict(c) for c in compared], infer_schema_length=None)
+    name = confidence_name(trajectories, confidence)
     return Analysis(
         estimates=tuple(estimates),
         comparisons=tuple(compared),
         tables=tables,
-        caveats=caveats(states, trajectories, verdicts, chosen),
+        caveats=caveats(
+            states, trajectories, verdicts, chosen, stopping_is_known=stopping_is_known
+        ),
         cells=tuple(sorted(states["cell"].unique())),
-        findings=findings(hypotheses or {}, measures, estimates),
+        confidence=name,
+        findings=conclude_hypotheses(
+            hypotheses or {}, measures, estimates, confidence=name,
+            others=_under_others(trajectories, name, seated, authors or {}) if hypotheses else {},
+        ),
         labels=labels_of(trajectories),
-    )
+    )  # fmt: skip
 
 
-def _comparisons(seated: pl.DataFrame, controls: Controls, margin: float) -> list[Comparison]:
-    against_openings = vote_against_openings(seated, margin=margin)
-    return [*against_openings, *cells_against_baseline(seated, controls, margin=margin)]
-
-
-def _estimates(states: pl.DataFrame, seated: pl.DataFrame, controls: Controls) -> list[Estimate]:
-    return [
-        *rounds(states),
-        *votes(seated),
-        *calibration_by_round(states),
-        *entrenchment(states, controls),
-        *confidence_when_wrong(states),
-        *amplification(states, controls),
-        *drift(states),
-        *flips(states),
-        *diversity(states),
-        *oracle(states),
-    ]
+def _under_others(
+    trajectories: pl.DataFrame, name: str | None, seated: pl.DataFrame, authors: Mapping[str, str]
+) -> dict[str, Measures]:
+    """The members' measures under every recorded estimator but the one called `name`."""
+    return {
+        source: Measures(
+            of_authors(members(states_frame(trajectories, confidence=source)), authors), seated
+        )
+        for source in confidence_sources(trajectories)
+        if source != name
+    }
 
 
 def _plain_tables(states: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {
-        "reliability": reliability_bins(states),
+        "reliability": tabulate_reliability(states),
         "flow": flow(states),
-        "beliefs": beliefs(states),
+        "beliefs": tabulate_beliefs(states),
         "costs": costs(states),
     }
+
+
+def tabulate_beliefs(states: pl.DataFrame) -> pl.DataFrame:
+    """Mean belief in the own wrong opening answer and in the truth, by cell and round.
+
+    The cohort is fixed: agents wrong at their opening. Null where there is no belief.
+    """
+    cohort = states.filter(pl.col("opening_outcome") == "wrong")
+    names = ["belief_own", "belief_target"]
+    found = grouped_sums(cohort, ["cell", "round"], names, num_questions(states))
+    rows = [
+        (cell, round_, name, *sums[name].mean()[:3], sums[name].n)
+        for (cell, round_), sums in found.items()
+        for name in names
+    ]
+    numbers = dict.fromkeys(("value", "low", "high"), pl.Float64)
+    schema = {"cell": pl.String, "round": pl.Int64, "belief": pl.String, **numbers, "n": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from debate.analysis.intervals import Array, Interval, rate, ratio, ratio_difference
+from debate.analysis.intervals import Array, Interval, rate
+from debate.analysis.quantity import Kind, Quantity, take_quotient
 
 RATE_COLUMNS = {
     "n": pl.Int64(),
@@ -31,17 +32,22 @@ class Sums(NamedTuple):
         """Number of observations."""
         return int(self.counts.sum())
 
+    def quantity(self, kind: Kind = "mean", **about: Any) -> Quantity:
+        """The mean over observations. about: further fields of the quantity."""
+        table = np.stack([self.totals, self.counts], axis=1)
+        return Quantity(sums=table, of=take_quotient, n=self.n, kind=kind, **about)
+
     def mean(self) -> Interval:
         """The mean over observations, clustered by question."""
-        return ratio(self.totals, self.counts)
+        return self.quantity().interval()
 
     def share(self) -> Interval:
         """The same for a column of 0 and 1, as a proportion."""
-        return rate(self.totals, self.counts)
+        return self.quantity("proportion").interval()
 
     def minus(self, other: Sums) -> Interval:
         """Difference of the means, paired by question."""
-        return ratio_difference(self.totals, self.counts, other.totals, other.counts)
+        return self.quantity().minus(other.quantity()).interval()
 
 
 def grouped_sums(
@@ -73,7 +79,9 @@ def _dense(part: pl.DataFrame, column: str, num_questions: int) -> Array:
 
 
 def groups(rows: pl.DataFrame, *by: str) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:
-    """The rows of each group, in the order of the groups' names."""
+    """The rows of each group, in the order of the groups' names; without `by`, all in one."""
+    if not by:
+        return [((), rows)]
     return sorted(rows.partition_by(*by, as_dict=True).items(), key=lambda item: item[0])
 
 

@@ -7,22 +7,21 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from debate.analysis.comparisons import corrected_p
-from debate.analysis.dose import PARTS, Line, dose_response
+from debate.analysis.comparisons import correct_p_values
+from debate.analysis.dose import PARTS, RESPONSES, Line, dose_response
 from debate.analysis.estimate import Estimate
 from debate.analysis.intervals import Interval
-from debate.analysis.measure import Lack, Measure
-from debate.analysis.measures import Measures
+from debate.analysis.measures import Measures, team_kinds
 from debate.analysis.paired import zero_p_value
+from debate.analysis.quantity import Missing, Quantity
 
 COLUMNS = (
     "mean_member", "best_single", "phi", "double_fault", "q_statistic", "same_wrong", "kappa_p",
-    "error_correlation", "effective_votes", "vote_0", "vote_T", "vote_gain", "self_consistency",
-    "gain_over_pool", "gain_over_best", "oracle", "vote_brier", "vote_over_confidence",
-    "tokens_per_debate",
+    "error_correlation", "effective_votes", "vote_0", "vote_T", "vote_gain", "gain_over_best_rule",
+    "self_consistency", "gain_over_pool", "gain_over_best", "oracle", "vote_brier",
+    "vote_over_confidence", "tokens_per_debate",
 )  # fmt: skip
 DOSE = "error_correlation"
-RESPONSES = ("vote_gain", "gain_over_pool", "gain_over_best")
 MATCHED = {"self_consistency": "pool", "best_single": "single"}
 REFERENCE = "homogeneous"
 LINE_POINTS = 41
@@ -43,12 +42,13 @@ class Found(NamedTuple):
     estimates: list[Estimate]
 
 
-def teams(measures: Measures, kinds: dict[str, str]) -> Found:
-    """Every team's measures. kinds: for each arm, homogeneous or mixed.
+def compare_teams(measures: Measures) -> Found:
+    """Every team's measures, beside the homogeneous team's.
 
     Tables: `teams` (a row for each team and measure), `dose` (a row for each team and response),
     `dose_lines` (each line with its band). Empty where no agents hear one another.
     """
+    kinds = team_kinds(measures.states)
     against = reference(measures.teams, kinds)
     rows = [
         _row(measures, cell, kinds[cell], name, against)
@@ -77,30 +77,31 @@ def _row(
     row: dict[str, Any] = dict.fromkeys(TEAMS) | {"cell": cell, "team": kind, "measure": name}
     if name in MATCHED:
         matched = measures.matched(name, cell)
-        if not isinstance(matched, Lack):
+        if not isinstance(matched, Missing):
             row |= {
                 "matched_arm": matched.cell,
                 "matched_samples": matched.num_samples,
                 "matched_tokens": matched.share,
             }
-    if isinstance(measure, Lack):
+    if isinstance(measure, Missing):
         return row | {"missing": measure.reason}
-    shown = measure.shown()
+    shown = measure.interval()
     row |= {"value": shown.value, "low": shown.low, "high": shown.high, "n": measure.n}
     row |= {"num_questions": shown.num_questions}
     if shown.value is None:
-        row["missing"] = "right and wrong answers of each member"
+        row["missing"] = shown.reason or "right and wrong answers of each member"
     if against in (None, cell):
         return row
     other = measures.find(name, cell=against)
-    return row | ({} if isinstance(other, Lack) else _contrast(measure, other, against))
+    return row | ({} if isinstance(other, Missing) else _contrast(measure, other, against))
 
 
-def _contrast(measure: Measure, other: Measure, against: str) -> dict[str, Any]:
-    gap = measure.minus(other).interval()
+def _contrast(measure: Quantity, other: Quantity, against: str) -> dict[str, Any]:
+    contrast = measure.minus(other)
+    gap = contrast.interval()
     return {
         "against": against, "difference": gap.value, "difference_low": gap.low,
-        "difference_high": gap.high, "p_value": zero_p_value(gap),
+        "difference_high": gap.high, "p_value": contrast.p_value(),
     }  # fmt: skip
 
 
@@ -108,24 +109,24 @@ def _with_holm(table: pl.DataFrame) -> pl.DataFrame:
     """Holm's correction over the teams, for each measure a family of its own."""
     parts = [
         part.with_columns(
-            p_holm=pl.Series(corrected_p(part["p_value"].to_list()), dtype=pl.Float64)
+            p_holm=pl.Series(correct_p_values(part["p_value"].to_list()), dtype=pl.Float64)
         )
         for part in table.partition_by("measure", maintain_order=True)
     ]
     return pl.concat(parts) if parts else table
 
 
-def _pairs(measures: Measures, response: str) -> list[tuple[str, Measure, Measure]]:
+def _pairs(measures: Measures, response: str) -> list[tuple[str, Quantity, Quantity]]:
     """The teams whose dose and response are both known."""
     found = []
     for cell in measures.teams:
         dose, gain = (measures.find(name, cell=cell) for name in (DOSE, response))
-        if isinstance(dose, Measure) and isinstance(gain, Measure):
+        if isinstance(dose, Quantity) and isinstance(gain, Quantity):
             found.append((cell, dose, gain))
     return [each for each in found if each[1].value == each[1].value]
 
 
-def _line(measures: Measures, response: str) -> Line | Lack:
+def _line(measures: Measures, response: str) -> Line | Missing:
     pairs = _pairs(measures, response)
     return dose_response([dose for _, dose, _ in pairs], [gain for _, _, gain in pairs])
 
@@ -143,7 +144,7 @@ def _points(measures: Measures, kinds: dict[str, str]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _drawn_lines(lines: dict[str, Line | Lack]) -> pl.DataFrame:
+def _drawn_lines(lines: dict[str, Line | Missing]) -> pl.DataFrame:
     rows = []
     for response, line in lines.items():
         if isinstance(line, Line):
@@ -156,9 +157,9 @@ def _drawn_lines(lines: dict[str, Line | Lack]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _estimates(response: str, line: Line | Lack) -> list[Estimate]:
+def _estimates(response: str, line: Line | Missing) -> list[Estimate]:
     """`dose_response.<response>.slope` and `.crossing`."""
-    if isinstance(line, Lack):
+    if isinstance(line, Missing):
         return [
             Estimate(name=f"dose_response.{response}.{part}", unit=unit, missing=line.reason)
             for part, unit in PARTS.items()

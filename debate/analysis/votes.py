@@ -1,43 +1,162 @@
-"""The team's own answer by round: from the verdicts, or the majority of the agents' answers."""
+"""The team's own answer by round, under every decision rule that needs no further call.
+
+A tied vote has no answer, and counting it as wrong makes of every vote over openings a straw man:
+three experts who each know something else tie nearly always. So a tie scores its expected value,
+the share of the tied answers that are right, and stays an outcome of its own. Openings hold more
+than a majority of them shows, so votes before and after stand side by side under each rule, and the
+gain is also taken over the rule that does best on the openings, chosen on other questions.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
+import numpy as np
 import polars as pl
 
-from debate.analysis.calibration import calibration_by_round
-from debate.analysis.estimate import Estimate
-from debate.analysis.rounds import rounds
+from debate.analysis.measure import Measure
+from debate.analysis.members import MEMBERS
+from debate.analysis.quantity import Missing, Quantity, take_quotient
 from debate.analysis.schema import verdicts_frame
 from debate.analysis.states import states_frame
-from debate.analysis.sums import groups
+from debate.analysis.sums import groups, question_sums
 
-VOTE = {
-    "accuracy": "vote_accuracy",
-    "accuracy_completed": "vote_accuracy_completed",
-    "abstention_rate": "vote_abstention_rate",
-    "confidence": "vote_confidence",
-    "over_confidence": "vote_over_confidence",
-}
-SCORED = ("brier", "nll", "ece", "debiased_ece", "smooth_ece", "auroc", "aurc")
+KEY = ["cell", "question", "seed", "round"]
+DEBATE = ["cell", "question", "seed"]
+MAJORITY, CONFIDENCE_WEIGHTED, LOG_OPINION_POOL = (
+    "majority", "confidence_weighted", "log_opinion_pool",
+)  # fmt: skip
+SAME_WEIGHT = 1e-9
+"""Weights that differ by less than this share of the largest are equal: rounding alone."""
+LEAST_KNOWN = 0.9
+"""A rule over confidences is computed where at least this share of the answers carry one."""
+NUM_FOLDS = 5
+VOTE_PREFIX = "vote_"
+OF_MEMBERS = (
+    "accuracy", "accuracy_completed", "abstention_rate", "tied_rate", "confidence",
+    "over_confidence", "brier", "nll",
+)  # fmt: skip
 
 
-def vote_states(states: pl.DataFrame, verdicts: pl.DataFrame | None = None) -> pl.DataFrame:
-    """States in which the deciding method takes the agent's place, so all estimators apply.
+def name_vote(name: str) -> str:
+    """What a member's measure is called of the team's answer.
 
-    Without verdicts: the plurality of the agents' answers (`majority`; a tie is an abstention),
-    with the share of the agents' votes as confidence. A verdict stays when its debate stops.
+    >>> name_vote("accuracy")
+    'vote_accuracy'
+    """
+    return f"{VOTE_PREFIX}{name}"
+
+
+_GAINS = (
+    replace(
+        MEMBERS["accuracy_change"], name="vote_gain", words="vote, end − openings",
+        formula="mean of score at t − score at round 0 of the same rule, a tie scoring the share "
+        "of the tied answers that are right",
+        lacking="votes after a round beyond the openings",
+    ),
+    Measure(
+        name="gain_over_best_rule", words="vote, end − best rule of the openings",
+        kind="difference", is_signed=True, limits=(-1.0, 1.0),
+        formula="mean of the vote's score at the end − that of the openings under the rule that is "
+        "best on the other four fifths of the questions",
+        lacking="votes after a round beyond the openings",
+    ),
+    replace(
+        MEMBERS["accuracy"], name="vote_0", words="vote of the openings",
+        formula="mean score of the vote over the openings",
+    ),
+    replace(
+        MEMBERS["accuracy"], name="vote_T", words="vote at the end",
+        formula="mean score of the vote after the last round",
+    ),
+)  # fmt: skip
+VOTES: Mapping[str, Measure] = MappingProxyType(
+    {
+        **{
+            name_vote(name): replace(
+                MEMBERS[name], name=name_vote(name), words=f"vote: {MEMBERS[name].words}"
+            )
+            for name in OF_MEMBERS
+        },
+        **{measure.name: measure for measure in _GAINS},
+    }
+)
+"""Measures of the team's answer by name."""
+
+
+def vote_states(
+    states: pl.DataFrame,
+    verdicts: pl.DataFrame | None = None,
+    *,
+    opinions: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """States in which the deciding rule takes the agent's place, so that all measures apply.
+
+    The run's own rule (`is_own`) is that of the verdicts, without any the plurality of the members'
+    answers. Beside it stand `majority`; `confidence_weighted` where answers carry confidences; and
+    `log_opinion_pool` where `opinions` (columns: those of DEBATE, agent, round, candidate, log_p)
+    are given. A verdict stays when its debate stops.
     """
     given = None if verdicts is None or verdicts.is_empty() else verdicts_frame(verdicts)
     if given is not None:
         given = given.filter(pl.col("cell").is_in(states["cell"].unique().to_list()))
-    frame = majority(states) if given is None or given.is_empty() else _spoken(given, states)
+    rules = [_vote(states, MAJORITY), _vote_by_confidence(states), _pool(states, opinions)]
+    computed = pl.concat([rule for rule in rules if not rule.is_empty()])
+    if given is None or given.is_empty():
+        frame = computed.with_columns(is_own=pl.col("method") == MAJORITY)
+    else:
+        own = _spoken(_scored(given, states), states).with_columns(is_own=pl.lit(True))
+        named = own.select("cell", "method").unique()
+        others = computed.join(named, on=["cell", "method"], how="anti")
+        others = others.join(own.select(KEY).unique(), on=KEY, how="semi")
+        frame = pl.concat([own, others.with_columns(is_own=pl.lit(False))])
     seated = frame.select(
-        "cell", "question", "seed", "round", "outcome", "confidence", agent="method",
-        model="method", answer="value",
+        *KEY, "outcome", "score", "confidence", "is_own", agent="method", model="method",
+        answer="value",
     )  # fmt: skip
-    return states_frame(seated)
+    return _with_codes(states_frame(seated), states)
+
+
+def _with_codes(seated: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
+    """The seated states under the clusters of the members' questions."""
+    codes = states.select("question", "question_code").unique()
+    return seated.drop("question_code").join(
+        codes, on="question", how="inner", maintain_order="left"
+    )
+
+
+def own_methods(seated: pl.DataFrame) -> dict[str, str]:
+    """The rule by which each condition was decided."""
+    own = seated.filter(pl.col("is_own")).select("cell", "agent").unique().sort("cell", "agent")
+    return dict(own.iter_rows())
+
+
+def _answers(states: pl.DataFrame) -> pl.DataFrame:
+    """Each answer that was stated in a debate: whether it is right, and since which round."""
+    stated = states.filter(pl.col("answer").is_not_null())
+    return stated.group_by(*DEBATE, "answer").agg(pl.col("correct").any(), pl.col("round").min())
+
+
+def _scored(verdicts: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
+    """Verdicts with `score`: of a tie, the share of the tied answers that are right."""
+    if "tied" not in verdicts.columns:
+        verdicts = verdicts.with_columns(tied=pl.lit(None, pl.List(pl.String)))
+    tied = verdicts.filter(pl.col("outcome") == "tied").select(*KEY, "method", answer="tied")
+    parts = tied.explode("answer").join(
+        _answers(states).drop("round"), on=[*DEBATE, "answer"], how="left"
+    )
+    shares = parts.group_by(*KEY, "method").agg(
+        share=pl.col("correct").fill_null(False).cast(pl.Float64).mean()
+    )
+    joined = verdicts.join(shares, on=[*KEY, "method"], how="left", maintain_order="left")
+    right = (pl.col("outcome") == "correct").cast(pl.Float64)
+    recorded = pl.col("score") if "score" in joined.columns else pl.lit(None, pl.Float64)
+    score = pl.coalesce(recorded, pl.when(pl.col("outcome") == "tied").then("share"), right)
+    return joined.with_columns(score=score).select(
+        *KEY, "method", "value", "outcome", "score", "confidence"
+    )
 
 
 def _spoken(verdicts: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
@@ -53,41 +172,130 @@ def _spoken(verdicts: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def majority(states: pl.DataFrame) -> pl.DataFrame:
-    """Plurality verdicts after each round; no answers at all is an abstention or, where every
-    turn failed, a failure.
-    """
-    key = ["cell", "question", "seed", "round"]
+def _vote(states: pl.DataFrame, method: str, weight: pl.Expr | None = None) -> pl.DataFrame:
+    """The vote in which each answer weighs 1, or `weight`; an answer without one does not count."""
     spoken = states.filter(pl.col("answer").is_not_null() & (pl.col("outcome") != "failed"))
-    tally = spoken.group_by(*key, "answer").agg(votes=pl.len(), outcome=pl.col("outcome").first())
-    top = pl.col("votes") == pl.col("votes").max().over(key)
-    winners = tally.filter(top).group_by(key).agg(
-        pl.col("answer").first(), pl.col("outcome").first(), pl.col("votes").first(), tied=pl.len()
+    weighed = spoken.select(
+        *KEY, "answer", "correct", weight=pl.lit(1.0) if weight is None else weight
+    ).drop_nulls("weight")
+    tally = weighed.group_by(*KEY, "answer").agg(
+        pl.col("weight").sum(), pl.col("correct").any(), votes=pl.len()
+    )
+    return _decide(tally, states, method)
+
+
+def _vote_by_confidence(states: pl.DataFrame) -> pl.DataFrame:
+    """Votes weighed by confidence in the conditions whose answers carry one."""
+    known = (
+        states.filter(pl.col("answer").is_not_null())
+        .group_by("cell")
+        .agg(pl.col("confidence").is_not_null().mean())
+        .filter(pl.col("confidence") >= LEAST_KNOWN)["cell"]
+    )
+    inside = states.filter(pl.col("cell").is_in(known.implode()))
+    return _vote(inside, CONFIDENCE_WEIGHTED, pl.col("confidence"))
+
+
+def _pool(states: pl.DataFrame, opinions: pl.DataFrame | None) -> pl.DataFrame:
+    """The logarithmic pool, Σ_m log p_m(a), over what somebody in the debate had stated so far.
+
+    Only candidates that every voter's belief holds are compared. The target is none of them unless
+    somebody stated it: scoring put it there, and no decision may learn it.
+    """
+    if opinions is None or opinions.is_empty():
+        return _decide(_no_tally(), states.clear(), LOG_OPINION_POOL)
+    turns = states.filter(pl.col("answer").is_not_null()).select(*KEY, "agent", "spoken_in")
+    held = turns.join(opinions.rename({"round": "spoken_in"}), on=[*DEBATE, "agent", "spoken_in"])
+    answers = _answers(states).rename({"answer": "candidate", "round": "since"})
+    held = held.join(answers, on=[*DEBATE, "candidate"]).filter(pl.col("since") <= pl.col("round"))
+    voters = held.group_by(KEY).agg(voters=pl.col("agent").n_unique())
+    pooled = held.group_by(*KEY, answer="candidate").agg(
+        pl.col("log_p").mean(), pl.col("correct").any(), votes=pl.col("agent").n_unique()
+    )
+    pooled = pooled.join(voters, on=KEY).filter(pl.col("votes") == pl.col("voters"))
+    weight = (pl.col("log_p") - pl.col("log_p").max().over(KEY)).exp()
+    tally = pooled.with_columns(weight=weight).select(
+        *KEY, "answer", "weight", "correct", pl.col("votes").cast(pl.UInt32)
+    )
+    inside = states.join(voters.select("cell").unique(), on="cell", how="semi")
+    return _decide(tally, inside, LOG_OPINION_POOL, shared=True)
+
+
+def _no_tally() -> pl.DataFrame:
+    return pl.DataFrame(
+        schema={"cell": pl.String, "question": pl.String, "seed": pl.Int64, "round": pl.Int64,
+                "answer": pl.String, "weight": pl.Float64, "correct": pl.Boolean,
+                "votes": pl.UInt32}
     )  # fmt: skip
-    debates = states.group_by(key).agg(
-        voters=pl.len(), all_failed=(pl.col("outcome") == "failed").all()
+
+
+def _decide(
+    tally: pl.DataFrame, states: pl.DataFrame, method: str, *, shared: bool = False
+) -> pl.DataFrame:
+    """From the weight of each answer to the verdict of each debate and round.
+
+    No answer at all is an abstention or, where every turn failed, a failure. confidence: the
+    winner's share of the weight times the share of completed turns that counted (`shared`: each
+    voter counts for every answer).
+    """
+    most = pl.col("weight").max().over(KEY)
+    leaders = tally.filter((pl.col("weight") >= most * (1 - SAME_WEIGHT)) & (pl.col("weight") > 0))
+    winners = leaders.group_by(KEY).agg(
+        pl.col("answer").first(), pl.col("weight").first(),
+        score=pl.col("correct").cast(pl.Float64).mean(), leaders=pl.len(),
+    )  # fmt: skip
+    counted = pl.col("votes").max() if shared else pl.col("votes").sum()
+    whole = tally.group_by(KEY).agg(total=pl.col("weight").sum(), counted=counted)
+    debates = states.group_by(KEY).agg(
+        completed=(pl.col("outcome") != "failed").sum(),
+        all_failed=(pl.col("outcome") == "failed").all(),
     )
-    joined = debates.join(winners, on=key, how="left")
-    decided = pl.col("tied") == 1
-    undecided = pl.when("all_failed").then(pl.lit("failed")).otherwise(pl.lit("abstained"))
+    joined = debates.join(winners, on=KEY, how="left").join(whole, on=KEY, how="left")
+    decided = pl.col("leaders") == 1
+    outcome = (
+        pl.when("all_failed").then(pl.lit("failed"))
+        .when(pl.col("leaders").is_null()).then(pl.lit("abstained"))
+        .when(~decided).then(pl.lit("tied"))
+        .when(pl.col("score") > 0).then(pl.lit("correct"))
+        .otherwise(pl.lit("wrong"))
+    )  # fmt: skip
+    share = pl.col("weight") / pl.col("total") * pl.col("counted") / pl.col("completed")
     return joined.select(
-        *key,
-        method=pl.lit("majority"),
+        *KEY,
+        method=pl.lit(method),
         value=pl.when(decided).then("answer"),
-        outcome=pl.when(decided).then("outcome").otherwise(undecided),
-        confidence=pl.when(decided).then(pl.col("votes") / pl.col("voters")),
+        outcome=outcome,
+        score=pl.col("score").fill_null(0.0),
+        confidence=pl.when(decided).then(share.clip(0.0, 1.0)),
     )
 
 
-def votes(seated: pl.DataFrame) -> list[Estimate]:
-    """Accuracy and confidence of the team by cell, round and method, scored like a member's."""
-    estimates: list[Estimate] = []
-    for (method,), part in groups(seated, "agent"):
-        found = [e for e in rounds(part) if e.name in VOTE]
-        found += [e for e in calibration_by_round(part) if e.name in SCORED]
-        estimates += [replace(e, name=_vote_name(e.name), subject=str(method)) for e in found]
-    return estimates
+def find_best_rule_gain(seated: pl.DataFrame, num_questions: int) -> Quantity | Missing:
+    """The own vote at the end minus the openings' vote under the rule that does best on them.
 
-
-def _vote_name(name: str) -> str:
-    return VOTE.get(name, f"vote_{name}")
+    seated: the vote states of one condition. The rule is chosen on the other folds of questions:
+    the best of several rules, chosen where it is scored, would make "debating hurts" of nothing.
+    """
+    last = int(seated["round"].to_numpy().max()) if seated.height else 0
+    if not last:
+        return Missing("votes after a round beyond the openings")
+    end = seated.filter(pl.col("is_own") & (pl.col("round") == last))
+    openings = seated.filter(pl.col("round") == 0)
+    after = question_sums(end, "score", num_questions)
+    rules = {
+        str(method): question_sums(part, "score", num_questions)
+        for (method,), part in groups(openings, "agent")
+    }
+    folds = np.random.default_rng(0).permutation(num_questions) % NUM_FOLDS
+    before = np.zeros(num_questions)
+    for fold in range(NUM_FOLDS):
+        means = {
+            name: sums.totals[folds != fold].sum() / max(1.0, sums.counts[folds != fold].sum())
+            for name, sums in rules.items()
+        }
+        best = rules[max(sorted(means), key=lambda name: means[name])]
+        before[folds == fold] = best.totals[folds == fold]
+    table = np.stack([after.totals - before, after.counts], axis=1)
+    return Quantity(
+        sums=table, of=take_quotient, n=after.n, kind="difference", limits=(-1.0, 1.0)
+    )  # fmt: skip

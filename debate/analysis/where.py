@@ -7,12 +7,21 @@ line of a ranking names its steepest turn, the one at which mass rose most.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import polars as pl
 
-from debate.analysis.amplification import error_mass
+from debate.analysis.heard import hearings
+from debate.analysis.influence import (
+    credit,
+    disagreements,
+    edges,
+    first_seen,
+    flip_sources,
+    hazards,
+)
+from debate.analysis.members import error_mass
 
 TURN = ("question", "seed", "agent", "round")
 STEEPEST = tuple(f"steepest_{name}" for name in TURN)
@@ -143,3 +152,48 @@ def _with_states(steps: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
     return steps.join(held, on=["trajectory", "round"], how="left", maintain_order="left").select(
         *STEP, *STATE
     )
+
+
+def heard_tables(
+    states: pl.DataFrame, everyone: pl.DataFrame, *, limit: int
+) -> dict[str, pl.DataFrame]:
+    """The tables of attribution and of where, and `events` and `seen` for conformity.
+
+    `everyone` holds the states of those who may be heard; `limit` bounds hot spots by cell.
+    """
+    parts = list(_cells(states, everyone, limit=limit))
+    return {name: pl.concat([part[name] for part in parts]) for name in parts[0]}
+
+
+def _cells(
+    states: pl.DataFrame, everyone: pl.DataFrame, *, limit: int
+) -> Iterator[dict[str, pl.DataFrame]]:
+    cells = sorted(states["cell"].unique())
+    if len(cells) == everyone["cell"].n_unique() == 1:
+        # Its rows may be most of what is in memory: they are not copied.
+        yield _tables(states, everyone, limit=limit)
+        return
+    for cell in cells:
+        inside = pl.col("cell") == cell
+        yield _tables(states.filter(inside), everyone.filter(inside), limit=limit)
+
+
+def _tables(states: pl.DataFrame, everyone: pl.DataFrame, *, limit: int) -> dict[str, pl.DataFrame]:
+    heard = hearings(states, everyone)
+    sources = flip_sources(states, heard)
+    ranked = where(states, heard, limit=limit)
+    return {
+        "events": disagreements(heard),
+        "seen": first_seen(heard),
+        "hazards": hazards(states, heard),
+        "edges": edges(heard),
+        "flip_sources": sources,
+        "credit": credit(sources),
+        "where_questions": ranked.questions,
+        "where_categories": ranked.categories,
+        "where_agents": ranked.agents,
+        "where_edges": ranked.edges,
+        "where_rounds": ranked.rounds,
+        "hotspots": ranked.hotspots,
+        "links": ranked.links,
+    }

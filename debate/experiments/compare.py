@@ -9,14 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
-from debate.analysis.comparisons import corrected_p
-from debate.analysis.drift import team_kinds
+from debate.analysis.comparisons import correct_p_values
 from debate.analysis.estimate import Estimate
-from debate.analysis.measure import Lack, Measure
 from debate.analysis.measures import Measures
-from debate.analysis.paired import zero_p_value
+from debate.analysis.quantity import Missing, Quantity
 from debate.analysis.states import members, states_frame
-from debate.analysis.teams import teams
+from debate.analysis.teams import compare_teams
 from debate.analysis.votes import vote_states
 from debate.experiments.pairing import (
     Pairing,
@@ -33,7 +31,6 @@ MEASURES = (
     "accuracy", "vote_accuracy", "confidence", "over_confidence", "brier", "entrenchment", "eai",
     "vote_gain", "tokens_per_debate",
 )  # fmt: skip
-CONTROL = "repeat"
 FEWEST_TEAMS = 3
 ABOUT_THE_FILE = ("name", "output", "description", "cluster", "hypotheses", "log")
 
@@ -43,8 +40,7 @@ class Difference:
     """One measure of one arm, in `first` and in `second`: `second` minus `first`.
 
     p_holm: corrected over all differences of the comparison, none of which was claimed beforehand.
-    missing: why there is no value. measure: `entrenchment` where both runs have the control arm,
-    `entrenchment_alone` where mere resampling cannot be taken off.
+    missing: why there is no value.
     """
 
     measure: str
@@ -96,7 +92,7 @@ def compare_runs(paths: Sequence[Path]) -> RunComparison:
     first, *others = read_sources(paths)
     pairings = [pairing(first, other) for other in others]
     found = [each for paired in pairings for each in _differences(paired)]
-    adjusted = corrected_p([each.p_value for each in found])
+    adjusted = correct_p_values([each.p_value for each in found])
     corrected = [replace(each, p_holm=p) for each, p in zip(found, adjusted, strict=True)]
     tables, estimates = _all_teams((first, *others))
     return RunComparison(
@@ -126,41 +122,23 @@ def _differences(paired: Pairing) -> Iterator[Difference]:
 def _difference(
     paired: Pairing, measures: Measures, name: str, mine: str, theirs: str
 ) -> Difference:
-    control = name == "entrenchment" and _has_control(paired, mine, theirs)
     about = Difference(
-        measure="entrenchment_alone" if name == "entrenchment" and not control else name,
-        cell=mine, first=paired.first.label, second=paired.second.label,
-    )  # fmt: skip
-    first = _measure(measures, paired.first, name, mine, control=control)
-    second = _measure(measures, paired.second, name, theirs, control=control)
+        measure=name, cell=mine, first=paired.first.label, second=paired.second.label
+    )
+    first = measures.find(name, cell=cell_name(paired.first, mine))
+    second = measures.find(name, cell=cell_name(paired.second, theirs))
     for measure, source in ((first, paired.first), (second, paired.second)):
-        if isinstance(measure, Lack):
+        if isinstance(measure, Missing):
             return replace(about, missing=f"needs {measure.reason} in {source.label}")
-    assert isinstance(first, Measure)
-    assert isinstance(second, Measure)
-    gap = second.minus(first).interval()
+    assert isinstance(first, Quantity)
+    assert isinstance(second, Quantity)
+    contrast = second.minus(first)
+    gap = contrast.interval()
     return replace(
         about, first_value=first.interval().value, second_value=second.interval().value,
-        value=gap.value, low=gap.low, high=gap.high, p_value=zero_p_value(gap),
+        value=gap.value, low=gap.low, high=gap.high, p_value=contrast.p_value(),
         num_questions=gap.num_questions,
     )  # fmt: skip
-
-
-def _has_control(paired: Pairing, mine: str, theirs: str) -> bool:
-    return CONTROL not in (mine, theirs) and all(
-        CONTROL in source.cells for source in (paired.first, paired.second)
-    )
-
-
-def _measure(
-    measures: Measures, source: Source, name: str, cell: str, *, control: bool
-) -> Measure | Lack:
-    plain = "entrenchment_alone" if name == "entrenchment" else name
-    found = measures.find(plain, cell=cell_name(source, cell))
-    if not control or isinstance(found, Lack):
-        return found
-    other = measures.find(plain, cell=cell_name(source, CONTROL))
-    return other if isinstance(other, Lack) else found.minus(other)
 
 
 def _all_teams(sources: Sequence[Source]) -> tuple[dict[str, pl.DataFrame], list[Estimate]]:
@@ -168,8 +146,7 @@ def _all_teams(sources: Sequence[Source]) -> tuple[dict[str, pl.DataFrame], list
     measures = _measures(*sources)
     if len(measures.teams) < FEWEST_TEAMS:
         return {}, []
-    rows, _ = together(*sources)
-    found = teams(measures, team_kinds(members(states_frame(rows))))
+    found = compare_teams(measures)
     return found.tables, found.estimates
 
 

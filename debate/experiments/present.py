@@ -6,11 +6,11 @@ from rich.console import Console
 from rich.text import Text
 
 from debate.analysis.present import grids
+from debate.analysis.registry import words
 from debate.analysis.summary import Analysis
 from debate.analysis.tables.diversity import contrasts, doses, teams
 from debate.analysis.tables.table import Entry, Table, interval, p_value, table
 from debate.analysis.text import clean, count, number
-from debate.analysis.words import words
 from debate.experiments.compare import Difference, RunComparison
 from debate.log.differences import listed
 

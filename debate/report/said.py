@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from debate.analysis.registry import words
 from debate.analysis.tables.where import heard_text
 from debate.analysis.text import clean, number, short
-from debate.analysis.words import words
 from debate.report.material import Material
 from debate.types import Confidence, Turn, speaks
 

@@ -86,15 +86,18 @@ def _treatment_problems(treatment: Treatment, probes: Sequence[ProbeSpec]) -> Pr
 
 def hypothesis_problems(spec: RunSpec) -> Problems:
     """Hypotheses about estimates that nobody makes, or about arms that are not there."""
-    from debate.analysis.catalogue import CONTRASTED, ESTIMATES
+    from debate.analysis.hypotheses import RENAMED
+    from debate.analysis.measures import CONTRASTED
+    from debate.analysis.registry import MEASURES
 
     for name, hypothesis in spec.hypotheses.items():
         place: KeyPath = ("hypotheses", name)
-        if hypothesis.estimate not in ESTIMATES:
-            hint = suggestion(hypothesis.estimate, ESTIMATES)
+        estimate = RENAMED.get(hypothesis.estimate, hypothesis.estimate)
+        if estimate not in MEASURES:
+            hint = suggestion(hypothesis.estimate, MEASURES)
             what = f'"{hypothesis.estimate}" is no estimate; {hint}'
             yield Problem((*place, "estimate"), what)
-        elif hypothesis.control is not None and hypothesis.estimate not in CONTRASTED:
+        elif hypothesis.control is not None and estimate not in CONTRASTED:
             message = f"{hypothesis.estimate} has no contrast between arms; leave out `control`"
             yield Problem((*place, "control"), message)
         for field in ("cell", "control"):

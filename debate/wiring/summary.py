@@ -70,7 +70,10 @@ def _print_next(directory: Path, page: Path, console: Console) -> None:
 
 def by_round(analysis: Analysis) -> Table:
     """A line for each arm and round."""
-    table = Table("arm", "round", *COLUMNS.values(), title="95 % intervals by question")
+    title = "95 % intervals by question"
+    if analysis.confidence is not None:
+        title += f"; confidence: {clean(analysis.confidence)}"
+    table = Table("arm", "round", *COLUMNS.values(), title=title)
     for cell in analysis.cells:
         rounds = sorted({e.round or 0 for e in analysis.select("accuracy", cell=cell)})
         for number in rounds:

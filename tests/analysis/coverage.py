@@ -15,7 +15,7 @@ import polars as pl
 from debate.analysis.amplification import amplification
 from debate.analysis.calibration import calibration, scored
 from debate.analysis.conformity import conformity, disagreements
-from debate.analysis.controls import controls_for
+from debate.analysis.design import controls_for
 from debate.analysis.diversity import diversity
 from debate.analysis.drift import drift
 from debate.analysis.entrenchment import entrenchment

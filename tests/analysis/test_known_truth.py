@@ -5,7 +5,7 @@ import pytest
 
 from debate.analysis.amplification import amplification
 from debate.analysis.calibration import calibration_by_round
-from debate.analysis.controls import controls_for
+from debate.analysis.design import controls_for
 from debate.analysis.entrenchment import confidence_when_wrong, entrenchment
 from debate.analysis.rounds import rounds
 from debate.analysis.states import states_frame

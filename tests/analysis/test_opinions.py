@@ -9,7 +9,7 @@ import pytest
 from debate.analysis.amplification import amplification
 from debate.analysis.attribution import credit, edges, flip_sources, hazards
 from debate.analysis.conformity import conformity, disagreements, first_seen, revisions
-from debate.analysis.controls import NO_CONTROL, Controls, controls_for
+from debate.analysis.design import NO_CONTROL, Controls, controls_for
 from debate.analysis.drift import drift
 from debate.analysis.entrenchment import entrenchment
 from debate.analysis.estimate import Estimate

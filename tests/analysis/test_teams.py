@@ -17,7 +17,7 @@ from debate.analysis.comparisons import (
     corrected,
     vote_against_openings,
 )
-from debate.analysis.controls import Controls, controls_for
+from debate.analysis.design import Controls, controls_for
 from debate.analysis.diversity import diversity
 from debate.analysis.heard import hearings
 from debate.analysis.ranking import aurc

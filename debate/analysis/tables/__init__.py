@@ -9,7 +9,7 @@ from __future__ import annotations
 from debate.analysis.tables.calibration import calibration_errors, changes, ranking, scores
 from debate.analysis.tables.critique import broader, labelled, matrix, oneself
 from debate.analysis.tables.diversity import contrasts, doses, teams
-from debate.analysis.tables.errors import errors, parts
+from debate.analysis.tables.errors import entrenchment, errors, parts
 from debate.analysis.tables.findings import findings
 from debate.analysis.tables.headline import accuracy, headline
 from debate.analysis.tables.influence import credit, edges, hazards
@@ -32,6 +32,7 @@ TABLES: tuple[Maker, ...] = (
     labelled,
     errors,
     parts,
+    entrenchment,
     scores,
     calibration_errors,
     ranking,

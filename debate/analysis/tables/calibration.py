@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from debate.analysis.estimate import Estimate
+from debate.analysis.registry import words
 from debate.analysis.summary import Analysis
 from debate.analysis.tables.table import Entry, Table, by_round, estimated, table
-from debate.analysis.words import words
 
 PROPER = ("brier", "reliability", "resolution", "uncertainty", "nll")
-ERRORS = ("ece", "ace", "debiased_ece", "smooth_ece", "ks")
+ERRORS = ("debiased_ece", "ece", "ece_if_calibrated", "ace", "smooth_ece", "ks")
 RANKING = ("auroc", "aurc", "over_confidence")
 CHANGES = ("brier_change", "ece_change", "aurc_change")
 
@@ -21,7 +21,10 @@ def scores(analysis: Analysis) -> Table:
 
 def calibration_errors(analysis: Analysis) -> Table:
     """ECE, ACE, debiased ECE, smECE and KS."""
-    note = "ECE, ACE and KS are biased upwards in small samples; debiased ECE and smECE are not."
+    note = (
+        "Debiased ECE leads. The others are above 0 for a calibrated model, too, most in small "
+        "samples: beside ECE stands what a calibrated model with the same confidences would show."
+    )
     return by_round(analysis, "Calibration errors by round", ERRORS, note=note)
 
 

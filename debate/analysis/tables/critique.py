@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from debate.analysis.estimate import Estimate
+from debate.analysis.registry import words
 from debate.analysis.summary import Analysis
 from debate.analysis.tables.table import Entry, Table, estimated, table
 from debate.analysis.text import count, short
-from debate.analysis.words import words
 
 MATRIX = ("accept_right", "accept_wrong", "judging_balanced_accuracy", "judging_auroc",
           "judging_brier", "judging_abstention")  # fmt: skip

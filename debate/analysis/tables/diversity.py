@@ -6,10 +6,10 @@ from typing import Any
 
 import polars as pl
 
+from debate.analysis.registry import is_signed, words
 from debate.analysis.summary import Analysis
 from debate.analysis.tables.table import Entry, Table, estimated, interval, table
 from debate.analysis.text import number, short
-from debate.analysis.words import SIGNED, words
 
 CORRECTED = 0.05
 
@@ -59,7 +59,7 @@ def doses(analysis: Analysis) -> Table:
 
 
 def _value(row: dict[str, Any]) -> Entry:
-    signed = row["measure"] in SIGNED
+    signed = is_signed(row["measure"])
     return interval(row["value"], row["low"], row["high"], signed=signed)
 
 

@@ -2,51 +2,74 @@
 
 from __future__ import annotations
 
+from debate.analysis.comparisons import Comparison
 from debate.analysis.estimate import Estimate
 from debate.analysis.flips import advice
 from debate.analysis.summary import Analysis
-from debate.analysis.tables.table import Entry, Table, by_round, estimated, interval, table
-from debate.analysis.text import count
+from debate.analysis.tables.table import (
+    Entry,
+    Table,
+    by_round,
+    estimated,
+    interval,
+    name_confidence,
+    table,
+)
+from debate.analysis.text import count, number
 
 BY_ROUND = (
-    "accuracy", "accuracy_completed", "confidence", "over_confidence", "abstention_rate",
-    "failure_rate",
+    "accuracy", "accuracy_completed", "accuracy_answered", "confidence", "over_confidence",
+    "abstention_rate", "cut_rate", "failure_rate",
 )  # fmt: skip
 
 
 def headline(analysis: Analysis) -> Table:
-    """A row for each arm: before and after the debate, and what became of errors."""
-    columns = ["arm", "questions", "accuracy, openings", "accuracy, end", "vote, end − openings",
+    """A row for each arm: the vote and its members before and after, and what became of errors."""
+    columns = ["arm", "questions", "vote, openings", "vote, end", "vote, end − openings",
+               "vote, end − best rule of the openings", "accuracy, openings", "accuracy, end",
                "over-confidence, openings", "over-confidence, end", "error amplification",
                "another round?"]  # fmt: skip
     rows = [_row(analysis, cell) for cell in analysis.cells]
     note = (
-        "Accuracies are of all members, with failures and abstentions as wrong. Error "
-        "amplification (EAI) is the change of confident-error mass since the openings: above 0, "
-        "the debate amplified errors. Below each number its 95 % interval, clustered by question."
+        "The vote is by the run's own rule; a tie scores the share of the tied answers that are "
+        "right, and stands below each vote. The best rule of the openings is chosen on other "
+        "questions than it is scored on. Accuracies are of all members, with failures, cut replies "
+        "and abstentions as wrong. Error amplification (EAI) is the change of confident-error mass "
+        "since the openings: above 0, the debate amplified errors. Below each number its 95 % "
+        "interval, clustered by question."
     )
-    return table("Before and after", columns, rows, note=note)
+    told = " ".join(filter(None, (name_confidence(analysis, ["eai"]), note)))
+    return table("Before and after", columns, rows, note=told)
 
 
 def _row(analysis: Analysis, cell: str) -> list[Entry]:
-    votes = [c for c in analysis.comparisons if c.cell == cell and "vote_T" in c.family]
+    votes = [
+        c for c in analysis.comparisons if c.cell == cell and "vote_T" in c.family and c.is_own
+    ]
     gain = analysis.find("next_round_gain", cell=cell)
     accuracy, over, eai = (
         in_rounds(analysis, name, cell) for name in ("accuracy", "over_confidence", "eai")
     )
-    vote = Entry("–")
-    if votes:
-        vote = interval(votes[0].value, votes[0].low, votes[0].high, signed=True)
     return [
         Entry(analysis.labels.arm(cell)),
         Entry(count(accuracy[0].num_questions if accuracy else None)),
+        *(_votes(votes[0]) if votes else [Entry("–")] * 3),
+        estimated(analysis.find("gain_over_best_rule", cell=cell)),
         estimated(accuracy[0] if accuracy else None),
         estimated(accuracy[-1] if len(accuracy) > 1 else None),
-        vote,
         estimated(over[0] if over else None),
         estimated(over[-1] if len(over) > 1 else None),
         estimated(eai[-1] if eai else None),
         Entry(advice(gain.low, gain.high) if gain else "–"),
+    ]
+
+
+def _votes(found: Comparison) -> list[Entry]:
+    """Both votes with the share of ties, and the gain."""
+    return [
+        Entry(number(found.second_value), f"{found.second_tied:.0%} tied"),
+        Entry(number(found.first_value), f"{found.first_tied:.0%} tied"),
+        interval(found.value, found.low, found.high, signed=True),
     ]
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from debate.analysis.registry import words
 from debate.analysis.summary import Analysis
 from debate.analysis.tables.table import Entry, Table, in_order, interval, table
 from debate.analysis.text import count, number, short
-from debate.analysis.words import words
 
 WAYS = ("right_to_wrong", "wrong_to_right")
 RELATIONS = {

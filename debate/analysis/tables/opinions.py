@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from debate.analysis.flips import advice
+from debate.analysis.registry import words
 from debate.analysis.summary import Analysis
 from debate.analysis.tables.table import (
     Entry,
@@ -13,7 +14,6 @@ from debate.analysis.tables.table import (
     p_value,
     table,
 )
-from debate.analysis.words import words
 
 FLIPS = (
     "error_correction_rate", "error_introduction_rate", "fixed_point", "next_round_gain",

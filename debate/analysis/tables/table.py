@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from debate.analysis.controls import IS_CONTROL
+from debate.analysis.design import IS_CONTROL
 from debate.analysis.estimate import Estimate
+from debate.analysis.registry import MEASURES, is_signed, words
 from debate.analysis.summary import Analysis
 from debate.analysis.text import count, number
-from debate.analysis.words import SIGNED, words
 
 MOST_ROWS = 200
 
@@ -71,7 +71,12 @@ def estimated(estimate: Estimate | None) -> Entry:
     """
     if estimate is None:
         return Entry("–")
-    found = interval(estimate.value, estimate.low, estimate.high, signed=estimate.name in SIGNED)
+    signed = is_signed(estimate.name)
+    found = interval(estimate.value, estimate.low, estimate.high, signed=signed)
+    if estimate.bound_low is not None:
+        ends = (number(end, signed=signed) for end in (estimate.bound_low, estimate.bound_high))
+        bounds = f"bounds {' to '.join(ends)}"
+        found = found._replace(under=f"{found.under}; {bounds}" if found.under else bounds)
     return found._replace(text=f"{found.text}*") if lacks(estimate) and estimate.is_known else found
 
 
@@ -105,6 +110,13 @@ def in_order(analysis: Analysis, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.sort(place, maintain_order=True)
 
 
+def name_confidence(analysis: Analysis, names: Sequence[str]) -> str:
+    """The sentence that names the estimator, where a measure among these depends on it."""
+    if analysis.confidence is None or not any(MEASURES[n].of_confidence for n in names):
+        return ""
+    return f"Confidence: {analysis.confidence}."
+
+
 def by_round(analysis: Analysis, title: str, names: Sequence[str], *, note: str = "") -> Table:
     """A row for each arm and round, a column for each estimate that is about the whole arm."""
     found = {
@@ -123,7 +135,8 @@ def by_round(analysis: Analysis, title: str, names: Sequence[str], *, note: str 
     ]  # fmt: skip
     starred = " * something is missing, told under the caveats." if _starred(rows) else ""
     columns = ["arm", "round", *map(words, shown)]
-    return table(title, columns, rows, names=2, note=(note + starred).strip())
+    told = " ".join(filter(None, (name_confidence(analysis, shown), note + starred)))
+    return table(title, columns, rows, names=2, note=told.strip())
 
 
 def by_arm(
@@ -150,7 +163,7 @@ def by_arm(
 
 
 def _is_known(estimate: Estimate | None) -> bool:
-    return estimate is not None and estimate.is_known
+    return estimate is not None and (estimate.is_known or estimate.bound_low is not None)
 
 
 def _starred(rows: list[list[Entry]]) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from debate.analysis.estimate import Estimate
+from debate.analysis.registry import words
 from debate.analysis.summary import Analysis
 from debate.analysis.tables.table import Entry, Table, estimated, in_order, interval, p_value, table
 from debate.analysis.text import count, number, short
-from debate.analysis.words import words
 
 SCORES = (
-    "accuracy", "abstention_rate", "confidence", "over_confidence", "brier", "nll", "ece",
-    "debiased_ece", "smooth_ece", "auroc", "aurc",
+    "accuracy", "tied_rate", "abstention_rate", "confidence", "over_confidence", "brier", "nll",
+    "ece",    "debiased_ece", "smooth_ece", "auroc", "aurc",
 )  # fmt: skip
 TEAM = (
     "mean_member", "best_member", "oracle", "vote_0", "vote_T", "kappa_p", "error_correlation",
@@ -29,27 +29,31 @@ def votes(analysis: Analysis) -> Table:
          *(estimated(named.get(name)) for name in names)]
         for (cell, method, round_), named in sorted(found.items())
     ]  # fmt: skip
-    columns = ["arm", "method", "round", *map(words, SCORES)]
+    columns = ["arm", "rule", "round", *map(words, SCORES)]
     return table("The team's answer by round", columns, rows, names=3)
 
 
 def comparisons(analysis: Analysis) -> Table:
     """Every paired comparison with its tests and the smallest difference it could have found."""
-    columns = ["arm", "method", "comparison", "difference", "p (Holm)", "p (McNemar)",
-               "p (equivalence)", "detectable", "questions"]  # fmt: skip
+    columns = ["arm", "rule", "comparison", "first", "second", "difference", "p (Holm)",
+               "p (McNemar)", "detectable", "questions"]  # fmt: skip
     rows = [
         [
-            Entry(analysis.labels.arm(c.cell)), Entry(short(c.method)),
+            Entry(analysis.labels.arm(c.cell)),
+            Entry(short(c.method), "" if c.is_own else "not the run's"),
             Entry(f"{short(c.first, 40)} − {short(c.second, 40)}"),
+            Entry(number(c.first_value), f"{c.first_tied:.0%} tied"),
+            Entry(number(c.second_value), f"{c.second_tied:.0%} tied"),
             interval(c.value, c.low, c.high, signed=True), Entry(p_value(c.p_holm)),
-            Entry(p_value(c.p_mcnemar)), Entry(p_value(c.p_equivalence), f"within ±{c.margin:g}"),
-            Entry(number(c.detectable)), Entry(count(c.num_questions)),
+            Entry(p_value(c.p_mcnemar)), Entry(number(c.detectable)),
+            Entry(count(c.num_questions)),
         ]
         for c in analysis.comparisons
     ]  # fmt: skip
     note = (
-        "Detectable: the smallest true difference that a study of this size finds in 80 % of "
-        "cases. A small p of equivalence says that the difference lies within the margin."
+        "Each rule against itself; a tie scores the share of the tied answers that are right. "
+        "p (Holm): exact, by sign-flips of each question's difference. Detectable: the smallest "
+        "true difference that a study of this size finds in 80 % of cases."
     )
     return table("Paired comparisons of accuracy", columns, rows, names=3, note=note)
 

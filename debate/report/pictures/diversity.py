@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from debate.analysis.words import words
+from debate.analysis.registry import words
 from debate.report.figure import (
     Figure,
     absent,

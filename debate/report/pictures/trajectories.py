@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import altair as alt
 import polars as pl
 
-from debate.analysis.controls import controls_for
+from debate.analysis.design import controls_for
 from debate.analysis.states import num_questions
 from debate.analysis.sums import grouped_sums
 from debate.analysis.text import count
@@ -65,10 +65,9 @@ def by_belief(states: pl.DataFrame) -> Cohort | None:
     about = (
         "Belief in the own opening answer, among agents that were wrong at round 0, whether or "
         "not they still give that answer: a fixed cohort, so the sure ones do not remain alone. "
-        "Belief is shared out over the answers that came up in a debate: where more came up, all "
-        "levels are lower, so compare changes between arms, not levels."
+        "Belief is the probability that the model gives to the answer, whatever else came up."
     )
-    return Cohort(rows, about, "belief in own opening answer", has_common_scale=False)
+    return Cohort(rows, about, "belief in own opening answer", has_common_scale=True)
 
 
 def by_confidence(states: pl.DataFrame) -> Cohort | None:

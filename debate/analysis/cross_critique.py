@@ -11,22 +11,20 @@ from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
-from scipy.special import expit, logit
 
 from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.intervals import (
     ABSENT,
-    LEVEL,
     Codes,
     Interval,
     Linear,
     clustered,
-    quantile_t,
+    inside_unit,
+    mean_linear,
     rate,
     summed,
 )
-from debate.analysis.ranking import auroc
-from debate.analysis.scores import brier
+from debate.analysis.scores import auroc
 from debate.analysis.sums import groups
 
 OF_P_TRUE = ("judging_auroc", "judging_brier", "p_true_wrong")
@@ -105,22 +103,6 @@ def measured(name: str, rows: pl.DataFrame) -> tuple[Interval, int]:
     return (inside_unit(plain) if name == "judging_auroc" else plain), len(codes)
 
 
-def inside_unit(interval: Interval) -> Interval:
-    """The interval of a value in (0, 1) made on the scale of its logit, so that it stays inside.
-
-    Few judgements make an AUROC's own scale skew, and a symmetric interval covers too rarely
-    (Pepe 2003, ch. 5). At 0 and at 1, where nothing varies, there is no interval.
-    """
-    value, _, _, se, num = interval
-    if value is None or se is None:
-        return interval
-    if not 0 < value < 1:
-        return Interval(value, None, None, None, num)
-    half = quantile_t(LEVEL, num - 1) * se / (value * (1 - value))
-    low, high = (float(expit(logit(value) + side * half)) for side in (-1, 1))
-    return Interval(value, low, high, se, num)
-
-
 def linearised(name: str, rows: pl.DataFrame) -> tuple[Linear | None, Codes]:
     """A smooth measure of completed judgements with each one's influence, and their questions."""
     if name == "judging_balanced_accuracy":
@@ -133,8 +115,8 @@ def linearised(name: str, rows: pl.DataFrame) -> tuple[Linear | None, Codes]:
     if name == "judging_auroc":
         return auroc(p, right), _codes(rows)
     if name == "judging_brier":
-        return brier(p, right), _codes(rows)
-    return Linear(float(p.mean()), (p - p.mean()) / len(p)), _codes(rows)
+        return mean_linear((p - right) ** 2), _codes(rows)
+    return mean_linear(p), _codes(rows)
 
 
 def balanced_accuracy(rows: pl.DataFrame) -> Linear | None:

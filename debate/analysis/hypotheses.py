@@ -1,0 +1,347 @@
+"""What became of the hypotheses that were stated beforehand. Nothing else is a finding.
+
+A verdict is read from one printed interval, at level 1 − .05/k for the k hypotheses of the file,
+those that could not be computed included (Bonferroni; Holm's p of "no effect" may stand beside it).
+Claims that were dropped or reworded while the run went on are judged, and corrected for, with the
+others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+from pydantic import ValidationError
+
+from debate.analysis.conclusions import (
+    Conclusion,
+    conclude,
+    least_questions,
+    level_of,
+    questions_to_decide,
+)
+from debate.analysis.estimate import Estimate
+from debate.analysis.intervals import LEVEL, Interval, quantile_t
+from debate.analysis.measures import CONTRASTED, Measures
+from debate.analysis.paired import detectable_effect, holm, zero_p_value
+from debate.analysis.quantity import Missing, Quantity
+from debate.config.hypotheses import HypothesisSpec
+from debate.errors import InputError
+from debate.log.manifest import Manifest
+
+RENAMED = {"entrenchment_alone": "entrenchment"}
+"""Names of estimates that older files hold, and what they are called now."""
+
+
+class Beside(NamedTuple):
+    """What a hypothesis comes to under another estimator of confidence. It carries no verdict."""
+
+    confidence: str
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One hypothesis and what became of it.
+
+    low, high: the interval that the verdict is read from, at `level`; where part of what is
+    averaged is not known, around all that it may be (`value` is then of what is known, or None).
+    p_value: of "equal to the reference"; p_holm: corrected. detectable: where undecided, the
+    smallest true effect that a study of this size finds in 80 % of cases; needed: about how many
+    questions would decide at the same effect. confidence: the estimator analysed, None where the
+    number depends on none; others: the same under every other one recorded. reason: why there is
+    no verdict, or what tempers it.
+    """
+
+    name: str
+    statement: str
+    estimate: str
+    what: str
+    direction: Literal["above", "below", "equal"]
+    smallest: float
+    verdict: Conclusion | Literal["not computed"]
+    reference: float = 0.0
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float = LEVEL
+    is_bounded: bool = False
+    num_questions: int = 0
+    p_value: float | None = None
+    p_holm: float | None = None
+    detectable: float | None = None
+    needed: int | None = None
+    confidence: str | None = None
+    others: tuple[Beside, ...] = ()
+    reason: str = ""
+    source: str = ""
+
+
+class Found(NamedTuple):
+    """The number of a hypothesis: its value, the interval of its verdict, and the exact p."""
+
+    value: float | None
+    interval: Interval
+    is_bounded: bool
+    p_value: float | None
+
+
+def conclude_hypotheses(
+    hypotheses: Mapping[str, HypothesisSpec],
+    measures: Measures,
+    estimates: list[Estimate],
+    *,
+    confidence: str | None = None,
+    others: Mapping[str, Measures] | None = None,
+) -> tuple[Finding, ...]:
+    """A finding for each hypothesis, in their order.
+
+    confidence: the estimator that `measures` are of; others: the measures under every other one.
+    """
+    level = level_of(max(1, len(hypotheses)))
+    found = [
+        _judge(name, h, measure_hypothesis(h, measures, estimates, level=level), level)
+        for name, h in hypotheses.items()
+    ]
+    told = [
+        replace(f, confidence=confidence, others=tuple(_beside(h, others or {})))
+        if _is_of_confidence(h)
+        else f
+        for f, h in zip(found, hypotheses.values(), strict=True)
+    ]
+    adjusted = _correct([finding.p_value for finding in told])
+    return tuple(replace(f, p_holm=p) for f, p in zip(told, adjusted, strict=True))
+
+
+def _is_of_confidence(hypothesis: HypothesisSpec) -> bool:
+    measure = CONTRASTED.get(_name(hypothesis))
+    return measure is None or measure.of_confidence
+
+
+def _beside(hypothesis: HypothesisSpec, others: Mapping[str, Measures]) -> list[Beside]:
+    found = []
+    for source, measures in others.items():
+        number = measure_hypothesis(hypothesis, measures, [], level=LEVEL)
+        if isinstance(number, Found):
+            found.append(Beside(source, number.value, number.interval.low, number.interval.high))
+    return found
+
+
+def _correct(p_values: list[float | None]) -> list[float | None]:
+    """Holm over the whole family: a hypothesis that could not be tested counts as not rejected."""
+    if not p_values:
+        return []
+    adjusted = holm([1.0 if p is None else p for p in p_values])
+    return [None if p is None else q for p, q in zip(p_values, adjusted, strict=True)]
+
+
+def _name(hypothesis: HypothesisSpec) -> str:
+    return RENAMED.get(hypothesis.estimate, hypothesis.estimate)
+
+
+def measure_hypothesis(
+    hypothesis: HypothesisSpec, measures: Measures, estimates: list[Estimate], *, level: float
+) -> Found | Missing:
+    """The number that a hypothesis is about, with the control's taken off; or what it lacks."""
+    if hypothesis.cell is None or _name(hypothesis) not in CONTRASTED:
+        return _read_estimate(hypothesis, estimates, level)
+    found = find_quantity(hypothesis, measures)
+    if isinstance(found, Missing):
+        return found
+    measure = CONTRASTED[_name(hypothesis)]
+    value = None if measure.value is None and measure.bounds is not None else found.value
+    is_bounded = found.bounds is not None
+    return Found(value, found.bounded(level), is_bounded, _p_value(found, hypothesis.reference))
+
+
+def find_quantity(hypothesis: HypothesisSpec, measures: Measures) -> Quantity | Missing:
+    """The quantity of a hypothesis about one condition, or about one against its control."""
+    assert hypothesis.cell is not None
+    about = {"round": hypothesis.round, "subject": hypothesis.subject}
+    own = measures.find(_name(hypothesis), cell=hypothesis.cell, **about)  # type: ignore[arg-type]
+    if isinstance(own, Missing) or hypothesis.control is None:
+        return own
+    control = measures.find(_name(hypothesis), cell=hypothesis.control, **about)  # type: ignore[arg-type]
+    return control if isinstance(control, Missing) else own.minus(control)
+
+
+def _p_value(quantity: Quantity, reference: float) -> float | None:
+    if quantity.bounds is not None:
+        return None
+    if reference == 0:
+        return quantity.p_value()
+    interval = quantity.interval()
+    if interval.value is None:
+        return None
+    return zero_p_value(interval._replace(value=interval.value - reference))
+
+
+def _read_estimate(
+    hypothesis: HypothesisSpec, estimates: list[Estimate], level: float
+) -> Found | Missing:
+    """The one estimate of the analysis that the hypothesis names, its interval at `level`."""
+    if hypothesis.control is not None:
+        return Missing(f"a contrast of {hypothesis.estimate} between arms; leave out `control`")
+    named = [e for e in estimates if e.name == hypothesis.estimate]
+    found = [e for e in named if e.cell == hypothesis.cell]
+    if not found:
+        cells = sorted({e.cell for e in named if e.cell})
+        return Missing(
+            f"{hypothesis.estimate} in {', '.join(cells)}: name the `cell`"
+            if cells
+            else f"an estimate {hypothesis.estimate} in this run"
+        )
+    found = [e for e in found if e.subject == hypothesis.subject] or found
+    chosen = _at_round(found, hypothesis.round)
+    if chosen is None:
+        return Missing(f"{hypothesis.estimate} after round {hypothesis.round}")
+    if chosen.missing or (chosen.value is None and chosen.bound_low is None):
+        return Missing(chosen.missing or "observations")
+    is_bounded = chosen.bound_low is not None
+    low, high = (chosen.bound_low, chosen.bound_high) if is_bounded else (chosen.low, chosen.high)
+    plain = Interval(chosen.value, low, high, chosen.se, chosen.num_questions)
+    return Found(chosen.value, widen(plain, level), is_bounded, None)
+
+
+def widen(interval: Interval, level: float) -> Interval:
+    """A 95 % interval at another level: each half as much wider as Student's quantiles are.
+
+    >>> widen(Interval(0.0, -1.0, 1.0, None, 10_000), 0.99).high > 1.3
+    True
+    """
+    value, low, high, num = interval.value, interval.low, interval.high, interval.num_questions
+    if low is None or high is None or num < 2:
+        return interval
+    factor = quantile_t(level, num - 1) / quantile_t(LEVEL, num - 1)
+    middle = (low + high) / 2 if value is None else value
+    return interval._replace(
+        low=middle - factor * (middle - low), high=middle + factor * (high - middle)
+    )
+
+
+def _at_round(found: list[Estimate], round: int | None) -> Estimate | None:
+    if round is not None:
+        return next((e for e in found if e.round == round), None)
+    whole = [e for e in found if e.round is None]
+    return whole[0] if whole else max(found, key=lambda e: e.round or 0)
+
+
+def _judge(name: str, hypothesis: HypothesisSpec, found: Found | Missing, level: float) -> Finding:
+    """The finding of one hypothesis, its p not yet corrected."""
+    blank = Finding(
+        name=name, statement=hypothesis.statement, estimate=hypothesis.estimate, level=level,
+        what=describe(hypothesis), direction=hypothesis.direction, smallest=hypothesis.smallest,
+        reference=hypothesis.reference, source=hypothesis.source, verdict="not computed",
+    )  # fmt: skip
+    if isinstance(found, Missing):
+        return replace(blank, reason=f"needs {found.reason}")
+    interval = found.interval
+    told = replace(
+        blank, value=found.value, low=interval.low, high=interval.high, p_value=found.p_value,
+        is_bounded=found.is_bounded, num_questions=interval.num_questions,
+    )  # fmt: skip
+    if interval.low is None or interval.high is None:
+        return replace(told, p_value=None, reason=interval.reason or "no interval")
+    claim = {"direction": hypothesis.direction, "smallest": hypothesis.smallest}
+    verdict = conclude(
+        interval.low,
+        interval.high,
+        reference=hypothesis.reference,
+        **claim,  # type: ignore[arg-type]
+    )
+    told = replace(told, verdict=verdict)
+    return _with_plan(told, interval) if verdict == "undecided" else told
+
+
+def _with_plan(finding: Finding, interval: Interval) -> Finding:
+    """An undecided finding with what this study could find, and the n that would decide."""
+    if finding.is_bounded:
+        return replace(finding, reason="the bounds of what is not known do not agree")
+    needed = questions_to_decide(
+        interval, direction=finding.direction, smallest=finding.smallest,
+        reference=finding.reference, nothing_differs=finding.p_value == 1.0 and not interval.value,
+    )  # fmt: skip
+    se = interval.se
+    least = None if se is None else detectable_effect(se, level=finding.level)
+    return replace(finding, detectable=least, needed=needed)
+
+
+def plan_questions(hypotheses: Mapping[str, HypothesisSpec]) -> dict[str, int]:
+    """For each hypothesis about a change of right answers, the least number of questions with
+    which it could be supported at all; other units, whose variance is not known, are left out.
+    """
+    return {
+        name: least_questions(h.smallest, direction=h.direction, num_hypotheses=len(hypotheses))
+        for name, h in hypotheses.items()
+        if _is_paired_share(h) and 0 < h.smallest < 1
+    }
+
+
+def _is_paired_share(hypothesis: HypothesisSpec) -> bool:
+    """Whether the number is a mean difference of two 0/1 scores of the same questions."""
+    measure = CONTRASTED.get(_name(hypothesis))
+    if measure is None or measure.of_confidence or hypothesis.reference:
+        return False
+    is_change = measure.kind == "difference" and hypothesis.control is None
+    return is_change or (measure.is_proportion and hypothesis.control is not None)
+
+
+def describe(hypothesis: HypothesisSpec) -> str:
+    """The estimate with its arms, as in `eai: peer − self, round 3, author`."""
+    arms = f"{hypothesis.cell or ''}{f' − {hypothesis.control}' if hypothesis.control else ''}"
+    parts = [arms, "" if hypothesis.round is None else f"round {hypothesis.round}"]
+    named = ", ".join(part for part in (*parts, hypothesis.subject or "") if part)
+    return f"{hypothesis.estimate}: {named}" if named else hypothesis.estimate
+
+
+class Claim(NamedTuple):
+    """One wording of one hypothesis. num_turns: recorded when it was stated; until: when it was
+    dropped or reworded, None if it stands.
+    """
+
+    hypothesis: HypothesisSpec
+    num_turns: int = 0
+    until: str | None = None
+
+    @property
+    def note(self) -> str:
+        """What tempers it, in a clause; empty where it was stated before the first turn."""
+        said = [f"stated when {self.num_turns:,} turns were on record"] if self.num_turns else []
+        return "; ".join([*said, *(["withdrawn or reworded later"] if self.until else [])])
+
+
+def claims_of(manifest: Manifest, *, place: str) -> dict[str, Claim]:
+    """Every wording ever stated, by name; one that no longer stands is called NAME (until TIME).
+
+    Raises InputError where one cannot be read.
+    """
+    present = parsed(manifest.spec.get("hypotheses") or {}, place=place)
+    wordings = [(each, parsed(each.hypotheses, place=place)) for each in manifest.stated]
+    first: dict[tuple[str, HypothesisSpec], Claim] = {}
+    for position, (told, wording) in enumerate(wordings):
+        for name, hypothesis in wording.items():
+            later = [(s.at, w) for s, w in wordings[position + 1 :] if w.get(name) != hypothesis]
+            until = None if present.get(name) == hypothesis else (later[0][0] if later else told.at)
+            first.setdefault((name, hypothesis), Claim(hypothesis, told.num_turns, until))
+    found = {name: first.get((name, each), Claim(each)) for name, each in present.items()}
+    withdrawn = [(name, claim) for (name, _), claim in first.items() if claim.until]
+    return found | {f"{name} (until {claim.until})": claim for name, claim in withdrawn}
+
+
+def parsed(written: Mapping[str, Any], *, place: str) -> dict[str, HypothesisSpec]:
+    """Recorded hypotheses as specs. Raises InputError where one cannot be read."""
+    try:
+        return {name: HypothesisSpec.model_validate(each) for name, each in written.items()}
+    except ValidationError as cause:
+        raise InputError(f"{place}: its hypotheses cannot be read: {cause}") from cause
+
+
+def temper(found: tuple[Finding, ...], claims: Mapping[str, Claim]) -> tuple[Finding, ...]:
+    """The findings, each with what tempers it."""
+    return tuple(
+        replace(each, reason="; ".join(filter(None, (each.reason, claims[each.name].note))))
+        for each in found
+    )

@@ -1,0 +1,276 @@
+"""A number as a function of per-question sums: its interval, its test, its contrast with another.
+
+Every measure of the registry ends here. Two quantities of the same questions share the rows of
+their sums, so their difference is paired and clustered without anything being matched by hand. A
+"question" is whatever intervals cluster by: the question, or the unit above it that the data name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from debate.analysis.intervals import (
+    ABSENT,
+    LEVEL,
+    Array,
+    Codes,
+    Interval,
+    around_bounds,
+    clustered_se,
+    delta,
+    from_influence,
+    inside_unit,
+    numeric_gradient,
+    quantile_t,
+    rate,
+    ratio,
+)
+from debate.analysis.paired import (
+    PairedDifference,
+    floor_se,
+    paired_difference,
+    sign_flip_p,
+    touch_zero,
+    zero_p_value,
+)
+from debate.analysis.proportions import over_confidence, phi, yules_q
+
+Statistic = Callable[[Array], Array]
+Kind = Literal[
+    "proportion", "mean", "difference", "gap", "contrast", "yule_q", "phi", "smooth", "linear",
+    "inside_unit", "root",
+]  # fmt: skip
+"""How the interval is made. proportion: Wilson at the clustered effective size. mean: clustered t.
+difference: of paired states in [-1, 1], Tango or clustered t with its floor. gap: of a mean and a
+proportion, MOVER. contrast: of two quantities over the same questions. yule_q, phi: by the log odds
+ratio. smooth: delta method. linear: from the influence of each question; inside_unit: the same on
+the scale of the logit; root: the same of the square."""
+
+
+class Missing(NamedTuple):
+    """Why a number cannot be had: what is missing, as a clause."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Quantity:
+    """A number over questions.
+
+    sums: (questions, k), a row of zeros for a question that takes no part. of: maps (..., k)
+    totals to (...) values, smooth at the totals. n: observations. limits: where the value can lie.
+    pooled: design effect of the same proportion over the run's conditions, where this one shows
+    hardly any variation of its own. bounds: the same number where whatever is not known is as low,
+    and as high, as it can be; None where everything is known. parts: of a contrast, its two sides.
+    at: the value, where `sums` holds each question's influence on it and its count.
+    """
+
+    sums: Array
+    of: Statistic
+    n: int
+    kind: Kind
+    limits: tuple[float, float] = (-np.inf, np.inf)
+    pooled: float | None = None
+    bounds: tuple[Quantity, Quantity] | None = None
+    parts: tuple[Quantity, Quantity] | None = None
+    at: float | None = None
+
+    @property
+    def value(self) -> float:
+        """The number itself; nan where the sums do not define it."""
+        if self.at is not None:
+            return max(0.0, self.at) ** 0.5 if self.kind == "root" else self.at
+        return float(self.of(self.sums.sum(axis=0)))
+
+    @property
+    def is_linear_in_sums(self) -> bool:
+        """Whether the value is a total over a count."""
+        return self.kind in ("proportion", "mean", "difference", "gap")
+
+    @property
+    def totals(self) -> Array:
+        """What is averaged, summed by question; (questions,)."""
+        return self.sums[:, 0] - self.sums[:, 1] if self.kind == "gap" else self.sums[:, 0]
+
+    @property
+    def counts(self) -> Array:
+        """How many observations each question has; (questions,)."""
+        return self.sums[:, -1]
+
+    def interval(self, level: float = LEVEL) -> Interval:
+        """The interval at this level, by question; its `reason` says why there is none."""
+        return INTERVALS[self.kind](self, level).within(*self.limits)
+
+    def bounded(self, level: float = LEVEL) -> Interval:
+        """The interval around the bounds; that of the value where everything is known."""
+        if self.bounds is None:
+            return self.interval(level)
+        lower, upper = self.bounds
+        return around_bounds(lower.interval(level), upper.interval(level))
+
+    def p_value(self) -> float | None:
+        """Two-sided p of "the value is zero": by sign-flips for paired differences, else by t."""
+        if self.kind == "difference":
+            return paired_difference(self.totals, self.counts).p_value
+        if self.kind == "contrast":
+            return _contrast(self, LEVEL).p_value
+        return zero_p_value(self.interval())
+
+    def minus(self, other: Quantity) -> Quantity:
+        """The difference from a quantity of the same questions, paired by question."""
+        width, own, others = self.sums.shape[1], self.of, other.of
+
+        def difference(totals: Array) -> Array:
+            return np.asarray(own(totals[..., :width]) - others(totals[..., width:]))
+
+        bounds = None
+        if self.bounds is not None or other.bounds is not None:
+            (low, high), (least, most) = self.bounds or (self, self), other.bounds or (other, other)
+            bounds = (low.minus(most), high.minus(least))
+        return Quantity(
+            sums=np.concatenate([self.sums, other.sums], axis=1),
+            of=difference,
+            n=self.n + other.n,
+            kind="contrast",
+            parts=(self, other),
+            bounds=bounds,
+        )
+
+    def influence(self) -> Array:
+        """How much each question moves the value; (questions,), zero where it takes no part."""
+        if self.parts is not None:
+            return self.parts[0].influence() - self.parts[1].influence()
+        if self.at is not None:
+            return _root_influence(self) if self.kind == "root" else self.sums[:, 0]
+        if self.is_linear_in_sums:
+            return np.asarray((self.totals - self.value * self.counts) / self.counts.sum())
+        present = np.any(self.sums != 0, axis=1)
+        totals = self.sums.sum(axis=0)
+        centred = np.where(present[:, None], self.sums - totals / max(1, present.sum()), 0.0)
+        return np.asarray(centred @ numeric_gradient(self.of, totals))
+
+    def resampled(self, rows: Codes) -> Quantity:
+        """The quantity of these questions, by index, repetitions included."""
+        sides = None if self.bounds is None else tuple(b.resampled(rows) for b in self.bounds)
+        parts = None if self.parts is None else tuple(p.resampled(rows) for p in self.parts)
+        num = round(self.n * float(len(rows)) / max(1, len(self.sums)))
+        return replace(self, sums=self.sums[rows], n=num, bounds=sides, parts=parts)  # type: ignore[arg-type]
+
+
+def take_quotient(totals: Array) -> Array:
+    """Sum over count."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(totals[..., 0] / totals[..., -1])
+
+
+def take_gap(totals: Array) -> Array:
+    """Mean of the first column minus mean of the second."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((totals[..., 0] - totals[..., 1]) / totals[..., -1])
+
+
+def take_linear(value: float) -> Statistic:
+    """The value, moved by the sum of influences."""
+    return lambda totals: np.asarray(value + totals[..., 0])
+
+
+def _root_influence(quantity: Quantity) -> Array:
+    root = quantity.value
+    return quantity.sums[:, 0] / (2 * root) if root > 0 else np.zeros(len(quantity.sums))
+
+
+def _by_proportion(quantity: Quantity, level: float) -> Interval:
+    return rate(quantity.totals, quantity.counts, pooled_design_effect=quantity.pooled, level=level)
+
+
+def _by_gap(quantity: Quantity, level: float) -> Interval:
+    confidence, correct, counts = (quantity.sums[:, k] for k in range(3))
+    return over_confidence(
+        confidence, correct, counts, pooled_design_effect=quantity.pooled, level=level
+    )
+
+
+def _by_influence(quantity: Quantity, level: float) -> Interval:
+    assert quantity.at is not None
+    present = quantity.counts > 0
+    found = from_influence(quantity.at, quantity.sums[present, 0], level=level)
+    if quantity.kind == "inside_unit":
+        return inside_unit(found, level=level)
+    if quantity.kind == "root":
+        value, low, high = (None if x is None else max(0.0, x) ** 0.5 for x in found[:3])
+        return found._replace(value=value, low=low, high=high, se=None)
+    return found
+
+
+def _contrast(quantity: Quantity, level: float) -> PairedDifference:
+    """Two quantities over the same questions: clustered t, excluding 0 only where sign-flips do.
+
+    A question's summed difference is flipped; where the two have unequal counts, what it adds to
+    either is taken from their common mean, so that under the null its sign is free.
+    """
+    assert quantity.parts is not None
+    first, second = quantity.parts
+    if first.is_linear_in_sums and second.is_linear_in_sums:
+        if not first.counts.sum() or not second.counts.sum():
+            return PairedDifference(ABSENT, None)
+        is_bounded = bool(np.isfinite([*first.limits, *second.limits]).all())
+        if is_bounded and np.array_equal(first.counts, second.counts):
+            return paired_difference(first.totals - second.totals, first.counts, level=level)
+        moves = _centred(first, second)
+    else:
+        moves, is_bounded = quantity.influence() + quantity.value / len(quantity.sums), False
+    value, influence = quantity.value, quantity.influence()
+    present = (influence != 0) | np.any(quantity.sums != 0, axis=1)
+    return _by_flips(value, influence[present], moves[present], level, floored=is_bounded)
+
+
+def _centred(first: Quantity, second: Quantity) -> Array:
+    """What each question adds to the difference, from the common mean; it sums to the value."""
+    sizes = first.counts.sum(), second.counts.sum()
+    common = (first.totals.sum() + second.totals.sum()) / sum(sizes)
+    parts = [
+        (side.totals - common * side.counts) / size
+        for side, size in zip((first, second), sizes, strict=True)
+    ]
+    return np.asarray(parts[0] - parts[1])
+
+
+def _by_flips(
+    value: float, influence: Array, moves: Array, level: float, *, floored: bool
+) -> PairedDifference:
+    num, plain = len(influence), from_influence(value, influence, level=level)
+    if not np.isfinite(value) or num < 2:
+        return PairedDifference(plain, None)
+    se = clustered_se(influence)
+    if floored:
+        se = max(se, floor_se(moves * num, np.ones(num)))
+    elif plain.low is None:
+        return PairedDifference(plain, None)
+    half = quantile_t(level, num - 1) * se
+    p_value = sign_flip_p(moves)
+    found = Interval(value, value - half, value + half, se, num, method="clustered t")
+    touching = touch_zero(found, is_rejected=p_value <= 1 - level)
+    return PairedDifference(touching, p_value, int((moves != 0).sum()), touching != found)
+
+
+INTERVALS: Mapping[str, Callable[[Quantity, float], Interval]] = MappingProxyType(
+    {
+        "proportion": _by_proportion,
+        "mean": lambda q, level: ratio(q.totals, q.counts, level=level),
+        "difference": lambda q, level: paired_difference(q.totals, q.counts, level=level).interval,
+        "gap": _by_gap,
+        "contrast": lambda q, level: _contrast(q, level).interval,
+        "yule_q": lambda q, level: yules_q(q.sums, level=level),
+        "phi": lambda q, level: phi(q.sums, level=level),
+        "smooth": lambda q, level: delta(q.sums, q.of, level=level),
+        "linear": _by_influence,
+        "inside_unit": _by_influence,
+        "root": _by_influence,
+    }
+)
+"""How each kind makes its interval."""
