@@ -21,6 +21,7 @@ from debate.analysis.paired import (
     holm,
     mcnemar_exact,
     paired_difference,
+    paired_p,
 )
 from debate.analysis.sums import groups
 
@@ -71,13 +72,14 @@ def compare(
     after, before = (pairs[c].to_numpy().astype(np.float64) for c in ("after", "before"))
     clusters = pairs["question_code"].to_numpy().astype(np.int64)
     counts = summed(clusters, np.ones(len(after)))
-    found = paired_difference(summed(clusters, after - before), counts)
+    differences = summed(clusters, after - before)
+    interval = paired_difference(differences, counts)
     gained, lost = int((after > before).sum()), int((after < before).sum())
-    interval, known = found.interval, len(after) > 0
+    known = len(after) > 0
     return Comparison(
         family=family, cell=cell, method=method, first=first, second=second, value=interval.value,
         low=interval.low, high=interval.high, n=len(after), num_questions=interval.num_questions,
-        gained=gained, lost=lost, p_value=found.p_value, p_holm=None,
+        gained=gained, lost=lost, p_value=paired_p(differences, counts), p_holm=None,
         p_mcnemar=mcnemar_exact(gained, lost),
         detectable=None if interval.se is None else detectable_effect(interval.se),
         first_value=float(after.mean()) if known else None,

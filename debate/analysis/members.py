@@ -205,7 +205,7 @@ _ALL = (
     ),
     *(
         Measure(
-            name=f"eai_{part}", words=words, kind="difference", is_signed=True,
+            name=f"eai_{part}", words=words, kind="mean", is_signed=True,
             limits=SIGNED_UNIT, of_confidence=True,
             value=pl.when(_MASS_CHANGE.is_not_null()).then(
                 pl.when(PARTS[part]).then(_MASS_CHANGE).otherwise(0.0)

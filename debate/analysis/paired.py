@@ -28,7 +28,7 @@ from debate.analysis.intervals import (
 
 MOST_ENUMERATED = 16
 """Up to this many clusters that differ all their sign-flips are gone through."""
-MOST_FLIPPED = 4_096
+MOST_FLIPPED = 1_024
 """Above this many differing clusters they flip in so many random blocks."""
 MOST_SIZES = 64
 """Up to this many sizes of difference the flips of each size are drawn as one binomial count."""
@@ -146,22 +146,7 @@ def _tango_upper(gained: int, lost: int, n: int, z: float) -> float:
     return float(brentq(excess, start, 1.0, xtol=1e-13)) if excess(start) > 0 else start
 
 
-class PairedDifference(NamedTuple):
-    """interval: of the mean difference; p_value: of the sign-flip test against 0.
-
-    num_differing: clusters whose summed difference is not 0; extended: whether the interval was
-    extended to touch 0 because the exact test does not reject it.
-    """
-
-    interval: Interval
-    p_value: float | None
-    num_differing: int = 0
-    extended: bool = False
-
-
-def paired_difference(
-    differences: Array, counts: Array, *, level: float = LEVEL, seed: int = 0
-) -> PairedDifference:
+def paired_difference(differences: Array, counts: Array, *, level: float = LEVEL) -> Interval:
     """The mean difference over pairs, from each cluster's summed difference and number of pairs.
 
     A pair's difference lies in [-1, 1]. Where every cluster is one pair that gains, loses or
@@ -174,15 +159,17 @@ def paired_difference(
     differences, counts = differences[there].astype(np.float64), counts[there].astype(np.float64)
     num = len(counts)
     if num == 0:
-        return PairedDifference(ABSENT, None)
+        return ABSENT
     value = float(differences.sum() / counts.sum())
     if num == 1:
-        return PairedDifference(without_interval(value, num, ONE_CLUSTER), None)
-    differing = int((np.abs(differences) > TIE * counts).sum())
-    p_value = sign_flip_p(differences, seed=seed)
-    interval = _interval(value, differences, counts, level)
-    touching = touch_zero(interval, is_rejected=p_value <= 1 - level)
-    return PairedDifference(touching, p_value, differing, touching != interval)
+        return without_interval(value, num, ONE_CLUSTER)
+    return touch_zero(_interval(value, differences, counts, level), differences, level)
+
+
+def paired_p(differences: Array, counts: Array) -> float | None:
+    """The sign-flip test of the same; None for fewer than two clusters."""
+    there = counts > 0
+    return sign_flip_p(differences[there]) if int(there.sum()) > 1 else None
 
 
 def _interval(value: float, differences: Array, counts: Array, level: float) -> Interval:
@@ -214,9 +201,18 @@ def floor_se(differences: Array, counts: Array) -> float:
     return clustered_se((differences - differences.sum() / total * counts) / total)
 
 
-def touch_zero(interval: Interval, *, is_rejected: bool) -> Interval:
+def touch_zero(interval: Interval, differences: Array, level: float) -> Interval:
+    """The interval, extended to 0 where it excludes 0 and the sign-flip test does not reject it.
+
+    The test is spared where Hoeffding's bound already tells its outcome: under random signs
+    P(|S| >= s) <= 2 exp(-s^2 / (2 sum of squares)).
+    """
     low, high = interval.low, interval.high
-    if is_rejected or low is None or high is None:
+    if low is None or high is None or low <= 0 <= high:
+        return interval
+    squares = float(differences @ differences)
+    bound = 2 * math.exp(-(float(differences.sum()) ** 2) / (2 * squares)) if squares else 1.0
+    if bound <= 1 - level or sign_flip_p(differences) <= 1 - level:
         return interval
     return interval._replace(low=min(low, 0.0), high=max(high, 0.0))
 

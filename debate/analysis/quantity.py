@@ -15,7 +15,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from debate.analysis.intervals import (
-    ABSENT,
     LEVEL,
     Array,
     Codes,
@@ -31,9 +30,9 @@ from debate.analysis.intervals import (
     ratio,
 )
 from debate.analysis.paired import (
-    PairedDifference,
     floor_se,
     paired_difference,
+    paired_p,
     sign_flip_p,
     touch_zero,
     zero_p_value,
@@ -116,9 +115,9 @@ class Quantity:
     def p_value(self) -> float | None:
         """Two-sided p of "the value is zero": by sign-flips for paired differences, else by t."""
         if self.kind == "difference":
-            return paired_difference(self.totals, self.counts).p_value
+            return paired_p(self.totals, self.counts)
         if self.kind == "contrast":
-            return _contrast(self, LEVEL).p_value
+            return _contrast_p(self)
         return zero_p_value(self.interval())
 
     def minus(self, other: Quantity) -> Quantity:
@@ -207,30 +206,61 @@ def _by_influence(quantity: Quantity, level: float) -> Interval:
     return found
 
 
-def _contrast(quantity: Quantity, level: float) -> PairedDifference:
-    """Two quantities over the same questions: clustered t, excluding 0 only where sign-flips do.
+def _contrast(quantity: Quantity, level: float) -> Interval:
+    """Two quantities over the same questions: clustered t, excluding 0 only where sign-flips do."""
+    assert quantity.parts is not None
+    first, second = quantity.parts
+    if _are_pairs(first, second):
+        return paired_difference(first.totals - second.totals, first.counts, level=level)
+    value, influence = quantity.value, quantity.influence()
+    present = np.any(quantity.sums != 0, axis=1)
+    num, plain = int(present.sum()), from_influence(value, influence[present], level=level)
+    if not np.isfinite(value) or num < 2:
+        return plain
+    moves = _moves(quantity)[present]
+    se = clustered_se(influence[present])
+    if np.isfinite([*first.limits, *second.limits]).all():
+        se = max(se, floor_se(moves * num, np.ones(num)))
+    elif plain.low is None:
+        return plain
+    half = quantile_t(level, num - 1) * se
+    found = Interval(value, value - half, value + half, se, num, method="clustered t")
+    return touch_zero(found, moves, level)
 
-    A question's summed difference is flipped; where the two have unequal counts, what it adds to
-    either is taken from their common mean, so that under the null its sign is free.
+
+def _contrast_p(quantity: Quantity) -> float | None:
+    """Sign-flips of what each question adds to the difference."""
+    assert quantity.parts is not None
+    first, second = quantity.parts
+    if _are_pairs(first, second):
+        return paired_p(first.totals - second.totals, first.counts)
+    present = np.any(quantity.sums != 0, axis=1)
+    if not np.isfinite(quantity.value) or int(present.sum()) < 2:
+        return None
+    return sign_flip_p(_moves(quantity)[present])
+
+
+def _are_pairs(first: Quantity, second: Quantity) -> bool:
+    """Whether both average values in a bounded range over equally many rows of each question."""
+    return (
+        first.is_linear_in_sums
+        and second.is_linear_in_sums
+        and bool(np.isfinite([*first.limits, *second.limits]).all())
+        and np.array_equal(first.counts, second.counts)
+    )
+
+
+def _moves(quantity: Quantity) -> Array:
+    """What each question adds to the difference; (questions,), summing to the value.
+
+    Where counts differ, each side is taken from the common mean, so that under the null the sign
+    of what a question adds is free.
     """
     assert quantity.parts is not None
     first, second = quantity.parts
-    if first.is_linear_in_sums and second.is_linear_in_sums:
-        if not first.counts.sum() or not second.counts.sum():
-            return PairedDifference(ABSENT, None)
-        is_bounded = bool(np.isfinite([*first.limits, *second.limits]).all())
-        if is_bounded and np.array_equal(first.counts, second.counts):
-            return paired_difference(first.totals - second.totals, first.counts, level=level)
-        moves = _centred(first, second)
-    else:
-        moves, is_bounded = quantity.influence() + quantity.value / len(quantity.sums), False
-    value, influence = quantity.value, quantity.influence()
-    present = (influence != 0) | np.any(quantity.sums != 0, axis=1)
-    return _by_flips(value, influence[present], moves[present], level, floored=is_bounded)
-
-
-def _centred(first: Quantity, second: Quantity) -> Array:
-    """What each question adds to the difference, from the common mean; it sums to the value."""
+    if not (first.is_linear_in_sums and second.is_linear_in_sums):
+        present = np.any(quantity.sums != 0, axis=1)
+        return np.where(present, quantity.influence() + quantity.value / max(1, present.sum()), 0)
     sizes = first.counts.sum(), second.counts.sum()
     common = (first.totals.sum() + second.totals.sum()) / sum(sizes)
     parts = [
@@ -240,31 +270,13 @@ def _centred(first: Quantity, second: Quantity) -> Array:
     return np.asarray(parts[0] - parts[1])
 
 
-def _by_flips(
-    value: float, influence: Array, moves: Array, level: float, *, floored: bool
-) -> PairedDifference:
-    num, plain = len(influence), from_influence(value, influence, level=level)
-    if not np.isfinite(value) or num < 2:
-        return PairedDifference(plain, None)
-    se = clustered_se(influence)
-    if floored:
-        se = max(se, floor_se(moves * num, np.ones(num)))
-    elif plain.low is None:
-        return PairedDifference(plain, None)
-    half = quantile_t(level, num - 1) * se
-    p_value = sign_flip_p(moves)
-    found = Interval(value, value - half, value + half, se, num, method="clustered t")
-    touching = touch_zero(found, is_rejected=p_value <= 1 - level)
-    return PairedDifference(touching, p_value, int((moves != 0).sum()), touching != found)
-
-
 INTERVALS: Mapping[str, Callable[[Quantity, float], Interval]] = MappingProxyType(
     {
         "proportion": _by_proportion,
         "mean": lambda q, level: ratio(q.totals, q.counts, level=level),
-        "difference": lambda q, level: paired_difference(q.totals, q.counts, level=level).interval,
+        "difference": lambda q, level: paired_difference(q.totals, q.counts, level=level),
         "gap": _by_gap,
-        "contrast": lambda q, level: _contrast(q, level).interval,
+        "contrast": _contrast,
         "yule_q": lambda q, level: yules_q(q.sums, level=level),
         "phi": lambda q, level: phi(q.sums, level=level),
         "smooth": lambda q, level: delta(q.sums, q.of, level=level),
