@@ -32,7 +32,7 @@ from debate.log.table_files import read_file
 from debate.log.table_lost import with_lost_rows
 from debate.log.trajectories import trajectory_schema
 
-_WITHOUT_TRUTH = '. Debates without truth need a column "confidence" in its place'
+_WITHOUT_TRUTH = '. Debates without truth need "confidence" in place of answer and target'
 PROBABILITIES = ("confidence", "belief_own", "belief_target", "belief_answer")
 MAX_ROUND = 10_000
 """A later round is refused: each trajectory is carried forward to the last round of its arm."""
@@ -90,7 +90,7 @@ def _renamed(table: pl.DataFrame, columns: Mapping[str, str], name: str) -> pl.D
 
 def _require_columns(table: pl.DataFrame, name: str) -> None:
     missing = [c for c, known in COLUMNS.items() if known.is_required and c not in table.columns]
-    missing += [c for c in ("answer", "target") if _is_needed(c, table.columns)]
+    missing += [c for c in ("answer", "target") if _is_needed(c, table.columns, bool(missing))]
     if missing:
         clauses = ", ".join(f'"{column}"{_meant(column, table.columns)}' for column in missing)
         raise TaskError(
@@ -102,11 +102,14 @@ def _require_columns(table: pl.DataFrame, name: str) -> None:
         )
 
 
-def _is_needed(column: str, known: list[str]) -> bool:
-    """Whether answer or target is missing: they may be, beside a confidence, but not misspelt."""
+def _is_needed(column: str, known: list[str], others_are_missing: bool) -> bool:
+    """Whether answer or target is missing: beside a confidence they may be, but not misspelt.
+
+    Where other columns are missing, the table seems to call all of them by other names.
+    """
     if column in known or (column == "target" and "correct" in known):
         return False
-    may_be_absent = any(_is_confidence(c) for c in known)
+    may_be_absent = any(_is_confidence(c) for c in known) and not others_are_missing
     return not may_be_absent or bool(get_close_matches(column, known, n=1, cutoff=0.8))
 
 
