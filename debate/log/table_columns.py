@@ -53,6 +53,8 @@ WANTED: Mapping[Any, str] = {
     pl.Int64: "a whole number",
     pl.Float64: "a number",
     pl.Boolean: "true or false",
+    pl.String: "a text, a number, or true or false",
+    pl.List(pl.String): "references parted by blanks, or a list of them",
 }
 BOOLEANS = {
     **dict.fromkeys(("true", "1", "1.0", "yes"), True),
@@ -74,46 +76,47 @@ def cast_column(table: pl.DataFrame, column: str, known: Column, *, name: str) -
     """
     if column not in table.columns:
         return pl.Series(column, [known.default], dtype=known.dtype).new_from_index(0, table.height)
-    values = _scalars(table[column], name=name, may_be_list=isinstance(known.dtype, pl.List))
-    if isinstance(known.dtype, pl.List):
+    values = table[column]
+    if isinstance(values.dtype, pl.Categorical | pl.Enum | pl.Decimal):
+        values = values.cast(pl.String)
+    _require_values(values, _unfit(values, known.dtype), known.dtype, name)
+    if known.dtype == pl.List(pl.String):
         return _refs(_without(values, MISSING))
     if column != "text":
         is_text = known.dtype == pl.String and column not in ANY_MISSING
         values = _without(values, NAN if is_text else MISSING)
     cast = _cast(values, known.dtype)
-    lost = cast.is_null() & values.is_not_null()
-    if lost.any():
-        row = int(lost.arg_true()[0])
-        raise TaskError(f"{name}, row {row + 1}: {_unreadable(column, values[row], known.dtype)}")
+    _require_values(values, cast.is_null() & values.is_not_null(), known.dtype, name)
     return cast if known.default is None or column in KEY else cast.fill_null(known.default)
 
 
-def _unreadable(column: str, value: Any, dtype: Any) -> str:
-    percent = isinstance(value, str) and dtype == pl.Float64 and value.strip().endswith("%")
-    advice = " (divide percentages by 100: 85% is 0.85)" if percent else ""
-    return f"{column} is {value!r}, not {WANTED[dtype]}{advice}"
+def _require_values(values: pl.Series, unfit: pl.Series, dtype: Any, name: str) -> None:
+    """Refuse a column with a value that is not of its type, naming the first such row."""
+    if not unfit.any():
+        return
+    row = int(unfit.arg_true()[0])
+    value = values[row]
+    shown = repr(value.to_list() if isinstance(value, pl.Series) else value)
+    if isinstance(value, str) and value.startswith(NESTED):
+        shown = value.removeprefix(NESTED)
+    percent = dtype == pl.Float64 and isinstance(value, str) and value.strip().endswith("%")
+    raise TaskError(
+        f"{name}, row {row + 1}: {values.name} is {shown[:60]}, not {WANTED[dtype]}"
+        + " (divide percentages by 100: 85% is 0.85)" * percent
+    )
 
 
-def _scalars(values: pl.Series, *, name: str, may_be_list: bool) -> pl.Series:
-    """The column where it holds numbers, texts or truth values; raises TaskError for the rest."""
-    if isinstance(values.dtype, pl.Categorical | pl.Enum | pl.Decimal):
-        values = values.cast(pl.String)
-    if may_be_list and isinstance(values.dtype, pl.List) and not values.dtype.inner.is_nested():
-        return values
-    is_nested = values.dtype.is_nested() or values.dtype in (pl.Object, pl.Binary)
-    nested = values.is_not_null()
-    if values.dtype == pl.String:
-        nested = values.str.starts_with(NESTED).fill_null(False)
-    if nested.any() and (is_nested or (values.dtype == pl.String and not may_be_list)):
-        row = int(nested.arg_true()[0])
-        shown = values[row]
-        shown = shown.to_list() if isinstance(shown, pl.Series) else shown
-        shown = shown.removeprefix(NESTED) if isinstance(shown, str) else shown
-        raise TaskError(
-            f"{name}, row {row + 1}: {values.name} is {str(shown)[:60]}; a text, a number or "
-            "true or false is wanted, not a list or an object"
-        )
-    return values.cast(pl.String) if is_nested else values
+def _unfit(values: pl.Series, dtype: Any) -> pl.Series:
+    """Where a value cannot be of this type, whatever it is: in a list, an object, a date."""
+    found, is_list = values.dtype, isinstance(dtype, pl.List)
+    if found == pl.String:
+        return values.str.starts_with(NESTED).fill_null(False) & pl.Series([not is_list])
+    if is_list:
+        fits = found == pl.Null or (isinstance(found, pl.List) and not found.inner.is_nested())
+    else:
+        fits = found in (pl.Boolean, pl.Null) or found.is_numeric()
+        fits |= dtype == pl.String and found in (pl.Date, pl.Datetime, pl.Time)
+    return values.is_not_null() & pl.Series([not fits])
 
 
 def _without(values: pl.Series, words: tuple[str, ...]) -> pl.Series:
@@ -161,5 +164,8 @@ def _refs(values: pl.Series) -> pl.Series:
 
 
 def _listed(text: str) -> list[str]:
-    found = json.loads(text.removeprefix(NESTED))
-    return [str(item) for item in found] if isinstance(found, list) else []
+    try:
+        found = json.loads(text.removeprefix(NESTED))
+    except ValueError:
+        return text.split()
+    return [str(item) for item in found if item is not None] if isinstance(found, list) else []

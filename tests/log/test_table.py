@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from debate.errors import TaskError
 from debate.log import read_table
+from debate.log.table_columns import COLUMNS
 from debate.log.trajectories import trajectory_schema
 
 ROWS: list[dict[str, Any]] = [
@@ -253,10 +255,43 @@ def test_a_list_is_no_answer(tmp_path: Path, value: object) -> None:
     lines = [json.dumps({**ROWS[0], "question_id": str(n), "answer": "7"}) for n in range(2)]
     lines[1] = json.dumps({**ROWS[0], "answer": value})
     (tmp_path / "t.jsonl").write_text("\n".join(lines))
-    with pytest.raises(TaskError, match=r"row 2: answer is .*not a list or an object"):
+    with pytest.raises(TaskError, match=r"row 2: answer is .*, not a text, a number"):
         read_table(tmp_path / "t.jsonl")
-    with pytest.raises(TaskError, match=r"row 1: answer is .*not a list or an object"):
+    with pytest.raises(TaskError, match=r"row 1: answer is .*, not a text, a number"):
         read_table(pl.DataFrame([{**ROWS[0], "answer": value}]))
+
+
+@pytest.mark.parametrize("column", [c for c in COLUMNS if c not in ("text", "heard")])
+@pytest.mark.parametrize(
+    "values",
+    [
+        pl.Series([object()], dtype=pl.Object), pl.Series([b"1"]), pl.Series([timedelta(1)]),
+        pl.Series([{"a": 1}]), pl.Series([[["a"]]]), pl.Series(["\0[1]"]),
+    ],
+)  # fmt: skip
+def test_values_that_no_column_can_hold_are_refused(column: str, values: pl.Series) -> None:
+    table = pl.DataFrame([ROWS[0]]).with_columns(values.alias(column))
+    with pytest.raises(TaskError, match=f"row 1: {column} is "):
+        read_table(table)
+
+
+@pytest.mark.parametrize(
+    "values", [pl.Series([7]), pl.Series([date(2020, 1, 1)]), pl.Series([b""])]
+)
+def test_what_was_heard_is_texts(values: pl.Series) -> None:
+    with pytest.raises(TaskError, match=r"row 1: heard is .*, not references parted by blanks"):
+        read_table(pl.DataFrame([ROWS[0]]).with_columns(heard=values))
+
+
+def test_categories_and_decimals_are_taken_as_texts() -> None:
+    table = pl.DataFrame(ROWS).with_columns(
+        pl.col("answer").cast(pl.Categorical),
+        target=pl.lit("42.00").cast(pl.Decimal(6, 2)),
+        confidence=pl.Series(["0.5", "0.75", None]).cast(pl.Decimal(4, 3)),
+    )
+    frame = read_table(table)
+    assert frame["outcome"].to_list() == ["wrong", "correct", "abstained"]
+    assert frame["confidence"].to_list() == [0.5, 0.75, None]
 
 
 def test_lists_of_what_was_heard_are_kept(tmp_path: Path) -> None:
