@@ -43,19 +43,28 @@ class Source:
 
 
 def read_source(
-    path: Path, *, columns: Mapping[str, str] | None = None, cells: Sequence[str] = ()
+    path: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    kind: str | None = None,
+    cells: Sequence[str] = (),
 ) -> Source:
     """Read a run directory or a table.
 
-    columns: what a table calls our columns, theirs to ours. cells: the arms to keep, all if none
-    is named. Raises InputError where there is nothing of the kind or no agent stated an answer.
+    columns: what a table calls our columns, theirs to ours. kind: of a table's answers, number,
+    choice or text; by default as its targets tell. cells: the arms to keep, all if none is named.
+    Raises InputError where there is nothing of the kind or no agent stated an answer.
     """
     if not path.exists():
         raise InputError(f"{path} is neither a run directory nor a table: there is no such file")
     if path.is_dir() and columns:
         raise InputError(f"{path} is a run directory; only the columns of a table can be mapped")
-    run = Run(path) if path.is_dir() else None
-    found = _of_run(run) if run else Source(trajectories=read_table(path, columns=columns))
+    if path.is_dir() and kind is not None:
+        raise InputError(f"{path} is a run directory, which says what kind its answers are of")
+    if path.is_dir():
+        found = _of_run(Run(path))
+    else:
+        found = Source(trajectories=read_table(path, columns=columns, kind=kind))
     if found.trajectories.is_empty():
         raise InputError(
             f"{path}: no agent has stated an answer, so there is nothing to analyse; "

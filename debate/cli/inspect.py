@@ -41,6 +41,15 @@ Columns = Annotated[
     ),
 ]
 
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        metavar="number|choice|text",
+        help="How a table's answers are compared; by default as numbers or letters where all "
+        "targets are such, else as texts.",
+    ),
+]
+
 
 def analyze(
     source: Source,
@@ -50,12 +59,13 @@ def analyze(
     control: Control = None,
     baseline: Baseline = None,
     columns: Columns = None,
+    kind: Kind = None,
 ) -> None:
     """Estimate what the debate did to accuracy and confidence."""
     from debate.analysis.present import present
     from debate.analysis.source import read_source
 
-    read = read_source(source, columns=mapped(columns), cells=cell or ())
+    read = read_source(source, columns=mapped(columns), kind=kind, cells=cell or ())
     analysis = read.analyze(**_options(confidence, control, baseline))
     if json:
         typer.echo(analysis.to_json())
@@ -76,13 +86,20 @@ def report(
     control: Control = None,
     baseline: Baseline = None,
     columns: Columns = None,
+    kind: Kind = None,
 ) -> None:
     """Write one self-contained page with the run's tables and pictures."""
     from debate.report import write_report
 
     options = _options(confidence, control, baseline)
     page = write_report(
-        source, out=out, figures=figures, columns=mapped(columns), cells=cell or (), **options
+        source,
+        out=out,
+        figures=figures,
+        columns=mapped(columns),
+        kind=kind,
+        cells=cell or (),
+        **options,
     )
     typer.echo(page)
 

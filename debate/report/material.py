@@ -77,15 +77,16 @@ def read_material(
     source: Path,
     *,
     columns: Mapping[str, str] | None = None,
+    kind: str | None = None,
     cells: Sequence[str] = (),
     **options: Any,
 ) -> Material:
     """The material of a run directory or of a table. Raises InputError where there is none.
 
-    columns: what a table calls our columns. cells: the arms to report, by default all. options:
-    those of `debate.analysis.analyze`.
+    columns: what a table calls our columns. kind: of a table's answers. cells: the arms to report,
+    by default all. options: those of `debate.analysis.analyze`.
     """
-    read = read_source(source, columns=columns, cells=cells)
+    read = read_source(source, columns=columns, kind=kind, cells=cells)
     analysis, run, rows = read.analyze(**options), read.run, read.trajectories
     name = (run.manifest.spec.get("name") or source.resolve().name) if run else source.stem
     return Material(

@@ -24,6 +24,7 @@ def write_report(
     out: Path | None = None,
     figures: Path | None = None,
     columns: Mapping[str, str] | None = None,
+    kind: str | None = None,
     cells: Sequence[str] = (),
     **options: Any,
 ) -> Path:
@@ -32,7 +33,8 @@ def write_report(
     out: the page, by default `report.html` in the run directory, or `<table>-report.html` beside
     the table. The data of each picture and table go to a folder of the page's name beside it, as
     Parquet. figures: a folder for each picture as SVG and PDF. columns: what a table calls our
-    columns. cells: the arms to report. options: those of `debate.analysis.analyze`.
+    columns. kind: of a table's answers (`debate.log.read_table`). cells: the arms to report.
+    options: those of `debate.analysis.analyze`.
     Raises InputError where the source or a target is not what it should be, LogError where the
     disk refuses.
     """
@@ -40,7 +42,7 @@ def write_report(
     _require_folder(page.parent, "--out")
     if figures is not None:
         _require_folder(figures, "--figures")
-    material = read_material(source, columns=columns, cells=cells, **options)
+    material = read_material(source, columns=columns, kind=kind, cells=cells, **options)
     return write_page(material, page, figures=figures)
 
 

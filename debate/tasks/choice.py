@@ -14,6 +14,11 @@ LETTERS = string.ascii_uppercase
 _BARE = re.compile(r"(?:option |choice )?[(\[]?([A-Za-z])[)\].:]?", re.IGNORECASE)
 _LABELLED = re.compile(r"(?:option |choice )?[(\[]?([A-Za-z])[)\].:]{1,2} ?(\S.*)", re.IGNORECASE)
 
+_FURTHER = re.compile(
+    r"[(\[]([A-Z])[)\]]|(?:[,;/&+]|\b(?:and|or))\s*([A-Z])[).:\]]|^(?:[,;/&+]|and|or)\s*([A-Z])\b"
+)
+"""A further letter after the first: in brackets, or joined on and marked, or joined on at once."""
+
 
 def parse_choice(text: str, options: Sequence[str]) -> str | None:
     """The letter of the option that the text picks; None where it picks none, or more than one.
@@ -41,6 +46,23 @@ def parse_choice(text: str, options: Sequence[str]) -> str | None:
 
 def _letter(letter: str, options: Sequence[str]) -> str | None:
     return letter.upper() if letter.upper() in LETTERS[: len(options)] else None
+
+
+def parse_letter(text: str) -> str | None:
+    """The letter that the text picks where the options are not known; None for none or several.
+
+    >>> [parse_letter(text) for text in ("(b)", "B.", "B) Paris", "A. and C.", "(A)(B)", "Paris")]
+    ['B', 'B', 'B', None, None, None]
+    """
+    plain = tidy(text)
+    if bare := _BARE.fullmatch(plain):
+        return bare[1].upper()
+    labelled = _LABELLED.fullmatch(plain)
+    if not labelled:
+        return None
+    letter = labelled[1].upper()
+    further = {found for match in _FURTHER.finditer(labelled[2]) for found in match.groups()}
+    return letter if further <= {letter, None} else None
 
 
 def target_letter(target: object, options: Sequence[str], *, written_as: str = "auto") -> str:

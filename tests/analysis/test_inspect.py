@@ -73,6 +73,24 @@ def test_arms_may_be_compared_with_a_baseline_of_any_name(tmp_path: Path) -> Non
     assert "cell - again" in {row["family"] for row in found["tables"]["comparisons"]}
 
 
+def test_the_kind_of_a_tables_answers_is_told_by_its_targets_or_by_an_option(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "t.csv"
+    about = {"agent": "a", "answer": "1,000", "target": "1000"}
+    rows = [{"question_id": f"q{n}", "round": t, **about} for n in range(4) for t in range(2)]
+    pl.DataFrame(rows).write_csv(path)
+    assert value(invoked(str(path)), "accuracy", "main") == 1
+    assert value(invoked(str(path), "--kind", "text"), "accuracy", "main") == 0
+    page = tmp_path / "page.html"
+    told = CliRunner().invoke(app, ["report", str(path), "--kind", "text", "--out", str(page)])
+    assert told.exit_code == 0, told.output
+    with pytest.raises(InputError, match='kind "word" is unknown; known: choice, number, text'):
+        read_source(path, kind="word")
+    with pytest.raises(InputError, match="is a run directory, which says what kind"):
+        read_source(tmp_path, kind="text")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
