@@ -10,6 +10,7 @@ from debate.analysis.design import Controls
 from debate.analysis.states import LEAST_MASS, cells_without_levels
 from debate.analysis.stopping import describe_oracle_stopping
 from debate.analysis.text import count, listed, short
+from debate.log.table_answers import count_equal_numbers
 
 FEW_QUESTIONS = 30
 
@@ -28,6 +29,7 @@ def caveats(
     """
     found = [say(states) for say in OF_STATES]
     found.append(None if stopping_is_known else describe_oracle_stopping(states))
+    found += [_lost(trajectories), _equal_numbers(trajectories)]
     found += [_simulated(trajectories), _without_target(trajectories)]
     found += [_bare_levels(states), _without_control(states, controls)]
     found += [_without_baseline(controls)]
@@ -45,6 +47,31 @@ def _without_control(states: pl.DataFrame, controls: Controls) -> str | None:
     return (
         f'There is no arm "repeat", nor another named as control, for {_arms(lacking)}: what mere '
         "resampling does is not taken off entrenchment and error amplification."
+    )
+
+
+def _lost(trajectories: pl.DataFrame) -> str | None:
+    """Rows of a foreign table that were taken for lost, and how to say otherwise."""
+    if "lost" not in trajectories.columns:
+        return None
+    num = int(trajectories["lost"].fill_null(False).sum())
+    if not num:
+        return None
+    return (
+        f"{count(num)} turns are missing where the agent usually speaks; they count as failed, so "
+        "as wrong. An agent that had stopped needs rows that repeat its answer."
+    )
+
+
+def _equal_numbers(trajectories: pl.DataFrame) -> str | None:
+    if not {"answer", "target", "outcome"} <= set(trajectories.columns):
+        return None
+    num = count_equal_numbers(trajectories)
+    if not num:
+        return None
+    return (
+        f"{count(num)} answers count as wrong though answer and target state the same number: not "
+        "all targets are numbers, so answers are compared as texts. See --kind."
     )
 
 

@@ -14,6 +14,7 @@ from debate.analysis.design import NO_CONTROL
 from debate.analysis.registry import words
 from debate.analysis.summary import Analysis
 from debate.analysis.tables import TABLES, Entry, Table
+from debate.analysis.tables.headline import confidence_alone
 from debate.analysis.tables.table import lacks
 from debate.analysis.text import clean, listed
 
@@ -25,7 +26,7 @@ def present(analysis: Analysis, console: Console) -> None:
     """Print which confidence is analysed, every table that has rows, then the caveats."""
     if analysis.confidence is not None:
         console.print(Text(f"Confidence: {clean(analysis.confidence)}\n"))
-    for make in TABLES:
+    for make in (confidence_alone,) if analysis.is_reference_free else TABLES:
         made = make(analysis)
         if made.rows:
             for lines in grids(made, console.width):
@@ -42,7 +43,7 @@ def lacking(analysis: Analysis) -> list[str]:
 
     The control arm is not among it: its lack is a caveat.
     """
-    moving = {e.cell for e in analysis.select("accuracy") if e.round}
+    moving = {e.cell for e in analysis.select("accuracy", "confidence") if e.round}
     arms: dict[tuple[str, str], dict[str, None]] = {}
     for e in analysis.estimates:
         if lacks(e) and e.missing != NO_CONTROL and e.cell in moving:

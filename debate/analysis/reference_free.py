@@ -8,20 +8,43 @@ sides are answers of which none need be right, a calibrated sum is at most 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 import polars as pl
 
 from debate.analysis.estimate import Estimate
 from debate.analysis.intervals import clustered_mean
+from debate.analysis.measure import Measure
 from debate.errors import InputError, suggestion
 
-_QUANTITIES = ("confidence", "side_confidence", "model_confidence", "confidence_sum_excess")
-NAMES = tuple(f"{name}{part}" for name in _QUANTITIES for part in ("", "_change", "_drift"))
-"""What the estimates made here are called."""
+_WORDS = {
+    "confidence": "confidence",
+    "side_confidence": "confidence of a side",
+    "model_confidence": "confidence of a model",
+    "confidence_sum_excess": "sum over sides − 1",
+}
+_PARTS = {
+    "": "mean after a round",
+    "_change": "mean change since the first round",
+    "_drift": "mean change from one round to the next, where somebody spoke",
+}
+REFERENCE_FREE: Mapping[str, Measure] = MappingProxyType(
+    {
+        f"{name}{part}": Measure(
+            name=f"{name}{part}", words=f"{words}{part.replace('_', ', ')}", kind="mean",
+            is_signed=bool(part) or name == "confidence_sum_excess", of_confidence=True,
+            formula=f"{words}: {formula}", source="arXiv 2505.19184",
+        )
+        for name, words in _WORDS.items()
+        for part, formula in _PARTS.items()
+        if name + part != "confidence"
+    }
+)  # fmt: skip
+"""Measures of debates in which nothing says what would be right."""
 NO_VARIATION = "every value is equal: no interval"
 TOO_FEW = "too few questions for an interval"
 NO_CONFIDENCE = "confidence on at least one turn"

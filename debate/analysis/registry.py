@@ -20,6 +20,7 @@ from debate.analysis.judging import JUDGING
 from debate.analysis.measure import Measure
 from debate.analysis.measures import AT_EQUAL_TOKENS, CONTRASTED, COST
 from debate.analysis.members import MEMBERS
+from debate.analysis.reference_free import REFERENCE_FREE
 from debate.analysis.votes import VOTES
 
 FAMILIES: Mapping[str, Mapping[str, Measure]] = MappingProxyType(
@@ -37,6 +38,7 @@ FAMILIES: Mapping[str, Mapping[str, Measure]] = MappingProxyType(
         "Cost": COST,
         "Dose and response": DOSE,
         "Judgements": JUDGING,
+        "Debates without a truth": REFERENCE_FREE,
     }
 )
 """The measures by what they are about, in the order of the reference page."""

@@ -30,6 +30,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from debate.errors import InputError, suggestion
+from debate.log.table_answers import read_answers
 
 ALIASES = {"question_id": "question", "arm": "cell"}
 VERDICT_ALIASES = {**ALIASES, "answer": "value"}
@@ -148,6 +149,9 @@ def _number(frame: pl.DataFrame, name: str) -> pl.Expr:
 
 def _with_outcome(frame: pl.DataFrame) -> pl.DataFrame:
     if "outcome" not in frame.columns:
+        if "correct" not in frame.columns:
+            unknown = frame.with_columns(correct=pl.lit(None, pl.Boolean))
+            frame = read_answers(unknown, None, name="trajectories").drop("correct")
         frame = frame.with_columns(outcome=_derived_outcome(frame))
     frame = frame.with_columns(
         _text("outcome"), correct=(pl.col("outcome") == "correct").fill_null(False)
@@ -161,7 +165,7 @@ def _derived_outcome(frame: pl.DataFrame) -> pl.Expr:
     if "correct" in frame.columns:
         right = pl.col("correct").cast(pl.Boolean)
     elif frame["target"].null_count() < frame.height:
-        right = pl.col("answer").str.strip_chars() == pl.col("target").str.strip_chars()
+        right = pl.col("answer") == pl.col("target")
     else:
         raise InputError(
             "trajectories: nothing says what is right; "

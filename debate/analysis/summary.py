@@ -24,6 +24,7 @@ from debate.analysis.hypotheses import Finding, conclude_hypotheses
 from debate.analysis.influence import conformity, revisions
 from debate.analysis.ledger import costs, ledger, team_table
 from debate.analysis.measures import Measures
+from debate.analysis.reference_free import estimate_reference_free, is_reference_free
 from debate.analysis.registry import MEASURES
 from debate.analysis.states import (
     DEFAULT,
@@ -54,6 +55,7 @@ class Analysis:
     where_questions, where_categories, where_agents, where_edges, where_rounds, hotspots, links,
     ledger, costs, teams, dose, dose_lines. Their columns are told by the functions that make them.
     confidence: the estimator that all numbers of confidence are of; None where there is none.
+    is_reference_free: nothing says what would be right, so all numbers are of confidence alone.
     """
 
     estimates: tuple[Estimate, ...]
@@ -63,6 +65,7 @@ class Analysis:
     cells: tuple[str, ...]
     confidence: str | None = None
     findings: tuple[Finding, ...] = ()
+    is_reference_free: bool = False
     labels: Labels = field(default_factory=Labels)
 
     def select(self, *names: str, cell: str | None = None) -> tuple[Estimate, ...]:
@@ -141,6 +144,8 @@ def analyze(
     target. resamples, seed: of the bootstrap. limit: hot spots for each cell.
     Raises InputError where the table is not what it should be.
     """
+    if "outcome" in trajectories.columns and is_reference_free(trajectories):
+        return _analyze_without_truth(trajectories, confidence)
     everyone = states_frame(trajectories, confidence=confidence)
     states = of_authors(members(everyone), authors or {})
     chosen = controls_for(
@@ -177,6 +182,25 @@ def analyze(
         ),
         labels=labels_of(trajectories),
     )  # fmt: skip
+
+
+def _analyze_without_truth(trajectories: pl.DataFrame, confidence: str) -> Analysis:
+    """What confidence alone tells where no question has a target: no accuracy, no votes."""
+    estimates = estimate_reference_free(trajectories, confidence=confidence)
+    caveat = (
+        "No question has a target: nothing here is about being right. Confidences of sides of "
+        "which one wins add up to 1 if they are calibrated."
+    )
+    return Analysis(
+        estimates=tuple(estimates),
+        comparisons=(),
+        tables={},
+        caveats=(caveat,),
+        cells=tuple(sorted(trajectories["cell"].unique())),
+        confidence=confidence_name(trajectories, confidence),
+        is_reference_free=True,
+        labels=labels_of(trajectories),
+    )
 
 
 def _under_others(

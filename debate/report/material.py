@@ -15,6 +15,7 @@ from debate.analysis.design import design_of
 from debate.analysis.source import read_source
 from debate.analysis.states import confidence_column, members, of_authors, states_frame
 from debate.analysis.text import clean
+from debate.errors import InputError
 from debate.log import Run
 from debate.log.manifest import Manifest
 from debate.types import Answer, Confidence, DebateKey, Question, Turn
@@ -88,6 +89,11 @@ def read_material(
     """
     read = read_source(source, columns=columns, kind=kind, cells=cells)
     analysis, run, rows = read.analyze(**options), read.run, read.trajectories
+    if analysis.is_reference_free:
+        raise InputError(
+            f"{source}: no question has a target, so a page would have nothing to show; "
+            f"`debate analyze {source}` prints what confidence alone tells"
+        )
     name = (run.manifest.spec.get("name") or source.resolve().name) if run else source.stem
     return Material(
         name=clean(str(name)),

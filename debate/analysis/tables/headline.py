@@ -83,3 +83,11 @@ def in_rounds(analysis: Analysis, name: str, cell: str) -> list[Estimate]:
 def accuracy(analysis: Analysis) -> Table:
     """Both accuracies, confidence, over-confidence and what was not answered, by round."""
     return by_round(analysis, "Accuracy and confidence by round", BY_ROUND)
+
+
+def confidence_alone(analysis: Analysis) -> Table:
+    """Confidence by round where nothing says what is right, and its sum over the sides."""
+    names = ("confidence", "confidence_change", "confidence_sum_excess",
+             "confidence_sum_excess_change")  # fmt: skip
+    note = "Sides of which exactly one wins are calibrated only if their confidences add up to 1."
+    return by_round(analysis, "Confidence by round, without a truth", names, note=note)
