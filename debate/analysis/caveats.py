@@ -159,6 +159,21 @@ def _missing_openings(states: pl.DataFrame) -> str | None:
     return f"{count(num)} trajectories have no opening: no change since round 0 counts them."
 
 
+def _differing_teams(states: pl.DataFrame) -> str | None:
+    """Debates with fewer agents than others of their condition: by design, or for lost rows."""
+    teams = states.group_by("cell", "debate").agg(agents=pl.col("agent").n_unique())
+    num = teams.filter(pl.col("agents") < pl.col("agents").max().over("cell")).height
+    agents = states.group_by("cell").agg(agents=pl.col("agent").n_unique())
+    whole = teams.group_by("cell").agg(largest=pl.col("agents").max()).join(agents, on="cell")
+    rotate = whole.filter(pl.col("agents") > pl.col("largest")).height
+    if not num and not rotate:
+        return None
+    return (
+        "Not every debate of an arm has the same agents: each is scored over those that it has. "
+        "If rows were lost, add them with failed = true."
+    )
+
+
 def _cut_replies(states: pl.DataFrame) -> str | None:
     spoken = states.filter(~pl.col("carried") & (pl.col("outcome") != "failed"))
     num = spoken.filter(pl.col("outcome") == "cut").height
@@ -180,6 +195,7 @@ def _scope(states: pl.DataFrame) -> str:
 OF_STATES: tuple[Callable[[pl.DataFrame], str | None], ...] = (
     _few_questions,
     _missing_openings,
+    _differing_teams,
     _cut_replies,
     _kept_from_before,
     _unscored,

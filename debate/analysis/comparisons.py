@@ -3,7 +3,7 @@
 Differences are of scores, a tie scoring the share of the tied answers that are right, paired and
 clustered by question. McNemar's exact test takes each debate as one pair, so with several seeds its
 p-value ignores that they share a question: the exact sign-flip test leads. Holm's correction runs
-over each family of comparisons with one name.
+over each family of comparisons with one name, other rules than the run's own apart.
 """
 
 from __future__ import annotations
@@ -111,7 +111,8 @@ def vote_against_openings(seated: pl.DataFrame) -> list[Comparison]:
                     first=f"vote_{last}", second="vote_0",
                 )
             )  # fmt: skip
-    return correct_family(found)
+    own = correct_family([c for c in found if c.is_own])
+    return [*own, *correct_family([c for c in found if not c.is_own])]
 
 
 def cells_against_baseline(seated: pl.DataFrame, controls: Controls) -> list[Comparison]:

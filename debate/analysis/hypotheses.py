@@ -34,6 +34,10 @@ RENAMED = {"entrenchment_alone": "entrenchment"}
 """Names of estimates that older files hold, and what they are called now."""
 
 
+WHERE_STATED = {"entrenchment": "entrenchment_stated"}
+"""What stands in where no belief was probed: the same change on the probability scale, in bounds."""
+
+
 class Beside(NamedTuple):
     """What a hypothesis comes to under another estimator of confidence. It carries no verdict."""
 
@@ -87,6 +91,7 @@ class Found(NamedTuple):
     interval: Interval
     is_bounded: bool
     p_value: float | None
+    note: str = ""
 
 
 def conclude_hypotheses(
@@ -102,16 +107,15 @@ def conclude_hypotheses(
     confidence: the estimator that `measures` are of; others: the measures under every other one.
     """
     level = level_of(max(1, len(hypotheses)))
-    found = [
-        _judge(name, h, measure_hypothesis(h, measures, estimates, level=level), level)
-        for name, h in hypotheses.items()
-    ]
-    told = [
-        replace(f, confidence=confidence, others=tuple(_beside(h, others or {})))
-        if _is_of_confidence(h)
-        else f
-        for f, h in zip(found, hypotheses.values(), strict=True)
-    ]
+    told = []
+    for name, hypothesis in hypotheses.items():
+        number = measure_hypothesis(hypothesis, measures, estimates, level=level)
+        finding = _judge(name, hypothesis, number, level)
+        is_stated = isinstance(number, Found) and bool(number.note)
+        if is_stated or _is_of_confidence(hypothesis):
+            beside = tuple(_beside(hypothesis, others or {}))
+            finding = replace(finding, confidence=confidence, others=beside)
+        told.append(finding)
     adjusted = _correct([finding.p_value for finding in told])
     return tuple(replace(f, p_holm=p) for f, p in zip(told, adjusted, strict=True))
 
@@ -148,13 +152,19 @@ def measure_hypothesis(
     """The number that a hypothesis is about, with the control's taken off; or what it lacks."""
     if hypothesis.cell is None or _name(hypothesis) not in CONTRASTED:
         return _read_estimate(hypothesis, estimates, level)
+    name, note = _name(hypothesis), ""
     found = find_quantity(hypothesis, measures)
+    if isinstance(found, Missing) and name in WHERE_STATED:
+        name = WHERE_STATED[name]
+        found = find_quantity(hypothesis.model_copy(update={"estimate": name}), measures)
+        note = f"no belief was probed: bounds from stated confidence ({name}, probability scale)"
     if isinstance(found, Missing):
         return found
-    measure = CONTRASTED[_name(hypothesis)]
+    measure = CONTRASTED[name]
     value = None if measure.value is None and measure.bounds is not None else found.value
     is_bounded = found.bounds is not None
-    return Found(value, found.bounded(level), is_bounded, _p_value(found, hypothesis.reference))
+    p_value = _p_value(found, hypothesis.reference)
+    return Found(value, found.bounded(level), is_bounded, p_value, note)
 
 
 def find_quantity(hypothesis: HypothesisSpec, measures: Measures) -> Quantity | Missing:
@@ -239,12 +249,14 @@ def _judge(name: str, hypothesis: HypothesisSpec, found: Found | Missing, level:
     if isinstance(found, Missing):
         return replace(blank, reason=f"needs {found.reason}")
     interval = found.interval
+    blank = replace(blank, reason=found.note)
     told = replace(
         blank, value=found.value, low=interval.low, high=interval.high, p_value=found.p_value,
         is_bounded=found.is_bounded, num_questions=interval.num_questions,
     )  # fmt: skip
     if interval.low is None or interval.high is None:
-        return replace(told, p_value=None, reason=interval.reason or "no interval")
+        lacking = interval.reason or "no interval"
+        return replace(told, p_value=None, reason="; ".join(filter(None, (found.note, lacking))))
     claim = {"direction": hypothesis.direction, "smallest": hypothesis.smallest}
     verdict = conclude(
         interval.low,
@@ -259,7 +271,8 @@ def _judge(name: str, hypothesis: HypothesisSpec, found: Found | Missing, level:
 def _with_plan(finding: Finding, interval: Interval) -> Finding:
     """An undecided finding with what this study could find, and the n that would decide."""
     if finding.is_bounded:
-        return replace(finding, reason="the bounds of what is not known do not agree")
+        told = "the bounds of what is not known do not agree"
+        return replace(finding, reason="; ".join(filter(None, (finding.reason, told))))
     needed = questions_to_decide(
         interval, direction=finding.direction, smallest=finding.smallest,
         reference=finding.reference, nothing_differs=finding.p_value == 1.0 and not interval.value,

@@ -237,9 +237,17 @@ def rate(
 
 
 def _effective_size(spread: _Spread, pooled: float | None) -> float:
-    prior = spread.most if pooled is None else min(pooled, spread.most)
+    """Rows that as many independent ones are worth.
+
+    A pooled effect below 1 is taken for 1. Where rows of a cluster exclude one another (an effect
+    below 1), the size stays below that at which the standard error is one further cluster of the
+    other kind: no share is known exactly because it is the same in every cluster.
+    """
+    prior = spread.most if pooled is None else max(1.0, min(pooled, spread.most))
     estimated = spread.num_informative * (spread.effect or 0.0)
-    return spread.size * (spread.num_informative + 1) / (estimated + prior)
+    size = spread.size * (spread.num_informative + 1) / (estimated + prior)
+    one_more = max(spread.p, 1 - spread.p) / (spread.num + 1)
+    return min(size, max(spread.size, spread.p * (1 - spread.p) / one_more**2))
 
 
 def _critical(spread: _Spread, level: float) -> float:
