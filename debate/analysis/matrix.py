@@ -11,17 +11,15 @@ from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
-from scipy.special import expit, logit
 
 from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.intervals import (
     ABSENT,
-    LEVEL,
     Codes,
     Interval,
     Linear,
     clustered,
-    quantile_t,
+    inside_unit,
     rate,
     summed,
 )
@@ -103,22 +101,6 @@ def measured(name: str, rows: pl.DataFrame) -> tuple[Interval, int]:
         return ABSENT, 0
     plain = clustered(linear, codes)
     return (inside_unit(plain) if name == "judging_auroc" else plain), len(codes)
-
-
-def inside_unit(interval: Interval) -> Interval:
-    """The interval of a value in (0, 1) made on the scale of its logit, so that it stays inside.
-
-    Few judgements make an AUROC's own scale skew, and a symmetric interval covers too rarely
-    (Pepe 2003, ch. 5). At 0 and at 1, where nothing varies, there is no interval.
-    """
-    value, _, _, se, num = interval
-    if value is None or se is None:
-        return interval
-    if not 0 < value < 1:
-        return Interval(value, None, None, None, num)
-    half = quantile_t(LEVEL, num - 1) * se / (value * (1 - value))
-    low, high = (float(expit(logit(value) + side * half)) for side in (-1, 1))
-    return Interval(value, low, high, se, num)
 
 
 def linearised(name: str, rows: pl.DataFrame) -> tuple[Linear | None, Codes]:
