@@ -1,13 +1,39 @@
-"""Tests and planning for paired comparisons: McNemar, Holm, equivalence, detectable effect."""
+"""Paired differences: exact tests, intervals that are never of no width, Holm, detectable effect.
+
+A cluster is a question, or a unit above it; everything here reads its summed difference.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
+from scipy.optimize import brentq
+from scipy.special import ndtri
 
-from debate.analysis.intervals import Interval
+from debate.analysis.intervals import (
+    ABSENT,
+    LEVEL,
+    ONE_CLUSTER,
+    Array,
+    Interval,
+    clustered_se,
+    quantile_t,
+    without_interval,
+)
+
+MOST_ENUMERATED = 16
+"""Up to this many clusters that differ all their sign-flips are gone through."""
+MOST_FLIPPED = 4_096
+"""Above this many differing clusters they flip in so many random blocks."""
+MOST_SIZES = 64
+"""Up to this many sizes of difference the flips of each size are drawn as one binomial count."""
+DRAWS = 20_000
+TIE = 1e-9
+"""Sums closer than this share of the sum of all sizes are equal."""
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:
@@ -20,6 +46,178 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     if not discordant:
         return 1.0
     return float(stats.binomtest(only_first, discordant, 0.5).pvalue)
+
+
+def sign_flip_p(differences: Array, *, seed: int = 0, draws: int = DRAWS) -> float:
+    """Two-sided p-value of "each cluster's summed difference is as likely with the other sign".
+
+    The share of sign-flips whose sum is at least as far from 0 as the observed one (Fisher 1935):
+    over all of them up to MOST_ENUMERATED clusters that differ; else over `draws` seeded ones, to
+    which the observed one is added (Phipson & Smyth 2010). Where all sizes are equal it is the
+    exact binomial test, hence McNemar's where a cluster is one pair. Above MOST_FLIPPED clusters
+    random blocks of them flip together, which leaves the level as it is.
+
+    >>> sign_flip_p(np.array([1.0, 1.0, 1.0, 0.0]))
+    0.25
+    """
+    sizes = np.abs(differences)
+    largest = float(sizes.max(initial=0.0))
+    differing = differences[sizes > TIE * largest]
+    if not len(differing):
+        return 1.0
+    sizes = np.abs(differing)
+    if float(sizes.max() - sizes.min()) <= TIE * largest:
+        num_positive = int((differing > 0).sum())
+        return mcnemar_exact(num_positive, len(differing) - num_positive)
+    least = abs(float(differing.sum())) - TIE * float(sizes.sum())
+    if len(differing) <= MOST_ENUMERATED:
+        return float((np.abs(_all_flips(sizes)) >= least).mean())
+    flipped = _drawn_flips(differing, np.random.default_rng(seed), draws)
+    return float(((np.abs(flipped) >= least).sum() + 1) / (draws + 1))
+
+
+def _all_flips(sizes: Array) -> Array:
+    """The sum under every choice of signs; (2^clusters,)."""
+    sums = np.zeros(1)
+    for size in sizes:
+        sums = np.concatenate([sums + size, sums - size])
+    return sums
+
+
+def _drawn_flips(differing: Array, rng: np.random.Generator, draws: int) -> Array:
+    """The sum under random signs; (draws,)."""
+    unit = TIE * float(np.abs(differing).max())
+    sizes, counts = np.unique(np.round(np.abs(differing) / unit) * unit, return_counts=True)
+    if len(sizes) <= MOST_SIZES:
+        ups = rng.binomial(counts, 0.5, size=(draws, len(counts)))
+        return np.asarray((2 * ups - counts) @ sizes, dtype=np.float64)
+    if len(differing) > MOST_FLIPPED:
+        block = rng.permutation(len(differing)) % MOST_FLIPPED
+        differing = np.bincount(block, weights=differing)
+    return _flipped_by_bytes(differing, rng, draws)
+
+
+def _flipped_by_bytes(differing: Array, rng: np.random.Generator, draws: int) -> Array:
+    """Random signs, eight clusters at a time: a byte picks one of the 256 sums of its eight."""
+    sums = np.zeros(draws)
+    for start in range(0, len(differing), 8):
+        of_eight = _all_flips(differing[start : start + 8])
+        sums += of_eight[rng.integers(0, len(of_eight), size=draws, dtype=np.uint16)]
+    return sums
+
+
+class Bounds(NamedTuple):
+    """The two ends of an interval."""
+
+    low: float
+    high: float
+
+
+def tango(gained: int, lost: int, n: int, *, level: float = LEVEL) -> Bounds:
+    """Score interval of (gained - lost)/n over n pairs (Tango, Statistics in Medicine 1998).
+
+    Without a change it is ± z^2/(n + z^2).
+
+    >>> [round(end, 3) for end in tango(0, 0, 5)]
+    [-0.434, 0.434]
+    """
+    if not (n > 0 and gained >= 0 and lost >= 0 and gained + lost <= n):
+        raise ValueError(f"{gained} gained and {lost} lost of {n} pairs: no such table")
+    z = float(ndtri(0.5 + level / 2))
+    return Bounds(-_tango_upper(lost, gained, n, z), _tango_upper(gained, lost, n, z))
+
+
+def _tango_upper(gained: int, lost: int, n: int, z: float) -> float:
+    """The difference above the estimate whose score statistic is -z."""
+    if gained == n:
+        return 1.0
+
+    def excess(difference: float) -> float:
+        a = 2.0 * n
+        b = -gained - lost + (2 * n - gained + lost) * difference
+        c = -lost * difference * (1 - difference)
+        q = (math.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)
+        variance = n * (2 * q + difference * (1 - difference))
+        return gained - lost - n * difference + z * math.sqrt(max(variance, 0.0))
+
+    # Where nothing varies the estimate itself is a root, and not the one that is sought.
+    start = (gained - lost) / n + 1e-10
+    return float(brentq(excess, start, 1.0, xtol=1e-13)) if excess(start) > 0 else start
+
+
+class PairedDifference(NamedTuple):
+    """interval: of the mean difference; p_value: of the sign-flip test against 0.
+
+    num_differing: clusters whose summed difference is not 0; extended: whether the interval was
+    extended to touch 0 because the exact test does not reject it.
+    """
+
+    interval: Interval
+    p_value: float | None
+    num_differing: int = 0
+    extended: bool = False
+
+
+def paired_difference(
+    differences: Array, counts: Array, *, level: float = LEVEL, seed: int = 0
+) -> PairedDifference:
+    """The mean difference over pairs, from each cluster's summed difference and number of pairs.
+
+    A pair's difference lies in [-1, 1]. Where every cluster is one pair that gains, loses or
+    keeps, the interval is Tango's; otherwise clustered t with a variance that is never below that
+    of one further cluster that differs (`_with_one_more`), so that no interval lacks width. It
+    excludes 0 only where the exact sign-flip test rejects 0 at the same level: otherwise the end
+    nearer to 0 is moved to 0.
+    """
+    there = counts > 0
+    differences, counts = differences[there].astype(np.float64), counts[there].astype(np.float64)
+    num = len(counts)
+    if num == 0:
+        return PairedDifference(ABSENT, None)
+    value = float(differences.sum() / counts.sum())
+    if num == 1:
+        return PairedDifference(without_interval(value, num, ONE_CLUSTER), None)
+    differing = int((np.abs(differences) > TIE * counts).sum())
+    p_value = sign_flip_p(differences, seed=seed)
+    interval = _interval(value, differences, counts, level)
+    touching = _touching_zero(interval, is_rejected=p_value <= 1 - level)
+    return PairedDifference(touching, p_value, differing, touching != interval)
+
+
+def _interval(value: float, differences: Array, counts: Array, level: float) -> Interval:
+    num, total = len(counts), float(counts.sum())
+    se = clustered_se((differences - value * counts) / total)
+    se = max(se, _with_one_more(differences, counts))
+    if np.all(counts == 1) and np.all(np.isin(differences, (-1.0, 0.0, 1.0))):
+        gained, lost = int((differences > 0).sum()), int((differences < 0).sum())
+        low, high = tango(gained, lost, num, level=level)
+        return Interval(value, low, high, se, num, method="Tango")
+    half = quantile_t(level, num - 1) * se
+    low, high = max(-1.0, value - half), min(1.0, value + half)
+    return Interval(value, low, high, se, num, method="clustered t")
+
+
+def _with_one_more(differences: Array, counts: Array) -> float:
+    """Standard error with one further cluster of mean size that differs, against the mean.
+
+    How far it differs: the root mean square of the k clusters that do and, once, of one that
+    differs wholly: sqrt((sum of squares + 1)/(k + 1)).
+    """
+    means = differences / counts
+    k = int((np.abs(means) > TIE).sum())
+    far = math.sqrt((float(means @ means) + 1) / (k + 1))
+    size = float(counts.mean())
+    away = -math.copysign(far, float(differences.sum()))
+    counts, differences = np.append(counts, size), np.append(differences, size * away)
+    total = float(counts.sum())
+    return clustered_se((differences - differences.sum() / total * counts) / total)
+
+
+def _touching_zero(interval: Interval, *, is_rejected: bool) -> Interval:
+    low, high = interval.low, interval.high
+    if is_rejected or low is None or high is None:
+        return interval
+    return interval._replace(low=min(low, 0.0), high=max(high, 0.0))
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
@@ -38,10 +236,8 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 
 def zero_p_value(interval: Interval) -> float | None:
     """Two-sided p-value of "the value is zero" from a clustered interval's t statistic."""
-    if interval.value is None or interval.se is None:
+    if interval.value is None or not interval.se:
         return None
-    if interval.se == 0.0:
-        return 1.0 if interval.value == 0.0 else 0.0
     return float(2 * stats.t.sf(abs(interval.value) / interval.se, interval.num_questions - 1))
 
 
@@ -50,10 +246,8 @@ def tost(interval: Interval, *, margin: float) -> float | None:
 
     Small p means equivalence within ± margin.
     """
-    if interval.value is None or interval.se is None:
+    if interval.value is None or not interval.se:
         return None
-    if interval.se == 0.0:
-        return 0.0 if abs(interval.value) < margin else 1.0
     df = interval.num_questions - 1
     lower = stats.t.sf((interval.value + margin) / interval.se, df)
     upper = stats.t.cdf((interval.value - margin) / interval.se, df)
