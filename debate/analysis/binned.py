@@ -10,6 +10,7 @@ import numpy as np
 from debate.analysis.intervals import Array, Codes, Interval, Linear, from_influence, summed
 
 NUM_BINS = 15
+MOST_EXACT = 200
 
 
 class Bins(NamedTuple):
@@ -62,6 +63,31 @@ def expected_error(confidence: Array, correct: Array, index: Codes) -> Linear:
 def ece(confidence: Array, correct: Array) -> Linear:
     """Expected calibration error over 15 bins of equal width."""
     return expected_error(confidence, correct, equal_width(confidence))
+
+
+def calibrated_ece(confidence: Array, index: Codes, *, design_effect: float = 1.0) -> float:
+    """The ECE over these bins that a calibrated model with the same confidences has on average.
+
+    Plug-in ECE is not 0 for it: each bin's summed gap varies. Exact over the sum of the bin's
+    independent outcomes (Poisson-binomial) up to MOST_EXACT rows a bin, else E|N(0, v)| =
+    sqrt(2 v/pi) with v = sum c(1 - c). design_effect: how much larger the variance of a bin's sum
+    is where rows share a question; other than 1, the normal approximation serves every bin.
+    """
+    order = np.argsort(index, kind="stable")
+    starts = np.flatnonzero(np.diff(index[order])) + 1
+    expected = [_expected_gap(part, design_effect) for part in np.split(confidence[order], starts)]
+    return sum(expected) / len(confidence)
+
+
+def _expected_gap(confidence: Array, design_effect: float) -> float:
+    """E|sum of (c - y)| of one bin, each y right with its probability c."""
+    if len(confidence) > MOST_EXACT or design_effect != 1.0:
+        variance = design_effect * float(confidence @ (1 - confidence))
+        return math.sqrt(2 * variance / math.pi)
+    chances = np.ones(1)
+    for c in confidence:
+        chances = np.convolve(chances, (1 - c, c))
+    return float(chances @ np.abs(np.arange(len(chances)) - confidence.sum()))
 
 
 def ace(confidence: Array, correct: Array) -> Linear:
