@@ -22,6 +22,7 @@ from debate.analysis.intervals import (
     Interval,
     clustered_se,
     quantile_t,
+    summed,
     without_interval,
 )
 
@@ -92,8 +93,8 @@ def _drawn_flips(differing: Array, rng: np.random.Generator, draws: int) -> Arra
         ups = rng.binomial(counts, 0.5, size=(draws, len(counts)))
         return np.asarray((2 * ups - counts) @ sizes, dtype=np.float64)
     if len(differing) > MOST_FLIPPED:
-        block = rng.permutation(len(differing)) % MOST_FLIPPED
-        differing = np.bincount(block, weights=differing)
+        block = (rng.permutation(len(differing)) % MOST_FLIPPED).astype(np.int64)
+        differing = summed(block, differing)
     return _flipped_by_bytes(differing, rng, draws)
 
 
