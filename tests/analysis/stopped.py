@@ -158,7 +158,7 @@ def main() -> None:
     """Print the table."""
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 400
     for name, rule in (HONEST | ORACLES).items():
-        print(f"{name:45s} {suspected(rule, repeats=repeats):.4f}")
+        print(f"{name:45s} {suspected(rule, repeats=repeats):.4f}", flush=True)
 
 
 if __name__ == "__main__":
