@@ -238,19 +238,6 @@ def zero_p_value(interval: Interval) -> float | None:
     return float(2 * stats.t.sf(abs(interval.value) / interval.se, interval.num_questions - 1))
 
 
-def tost(interval: Interval, *, margin: float) -> float | None:
-    """p-value of "the difference is at least `margin` in size" (two one-sided tests, Schuirmann).
-
-    Small p means equivalence within ± margin.
-    """
-    if interval.value is None or not interval.se:
-        return None
-    df = interval.num_questions - 1
-    lower = stats.t.sf((interval.value + margin) / interval.se, df)
-    upper = stats.t.cdf((interval.value - margin) / interval.se, df)
-    return float(max(lower, upper))
-
-
 def detectable_effect(se: float, *, level: float = 0.95, power: float = 0.8) -> float:
     """Smallest true difference found with `power` at this standard error (Miller 2411.00640, §5).
 

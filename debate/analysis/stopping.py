@@ -12,12 +12,14 @@ as often as those who go on".
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.stats import norm
 
-from debate.analysis.intervals import Array
+from debate.analysis.intervals import Array, Codes, summed
 from debate.analysis.text import count, listed, short
 
 LEVEL = 0.001
@@ -29,6 +31,8 @@ MISFIT = 0.02
 """Share of a stratum, and five times it of the smaller group, that a threshold may tell wrongly."""
 BIN = 10
 """Debates of like confidence that are compared at least."""
+LARGE_VARIANCE = 25.0
+"""Of the sum of scores, from which on it is as good as normal."""
 
 Flags = NDArray[np.bool_]
 KEYS = ("cell", "round", "seat", "num", "silent", "distinct", "largest", "support", "changed")
@@ -45,7 +49,8 @@ def describe_oracle_stopping(states: pl.DataFrame) -> str | None:
     ahead = _turns_ahead(states)
     if ahead.is_empty() or not ahead["stops"].any():
         return None
-    found = sorted(_suspects(_debates(ahead)) | _suspects(_seats(ahead)))
+    told = _agreement(ahead)
+    found = sorted(_suspects(_debates(told)) | _suspects(_seats(told)))
     if not found:
         return None
     rates = _rates(ahead.filter(pl.col("cell").is_in(found)))
@@ -101,33 +106,31 @@ def _agreement(ahead: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _debates(ahead: pl.DataFrame) -> pl.DataFrame:
+def _debates(told: pl.DataFrame) -> pl.DataFrame:
     """One row for each debate and round: whether it ends there, and the share of right answers."""
-    told = (
-        _agreement(ahead)
-        .group_by("cell", "debate", "round")
-        .agg(
-            pl.col("num", "silent", "distinct", "largest", *CONFIDENCES).first(),
-            changed=pl.col("team_changed").first(),
-            stops=pl.col("ends").first(),
-            right=pl.col("right").mean(),
-        )
+    debates = told.group_by("cell", "debate", "round").agg(
+        pl.col("num", "silent", "distinct", "largest", *CONFIDENCES).first(),
+        changed=pl.col("team_changed").first(),
+        stops=pl.col("ends").first(),
+        right=pl.col("right").mean(),
     )
-    return told.with_columns(seat=pl.lit(""), support=0)
+    return debates.with_columns(seat=pl.lit(""), support=0)
 
 
-def _seats(ahead: pl.DataFrame) -> pl.DataFrame:
+def _seats(told: pl.DataFrame) -> pl.DataFrame:
     """One row for each agent and round of debates that go on: whether the agent falls silent.
 
     An agent that is done already is no row; its own confidence comes first.
     """
-    told = _agreement(ahead).filter(
-        ~pl.col("ends") & (pl.col("own_last") >= pl.col("round")) & (pl.col("num") > 1)
+    going = told.filter(~pl.col("ends") & (pl.col("num") > 1))
+    if not going["stops"].any():
+        return going.head(0)
+    return going.filter(pl.col("own_last") >= pl.col("round")).with_columns(
+        seat=pl.col("agent"),
+        least_confidence=pl.col("mean_confidence"),
+        most_confidence=pl.col("sure"),
+        mean_confidence=pl.col("sure"),
     )
-    return told.with_columns(
-        seat=pl.col("agent"), least_confidence=pl.col("mean_confidence"), most_confidence="sure",
-        mean_confidence="sure",
-    )  # fmt: skip
 
 
 def _suspects(rows: pl.DataFrame) -> set[str]:
@@ -138,31 +141,40 @@ def _suspects(rows: pl.DataFrame) -> set[str]:
 
 
 def _p_value(rows: pl.DataFrame) -> float:
-    """One-sided p-value of the stratified test in one condition."""
+    """One-sided p-value of the stratified test in one condition.
+
+    Drawn by permutation, or from the normal distribution where the variance is large.
+    """
     strata = list(_strata(rows))
-    if not strata:
-        return 1.0
-    sums = [_moments(stops, right) for stops, right in strata]
-    excess, variance = (float(sum(part)) for part in zip(*sums, strict=True))
+    sums = [_moments(*stratum) for stratum in strata]
+    excess, variance = sum(m.excess for m in sums), sum(m.variance for m in sums)
     if variance <= 0 or excess < SCREEN * variance**0.5:
         return 1.0
+    if variance > LARGE_VARIANCE:
+        return float(norm.sf(excess / variance**0.5))
     rng = np.random.default_rng(0)
-    permuted = sum((_permuted(stops, right, rng) for stops, right in strata), np.zeros(DRAWS))
+    permuted = sum((_permuted(*stratum, rng) for stratum in strata), np.zeros(DRAWS))
     return float(((permuted >= excess - 1e-9).sum() + 1) / (DRAWS + 1))
 
 
-def _strata(rows: pl.DataFrame) -> Iterator[tuple[Flags, Array]]:
-    """Who stops and how right each is, in each stratum that confidence does not explain."""
+class _Stratum(NamedTuple):
+    """Who stops, how right each is, its group of like confidence; arrays of one length."""
+
+    stops: Flags
+    right: Array
+    like: Codes
+
+
+def _strata(rows: pl.DataFrame) -> Iterator[_Stratum]:
+    """The strata that confidence does not explain and in which some stop and some go on."""
     for stratum in rows.partition_by(*KEYS):
         stops = stratum["stops"].to_numpy().astype(bool)
         if stops.all() or not stops.any():
             continue
         confidence = stratum.select(CONFIDENCES).to_numpy().astype(np.float64)
-        if is_explained(confidence, stops):
-            continue
-        right = stratum["right"].to_numpy().astype(np.float64)
-        like = _like(confidence[:, 0])
-        yield from ((stops[like == k], right[like == k]) for k in np.unique(like))
+        if not is_explained(confidence, stops):
+            right = stratum["right"].to_numpy().astype(np.float64)
+            yield _Stratum(stops, right, _like(confidence[:, 0]))
 
 
 def is_explained(features: Array, stops: Flags) -> bool:
@@ -195,7 +207,7 @@ def _is_split(feature: Array, stops: Flags) -> bool:
     return bool(wrong.min() <= min(MISFIT * len(flags), 5 * MISFIT * smaller))
 
 
-def _like(confidence: Array) -> NDArray[np.int64]:
+def _like(confidence: Array) -> Codes:
     """Groups of like confidence: each value where values repeat, else runs of BIN and more."""
     values, which = np.unique(np.round(confidence, 9), return_inverse=True)
     if 4 * len(values) <= len(confidence):
@@ -204,23 +216,35 @@ def _like(confidence: Array) -> NDArray[np.int64]:
     return np.searchsorted(edges, confidence, side="right").astype(np.int64)
 
 
-def _moments(stops: Flags, right: Array) -> tuple[float, float]:
-    """How far the stopped ones' sum lies above its mean under permutation, and its variance."""
-    n, num = len(stops), int(stops.sum())
-    if n < 2:
-        return 0.0, 0.0
-    away = right - right.mean()
-    return float(away[stops].sum()), num * (n - num) / (n * (n - 1)) * float(away @ away)
+class _Moments(NamedTuple):
+    """How far the stopped ones' sum of scores lies above its mean under permutation within groups
+    of like confidence, and that sum's variance.
+    """
+
+    excess: float
+    variance: float
 
 
-def _permuted(stops: Flags, right: Array, rng: np.random.Generator) -> Array:
-    """The same excess for DRAWS random choices of as many who stop."""
-    values, counts = np.unique(np.round(right, 9), return_counts=True)
-    num = int(stops.sum())
-    if len(values) == 1 or num in (0, len(stops)):
-        return np.zeros(DRAWS)
-    drawn = rng.multivariate_hypergeometric(counts, num, size=DRAWS, method="marginals")
-    return np.asarray(drawn @ (values - right.mean()), dtype=np.float64)
+def _moments(stops: Flags, right: Array, like: Codes) -> _Moments:
+    size = np.bincount(like).astype(np.float64)
+    mean = np.divide(summed(like, right), size, out=np.zeros_like(size), where=size > 0)
+    away = right - mean[like]
+    num, spread = summed(like, stops.astype(np.float64)), summed(like, away**2)
+    pairs = size * (size - 1)
+    share = np.divide(num * (size - num), pairs, out=np.zeros_like(size), where=pairs > 0)
+    return _Moments(float(away[stops].sum()), float(share @ spread))
+
+
+def _permuted(stops: Flags, right: Array, like: Codes, rng: np.random.Generator) -> Array:
+    """The same excess for DRAWS random choices of as many who stop in each group."""
+    excess = np.zeros(DRAWS)
+    for group in np.unique(like):
+        scores, num = right[like == group], int(stops[like == group].sum())
+        values, counts = np.unique(np.round(scores, 9), return_counts=True)
+        if len(values) > 1 and 0 < num < len(scores):
+            drawn = rng.multivariate_hypergeometric(counts, num, size=DRAWS, method="marginals")
+            excess += drawn @ (values - scores.mean())
+    return excess
 
 
 def _rates(ahead: pl.DataFrame) -> str:
