@@ -35,7 +35,7 @@ RENAMED = {"entrenchment_alone": "entrenchment"}
 
 
 WHERE_STATED = {"entrenchment": "entrenchment_stated"}
-"""What stands in where no belief was probed: the same change on the probability scale, in bounds."""
+"""What stands in where no belief was probed: the same on the probability scale, in bounds."""
 
 
 class Beside(NamedTuple):
