@@ -54,7 +54,14 @@ from debate.analysis.members import CHANGES, MEMBERS, OVER_ALL_ROUNDS, UNIT
 from debate.analysis.quantity import Missing, Quantity, take_gap
 from debate.analysis.states import num_questions
 from debate.analysis.sums import Sums, grouped_sums, groups, question_sums
-from debate.analysis.votes import OF_MEMBERS, VOTES, find_best_rule_gain, name_vote
+from debate.analysis.votes import (
+    MAJORITY,
+    OF_MEMBERS,
+    TIES_SHARED,
+    VOTES,
+    find_best_rule_gain,
+    name_vote,
+)
 from debate.errors import suggestion
 
 COLUMNS_AT_ONCE = 6
@@ -404,8 +411,13 @@ class Measures:
         matched = self.matched("self_consistency" if pooled else "best_single", cell)
         if isinstance(matched, Missing) or name in ("self_consistency", "best_single"):
             return matched if isinstance(matched, Missing) else matched.quantity
-        last = self._of_vote("vote_T", cell, None, subject)
+        last = self._of_vote("vote_T", cell, None, subject or self._pool_rule(cell))
         return last if isinstance(last, Missing) else last.minus(matched.quantity)
+
+    def _pool_rule(self, cell: str) -> str:
+        """The rule that pools vote by, as the condition's own votes are called under it."""
+        rules = set(self._votes[cell]["agent"].unique()) if cell in self._votes else set()
+        return TIES_SHARED if TIES_SHARED in rules else MAJORITY
 
 
 def _is_idle(measure: Measure, round_: int) -> bool:

@@ -28,6 +28,8 @@ DEBATE = ["cell", "question", "seed"]
 MAJORITY, CONFIDENCE_WEIGHTED, LOG_OPINION_POOL = (
     "majority", "confidence_weighted", "log_opinion_pool",
 )  # fmt: skip
+TIES_SHARED = "majority_ties_shared"
+"""A majority whose ties score their expected value, where the run's own rule resolves them."""
 SAME_WEIGHT = 1e-9
 """Weights that differ by less than this share of the largest are equal: rounding alone."""
 LEAST_KNOWN = 0.9
@@ -108,15 +110,30 @@ def vote_states(
         frame = computed.with_columns(is_own=pl.col("method") == MAJORITY)
     else:
         own = _spoken(_scored(given, states), states).with_columns(is_own=pl.lit(True))
-        named = own.select("cell", "method").unique()
-        others = computed.join(named, on=["cell", "method"], how="anti")
-        others = others.join(own.select(KEY).unique(), on=KEY, how="semi")
+        others = _beside_own(computed, own)
         frame = pl.concat([own, others.with_columns(is_own=pl.lit(False))])
     seated = frame.select(
         *KEY, "outcome", "score", "confidence", "is_own", agent="method", model="method",
         answer="value",
     )  # fmt: skip
     return _with_codes(states_frame(seated), states)
+
+
+def _beside_own(computed: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
+    """The computed rules that are not the run's own, on the rounds that it has verdicts of.
+
+    A majority whose ties the run itself resolves is another rule than one whose ties are shared.
+    """
+    others = computed.join(own.select(KEY).unique(), on=KEY, how="semi")
+    named = own.select("cell", "method").unique()
+    kept = others.join(named, on=["cell", "method"], how="anti")
+    ties = others.filter((pl.col("method") == MAJORITY) & (pl.col("outcome") == "tied"))
+    decided = ties.join(
+        own.filter((pl.col("method") == MAJORITY) & (pl.col("outcome") != "tied")), on=KEY
+    )
+    resolved = others.join(decided.select("cell").unique(), on="cell", how="semi")
+    shared = resolved.filter(pl.col("method") == MAJORITY)
+    return pl.concat([kept, shared.with_columns(method=pl.lit(TIES_SHARED))])
 
 
 def _with_codes(seated: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
