@@ -51,8 +51,9 @@ async def belief(subject: Subject, spec: ProbeSpec, ask: Ask) -> Finding:
     ended = [candidate + placing.suffix for candidate in subject.candidates]
     scores = await _score(subject.request.messages, placing.prefill, ended, subject, ask)
     found = Belief(log_p=dict(zip(subject.candidates, scores, strict=True)))
-    own = found.normalised().get(subject.turn.value or "")
-    return Finding(belief=found, confidence=_confidence("belief", own))
+    own = found.log_p.get(subject.turn.value or "")
+    level = None if own is None else math.exp(min(0.0, own)) if own == own else own
+    return Finding(belief=found, confidence=_confidence("belief", level))
 
 
 async def verbal(subject: Subject, spec: ProbeSpec, ask: Ask) -> Finding:

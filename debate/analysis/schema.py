@@ -25,6 +25,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from debate.errors import InputError, suggestion
+from debate.log.turn_frame import is_estimator
 
 ALIASES = {"question_id": "question", "arm": "cell"}
 VERDICT_ALIASES = {**ALIASES, "answer": "value"}
@@ -80,7 +81,7 @@ def verdicts_frame(frame: pl.DataFrame) -> pl.DataFrame:
 def probability_columns(frame: pl.DataFrame) -> list[str]:
     """The columns that hold probabilities: the confidences and the beliefs."""
     named = ("confidence", "belief_own", "belief_target")
-    return [c for c in frame.columns if c in named or c.startswith("confidence_")]
+    return [c for c in frame.columns if c in named or is_estimator(c)]
 
 
 def _with_names(

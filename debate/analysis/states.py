@@ -15,6 +15,7 @@ import polars as pl
 
 from debate.analysis.schema import trajectories_frame
 from debate.errors import InputError, suggestion
+from debate.log.turn_frame import is_estimator
 
 DEBATE = ("cell", "question", "seed")
 TRAJECTORY = (*DEBATE, "agent")
@@ -47,7 +48,7 @@ def confidence_column(frame: pl.DataFrame, confidence: str) -> str:
     for column in (f"{SOURCE}{confidence}", BELIEFS.get(confidence, confidence)):
         if column in frame.columns:
             return column
-    named = [c.removeprefix(SOURCE) for c in frame.columns if c.startswith(SOURCE)]
+    named = [c.removeprefix(SOURCE) for c in frame.columns if is_estimator(c)]
     named += [name for name, column in BELIEFS.items() if column in frame.columns]
     raise InputError(
         f'confidence "{confidence}" is not recorded; {suggestion(confidence, named)}'

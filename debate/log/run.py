@@ -35,6 +35,7 @@ _QUESTION_SCHEMA: dict[str, Any] = {
     "kind": pl.String,
     "options": pl.List(pl.String),
     "category": pl.String,
+    "cluster": pl.String,
     "target": pl.String,
 }
 

@@ -9,8 +9,6 @@ import polars as pl
 
 from debate.errors import TaskError
 
-SOURCE = "confidence_"
-
 
 class Column(NamedTuple):
     """A column of a foreign table: its type, and what stands where it is absent."""
@@ -34,8 +32,14 @@ COLUMNS: Mapping[str, Column] = {
     "belief_own": Column(pl.Float64),
     "belief_target": Column(pl.Float64),
     "belief_answer": Column(pl.Float64),
+    "log_p_own": Column(pl.Float64),
+    "log_p_target": Column(pl.Float64),
+    "log_p_answer": Column(pl.Float64),
+    "belief_mass": Column(pl.Float64),
+    "confidence_source": Column(pl.String),
     "heard": Column(pl.List(pl.String)),
     "category": Column(pl.String),
+    "cluster": Column(pl.String),
     "text": Column(pl.String),
     "failed": Column(pl.Boolean, False),
     "prompt_tokens": Column(pl.Int64),
