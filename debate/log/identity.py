@@ -73,6 +73,13 @@ def settle_identity(
     return started
 
 
+def note_start(directory: Path) -> None:
+    """Note that the run is added to now; its totals are told again when it is closed."""
+    manifest = read_manifest(directory)
+    starts = (*manifest.starts, Start(at=now(), environment=environment()))
+    write_manifest(directory, replace(manifest, starts=starts, totals=None))
+
+
 def _as_it_is(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     return spec
 

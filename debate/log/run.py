@@ -120,7 +120,7 @@ class Run:
 
         Raises InputError where the run has no turn of it.
         """
-        turns = {turn.ref: turn for turn in self._recorded(key)}
+        turns = {turn.ref: turn for turn in self.recorded(key)}
         if not turns:
             raise InputError(f"{self.directory} has no turn of {key}")
         ordered = sorted(turns.values(), key=_order)
@@ -142,7 +142,8 @@ class Run:
         whole = pl.concat([empty, *frames], how="diagonal")
         return _last_of_each(TURN_KEY, whole, keys)
 
-    def _recorded(self, debate: DebateKey) -> Iterator[Turn]:
+    def recorded(self, debate: DebateKey) -> Iterator[Turn]:
+        """The turns of one debate as they were written, repeats included."""
         files = shard_files(self.directory, TURNS)
         sizes = tuple((path, path.stat().st_size) for path in files)
         if self._indexed is None or self._indexed[0] != sizes:
