@@ -22,7 +22,7 @@ from debate.log.manifest import Manifest, read_manifest
 from debate.log.records import Records
 from debate.log.rows import TurnRow, in_batches
 from debate.log.scan import scan_turns
-from debate.log.trajectories import trajectory_frame
+from debate.log.trajectories import belief_frame, trajectory_frame
 from debate.log.turn_frame import TURN_KEY, sources_of, turn_columns, turn_frame, turn_schema
 from debate.log.verdict_frame import VERDICT_KEY, VERDICT_SCHEMA, verdict_frame
 from debate.types import DebateKey, Question, Transcript, Turn, Verdict
@@ -94,6 +94,12 @@ class Run:
         """
         rows = self.narrow_turns() if turns is None else turns
         return trajectory_frame(rows.lazy()).collect()
+
+    def beliefs(self, turns: pl.DataFrame | None = None) -> pl.DataFrame:
+        """One row per answer and candidate that was scored there; see `belief_frame`."""
+        rows = self.narrow_turns() if turns is None else turns
+        order = ("cell", "question", "seed", "agent", "round", "candidate")
+        return belief_frame(rows.lazy()).collect().sort(order)
 
     def scan_trajectories(self) -> pl.LazyFrame:
         """The same, lazily, over `scan_turns`."""

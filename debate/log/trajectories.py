@@ -58,6 +58,16 @@ def trajectory_frame(turns: pl.LazyFrame) -> pl.LazyFrame:
     return whole.with_columns(_levels(confidences))
 
 
+def belief_frame(turns: pl.LazyFrame) -> pl.LazyFrame:
+    """One row per answer and candidate that was scored there: its place, `candidate`, `log_p`.
+
+    `log_p` is in nats, as it was scored; `turns` are those of `trajectory_frame`.
+    """
+    answers = turns.filter(pl.col("kind").is_in(SPEAKING))
+    told = _with_probed(answers, turns, ()).with_row_index("row")
+    return scored_candidates(told.select("row", *_PLACE, "belief")).drop("row")
+
+
 def _with_probed(answers: pl.LazyFrame, turns: pl.LazyFrame, found: Sequence[str]) -> pl.LazyFrame:
     """The answers, with what they lack of `found`, or of a belief, from the probes of the round."""
     probes = turns.filter((pl.col("kind") == "probe") & ~pl.col("failed"))
