@@ -57,11 +57,11 @@ def test_a_plan_names_every_call_and_no_more_than_are_made(
 
 
 def test_calls_by_a_protocol_of_ones_own_are_counted_by_holding_the_debate(tmp_path: Path) -> None:
-    fields = {"rounds": 2, "protocol": "tests.sweeps.protocols.twice"}
+    fields = {"rounds": 2, "topology": "complete", "protocol": "tests.sweeps.protocols.twice"}
     written = config(tmp_path, **fields)
     plan = make_plan(load_run(written))
-    assert plan.max_total_calls == 10 * (3 * 3 + 3)
-    turns = run(tmp_path, written["agents"], topology="ring", num_questions=10, **fields).turns()
+    assert plan.max_total_calls == 10 * (3 * 3 + 3 * 2)
+    turns = run(tmp_path, **written).turns()
     assert turns.height == plan.max_total_calls
     surer = config(tmp_path, **{**fields, "protocol": "tests.sweeps.protocols.defer_to_the_surer"})
     made = run(tmp_path, **{**surer, "name": "surer"}).turns()
