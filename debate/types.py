@@ -16,13 +16,18 @@ Outcome = Literal["correct", "wrong", "abstained", "failed"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Question:
-    """One item. `target` is seen by scoring and probes only, never by a prompt or a `repr`."""
+    """One item. `target` is seen by scoring and probes only, never by a prompt or a `repr`.
+
+    `cluster` names what questions have in common that are no independent draws (a passage, a
+    template): the unit by which intervals cluster. None stands for the question itself.
+    """
 
     id: str
     text: str
     kind: AnswerKind = "text"
     options: tuple[str, ...] = ()
     category: str | None = None
+    cluster: str | None = None
     target: str | None = field(default=None, repr=False)
 
 

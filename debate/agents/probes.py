@@ -47,12 +47,19 @@ Probe = Callable[[Subject, ProbeSpec, Ask], Awaitable[Finding]]
 
 async def belief(subject: Subject, spec: ProbeSpec, ask: Ask) -> Finding:
     """Log-probability of every candidate as the reply to the very prompt of the turn."""
-    placing = subject.agent.prompts.spec.belief
-    ended = [candidate + placing.suffix for candidate in subject.candidates]
-    scores = await _score(subject.request.messages, placing.prefill, ended, subject, ask)
+    scores = await _scored(belief_request(subject), subject, ask)
     found = Belief(log_p=dict(zip(subject.candidates, scores, strict=True)))
-    own = found.normalised().get(subject.turn.value or "")
-    return Finding(belief=found, confidence=_confidence("belief", own))
+    own = found.log_p.get(subject.turn.value or "")
+    level = None if own is None else math.exp(min(0.0, own)) if own == own else own
+    return Finding(belief=found, confidence=_confidence("belief", level))
+
+
+def belief_request(subject: Subject) -> Request:
+    """The call that scores the candidates where the turn's reply stands."""
+    placing = subject.agent.prompts.spec.belief
+    ended = tuple([candidate + placing.suffix for candidate in subject.candidates])
+    asked = _fork(subject, subject.request.messages)
+    return replace(asked, prefill=placing.prefill, candidates=ended)
 
 
 async def verbal(subject: Subject, spec: ProbeSpec, ask: Ask) -> Finding:
@@ -83,7 +90,9 @@ async def _truth(subject: Subject, positive: bool, ask: Ask) -> Finding:
         stop = (asked.prefill,) if asked.prefill else ()
         text = (await ask(_fork(subject, messages, stop=stop))).text
     words = [*asked.positive, *asked.negative]
-    scores = await _score(messages, plain(text) + asked.prefill, words, subject, ask)
+    prefill = plain(text) + asked.prefill
+    request = replace(_fork(subject, messages), prefill=prefill, candidates=tuple(words))
+    scores = await _scored(request, subject, ask)
     split = len(asked.positive)
     log_odds = _log_sum(scores[:split]) - _log_sum(scores[split:])
     against = -log_odds if positive else log_odds
@@ -157,14 +166,7 @@ def _fork(
     )  # fmt: skip
 
 
-async def _score(
-    messages: tuple[Message, ...],
-    prefill: str,
-    candidates: Sequence[str],
-    subject: Subject,
-    ask: Ask,
-) -> tuple[float, ...]:
-    request = replace(_fork(subject, messages), prefill=prefill, candidates=tuple(candidates))
+async def _scored(request: Request, subject: Subject, ask: Ask) -> tuple[float, ...]:
     scores = (await ask(request)).candidate_log_p
     if scores is None:
         raise EngineError("the engine returned no candidate scores", boundary=subject.agent.id)

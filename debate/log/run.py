@@ -22,7 +22,7 @@ from debate.log.manifest import Manifest, read_manifest
 from debate.log.records import Records
 from debate.log.rows import TurnRow, in_batches
 from debate.log.scan import scan_turns
-from debate.log.trajectories import trajectory_frame
+from debate.log.trajectories import belief_frame, trajectory_frame
 from debate.log.turn_frame import TURN_KEY, sources_of, turn_columns, turn_frame, turn_schema
 from debate.log.verdict_frame import VERDICT_KEY, VERDICT_SCHEMA, verdict_frame
 from debate.types import DebateKey, Question, Transcript, Turn, Verdict
@@ -35,6 +35,7 @@ _QUESTION_SCHEMA: dict[str, Any] = {
     "kind": pl.String,
     "options": pl.List(pl.String),
     "category": pl.String,
+    "cluster": pl.String,
     "target": pl.String,
 }
 
@@ -94,6 +95,12 @@ class Run:
         rows = self.narrow_turns() if turns is None else turns
         return trajectory_frame(rows.lazy()).collect()
 
+    def beliefs(self, turns: pl.DataFrame | None = None) -> pl.DataFrame:
+        """One row per answer and candidate that was scored there; see `belief_frame`."""
+        rows = self.narrow_turns() if turns is None else turns
+        order = ("cell", "question", "seed", "agent", "round", "candidate")
+        return belief_frame(rows.lazy()).collect().sort(order)
+
     def scan_trajectories(self) -> pl.LazyFrame:
         """The same, lazily, over `scan_turns`."""
         return trajectory_frame(self.scan_turns())
@@ -119,7 +126,7 @@ class Run:
 
         Raises InputError where the run has no turn of it.
         """
-        turns = {turn.ref: turn for turn in self._recorded(key)}
+        turns = {turn.ref: turn for turn in self.recorded(key)}
         if not turns:
             raise InputError(f"{self.directory} has no turn of {key}")
         ordered = sorted(turns.values(), key=_order)
@@ -141,7 +148,8 @@ class Run:
         whole = pl.concat([empty, *frames], how="diagonal")
         return _last_of_each(TURN_KEY, whole, keys)
 
-    def _recorded(self, debate: DebateKey) -> Iterator[Turn]:
+    def recorded(self, debate: DebateKey) -> Iterator[Turn]:
+        """The turns of one debate as they were written, repeats included."""
         files = shard_files(self.directory, TURNS)
         sizes = tuple((path, path.stat().st_size) for path in files)
         if self._indexed is None or self._indexed[0] != sizes:

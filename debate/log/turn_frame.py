@@ -14,6 +14,10 @@ from debate.types import Question
 
 TURN_KEY = ("cell", "question", "seed", "round", "kind", "agent", "about")
 CONFIDENCE = "confidence_"
+CONFIDENCE_SOURCE = "confidence_source"
+"""The column that names the estimator which `confidence` comes from; it is none itself."""
+ASKED = ("target", "category", "cluster")
+"""What a row tells of its question."""
 
 _Getter = Callable[[TurnRow], Any]
 
@@ -33,6 +37,10 @@ _COLUMNS: dict[str, tuple[pl.DataType | type[pl.DataType], _Getter]] = {
     "correct": (pl.Boolean, attrgetter("correct")),
     "accepts": (pl.Boolean, attrgetter("accepts")),
     "confidence": (pl.Float64, lambda t: t.confidences[0].value if t.confidences else None),
+    CONFIDENCE_SOURCE: (
+        pl.String,
+        lambda t: t.confidences[0].source if t.confidences else None,
+    ),
     "heard": (pl.List(pl.String), attrgetter("heard")),
     "late": (pl.List(pl.String), attrgetter("late")),
     "dropped": (pl.List(pl.String), attrgetter("dropped")),
@@ -61,7 +69,16 @@ def turn_schema(sources: Iterable[str]) -> dict[str, Any]:
         if name == "confidence":
             schema.update({f"{CONFIDENCE}{source}": pl.Float64 for source in sources})
             schema["belief"] = CANDIDATES
-    return {**schema, "target": pl.String, "category": pl.String}
+    return {**schema, **dict.fromkeys(ASKED, pl.String)}
+
+
+def is_estimator(column: str) -> bool:
+    """Whether a frame's column holds the confidences of one estimator, as `confidence_verbal` does.
+
+    >>> is_estimator("confidence_verbal"), is_estimator("confidence_source")
+    (True, False)
+    """
+    return column.startswith(CONFIDENCE) and column != CONFIDENCE_SOURCE
 
 
 def turn_columns(names: Collection[str] | None, sources: Iterable[str]) -> list[str]:
@@ -69,7 +86,7 @@ def turn_columns(names: Collection[str] | None, sources: Iterable[str]) -> list[
     return [
         name
         for name in turn_schema(sources)
-        if names is None or name in names or name.startswith(CONFIDENCE)
+        if names is None or name in names or is_estimator(name)
     ]
 
 
@@ -102,7 +119,7 @@ def _column(
         return (
             text_lists(name, values) if dtype == pl.List(pl.String) else series(name, values, dtype)
         )
-    if name in ("target", "category"):
+    if name in ASKED:
         asked = (questions.get(turn.question) for turn in turns)
         return series(name, [getattr(question, name, None) for question in asked], dtype)
     source = name.removeprefix(CONFIDENCE)

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from debate.log.series import series, weight_lists
+from debate.log.turn_frame import ASKED
 from debate.types import Question, Verdict
 
 VERDICT_KEY = ("cell", "question", "seed", "round", "method")
@@ -35,8 +36,7 @@ _COLUMNS: dict[str, tuple[Any, Callable[[Verdict], Any]]] = {
 }
 VERDICT_SCHEMA: dict[str, Any] = {
     **{name: dtype for name, (dtype, _) in _COLUMNS.items()},
-    "target": pl.String,
-    "category": pl.String,
+    **dict.fromkeys(ASKED, pl.String),
 }
 
 
@@ -45,7 +45,7 @@ def verdict_frame(verdicts: Sequence[Verdict], questions: Mapping[str, Question]
     asked = [questions.get(verdict.question) for verdict in verdicts]
     told = [
         series(name, [getattr(question, name, None) for question in asked], pl.String)
-        for name in ("target", "category")
+        for name in ASKED
     ]
     return pl.DataFrame([*(_column(name, verdicts) for name in _COLUMNS), *told])
 

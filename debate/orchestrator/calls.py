@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from debate.engines.base import Completion, Request
 from debate.errors import EngineError
 from debate.orchestrator.promise import Promise, keep_or_fail
+from debate.orchestrator.scores import Scores
 from debate.types import DebateKey, Turn, Verdict
 
 
@@ -84,6 +85,7 @@ class Calls:
     watcher: Watcher
     cache: Cache | None = None
     stale: list[str] = field(default_factory=list)
+    scores: Scores = field(default_factory=Scores)
     _recorded: dict[str, dict[str, Turn]] = field(default_factory=dict)
     _shared: dict[str, Promise[Turn]] = field(default_factory=dict)
     _recomputed: set[tuple[str, str]] = field(default_factory=set)
@@ -91,11 +93,15 @@ class Calls:
 
     def recorded(self, debate: DebateKey, ref: str) -> Turn | None:
         """The finished turn that the log has under this name; None where it failed or is absent."""
+        turn = self.all_recorded(debate).get(ref)
+        return None if turn is None or turn.failure is not None else turn
+
+    def all_recorded(self, debate: DebateKey) -> Mapping[str, Turn]:
+        """What the log had of the debate when it began, by ref."""
         found = self._recorded.get(debate.cell)
         if found is None:
             found = self._recorded[debate.cell] = self.log.recorded(debate)
-        turn = found.get(ref)
-        return None if turn is None or turn.failure is not None else turn
+        return found
 
     def note(self, draft: Draft) -> None:
         """The debate has come to this turn."""

@@ -10,17 +10,20 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from debate.agents.agent import ENCODER
-from debate.agents.probes import PROBES, Subject
+from debate.agents.agent import ENCODER, Agent, call_hash
+from debate.agents.probes import PROBES, Subject, belief_request
 from debate.config.protocol import ProbeSpec
 from debate.engines.base import Completion, Request
-from debate.errors import BoundaryError
+from debate.errors import BoundaryError, EngineError
 from debate.orchestrator.calls import Calls, Client, Draft, ask
 from debate.orchestrator.debate import Debate
+from debate.orchestrator.scores import Scores
 from debate.tasks import closed_candidates
-from debate.types import Question, Transcript, Turn, Usage, speaks, turn_ref
+from debate.types import Belief, Question, Transcript, Turn, Usage, speaks, turn_ref
 
 N = TypeVar("N", int, float)
+
+NOTHING_SPENT = Usage(prompt_tokens=0, cached_tokens=0, generated_tokens=0)
 
 
 async def probe(debate: Debate, transcript: Transcript, calls: Calls) -> list[Turn]:
@@ -75,7 +78,22 @@ async def _take(
         fields=_fields(turn, spec, digest),
         compute=partial(_compute, subject, spec, calls),
     )
-    return await calls.take(draft)
+    found = await calls.take(draft)
+    if found.belief is not None:
+        note_scores(calls.scores, subject, found.belief)
+    return found
+
+
+def note_scores(scores: Scores, subject: Subject, belief: Belief) -> None:
+    """Take over what is on record of a belief in the subject's place."""
+    request = belief_request(replace(subject, candidates=tuple(belief.log_p)))
+    ended = dict(zip(request.candidates, belief.log_p.values(), strict=True))
+    scores.note(scoring_context(subject.agent, request), ended)
+
+
+def scoring_context(agent: Agent, request: Request) -> str:
+    """The digest of what the scores of a request's candidates depend on."""
+    return call_hash(agent, replace(request, candidates=()))
 
 
 def _fields(turn: Turn, spec: ProbeSpec, digest: str) -> dict[str, Any]:
@@ -99,7 +117,8 @@ async def _compute(
     subject: Subject, spec: ProbeSpec, calls: Calls, fields: Mapping[str, Any]
 ) -> Turn:
     """The probe, as many calls as it takes, by calls made now."""
-    paid = _Paid(client=calls.clients[subject.turn.model], probe=spec.name)
+    client = calls.clients[subject.turn.model]
+    paid = Paid(client=client, probe=spec.name, agent=subject.agent, scores=calls.scores)
     try:
         found = await PROBES[spec.name](subject, spec, paid)
     except BoundaryError as error:
@@ -107,19 +126,45 @@ async def _compute(
     else:
         sure = () if found.confidence is None else (found.confidence,)
         made = {"text": found.text, "belief": found.belief, "confidences": sure}
-    return Turn(**fields, **made, usage=total(paid.usages), finished_at=time.time())
+    return Turn(**fields, **made, usage=paid.usage, finished_at=time.time())
 
 
 @dataclass(kw_only=True, slots=True)
-class _Paid:
-    """Makes a probe's calls under names of their own, and keeps what each cost."""
+class Paid:
+    """Makes a probe's calls under names of their own, and keeps what each cost.
+
+    What was scored before in the same place, by whichever probe, is not asked again.
+    """
 
     client: Client
     probe: str
+    agent: Agent
+    scores: Scores
     num_calls: int = 0
     usages: list[Usage] = field(default_factory=list)
 
+    @property
+    def usage(self) -> Usage:
+        """What all calls cost together; nothing where none was needed."""
+        return total(self.usages) if self.num_calls else NOTHING_SPENT
+
     async def __call__(self, request: Request) -> Completion:
+        """The reply. Raises EngineError where the call fails."""
+        if not request.candidates:
+            return await self._made(request)
+
+        async def score(missing: tuple[str, ...]) -> Sequence[float]:
+            scored = (await self._made(replace(request, candidates=missing))).candidate_log_p
+            if scored is None:
+                raise EngineError("the engine returned no scores", boundary=self.agent.id)
+            return scored
+
+        context = scoring_context(self.agent, request)
+        log_p = await self.scores.of(context, request.candidates, score)
+        scores = tuple([log_p[candidate] for candidate in request.candidates])
+        return Completion(id=request.id, candidate_log_p=scores)
+
+    async def _made(self, request: Request) -> Completion:
         named = replace(request, id=f"{request.id}/{self.probe}/{self.num_calls}")
         self.num_calls += 1
         reply = await ask(self.client, named)

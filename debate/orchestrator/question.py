@@ -10,6 +10,7 @@ from debate.orchestrator.calls import Calls
 from debate.orchestrator.cell import Cell
 from debate.orchestrator.debate import Debate
 from debate.orchestrator.decisions import decide, outcome
+from debate.orchestrator.further import standing, take_over
 from debate.orchestrator.probing import probe, stated_answers
 from debate.orchestrator.rounds import run_debate, stopped_by
 from debate.tasks import closed_candidates
@@ -31,6 +32,7 @@ async def debate_question(
 
 async def _debate(debate: Debate, calls: Calls) -> list[Verdict]:
     transcripts = [transcript async for transcript in run_debate(debate)]
+    take_over(debate, transcripts[-1], calls)
     probes = await probe(debate, transcripts[-1], calls)
     ended = stopped_by(debate, transcripts[-1].round)
     verdicts = [_verdict(debate, transcript, probes) for transcript in transcripts]
@@ -51,8 +53,9 @@ def _settle(debate: Debate, last: Transcript, calls: Calls) -> None:
         for turn in last.turns
         for critic in turn.late
     }
-    taken = calls.taken(debate.key)
-    calls.log.settle(debate.key, turns=taken | late, rounds=range(last.round + 1))
+    further = standing(last.turns, calls.all_recorded(debate.key))
+    whole = calls.taken(debate.key) | late | further
+    calls.log.settle(debate.key, turns=whole, rounds=range(last.round + 1))
 
 
 def _verdict(debate: Debate, transcript: Transcript, probes: Sequence[Turn]) -> Verdict:
