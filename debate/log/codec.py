@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, TypeVar, cast
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 import msgspec
 
@@ -38,7 +41,7 @@ def encode(value: Turn | Verdict | Question) -> bytes:
 
 def _json(value: Turn | Verdict | Question) -> bytes:
     try:
-        if math.isfinite(_float_sum(value)):
+        if _is_finite(value):
             return msgspec.json.encode(value)
     except UnicodeEncodeError:
         pass  # a lone surrogate, which only escapes can hold
@@ -86,16 +89,30 @@ def _decode_patiently(line: bytes, kind: type[T], refusal: Exception) -> T:
         raise CorruptLine(str(refusal) or type(refusal).__name__) from cause
 
 
-def _float_sum(value: Turn | Verdict | Question) -> float:
-    """A sum that is finite if all of the value's numbers are."""
-    if isinstance(value, Question):
-        return 0.0
-    if isinstance(value, Verdict):
-        return (value.confidence or 0.0) + sum(value.tally.values())
-    usage = value.usage
-    times = value.started_at + value.finished_at + (usage.queued_s or 0) + (usage.running_s or 0)
-    belief = sum(value.belief.log_p.values()) if value.belief else 0.0
-    return times + belief + sum(confidence.value for confidence in value.confidences)
+def _is_finite(value: object) -> bool:
+    """Whether every number in a value, however deep, is finite."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, tuple):
+        return all(map(_is_finite, value))
+    if isinstance(value, Mapping):
+        return all(map(_is_finite, value.values()))
+    if is_dataclass(value) and not isinstance(value, type):
+        return all(_is_finite(getattr(value, name)) for name in _field_names(type(value)))
+    return True
+
+
+@cache
+def _field_names(kind: type[Any]) -> tuple[str, ...]:
+    """The fields of a dataclass in which a number that is not whole may stand."""
+    hints = get_type_hints(kind)
+    return tuple(each.name for each in fields(kind) if _may_hold_floats(hints[each.name]))
+
+
+def _may_hold_floats(hint: Any) -> bool:
+    if is_dataclass(hint):
+        return bool(_field_names(cast(type, hint)))
+    return hint is float or any(map(_may_hold_floats, get_args(hint)))
 
 
 def _with_finite_numbers(value: Any) -> Any:

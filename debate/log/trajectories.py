@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import polars as pl
 
 from debate.log.turn_frame import CONFIDENCE, turn_schema
+from debate.types import Usage
 
 _AGENT = ("cell", "question", "seed", "agent")
 _SPEAKING = ("opening", "revision", "judgment")
 _LEADING = (
     "cell", "question", "seed", "agent", "model", "round", "kind",
-    "answer", "abstained", "failed", "outcome", "correct", "confidence",
+    "answer", "abstained", "cut", "failed", "outcome", "correct", "finish_reason", "confidence",
 )  # fmt: skip
 _CANDIDATE = {
     "belief_own": "first_answer",
@@ -20,7 +22,7 @@ _CANDIDATE = {
     "belief_answer": "answer",
 }
 _TRAILING = (
-    "heard", "prompt_tokens", "cached_tokens", "generated_tokens", "simulated",
+    "heard", *(each.name for each in fields(Usage) if each.name.endswith("_tokens")), "simulated",
     "target", "category",
 )  # fmt: skip
 

@@ -128,29 +128,30 @@ class _Replay(Calls):
 
     async def take(self, draft: Draft) -> Turn:
         """The recorded turn."""
-        turn = self._noted.made.get(draft.ref)
+        turn = self._noted.made.get(draft.turn.ref)
         if turn is None:
-            raise _Missing(draft.ref)
+            raise _Missing(draft.turn.ref)
         self.note(draft)
         for what in self._wrong(turn, draft):
             self._noted.differ(f"turn {turn.ref}", what)
         return turn
 
     def _wrong(self, turn: Turn, draft: Draft) -> Iterator[str]:
-        yield from _otherwise(turn, draft.fields)
+        yield from _otherwise(turn, draft.turn)
         yield from _misread(turn, self._cell, self._question)
-        is_same = turn.prompt_hash == draft.digest
+        is_same = turn.prompt_hash == draft.turn.prompt_hash
         if turn.kind != "probe":
             self.has_same_prompt[turn.ref] = is_same
         elif not is_same:
             yield "it is not a probe of what the turn says"
 
 
-def _otherwise(turn: Turn, fields: Mapping[str, Any]) -> Iterator[str]:
+def _otherwise(turn: Turn, begun: Turn) -> Iterator[str]:
     """What the log says of a turn that the debate before it does not make."""
     for name in DERIVED:
-        if name in fields and getattr(turn, name) != fields[name]:
-            yield f"{name} is {_said(getattr(turn, name))}, but it should be {_said(fields[name])}"
+        noted, wanted = getattr(turn, name), getattr(begun, name)
+        if noted != wanted:
+            yield f"{name} is {_said(noted)}, but it should be {_said(wanted)}"
 
 
 def _said(value: Any) -> str:
@@ -162,10 +163,12 @@ def _misread(turn: Turn, cell: Cell, question: Question) -> Iterator[str]:
     agent = cell.agents.get(turn.agent)
     if agent is None or turn.kind == "probe" or turn.failure is not None:
         return
-    said = read(agent, question, turn.kind, Completion(id="", text=turn.text))
+    reply = Completion(id="", text=turn.text, finish_reason=turn.finish_reason)
+    said = read(agent, question, turn.kind, reply)
     for name, noted, wanted in (
         ("answer", turn.answer, said.answer),
         ("accepts", turn.accepts, said.accepts),
+        ("is_cut", turn.is_cut, said.is_cut),
     ):
         if noted != wanted:
             yield f"{name} is {noted!r}, but its text says {wanted!r}"
