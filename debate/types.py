@@ -284,6 +284,20 @@ class Verdict:
         return DebateKey(cell=self.cell, question=self.question, seed=self.seed)
 
 
+def leaders(tally: Mapping[str, float]) -> tuple[str, ...]:
+    """The answers of most weight, sorted; none where no weight is above 0.
+
+    Weights that differ by rounding alone are equal.
+
+    >>> leaders({"b": 0.1 + 0.2, "a": 0.3, "c": 0.1}), leaders({"a": 0.0})
+    (('a', 'b'), ())
+    """
+    most = max(tally.values(), default=0.0)
+    if not most > 0:
+        return ()
+    return tuple(sorted(a for a, weight in tally.items() if math.isclose(weight, most)))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trajectory:
     """One agent's opinion on one question over the rounds; the three tuples run in parallel."""

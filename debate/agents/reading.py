@@ -23,7 +23,8 @@ def read(agent: Agent, question: Question, kind: Kind, completion: Completion) -
     """What the reply says, by the prompt set's format, not yet scored. Nothing is guessed.
 
     A critique need not state an answer of its own; an answer-stating turn without one abstains.
-    Of a reply that did not come to its own end, only what it has closed is read.
+    Of a reply that did not come to its own end, only what it has closed is read, and a confidence
+    without the answer that it is in is none.
     """
     ended, usage = completion.finish_reason, completion.usage
     if completion.failure is not None:
@@ -36,7 +37,7 @@ def read(agent: Agent, question: Question, kind: Kind, completion: Completion) -
         accepts = parse_verdict(completion.text, format, cut=cut)
         is_open = cut and accepts is None
         answer = None if found.span is None else answer
-    sure = confidences(agent, completion, found.span, cut=cut)
+    sure = () if is_open else confidences(agent, completion, found.span, cut=cut)
     if accepts is not None:
         sure += truth(agent, completion, accepts=accepts, cut=cut)
     return CallResult(

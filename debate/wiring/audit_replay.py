@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from debate.agents.reading import read
 from debate.engines.base import Completion
+from debate.log.verdict_frame import IsRight, as_written_now
 from debate.orchestrator.calls import Calls, Draft
 from debate.orchestrator.cell import Cell
 from debate.orchestrator.question import debate_question
@@ -19,7 +20,7 @@ DERIVED = (
 )  # fmt: skip
 """What follows of a turn from the configuration and the turns before it."""
 DECIDED = (
-    "value", "outcome", "tally", "confidence", "num_failed", "final", "stopped_by",
+    "value", "outcome", "tally", "tied", "score", "confidence", "num_failed", "final", "stopped_by",
 )  # fmt: skip
 """What follows of a verdict from the turns."""
 
@@ -49,7 +50,7 @@ def replay(
     verdicts: Sequence[Verdict],
 ) -> Replayed:
     """Debate to the end, or as far as the log goes."""
-    noted = _Noted(turns, verdicts)
+    noted = _Noted(turns, verdicts, lambda answer, _: cell.score(answer, question))
     calls = _Replay(cell, question, noted)
     try:
         asyncio.run(debate_question(question, [cell], calls, seed=debate.seed))
@@ -66,7 +67,10 @@ class _Missing(Exception):
 class _Noted:
     """The log and the watcher of a replay: told what the debate makes, it notes what differs."""
 
-    def __init__(self, turns: Sequence[Turn], verdicts: Sequence[Verdict]) -> None:
+    def __init__(
+        self, turns: Sequence[Turn], verdicts: Sequence[Verdict], is_right: IsRight
+    ) -> None:
+        self._is_right = is_right
         self.made = {turn.ref: turn for turn in turns}
         self.is_over = any(verdict.final for verdict in verdicts)
         self.differences: list[Difference] = []
@@ -110,8 +114,9 @@ class _Noted:
             if self.is_over:
                 self.differ(place, "is missing, though the debate is over")
             return
+        told = as_written_now(old, self._is_right)
         for name in DECIDED:
-            noted, wanted = getattr(old, name), getattr(verdict, name)
+            noted, wanted = getattr(told, name), getattr(verdict, name)
             if noted != wanted and not (name in ("final", "stopped_by") and not self.is_over):
                 self.differ(place, f"{name} is {noted!r}, but the turns make it {wanted!r}")
 
