@@ -1,8 +1,8 @@
 """The error-amplification index: change of confident-error mass since the openings.
 
-EAI_t = (1/n) sum_i [c_it 1(wrong_it) - c_i0 1(wrong_i0)]. Mass is 0 on right answers and on
-abstentions, confidence on wrong ones, unknown (left out) where the turn failed or a wrong answer
-has no confidence. Positive with flat accuracy is the claim that errors are amplified.
+EAI_t = (1/n) sum_i [c_it 1(wrong_it) - c_i0 1(wrong_i0)]. Mass is 0 on right answers and
+where there is no answer, confidence on wrong ones, unknown (left out) where the turn failed or a
+wrong answer has no confidence. Positive with flat accuracy is the claim that errors are amplified.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def error_mass(prefix: str = "") -> pl.Expr:
     return (
         pl.when(outcome == "wrong")
         .then(confidence)
-        .when(outcome.is_in(["correct", "abstained"]))
+        .when(outcome.is_in(["correct", "abstained", "tied", "cut"]))
         .then(pl.lit(0.0))
     )
 

@@ -5,7 +5,7 @@ A trajectories frame has one row for each (cell, question, seed, agent, round):
     question, cell, agent          text            required (question_id and arm are accepted)
     round                          integer >= 0    required
     answer                         text or null    required
-    outcome                        correct | wrong | abstained | failed
+    outcome                        correct | wrong | abstained | cut | failed; of verdicts, tied
     correct, target                of either, outcome is made where it is absent
     seed, model                    0 and the agent's id where absent
     confidence                     number in [0, 1] or null; the estimator that is analysed
@@ -30,7 +30,7 @@ ALIASES = {"question_id": "question", "arm": "cell"}
 VERDICT_ALIASES = {**ALIASES, "answer": "value"}
 KEY = ("cell", "question", "seed", "agent", "round")
 REQUIRED = ("cell", "question", "agent", "round", "answer")
-OUTCOMES = ("correct", "wrong", "abstained", "failed")
+OUTCOMES = ("correct", "wrong", "abstained", "tied", "cut", "failed")
 OPTIONAL: Mapping[str, pl.DataType] = {
     "target": pl.String(),
     "category": pl.String(),

@@ -121,6 +121,7 @@ def _as_trajectories(table: pl.DataFrame) -> pl.DataFrame:
         question="question_id",
         kind=pl.when(pl.col("round") == 0).then(pl.lit("opening")).otherwise(pl.lit("revision")),
         abstained=pl.col("answer").is_null() & ~pl.col("failed"),
+        cut=pl.lit(value=False),
         correct=right,
     ).with_columns(outcome=_outcome())
     schema = trajectory_schema()
