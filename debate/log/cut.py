@@ -40,7 +40,8 @@ def cut_off(turns: pl.DataFrame | pl.LazyFrame, spec: Mapping[str, Any]) -> list
         rows = rows.filter(pl.col("shared_with").is_null())
     counted = rows.group_by("agent").agg(num_cut=pl.col("cut").sum(), num_turns=pl.len()).collect()
     many = counted.filter(pl.col("num_cut") > MANY * pl.col("num_turns"))
-    ordered = many.sort(-pl.col("num_cut") / pl.col("num_turns"), "agent")
+    share = pl.col("num_cut") / pl.col("num_turns")
+    ordered = many.sort(share, "agent", descending=[True, False])
     limits = max_tokens(spec)
     return [
         CutOff(agent, num_cut, num_turns, limits.get(agent))
