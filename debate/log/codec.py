@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
-from typing import Any, TypeVar, cast, get_args, get_type_hints
+from types import UnionType
+from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -41,7 +42,7 @@ def encode(value: Turn | Verdict | Question) -> bytes:
 
 def _json(value: Turn | Verdict | Question) -> bytes:
     try:
-        if _is_finite(value):
+        if math.isfinite(_float_sum(value)):
             return msgspec.json.encode(value)
     except UnicodeEncodeError:
         pass  # a lone surrogate, which only escapes can hold
@@ -89,30 +90,51 @@ def _decode_patiently(line: bytes, kind: type[T], refusal: Exception) -> T:
         raise CorruptLine(str(refusal) or type(refusal).__name__) from cause
 
 
-def _is_finite(value: object) -> bool:
-    """Whether every number in a value, however deep, is finite."""
-    if isinstance(value, float):
-        return math.isfinite(value)
+def _float_sum(value: Any) -> float:
+    """A sum that is finite only if every number in a value, however deep, is."""
     if isinstance(value, tuple):
-        return all(map(_is_finite, value))
+        return sum(map(_float_sum, value))
     if isinstance(value, Mapping):
-        return all(map(_is_finite, value.values()))
-    if is_dataclass(value) and not isinstance(value, type):
-        return all(_is_finite(getattr(value, name)) for name in _field_names(type(value)))
-    return True
+        return sum(value.values())
+    kind: Hashable = type(value)
+    numbers, parts = _places_of_floats(kind)
+    total = 0.0
+    for name in numbers:
+        total += getattr(value, name) or 0.0
+    for name in parts:
+        if part := getattr(value, name):
+            total += _float_sum(part)
+    return total
+
+
+class _Places(NamedTuple):
+    """The fields of a dataclass that are numbers, and those that hold some."""
+
+    numbers: tuple[str, ...]
+    parts: tuple[str, ...]
 
 
 @cache
-def _field_names(kind: type[Any]) -> tuple[str, ...]:
-    """The fields of a dataclass in which a number that is not whole may stand."""
+def _places_of_floats(kind: type[Any]) -> _Places:
     hints = get_type_hints(kind)
-    return tuple(each.name for each in fields(kind) if _may_hold_floats(hints[each.name]))
+    held = {each.name: _floats_in(hints[each.name]) for each in fields(kind)}
+    return _Places(
+        tuple(name for name, how in held.items() if how == "number"),
+        tuple(name for name, how in held.items() if how == "part"),
+    )
 
 
-def _may_hold_floats(hint: Any) -> bool:
+def _floats_in(hint: Any) -> Literal["number", "part"] | None:
+    """How a field of this type holds floats, if it may."""
+    if hint is float:
+        return "number"
     if is_dataclass(hint):
-        return bool(_field_names(cast(type, hint)))
-    return hint is float or any(map(_may_hold_floats, get_args(hint)))
+        places = _places_of_floats(cast(type, hint))
+        return "part" if any(places) else None
+    inside = set(filter(None, map(_floats_in, get_args(hint))))
+    if "number" in inside and get_origin(hint) is UnionType:
+        return "number"
+    return "part" if inside else None
 
 
 def _with_finite_numbers(value: Any) -> Any:
