@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
 from types import UnionType
 from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
 
@@ -96,8 +95,7 @@ def _float_sum(value: Any) -> float:
         return sum(map(_float_sum, value))
     if isinstance(value, Mapping):
         return sum(value.values())
-    kind: Hashable = type(value)
-    numbers, parts = _places_of_floats(kind)
+    numbers, parts = _places_of_floats(type(value))
     total = 0.0
     for name in numbers:
         total += getattr(value, name) or 0.0
@@ -114,14 +112,18 @@ class _Places(NamedTuple):
     parts: tuple[str, ...]
 
 
-@cache
+_PLACES: dict[Any, _Places] = {}
+
+
 def _places_of_floats(kind: type[Any]) -> _Places:
-    hints = get_type_hints(kind)
-    held = {each.name: _floats_in(hints[each.name]) for each in fields(kind)}
-    return _Places(
-        tuple(name for name, how in held.items() if how == "number"),
-        tuple(name for name, how in held.items() if how == "part"),
-    )
+    if kind not in _PLACES:
+        hints = get_type_hints(kind)
+        held = {each.name: _floats_in(hints[each.name]) for each in fields(kind)}
+        _PLACES[kind] = _Places(
+            tuple(name for name, how in held.items() if how == "number"),
+            tuple(name for name, how in held.items() if how == "part"),
+        )
+    return _PLACES[kind]
 
 
 def _floats_in(hint: Any) -> Literal["number", "part"] | None:
