@@ -91,6 +91,8 @@ def _decode_patiently(line: bytes, kind: type[T], refusal: Exception) -> T:
 
 def _float_sum(value: Any) -> float:
     """A sum that is finite only if every number in a value, however deep, is."""
+    if isinstance(value, float):
+        return value
     if isinstance(value, tuple):
         return sum(map(_float_sum, value))
     if isinstance(value, Mapping):
