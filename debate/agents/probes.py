@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from debate.agents.agent import Agent, call_seed
+from debate.agents.reading import was_cut
 from debate.agents.untrusted import plain
 from debate.config.protocol import ProbeSpec
 from debate.engines.base import Capabilities, Completion, Request
@@ -65,7 +66,8 @@ def belief_request(subject: Subject) -> Request:
 async def verbal(subject: Subject, spec: ProbeSpec, ask: Ask) -> Finding:
     """The percentage that the agent states when asked in private."""
     reply = await ask(_fork(subject, _after(subject, "verbal")))
-    stated = parse_confidence(reply.text, subject.agent.prompts.format)
+    cut = was_cut(subject.agent, reply)
+    stated = parse_confidence(reply.text, subject.agent.prompts.format, cut=cut)
     return Finding(confidence=_confidence("verbal", stated), text=reply.text)
 
 
@@ -105,14 +107,15 @@ async def consistency(subject: Subject, spec: ProbeSpec, ask: Ask) -> Finding:
     replies = await asyncio.gather(
         *(ask(_resampled(subject, spec, sample)) for sample in range(spec.samples))
     )
-    answers = [_opinion(subject, reply.text) for reply in replies]
+    answers = [_opinion(subject, reply) for reply in replies]
     own = normalise(subject.turn.value or "", subject.question)
     share = (answers.count(own) + 0.5) / (spec.samples + 1)
     return Finding(confidence=_confidence("consistency", share))
 
 
-def _opinion(subject: Subject, text: str) -> str | None:
-    value = parse_answer(text, subject.question, subject.agent.prompts.format).value
+def _opinion(subject: Subject, reply: Completion) -> str | None:
+    format, cut = subject.agent.prompts.format, was_cut(subject.agent, reply)
+    value = parse_answer(reply.text, subject.question, format, cut=cut).value
     return None if value is None else normalise(value, subject.question)
 
 

@@ -5,7 +5,7 @@ A trajectories frame has one row for each (cell, question, seed, agent, round):
     question, cell, agent          text            required (question_id and arm are accepted)
     round                          integer >= 0    required
     answer                         text or null    required
-    outcome                        correct | wrong | abstained | tied | cut | failed
+    outcome                        correct | wrong | abstained | cut | failed; of verdicts, tied
     score                          number in [0, 1]: 1 where right; made where it is absent
     correct, target                of either, outcome is made where it is absent
     seed, model                    0 and the agent's id where absent

@@ -32,7 +32,7 @@ def run(
 ) -> None:
     """Run a configuration, or go on with it where it was interrupted."""
     from debate.config.resolve import load_run
-    from debate.wiring.execute import execute, run_directory
+    from debate.wiring.execute import execute, require_a_reply, run_directory
     from debate.wiring.plan import make_plan
     from debate.wiring.summary import print_summary
 
@@ -40,6 +40,7 @@ def run(
     directory = run_directory(plan.spec, out)
     outcome = asyncio.run(execute(plan, directory, console=Console(stderr=True), quiet=quiet))
     print_summary(outcome, Console())
+    require_a_reply(outcome)
 
 
 def probe(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from operator import attrgetter
@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from debate.config.task import ScoringSpec
 from debate.errors import InputError
 from debate.hashes import repeated
 from debate.log.identity import read_questions
@@ -25,6 +26,7 @@ from debate.log.scan import scan_turns
 from debate.log.trajectories import belief_frame, trajectory_frame
 from debate.log.turn_frame import TURN_KEY, sources_of, turn_columns, turn_frame, turn_schema
 from debate.log.verdict_frame import VERDICT_KEY, VERDICT_SCHEMA, verdict_frame
+from debate.tasks.scoring import EXACT, correct
 from debate.types import DebateKey, Question, Transcript, Turn, Verdict
 
 _KIND_ORDER = ("opening", "critique", "revision", "judgment", "probe")
@@ -112,7 +114,7 @@ class Run:
         keys, frames = array("q"), []
         for batch in in_batches(values):
             keys.extend(hash(_VERDICT_KEY_OF(verdict)) for verdict in batch)
-            frames.append(verdict_frame(batch, self.questions_by_id))
+            frames.append(verdict_frame(batch, self.questions_by_id, self._is_right))
         whole = pl.concat([pl.DataFrame(schema=VERDICT_SCHEMA), *frames])
         return _last_of_each(VERDICT_KEY, whole, keys)
 
@@ -131,6 +133,18 @@ class Run:
             raise InputError(f"{self.directory} has no turn of {key}")
         ordered = sorted(turns.values(), key=_order)
         return Transcript(debate=key, round=ordered[-1].round, turns=tuple(ordered))
+
+    def _is_right(self, answer: str | None, question: str) -> bool | None:
+        """Whether an answer is right, by the run's own scoring; None where nothing tells."""
+        asked = self.questions_by_id.get(question)
+        return None if asked is None else correct(answer, asked, self._scoring)
+
+    @cached_property
+    def _scoring(self) -> ScoringSpec:
+        """How the run's answers are scored: exactly, where its configuration is not told."""
+        task = self.manifest.spec.get("task")
+        said = task.get("scoring") if isinstance(task, Mapping) else None
+        return ScoringSpec.model_validate(said) if isinstance(said, Mapping) else EXACT
 
     def _turns(self, columns: list[str] | None) -> pl.DataFrame:
         """The frame of turns: all of it, or `columns` and the confidences."""

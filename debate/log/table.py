@@ -230,6 +230,7 @@ def _as_trajectories(table: pl.DataFrame) -> pl.DataFrame:
         kind=pl.when(pl.col("round") == 0).then(pl.lit("opening")).otherwise(pl.lit("revision")),
         answer=answer,
         abstained=answer.is_null() & ~pl.col("failed"),
+        cut=pl.lit(value=False),
         correct=right,
         is_scored=pl.lit(True) if told_alone else told,
     ).with_columns(outcome=_outcome())

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import polars as pl
 
 from debate.log.turn_frame import CONFIDENCE_SOURCE, is_estimator, turn_schema
+from debate.types import Usage
 
 _AGENT = ("cell", "question", "seed", "agent")
 _PLACE = (*_AGENT, "round")
 SPEAKING = ("opening", "revision", "judgment")
 _LEADING = (
-    "cell", "question", "seed", "agent", "model", "round", "kind", "answer", "abstained",
-    "failed", "outcome", "correct", "confidence", CONFIDENCE_SOURCE,
+    "cell", "question", "seed", "agent", "model", "round", "kind", "answer", "abstained", "cut",
+    "failed", "outcome", "correct", "finish_reason", "confidence", CONFIDENCE_SOURCE,
 )  # fmt: skip
 _CANDIDATE = {"own": "first_answer", "target": "target", "answer": "answer"}
 """Whose log-probability is told, and the column that holds the candidate."""
 _TRAILING = (
-    "heard", "prompt_tokens", "cached_tokens", "generated_tokens", "simulated",
+    "heard", *(each.name for each in fields(Usage) if each.name.endswith("_tokens")), "simulated",
     "target", "category", "cluster",
 )  # fmt: skip
 

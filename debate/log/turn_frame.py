@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
@@ -10,7 +11,7 @@ import polars as pl
 
 from debate.log.rows import TurnRow
 from debate.log.series import CANDIDATES, belief_series, series, text_lists
-from debate.types import Question
+from debate.types import Question, Usage
 
 TURN_KEY = ("cell", "question", "seed", "round", "kind", "agent", "about")
 CONFIDENCE = "confidence_"
@@ -30,11 +31,13 @@ _COLUMNS: dict[str, tuple[pl.DataType | type[pl.DataType], _Getter]] = {
     "agent": (pl.String, attrgetter("agent")),
     "about": (pl.String, attrgetter("about")),
     "model": (pl.String, attrgetter("model")),
-    "answer": (pl.String, lambda t: t.answer.value if t.answer else None),
-    "abstained": (pl.Boolean, attrgetter("abstained")),
+    "answer": (pl.String, attrgetter("value")),
+    "abstained": (pl.Boolean, attrgetter("is_abstention")),
+    "cut": (pl.Boolean, attrgetter("is_cut")),
     "failed": (pl.Boolean, lambda t: t.failure is not None),
     "outcome": (pl.String, attrgetter("outcome")),
     "correct": (pl.Boolean, attrgetter("correct")),
+    "finish_reason": (pl.String, attrgetter("finish_reason")),
     "accepts": (pl.Boolean, attrgetter("accepts")),
     "confidence": (pl.Float64, lambda t: t.confidences[0].value if t.confidences else None),
     CONFIDENCE_SOURCE: (
@@ -44,11 +47,13 @@ _COLUMNS: dict[str, tuple[pl.DataType | type[pl.DataType], _Getter]] = {
     "heard": (pl.List(pl.String), attrgetter("heard")),
     "late": (pl.List(pl.String), attrgetter("late")),
     "dropped": (pl.List(pl.String), attrgetter("dropped")),
-    "prompt_tokens": (pl.Int64, attrgetter("usage.prompt_tokens")),
-    "cached_tokens": (pl.Int64, attrgetter("usage.cached_tokens")),
-    "generated_tokens": (pl.Int64, attrgetter("usage.generated_tokens")),
-    "queued_s": (pl.Float64, attrgetter("usage.queued_s")),
-    "running_s": (pl.Float64, attrgetter("usage.running_s")),
+    **{
+        each.name: (
+            pl.Int64 if each.name.endswith("_tokens") else pl.Float64,
+            attrgetter(f"usage.{each.name}"),
+        )
+        for each in fields(Usage)
+    },
     "started_at": (pl.Float64, attrgetter("started_at")),
     "finished_at": (pl.Float64, attrgetter("finished_at")),
     "shared_with": (pl.String, attrgetter("shared_with")),

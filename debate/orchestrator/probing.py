@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from debate.agents.agent import ENCODER, Agent, call_hash
 from debate.agents.probes import PROBES, Subject, belief_request
@@ -19,7 +19,7 @@ from debate.orchestrator.calls import Calls, Client, Draft, ask
 from debate.orchestrator.debate import Debate
 from debate.orchestrator.scores import Scores
 from debate.tasks import closed_candidates
-from debate.types import Belief, Question, Transcript, Turn, Usage, speaks, turn_ref
+from debate.types import Belief, CallResult, Question, Transcript, Turn, Usage, speaks
 
 N = TypeVar("N", int, float)
 
@@ -71,17 +71,28 @@ async def _take(
     )
     content = ENCODER.encode([turn.prompt_hash, turn.text, spec.model_dump(), subject.candidates])
     digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-    draft = Draft(
-        debate=debate.key,
-        ref=turn_ref(round=turn.round, kind="probe", agent=turn.agent, about=spec.name),
-        digest=digest,
-        fields=_fields(turn, spec, digest),
-        compute=partial(_compute, subject, spec, calls),
-    )
-    found = await calls.take(draft)
+    begun = _begun(turn, spec, digest)
+    found = await calls.take(Draft(turn=begun, compute=partial(_compute, subject, spec, calls)))
     if found.belief is not None:
         note_scores(calls.scores, subject, found.belief)
     return found
+
+
+def _begun(turn: Turn, spec: ProbeSpec, digest: str) -> Turn:
+    """The probe of a turn before it is asked."""
+    return Turn(
+        cell=turn.cell,
+        question=turn.question,
+        seed=turn.seed,
+        round=turn.round,
+        kind="probe",
+        agent=turn.agent,
+        about=spec.name,
+        model=turn.model,
+        prompt_hash=digest,
+        simulated=turn.simulated,
+        started_at=time.time(),
+    )
 
 
 def note_scores(scores: Scores, subject: Subject, belief: Belief) -> None:
@@ -96,37 +107,20 @@ def scoring_context(agent: Agent, request: Request) -> str:
     return call_hash(agent, replace(request, candidates=()))
 
 
-def _fields(turn: Turn, spec: ProbeSpec, digest: str) -> dict[str, Any]:
-    """What is known of a probe before it is asked."""
-    return {
-        "cell": turn.cell,
-        "question": turn.question,
-        "seed": turn.seed,
-        "round": turn.round,
-        "kind": "probe",
-        "agent": turn.agent,
-        "about": spec.name,
-        "model": turn.model,
-        "prompt_hash": digest,
-        "simulated": turn.simulated,
-        "started_at": time.time(),
-    }
-
-
-async def _compute(
-    subject: Subject, spec: ProbeSpec, calls: Calls, fields: Mapping[str, Any]
-) -> Turn:
-    """The probe, as many calls as it takes, by calls made now."""
+async def _compute(subject: Subject, spec: ProbeSpec, calls: Calls) -> CallResult:
+    """What the probe finds, by as many calls as it takes, made now."""
     client = calls.clients[subject.turn.model]
     paid = Paid(client=client, probe=spec.name, agent=subject.agent, scores=calls.scores)
     try:
         found = await PROBES[spec.name](subject, spec, paid)
     except BoundaryError as error:
-        made: dict[str, Any] = {"failure": error.failure}
-    else:
-        sure = () if found.confidence is None else (found.confidence,)
-        made = {"text": found.text, "belief": found.belief, "confidences": sure}
-    return Turn(**fields, **made, usage=paid.usage, finished_at=time.time())
+        return CallResult(failure=error.failure, finish_reason="error", usage=paid.usage)
+    return CallResult(
+        text=found.text,
+        belief=found.belief,
+        confidences=() if found.confidence is None else (found.confidence,),
+        usage=paid.usage,
+    )
 
 
 @dataclass(kw_only=True, slots=True)
@@ -174,13 +168,13 @@ class Paid:
 
 def total(usages: Sequence[Usage]) -> Usage:
     """The cost of several calls as one; a count that any of them lacks is unknown."""
-    return Usage(
-        prompt_tokens=_sum([usage.prompt_tokens for usage in usages]),
-        cached_tokens=_sum([usage.cached_tokens for usage in usages]),
-        generated_tokens=_sum([usage.generated_tokens for usage in usages]),
-        queued_s=_sum([usage.queued_s for usage in usages]),
-        running_s=_sum([usage.running_s for usage in usages]),
-    )
+    if not usages:
+        return Usage()
+    counted = {
+        each.name: _sum([getattr(usage, each.name) for usage in usages])
+        for each in fields(usages[0])
+    }
+    return replace(usages[0], **counted)
 
 
 def _sum(values: Sequence[N | None]) -> N | None:

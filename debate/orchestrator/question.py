@@ -9,7 +9,7 @@ from dataclasses import replace
 from debate.orchestrator.calls import Calls
 from debate.orchestrator.cell import Cell
 from debate.orchestrator.debate import Debate
-from debate.orchestrator.decisions import decide, outcome
+from debate.orchestrator.decisions import decide, expected_score, outcome
 from debate.orchestrator.further import standing, take_over
 from debate.orchestrator.probing import probe, stated_answers
 from debate.orchestrator.rounds import run_debate, stopped_by
@@ -71,7 +71,12 @@ def _verdict(debate: Debate, transcript: Transcript, probes: Sequence[Turn]) -> 
         normalise=lambda value: cell.normalise(value, question),
         rng_key=f"{debate.key.seed}/{question.id}/{transcript.round}",
     )
-    correct = cell.score(decided.value, question)
+    became = outcome(
+        decided.value,
+        failed=decided.failed,
+        correct=cell.score(decided.value, question),
+        tied=bool(decided.tied),
+    )
     return Verdict(
         cell=cell.name,
         question=question.id,
@@ -79,8 +84,10 @@ def _verdict(debate: Debate, transcript: Transcript, probes: Sequence[Turn]) -> 
         round=transcript.round,
         method=cell.decision.name,
         value=decided.value,
-        outcome=outcome(decided.value, failed=decided.failed, correct=correct),
+        outcome=became,
         tally=decided.tally,
+        tied=decided.tied,
+        score=expected_score(decided, lambda answer: cell.score(answer, question)),
         confidence=decided.confidence,
         num_failed=decided.num_failed,
     )

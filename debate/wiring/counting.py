@@ -9,11 +9,11 @@ asks more where answers agree.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from debate.agents.agent import Agent, call_hash
 from debate.engines.base import Completion, Request
@@ -24,7 +24,7 @@ from debate.orchestrator.further import BELIEF
 from debate.orchestrator.probing import scoring_context
 from debate.orchestrator.protocols import PROTOCOLS
 from debate.orchestrator.question import debate_question
-from debate.types import Answer, Confidence, Question, Turn
+from debate.types import Answer, CallResult, Confidence, Question, Turn
 from debate.wiring.offline import Nowhere
 
 Names = frozenset[str]
@@ -110,12 +110,12 @@ class _Differing(Calls):
         return await super().take(replace(draft, compute=partial(_said, draft)))
 
 
-async def _said(draft: Draft, fields: Mapping[str, Any]) -> Turn:
-    turn = await draft.compute(fields)
-    number = int(draft.digest[:12], 16)
-    is_critique = turn.kind == "critique"
+async def _said(draft: Draft) -> CallResult:
+    result = await draft.compute()
+    number = int(draft.turn.prompt_hash[:12], 16)
+    is_critique = draft.turn.kind == "critique"
     return replace(
-        turn,
+        result,
         text=f"Answer: {number}",
         answer=None if is_critique else Answer(value=str(number)),
         accepts=False if is_critique else None,

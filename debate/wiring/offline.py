@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from debate.engines.base import Request
@@ -82,9 +83,9 @@ class _Recorded(Calls):
 
     async def take(self, draft: Draft) -> Turn:
         """The recorded turn, or a failed one."""
-        turn = self._by_ref.get(draft.ref)
+        turn = self._by_ref.get(draft.turn.ref)
         if turn is None:
-            return Turn(**draft.fields, failure=NOT_RECORDED)
-        if turn.prompt_hash != draft.digest:
-            self.changed.add(draft.ref)
+            return replace(draft.turn, failure=NOT_RECORDED)
+        if turn.prompt_hash != draft.turn.prompt_hash:
+            self.changed.add(draft.turn.ref)
         return turn
