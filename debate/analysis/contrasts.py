@@ -60,7 +60,8 @@ def contrast_conditions(measures: Measures, controls: Controls) -> Iterator[Esti
             place = {"cell": cell, "round": round_, "subject": subject}
             found = _minus(measures, "entrenchment", cell, control, round_)
             yield estimate(CONTRASTS["entrenchment_over_control"], found, **place)
-            yield _keep_in_both(measures, cell, control, round_)
+            if round_ == measures.last_round(cell):
+                yield _keep_in_both(measures, cell, control, round_)
 
 
 def _amplify(measures: Measures, controls: Controls, cell: str, round_: int) -> Estimate:
@@ -95,41 +96,35 @@ def _keep_in_both(measures: Measures, cell: str, control: str, round_: int) -> E
 
     The method tells what other floors of the logit would make of it.
     """
+    own = _kept(measures, cell, round_)
+    other = _kept(measures, control, _match(measures, control, round_))
+    both = own.join(other, on=[*_KEY, "opening_answer"], suffix="_control")
+    place = {"cell": cell, "round": round_, "subject": f"over {control}"}
+    measure = CONTRASTS["kept_in_both"]
+    if both.is_empty():
+        return estimate(measure, Missing(measure.lacking), **place)
     found = {
-        floor: _measure_kept(measures, cell, control, round_, floor)
+        floor: question_sums(
+            both.with_columns(gap=pl.col(f"{floor}") - pl.col(f"{floor}_control")),
+            "gap",
+            measures.num_questions,
+        ).quantity("mean")
         for floor in (LOGIT_FLOOR, *OTHER_FLOORS)
     }
-    main = found[LOGIT_FLOOR]
-    place = {"cell": cell, "round": round_, "subject": f"over {control}"}
-    made = estimate(CONTRASTS["kept_in_both"], main, **place)
-    if isinstance(main, Missing):
-        return made
-    told = "; ".join(
-        f"with {floor:g}: {each.value:+.3f}"
-        for floor, each in found.items()
-        if floor != LOGIT_FLOOR and isinstance(each, Quantity)
-    )
+    made = estimate(measure, found[LOGIT_FLOOR], **place)
+    told = "; ".join(f"with {floor:g}: {found[floor].value:+.3f}" for floor in OTHER_FLOORS)
     return replace(made, method=f"{made.method}; logit floor {LOGIT_FLOOR:g} ({told})")
 
 
-def _measure_kept(
-    measures: Measures, cell: str, control: str, round_: int, floor: float
-) -> Quantity | Missing:
-    own = _kept(measures, cell, round_, floor)
-    other = _kept(measures, control, _match(measures, control, round_), floor)
-    both = own.join(other, on=[*_KEY, "opening_answer"], suffix="_control")
-    both = both.with_columns(gap=pl.col("change") - pl.col("change_control"))
-    if both.is_empty():
-        return Missing(CONTRASTS["kept_in_both"].lacking)
-    return question_sums(both, "gap", measures.num_questions).quantity("mean")
-
-
-def _kept(measures: Measures, cell: str, round_: int, floor: float) -> pl.DataFrame:
-    """The errors of round 0 that are still given after a round, with `change` of logit."""
-    change = logit(pl.col("confidence"), floor=floor) - logit(
-        pl.col("opening_confidence"), floor=floor
-    )
+def _kept(measures: Measures, cell: str, round_: int) -> pl.DataFrame:
+    """The errors of round 0 that are still given after a round, with the change by floor."""
     rows = measures.select(cell, round_).filter(
         (pl.col("opening_outcome") == "wrong") & (pl.col("answer") == pl.col("opening_answer"))
     )
-    return rows.select(*_KEY, "opening_answer", "question_code", change=change).drop_nulls("change")
+    changes = {
+        f"{floor}": logit(pl.col("confidence"), floor=floor)
+        - logit(pl.col("opening_confidence"), floor=floor)
+        for floor in (LOGIT_FLOOR, *OTHER_FLOORS)
+    }
+    changed = rows.select(*_KEY, "opening_answer", "question_code", **changes)
+    return changed.drop_nulls(f"{LOGIT_FLOOR}")

@@ -64,7 +64,7 @@ from debate.analysis.votes import (
 )
 from debate.errors import suggestion
 
-COLUMNS_AT_ONCE = 6
+COLUMNS_AT_ONCE = 12
 """How many measures are summed in one pass: more take more memory, fewer more time."""
 
 
@@ -133,6 +133,8 @@ BY_AGENT = (
 )  # fmt: skip
 """Measures that are told of each agent, too."""
 SCORED_VOTES = ("ece", "debiased_ece", "smooth_ece", "auroc", "aurc")
+HELD_AGAINST_CONTROLS = ("eai", "entrenchment")
+"""Measures whose quantities are kept: every condition's is held against its controls'."""
 OF_VOTE = (*VOTES, *map(name_vote, SCORED_VOTES))
 OF_OPENINGS = (*PAIRS, *TEAM)
 """About how a team errs before anybody has heard anything, unless another round is named."""
@@ -198,6 +200,7 @@ class Measures:
         self.num_questions = num_questions(states)
         self.states, self.seated = states, seated
         self._pooled: dict[tuple[str, bool], float | None] = {}
+        self._kept: dict[tuple[str, str, int], Quantity] = {}
 
     @cached_property
     def _cells(self) -> dict[str, pl.DataFrame]:
@@ -257,6 +260,8 @@ class Measures:
             if (by_agent and (cell, round_) not in several) or _is_idle(measure, round_):
                 continue
             found: Quantity | Missing = quantity
+            if measure.name in HELD_AGAINST_CONTROLS and not by_agent:
+                self._kept[measure.name, cell, round_] = quantity
             if not quantity.n and quantity.bounds is None:
                 found = Missing(measure.lacking)
             yield estimate(
@@ -324,6 +329,9 @@ class Measures:
             return self._of_vote(name, cell, round, subject)
         if name in AT_EQUAL_TOKENS:
             return self._at_equal_tokens(name, cell, subject)
+        kept = self._kept.get((name, cell, -1 if round is None else round))
+        if kept is not None and subject is None and (kept.n or kept.bounds):
+            return kept
         rows = self._rows(self._cells[cell], name, round)
         if subject is not None:
             rows = rows.filter(pl.col("agent") == subject)

@@ -33,7 +33,9 @@ LEAST_BELIEF = 1e-9
 """A belief told as a probability of 0 is taken for this before its logarithm."""
 
 
-def states_frame(frame: pl.DataFrame, *, confidence: str = "confidence") -> pl.DataFrame:
+def states_frame(
+    frame: pl.DataFrame, *, confidence: str = DEFAULT, is_checked: bool = False
+) -> pl.DataFrame:
     """The checked trajectories, carried forward, sorted, with what analysis adds:
 
     trajectory, debate: integers; question_code: the integer that intervals cluster by, from 0 (the
@@ -41,8 +43,9 @@ def states_frame(frame: pl.DataFrame, *, confidence: str = "confidence") -> pl.D
     tie the share of the tied answers that are right; log_odds: log p(opening answer) − log
     p(target); previous_*: the state one round before; opening_*: the state in round 0 (null for an
     agent without an opening). `confidence` names what is analysed, as `confidence_column` reads it.
+    is_checked: the frame is one of ours, whose keys and numbers need no check.
     """
-    frame = _with_beliefs(trajectories_frame(frame))
+    frame = _with_beliefs(trajectories_frame(frame, is_checked=is_checked))
     chosen = pl.col(confidence_column(frame, confidence))
     frame = _numbered(frame.with_columns(confidence=chosen).sort(*TRAJECTORY, "round"))
     frame = carried_forward(frame)

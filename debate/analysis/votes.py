@@ -25,6 +25,8 @@ from debate.analysis.sums import groups, question_sums
 
 KEY = ["cell", "question", "seed", "round"]
 DEBATE = ["cell", "question", "seed"]
+_PLACE = ["debate", "round"]
+"""The same as KEY in integers."""
 MAJORITY, CONFIDENCE_WEIGHTED, LOG_OPINION_POOL = (
     "majority", "confidence_weighted", "log_opinion_pool",
 )  # fmt: skip
@@ -116,7 +118,7 @@ def vote_states(
         *KEY, "outcome", "score", "confidence", "is_own", agent="method", model="method",
         answer="value",
     )  # fmt: skip
-    return _with_codes(states_frame(seated), states)
+    return _with_codes(states_frame(seated, is_checked=True), states)
 
 
 def _beside_own(computed: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
@@ -193,9 +195,9 @@ def _vote(states: pl.DataFrame, method: str, weight: pl.Expr | None = None) -> p
     """The vote in which each answer weighs 1, or `weight`; an answer without one does not count."""
     spoken = states.filter(pl.col("answer").is_not_null() & (pl.col("outcome") != "failed"))
     weighed = spoken.select(
-        *KEY, "answer", "correct", weight=pl.lit(1.0) if weight is None else weight
+        *_PLACE, "answer", "correct", weight=pl.lit(1.0) if weight is None else weight
     ).drop_nulls("weight")
-    tally = weighed.group_by(*KEY, "answer").agg(
+    tally = weighed.group_by(*_PLACE, "answer").agg(
         pl.col("weight").sum(), pl.col("correct").any(), votes=pl.len()
     )
     return _decide(tally, states, method)
@@ -220,30 +222,29 @@ def _pool(states: pl.DataFrame, opinions: pl.DataFrame | None) -> pl.DataFrame:
     somebody stated it: scoring put it there, and no decision may learn it.
     """
     if opinions is None or opinions.is_empty():
-        return _decide(_no_tally(), states.clear(), LOG_OPINION_POOL)
-    turns = states.filter(pl.col("answer").is_not_null()).select(*KEY, "agent", "spoken_in")
-    held = turns.join(opinions.rename({"round": "spoken_in"}), on=[*DEBATE, "agent", "spoken_in"])
-    answers = _answers(states).rename({"answer": "candidate", "round": "since"})
-    held = held.join(answers, on=[*DEBATE, "candidate"]).filter(pl.col("since") <= pl.col("round"))
-    voters = held.group_by(KEY).agg(voters=pl.col("agent").n_unique())
-    pooled = held.group_by(*KEY, answer="candidate").agg(
+        return _decide(_vote_nothing(states), states.clear(), LOG_OPINION_POOL)
+    turns = states.filter(pl.col("answer").is_not_null())
+    held = turns.select(*DEBATE, *_PLACE, "agent", "spoken_in").join(
+        opinions.rename({"round": "spoken_in"}), on=[*DEBATE, "agent", "spoken_in"]
+    )
+    stated = turns.group_by("debate", candidate="answer").agg(
+        pl.col("correct").any(), since=pl.col("round").min()
+    )
+    held = held.join(stated, on=["debate", "candidate"]).filter(pl.col("since") <= pl.col("round"))
+    voters = held.group_by(_PLACE).agg(voters=pl.col("agent").n_unique())
+    pooled = held.group_by(*_PLACE, answer="candidate").agg(
         pl.col("log_p").mean(), pl.col("correct").any(), votes=pl.col("agent").n_unique()
     )
-    pooled = pooled.join(voters, on=KEY).filter(pl.col("votes") == pl.col("voters"))
-    weight = (pl.col("log_p") - pl.col("log_p").max().over(KEY)).exp()
-    tally = pooled.with_columns(weight=weight).select(
-        *KEY, "answer", "weight", "correct", pl.col("votes").cast(pl.UInt32)
-    )
-    inside = states.join(voters.select("cell").unique(), on="cell", how="semi")
+    pooled = pooled.join(voters, on=_PLACE).filter(pl.col("votes") == pl.col("voters"))
+    weight = (pl.col("log_p") - pl.col("log_p").max().over(_PLACE)).exp()
+    tally = pooled.select(*_PLACE, "answer", "correct", "votes", weight=weight)
+    inside = states.join(held.select("cell").unique(), on="cell", how="semi")
     return _decide(tally, inside, LOG_OPINION_POOL, shared=True)
 
 
-def _no_tally() -> pl.DataFrame:
-    return pl.DataFrame(
-        schema={"cell": pl.String, "question": pl.String, "seed": pl.Int64, "round": pl.Int64,
-                "answer": pl.String, "weight": pl.Float64, "correct": pl.Boolean,
-                "votes": pl.UInt32}
-    )  # fmt: skip
+def _vote_nothing(states: pl.DataFrame) -> pl.DataFrame:
+    columns = states.clear().select(*_PLACE, "answer", "correct", weight=pl.lit(0.0))
+    return columns.with_columns(votes=pl.lit(0, pl.UInt32))
 
 
 def _decide(
@@ -255,35 +256,39 @@ def _decide(
     winner's share of the weight times the share of completed turns that counted (`shared`: each
     voter counts for every answer).
     """
-    most = pl.col("weight").max().over(KEY)
-    leaders = tally.filter((pl.col("weight") >= most * (1 - SAME_WEIGHT)) & (pl.col("weight") > 0))
-    winners = leaders.group_by(KEY).agg(
-        pl.col("answer").first(), pl.col("weight").first(),
-        score=pl.col("correct").cast(pl.Float64).mean(), leaders=pl.len(),
-    )  # fmt: skip
+    weighed = tally.with_columns(most=pl.col("weight").max().over(_PLACE))
+    leads = (pl.col("weight") >= pl.col("most") * (1 - SAME_WEIGHT)) & (pl.col("weight") > 0)
     counted = pl.col("votes").max() if shared else pl.col("votes").sum()
-    whole = tally.group_by(KEY).agg(total=pl.col("weight").sum(), counted=counted)
-    debates = states.group_by(KEY).agg(
+    decided = weighed.group_by(_PLACE).agg(
+        pl.col("answer").filter(leads).first(),
+        pl.col("most").first(),
+        score=pl.col("correct").filter(leads).cast(pl.Float64).mean(),
+        leaders=leads.sum(),
+        total=pl.col("weight").sum(),
+        counted=counted,
+    )
+    debates = states.group_by(_PLACE).agg(
+        *(pl.col(name).first() for name in DEBATE),
         completed=(pl.col("outcome") != "failed").sum(),
         all_failed=(pl.col("outcome") == "failed").all(),
     )
-    joined = debates.join(winners, on=KEY, how="left").join(whole, on=KEY, how="left")
-    decided = pl.col("leaders") == 1
+    joined = debates.join(decided, on=_PLACE, how="left")
+    has_one = pl.col("leaders") == 1
     outcome = (
         pl.when("all_failed").then(pl.lit("failed"))
-        .when(pl.col("leaders").is_null()).then(pl.lit("abstained"))
-        .when(~decided).then(pl.lit("tied"))
+        .when(pl.col("leaders").fill_null(0) == 0).then(pl.lit("abstained"))
+        .when(~has_one).then(pl.lit("tied"))
         .when(pl.col("score") > 0).then(pl.lit("correct"))
         .otherwise(pl.lit("wrong"))
     )  # fmt: skip
-    share = pl.col("weight") / pl.col("total") * pl.col("counted") / pl.col("completed")
+    share = pl.col("most") / pl.col("total") * pl.col("counted") / pl.col("completed")
     return joined.select(
         *KEY,
         method=pl.lit(method),
-        value=pl.when(decided).then("answer"),
+        value=pl.when(has_one).then("answer"),
         outcome=outcome,
         score=pl.col("score").fill_null(0.0),
-        confidence=pl.when(decided).then(share.clip(0.0, 1.0)),
+        confidence=pl.when(has_one).then(share.clip(0.0, 1.0)),
     )
 
 
