@@ -174,17 +174,6 @@ def _differing_teams(states: pl.DataFrame) -> str | None:
     )
 
 
-def _cut_replies(states: pl.DataFrame) -> str | None:
-    spoken = states.filter(~pl.col("carried") & (pl.col("outcome") != "failed"))
-    num = spoken.filter(pl.col("outcome") == "cut").height
-    if not num:
-        return None
-    return (
-        f"{count(num)} of {count(spoken.height)} replies were cut off at max_tokens before their "
-        "answer was closed; they count as not right. Raise sampling.max_tokens."
-    )
-
-
 def _scope(states: pl.DataFrame) -> str:
     return (
         "Intervals speak of other questions of the same kind, put to these models in these "
@@ -196,7 +185,6 @@ OF_STATES: tuple[Callable[[pl.DataFrame], str | None], ...] = (
     _few_questions,
     _missing_openings,
     _differing_teams,
-    _cut_replies,
     _kept_from_before,
     _unscored,
     _several_seeds,

@@ -18,6 +18,7 @@ from debate.analysis.ledger import ledger
 from debate.analysis.summary import Analysis, analyze
 from debate.errors import InputError, suggestion
 from debate.log import Run, read_table
+from debate.log.cut import cut_off, cut_sentence
 
 NORMALISED = "belief_normalised"
 """The estimator whose candidates are those of the whole run."""
@@ -129,7 +130,8 @@ def analyze_run(run: Run, trajectories: pl.DataFrame | None = None, **options: A
     found = analyze(
         rows, verdicts, hypotheses=told, further=further, stopping_is_known=True, **options
     )
-    said = (*filter(None, (caveat, design.caveat)), *found.caveats)
+    cut = cut_sentence(cut_off(rows, run.manifest.spec))
+    said = (*filter(None, (caveat, cut, design.caveat)), *found.caveats)
     return replace(
         found,
         tables={**found.tables, **judged.tables},

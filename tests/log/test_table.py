@@ -24,7 +24,7 @@ ROWS: list[dict[str, Any]] = [
 
 def test_a_table_has_the_columns_of_trajectories() -> None:
     frame = read_table(pl.DataFrame(ROWS))
-    assert dict(frame.drop("text", "cluster", "lost").schema) == trajectory_schema()
+    assert dict(frame.drop("text", "lost").schema) == trajectory_schema()
     assert frame["outcome"].to_list() == ["wrong", "correct", "abstained"]
     assert frame["correct"].to_list() == [False, True, None]
     assert frame["kind"].to_list() == ["opening", "revision", "revision"]
