@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Final, Literal
 
 AgentId = str
 Role = Literal["debater", "critic", "judge", "tool", "human"]
 Kind = Literal["opening", "critique", "revision", "judgment", "probe"]
 AnswerKind = Literal["number", "choice", "text"]
-Outcome = Literal["correct", "wrong", "abstained", "failed"]
+Outcome = Literal["correct", "wrong", "abstained", "tied", "cut", "failed"]
+"""What became of an answer. Only a reply can be cut, and only a team's vote can be tied."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Question:
-    """One item. `target` is seen by scoring and probes only, never by a prompt or a `repr`."""
+    """One item. `target` is seen by scoring and probes only, never by a prompt or a `repr`.
+
+    `cluster` names what questions have in common that are no independent draws (a passage, a
+    template): the unit by which intervals cluster. None stands for the question itself.
+    """
 
     id: str
     text: str
     kind: AnswerKind = "text"
     options: tuple[str, ...] = ()
     category: str | None = None
+    cluster: str | None = None
     target: str | None = field(default=None, repr=False)
 
 
@@ -104,9 +110,33 @@ class DebateKey:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Turn:
-    """One model call's outcome, exactly as a line of `turns/*.jsonl`.
+class CallResult:
+    """What the calls of a turn gave: the fields of a turn that identical calls have in common.
 
+    `finish_reason` says how the reply ended: `stop` (the model's own end, or a stop string),
+    `length` (a token limit), `refusal` (by the model or a filter), `error` (with a `failure`), or
+    the engine's own word where it has another; None where that is not known.
+    `is_cut`: the reply ended at a token limit before its answer, or in a critique its verdict, was
+    closed. What was half read is no answer; it stands in `answer.matched`.
+    """
+
+    text: str = ""
+    finish_reason: str | None = None
+    is_cut: bool = False
+    answer: Answer | None = None
+    correct: bool | None = None
+    accepts: bool | None = None
+    confidences: tuple[Confidence, ...] = ()
+    belief: Belief | None = None
+    usage: Usage = field(default_factory=Usage)
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turn:
+    """One turn of a debate, exactly as a line of `turns/*.jsonl`.
+
+    Its fields are its place in the debate and what it was asked, and those of a `CallResult`.
     `heard` and `late` name turns of the same debate by their `ref`. `shared_with` names the turn
     (`cell:ref`) whose identical call this one shares, so that its cost is counted once.
     Times are seconds since the epoch.
@@ -124,6 +154,8 @@ class Turn:
     late: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     text: str = ""
+    finish_reason: str | None = None
+    is_cut: bool = False
     answer: Answer | None = None
     correct: bool | None = None
     accepts: bool | None = None
@@ -156,8 +188,33 @@ class Turn:
 
     @property
     def is_abstention(self) -> bool:
-        """Whether the turn completed and gave no single answer."""
-        return self.failure is None and self.answer is not None and self.answer.is_abstention
+        """Whether the turn completed, was not cut, and gave no single answer."""
+        return self.outcome == "abstained"
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What became of the turn's answer; None without an answer or without a target.
+
+        A critique has an outcome where it failed, was cut, or states an answer of its own.
+        """
+        if self.failure is not None:
+            return "failed"
+        if self.is_cut:
+            return "cut"
+        if self.answer is None:
+            return None
+        if self.answer.value is None:
+            return "abstained"
+        return None if self.correct is None else "correct" if self.correct else "wrong"
+
+    def with_result(self, result: CallResult) -> Turn:
+        """The turn with what its calls gave."""
+        return replace(self, **{name: getattr(result, name) for name in RESULT_FIELDS})
+
+    @property
+    def result(self) -> CallResult:
+        """What its calls gave."""
+        return CallResult(**{name: getattr(self, name) for name in RESULT_FIELDS})
 
     def confidence(self, source: str | None = None) -> float | None:
         """The confidence from `source`, or the first one; None where there is none."""
@@ -165,6 +222,9 @@ class Turn:
             if source in (None, confidence.source):
                 return confidence.value
         return None
+
+
+RESULT_FIELDS: Final = tuple(each.name for each in fields(CallResult))
 
 
 def turn_ref(*, round: int, kind: Kind, agent: AgentId, about: str | None = None) -> str:
@@ -200,7 +260,13 @@ def speaks(turn: Turn) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """The team's answer after one round, exactly as a line of `verdicts/*.jsonl`."""
+    """The team's answer after one round, exactly as a line of `verdicts/*.jsonl`.
+
+    `tied` holds the answers of most weight where the rule leaves a tie between them undecided.
+    `score` is the expected value of the answer: 1 or 0 where there is one, the share of the tied
+    answers that are right where it is tied, 0 for an abstention; None where the question has no
+    target or every turn that was to decide failed, and in logs from before it was written.
+    """
 
     cell: str
     question: str
@@ -210,6 +276,8 @@ class Verdict:
     value: str | None
     outcome: Outcome | None = None
     tally: Mapping[str, float] = field(default_factory=dict)
+    tied: tuple[str, ...] = ()
+    score: float | None = None
     confidence: float | None = None
     num_failed: int = 0
     final: bool = False
@@ -219,6 +287,20 @@ class Verdict:
     def debate(self) -> DebateKey:
         """The debate that this verdict closes or follows."""
         return DebateKey(cell=self.cell, question=self.question, seed=self.seed)
+
+
+def leaders(tally: Mapping[str, float]) -> tuple[str, ...]:
+    """The answers of most weight, sorted; none where no weight is above 0.
+
+    Weights that differ by rounding alone are equal.
+
+    >>> leaders({"b": 0.1 + 0.2, "a": 0.3, "c": 0.1}), leaders({"a": 0.0})
+    (('a', 'b'), ())
+    """
+    most = max(tally.values(), default=0.0)
+    if not most > 0:
+        return ()
+    return tuple(sorted(a for a, weight in tally.items() if math.isclose(weight, most)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

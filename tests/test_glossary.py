@@ -79,5 +79,5 @@ def test_a_list_of_values_is_that_of_the_code(heading: str, values: Collection[s
 
 
 def test_what_turns_and_probes_may_say_is_in_the_lists() -> None:
-    assert set(get_args(Outcome)) <= listed("The outcomes")
+    assert set(get_args(Outcome)) == listed("The outcomes")
     assert set(get_args(ProbeSpec.model_fields["name"].annotation)) <= listed("The estimators")

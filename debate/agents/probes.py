@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from debate.agents.agent import Agent, call_seed
+from debate.agents.reading import was_cut
 from debate.agents.untrusted import plain
 from debate.config.protocol import ProbeSpec
 from debate.engines.base import Capabilities, Completion, Request
@@ -47,18 +48,26 @@ Probe = Callable[[Subject, ProbeSpec, Ask], Awaitable[Finding]]
 
 async def belief(subject: Subject, spec: ProbeSpec, ask: Ask) -> Finding:
     """Log-probability of every candidate as the reply to the very prompt of the turn."""
-    placing = subject.agent.prompts.spec.belief
-    ended = [candidate + placing.suffix for candidate in subject.candidates]
-    scores = await _score(subject.request.messages, placing.prefill, ended, subject, ask)
+    scores = await _scored(belief_request(subject), subject, ask)
     found = Belief(log_p=dict(zip(subject.candidates, scores, strict=True)))
-    own = found.normalised().get(subject.turn.value or "")
-    return Finding(belief=found, confidence=_confidence("belief", own))
+    own = found.log_p.get(subject.turn.value or "")
+    level = None if own is None else math.exp(min(0.0, own)) if own == own else own
+    return Finding(belief=found, confidence=_confidence("belief", level))
+
+
+def belief_request(subject: Subject) -> Request:
+    """The call that scores the candidates where the turn's reply stands."""
+    placing = subject.agent.prompts.spec.belief
+    ended = tuple([candidate + placing.suffix for candidate in subject.candidates])
+    asked = _fork(subject, subject.request.messages)
+    return replace(asked, prefill=placing.prefill, candidates=ended)
 
 
 async def verbal(subject: Subject, spec: ProbeSpec, ask: Ask) -> Finding:
     """The percentage that the agent states when asked in private."""
     reply = await ask(_fork(subject, _after(subject, "verbal")))
-    stated = parse_confidence(reply.text, subject.agent.prompts.format)
+    cut = was_cut(subject.agent, reply)
+    stated = parse_confidence(reply.text, subject.agent.prompts.format, cut=cut)
     return Finding(confidence=_confidence("verbal", stated), text=reply.text)
 
 
@@ -83,7 +92,9 @@ async def _truth(subject: Subject, positive: bool, ask: Ask) -> Finding:
         stop = (asked.prefill,) if asked.prefill else ()
         text = (await ask(_fork(subject, messages, stop=stop))).text
     words = [*asked.positive, *asked.negative]
-    scores = await _score(messages, plain(text) + asked.prefill, words, subject, ask)
+    prefill = plain(text) + asked.prefill
+    request = replace(_fork(subject, messages), prefill=prefill, candidates=tuple(words))
+    scores = await _scored(request, subject, ask)
     split = len(asked.positive)
     log_odds = _log_sum(scores[:split]) - _log_sum(scores[split:])
     against = -log_odds if positive else log_odds
@@ -96,14 +107,15 @@ async def consistency(subject: Subject, spec: ProbeSpec, ask: Ask) -> Finding:
     replies = await asyncio.gather(
         *(ask(_resampled(subject, spec, sample)) for sample in range(spec.samples))
     )
-    answers = [_opinion(subject, reply.text) for reply in replies]
+    answers = [_opinion(subject, reply) for reply in replies]
     own = normalise(subject.turn.value or "", subject.question)
     share = (answers.count(own) + 0.5) / (spec.samples + 1)
     return Finding(confidence=_confidence("consistency", share))
 
 
-def _opinion(subject: Subject, text: str) -> str | None:
-    value = parse_answer(text, subject.question, subject.agent.prompts.format).value
+def _opinion(subject: Subject, reply: Completion) -> str | None:
+    format, cut = subject.agent.prompts.format, was_cut(subject.agent, reply)
+    value = parse_answer(reply.text, subject.question, format, cut=cut).value
     return None if value is None else normalise(value, subject.question)
 
 
@@ -157,14 +169,7 @@ def _fork(
     )  # fmt: skip
 
 
-async def _score(
-    messages: tuple[Message, ...],
-    prefill: str,
-    candidates: Sequence[str],
-    subject: Subject,
-    ask: Ask,
-) -> tuple[float, ...]:
-    request = replace(_fork(subject, messages), prefill=prefill, candidates=tuple(candidates))
+async def _scored(request: Request, subject: Subject, ask: Ask) -> tuple[float, ...]:
     scores = (await ask(request)).candidate_log_p
     if scores is None:
         raise EngineError("the engine returned no candidate scores", boundary=subject.agent.id)

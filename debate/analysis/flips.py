@@ -1,8 +1,8 @@
 """Flips between right and not right, and whether another round would help.
 
-"i" is a wrong answer or an abstention, "c" a correct one; failed turns take no part. Error
-correction ECR = P(c | i), error introduction EIR = P(i | c). Iterating helps only while
-ECR/EIR > Acc/(1 - Acc); accuracy tends to ECR/(ECR + EIR) (2604.22273).
+"i" is a wrong answer, an abstention or a reply that was cut, "c" a correct one; failed turns take
+no part. Error correction ECR = P(c | i), error introduction EIR = P(i | c). Iterating helps only
+while ECR/EIR > Acc/(1 - Acc); accuracy tends to ECR/(ECR + EIR) (2604.22273).
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def flips(states: pl.DataFrame) -> list[Estimate]:
     steps = _counted(transitions(states), "previous_outcome")
     by_step = steps.with_columns(right_now=pl.col("correct"), now=pl.lit(True))
     ends = _counted(_last_states(states), "opening_outcome")
-    whole = ends.filter(pl.col("opening_outcome").is_in(["correct", "wrong", "abstained"]))
+    whole = ends.filter(pl.col("opening_outcome") != "failed")
     pooled = pl.concat([_pooled(steps), _at_end(ends)])
     found: list[Estimate] = []
     for (cell, round_), sums in grouped_matrix(by_step, ["cell", "round"], COLUMNS).items():

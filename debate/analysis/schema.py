@@ -5,7 +5,7 @@ A trajectories frame has one row for each (cell, question, seed, agent, round):
     question, cell, agent          text            required (question_id and arm are accepted)
     round                          integer >= 0    required
     answer                         text or null    required
-    outcome                        correct | wrong | abstained | tied | cut | failed
+    outcome                        correct | wrong | abstained | cut | failed; of verdicts, tied
     score                          number in [0, 1]: 1 where right; made where it is absent
     correct, target                of either, outcome is made where it is absent
     seed, model                    0 and the agent's id where absent
@@ -31,6 +31,7 @@ import polars as pl
 
 from debate.errors import InputError, suggestion
 from debate.log.table_answers import read_answers
+from debate.log.turn_frame import is_estimator
 
 ALIASES = {"question_id": "question", "arm": "cell"}
 VERDICT_ALIASES = {**ALIASES, "answer": "value"}
@@ -90,11 +91,7 @@ def verdicts_frame(frame: pl.DataFrame) -> pl.DataFrame:
 def probability_columns(frame: pl.DataFrame) -> list[str]:
     """The columns that hold probabilities: the confidences and the beliefs."""
     named = ("confidence", "belief_own", "belief_target")
-    return [
-        c
-        for c in frame.columns
-        if c in named or (c.startswith("confidence_") and c != "confidence_source")
-    ]
+    return [c for c in frame.columns if c in named or is_estimator(c)]
 
 
 def _with_names(

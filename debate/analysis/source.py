@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from debate.analysis.beliefs import with_normalised_beliefs
 from debate.analysis.design import design_of
 from debate.analysis.hypotheses import claims_of, temper
 from debate.analysis.judgements import read_judgements
@@ -18,13 +19,19 @@ from debate.analysis.summary import Analysis, analyze
 from debate.errors import InputError, suggestion
 from debate.log import Run, read_table
 
+NORMALISED = "belief_normalised"
+"""The estimator whose candidates are those of the whole run."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What was read: trajectories; of a run, also the ledger of all its turns."""
+    """What was read: trajectories; of a run, also the ledger of all its turns and what agents
+    believed of each candidate.
+    """
 
     trajectories: pl.DataFrame
     spent: pl.DataFrame | None = None
+    opinions: pl.DataFrame | None = None
     run: Run | None = None
 
     def analyze(self, **options: Any) -> Analysis:
@@ -34,12 +41,23 @@ class Source:
         """
         if self.run is None:
             return analyze(self.trajectories, **options)
-        found = analyze_run(self.run, self.trajectories, spent=self.spent, **options)
+        found = analyze_run(
+            self.run, self.trajectories, spent=self.spent, opinions=self.opinions, **options
+        )
         written = list(self.run.manifest.spec.get("cells") or ())
         ordered = sorted(
             found.cells, key=lambda c: written.index(c) if c in written else len(written)
         )
         return replace(found, cells=tuple(ordered))
+
+    def with_confidence(self, confidence: str) -> Source:
+        """The source with what an estimator needs that is made from the whole run.
+
+        Raises InputError where it cannot be had (see `with_normalised_beliefs`).
+        """
+        if self.run is None or confidence != NORMALISED:
+            return self
+        return replace(self, trajectories=with_normalised_beliefs(self.run, self.trajectories))
 
 
 def read_source(
@@ -75,7 +93,12 @@ def read_source(
 
 def _of_run(run: Run) -> Source:
     turns = run.narrow_turns()
-    return Source(trajectories=run.trajectories(turns), spent=ledger(turns), run=run)
+    return Source(
+        trajectories=run.trajectories(turns),
+        spent=ledger(turns),
+        opinions=run.beliefs(turns),
+        run=run,
+    )
 
 
 def _of_cells(found: Source, cells: Sequence[str], path: Path) -> Source:
@@ -101,7 +124,8 @@ def analyze_run(run: Run, trajectories: pl.DataFrame | None = None, **options: A
     told = {name: claim.hypothesis for name, claim in claims.items()}
     judged = judging(read_judgements(run, cells=rows["cell"].unique()))
     further = [*options.pop("further", ()), *judged.estimates]
-    options.setdefault("opinions", run_opinions(run))
+    if "opinions" not in options:
+        options["opinions"] = run.beliefs()
     found = analyze(
         rows, verdicts, hypotheses=told, further=further, stopping_is_known=True, **options
     )
@@ -155,18 +179,3 @@ def _caveat(num_begun: int, num_ended: int) -> str:
         f"The run is not complete: of {num_begun:,} debates begun, the {num_ended:,} that are over "
         "are counted."
     )
-
-
-def run_opinions(run: Run) -> pl.DataFrame | None:
-    """What each agent believed of each candidate in each round; None where nothing was probed.
-
-    Columns: cell, question, seed, agent, round, candidate, log_p (nats).
-    """
-    turns = run.narrow_turns()
-    if "belief" not in turns.columns:
-        return None
-    held = turns.filter((pl.col("belief").list.len() > 0) & ~pl.col("failed"))
-    if held.is_empty():
-        return None
-    each = held.select(*_DEBATE, "agent", "round", "belief").explode("belief").unnest("belief")
-    return each.unique([*_DEBATE, "agent", "round", "candidate"], keep="first")

@@ -15,6 +15,7 @@ import polars as pl
 
 from debate.analysis.schema import trajectories_frame
 from debate.errors import InputError, suggestion
+from debate.log.turn_frame import is_estimator
 
 DEBATE = ("cell", "question", "seed")
 TRAJECTORY = (*DEBATE, "agent")
@@ -24,6 +25,7 @@ BELIEFS = {"belief": "belief_answer"}
 PREVIOUS = (
     "answer", "outcome", "score", "confidence", "belief_target", "log_odds", "log_p_own",
 )  # fmt: skip
+LEVELS = ("belief_own", "belief_target", "belief_answer", "confidence_belief")
 LEAST_MASS = 0.5
 """Levels of belief are given only where the candidates hold at least this share of the model's
 probability on average: below it, "anything else" is the likeliest answer."""
@@ -40,10 +42,9 @@ def states_frame(frame: pl.DataFrame, *, confidence: str = "confidence") -> pl.D
     p(target); previous_*: the state one round before; opening_*: the state in round 0 (null for an
     agent without an opening). `confidence` names what is analysed, as `confidence_column` reads it.
     """
-    frame = trajectories_frame(frame)
+    frame = _with_beliefs(trajectories_frame(frame))
     chosen = pl.col(confidence_column(frame, confidence))
-    frame = frame.with_columns(confidence=chosen).sort(*TRAJECTORY, "round")
-    frame = _numbered(_with_beliefs(frame))
+    frame = _numbered(frame.with_columns(confidence=chosen).sort(*TRAJECTORY, "round"))
     frame = carried_forward(frame)
     return _with_neighbouring_states(frame)
 
@@ -60,7 +61,7 @@ def _with_beliefs(frame: pl.DataFrame) -> pl.DataFrame:
     bare = cells_without_levels(frame)
     if not bare:
         return frame
-    levels = [c for c in ("belief_own", "belief_target", "belief_answer") if c in frame.columns]
+    levels = [c for c in LEVELS if c in frame.columns]
     shown = ~pl.col("cell").is_in(list(bare))
     return frame.with_columns(pl.when(shown).then(pl.col(c)).alias(c) for c in levels)
 
@@ -96,7 +97,7 @@ def confidence_column(frame: pl.DataFrame, confidence: str) -> str:
 
 def confidence_sources(frame: pl.DataFrame) -> list[str]:
     """The estimators that the frame has columns of, with something in them."""
-    named = [c for c in frame.columns if c.startswith(SOURCE) and c != "confidence_source"]
+    named = [c for c in frame.columns if is_estimator(c)]
     return [c.removeprefix(SOURCE) for c in named if frame[c].null_count() < frame.height]
 
 

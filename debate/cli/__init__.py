@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(run.validate)
+app.command()(run.probe)
 app.command()(look.topology)
 app.command()(inspect.analyze)
 app.command()(compare.compare)

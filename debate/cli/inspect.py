@@ -66,6 +66,7 @@ def analyze(
     from debate.analysis.source import read_source
 
     read = read_source(source, columns=mapped(columns), kind=kind, cells=cell or ())
+    read = read.with_confidence(confidence)
     analysis = read.analyze(**_options(confidence, control, baseline))
     if json:
         typer.echo(analysis.to_json())

@@ -57,6 +57,9 @@ class ProtocolSpec(NamedSpec):
     quorum: PositiveInt | None = None
     """Go on once so many critics of an author have spoken; those that come later are not heard, and
     are recorded as late."""
+    hear_cut: bool = False
+    """Let others hear a reply that its token limit cut before its answer was closed: the text as
+    far as it goes, without an answer. Unset, only its author sees it."""
     debate_if: str | None = None
     """Debate only on `disagreement` or `confidence < X` at the opening (joined by `or`)."""
     view: ViewSpec = ViewSpec()

@@ -46,6 +46,9 @@ class ColumnsSpec(Spec):
     """The options: one column with lists, or one column each; usually `options` or `choices`."""
     category: str | None = None
     """What results are grouped by; usually `category` or `subject`."""
+    cluster: str | None = None
+    """What questions that are no independent draws have in common, such as their passage or their
+    template: intervals cluster by it; usually `cluster`."""
 
 
 class TaskBase(Spec):

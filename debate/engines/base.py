@@ -82,7 +82,8 @@ class Completion:
 
     `tokens` is None where the backend gives no log-probabilities; joined, their texts are `text`.
     `candidate_log_p` (nats, summed over each candidate's tokens) runs parallel to
-    `Request.candidates`. With a `failure` nothing else is meaningful.
+    `Request.candidates`. `finish_reason` is `stop`, `length`, `refusal`, or the engine's own word
+    for why the reply ended. With a `failure` nothing else is meaningful.
     """
 
     id: str

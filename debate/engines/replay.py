@@ -35,6 +35,7 @@ class RecordedTurn(msgspec.Struct, frozen=True, kw_only=True):
     agent: str
     about: str | None = None
     text: str = ""
+    finish_reason: str | None = None
     failure: Failure | None = None
     usage: Usage = msgspec.field(default_factory=Usage)
 
@@ -79,7 +80,7 @@ class ReplayEngine(AtOnceEngine[ReplayModel]):
         return Completion(
             id=request.id,
             text=turn.text,
-            finish_reason="stop",
+            finish_reason=turn.finish_reason or "stop",
             usage=turn.usage,
             failure=turn.failure,
         )

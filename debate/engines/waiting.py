@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from debate.engines.base import Completion, Request
 from debate.errors import BoundaryError, DebateError
-from debate.types import Failure, Usage
+from debate.types import Failure
 
 
 @dataclass(eq=False, slots=True)
@@ -50,22 +50,8 @@ def abandon(waiting: Waiting) -> None:
 
 def timed(completion: Completion, queued_s: float, running_s: float) -> Completion:
     """The completion with the client's own times."""
-    counted = completion.usage
-    return Completion(
-        id=completion.id,
-        text=completion.text,
-        tokens=completion.tokens,
-        candidate_log_p=completion.candidate_log_p,
-        finish_reason=completion.finish_reason,
-        usage=Usage(
-            prompt_tokens=counted.prompt_tokens,
-            cached_tokens=counted.cached_tokens,
-            generated_tokens=counted.generated_tokens,
-            queued_s=queued_s,
-            running_s=running_s,
-        ),
-        failure=completion.failure,
-    )
+    usage = replace(completion.usage, queued_s=queued_s, running_s=running_s)
+    return replace(completion, usage=usage)
 
 
 def failure_of(error: DebateError, place: str) -> Failure:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 from debate.engines.base import Completion, Request, Token
 from debate.engines.outcomes import failed
 from debate.types import Failure, Usage
 
-_COUNTS = ("prompt_tokens", "cached_tokens", "generated_tokens")
-_TIMES = ("queued_s", "running_s")
+_REASONS: Mapping[str, str] = {
+    **dict.fromkeys(("eos", "eos_token", "end_turn", "stop_sequence"), "stop"),
+    **dict.fromkeys(("max_tokens", "max_output_tokens", "max_length", "token_limit"), "length"),
+    **dict.fromkeys(("content_filter", "safety"), "refusal"),
+}
+"""What servers call the end of a reply beside `stop`, `length` and `refusal`, in small letters."""
+_BROKEN_OFF = ("abort", "error", "cancelled")
+"""Ends of a reply that the engine did not bring about as it was asked to."""
 _HALVES = re.compile("[\ud800-\udfff]")
 
 
@@ -32,7 +38,16 @@ def checked(completion: Completion, request: Request, place: str) -> Completion:
         return failed(request, place, f"the engine gave {fault}")
     if request.candidates:
         return replace(completion, text="", tokens=None)
-    return completion if _is_text(completion.text) else _mended(completion)
+    named = replace(completion, finish_reason=_reason(completion.finish_reason))
+    return named if _is_text(named.text) else _mended(named)
+
+
+def _reason(given: str | None) -> str | None:
+    """Why a reply ended, in our words where we have one."""
+    if given is None:
+        return None
+    word = given.lower()
+    return _REASONS.get(word, word if word in ("stop", "length", "refusal") else given)
 
 
 def _fault(completion: Completion, request: Request) -> str | None:
@@ -51,10 +66,14 @@ def _text_fault(completion: Completion) -> str | None:
 
     A model that ends at once, by its own decision or a limit, has said nothing; that is a reply.
     """
-    text, tokens = completion.text, completion.tokens
+    text, tokens, reason = completion.text, completion.tokens, completion.finish_reason
     if not isinstance(text, str):
         return f"{type(text).__name__} in place of a text"
-    if not text and not tokens and completion.finish_reason is None:
+    if not isinstance(reason, str | None):
+        return f"{type(reason).__name__} in place of a reason why the reply ended"
+    if reason is not None and reason.lower() in _BROKEN_OFF:
+        return f'a reply that it broke off ("{reason}")'
+    if not text and not tokens and reason is None:
         return "an empty reply without a reason"
     if not isinstance(tokens, Sequence | None) or not all(map(_is_token, tokens or ())):
         return "tokens that are none"
@@ -80,14 +99,14 @@ def _log_p_fault(log_p: Sequence[Any]) -> str | None:
 def _usage_fault(usage: Any) -> str | None:
     if not isinstance(usage, Usage):
         return f"{type(usage).__name__} in place of a usage"
-    for name in _COUNTS:
-        count = getattr(usage, name)
-        if count is not None and (type(count) is not int or count < 0):
-            return f"{name} that is no count: {count!r}"
-    for name in _TIMES:
-        time = getattr(usage, name)
-        if time is not None and not (_is_number(time) and math.isfinite(time)):
-            return f"{name} that is no time: {time!r}"
+    for each in fields(usage):
+        number = getattr(usage, each.name)
+        if number is None:
+            continue
+        if each.name.endswith("_tokens") and (type(number) is not int or number < 0):
+            return f"{each.name} that is no count: {number!r}"
+        if not (_is_number(number) and math.isfinite(number)):
+            return f"{each.name} that is no time: {number!r}"
     return None
 
 

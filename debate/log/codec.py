@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, TypeVar, cast
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from types import UnionType
+from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -86,16 +89,56 @@ def _decode_patiently(line: bytes, kind: type[T], refusal: Exception) -> T:
         raise CorruptLine(str(refusal) or type(refusal).__name__) from cause
 
 
-def _float_sum(value: Turn | Verdict | Question) -> float:
-    """A sum that is finite if all of the value's numbers are."""
-    if isinstance(value, Question):
-        return 0.0
-    if isinstance(value, Verdict):
-        return (value.confidence or 0.0) + sum(value.tally.values())
-    usage = value.usage
-    times = value.started_at + value.finished_at + (usage.queued_s or 0) + (usage.running_s or 0)
-    belief = sum(value.belief.log_p.values()) if value.belief else 0.0
-    return times + belief + sum(confidence.value for confidence in value.confidences)
+def _float_sum(value: Any) -> float:
+    """A sum that is finite only if every number in a value, however deep, is."""
+    if isinstance(value, float):
+        return value
+    if isinstance(value, tuple):
+        return sum(map(_float_sum, value))
+    if isinstance(value, Mapping):
+        return sum(value.values())
+    numbers, parts = _places_of_floats(type(value))
+    total = 0.0
+    for name in numbers:
+        total += getattr(value, name) or 0.0
+    for name in parts:
+        if part := getattr(value, name):
+            total += _float_sum(part)
+    return total
+
+
+class _Places(NamedTuple):
+    """The fields of a dataclass that are numbers, and those that hold some."""
+
+    numbers: tuple[str, ...]
+    parts: tuple[str, ...]
+
+
+_PLACES: dict[Any, _Places] = {}
+
+
+def _places_of_floats(kind: type[Any]) -> _Places:
+    if kind not in _PLACES:
+        hints = get_type_hints(kind)
+        held = {each.name: _floats_in(hints[each.name]) for each in fields(kind)}
+        _PLACES[kind] = _Places(
+            tuple(name for name, how in held.items() if how == "number"),
+            tuple(name for name, how in held.items() if how == "part"),
+        )
+    return _PLACES[kind]
+
+
+def _floats_in(hint: Any) -> Literal["number", "part"] | None:
+    """How a field of this type holds floats, if it may."""
+    if hint is float:
+        return "number"
+    if is_dataclass(hint):
+        places = _places_of_floats(cast(type, hint))
+        return "part" if any(places) else None
+    inside = set(filter(None, map(_floats_in, get_args(hint))))
+    if "number" in inside and get_origin(hint) is UnionType:
+        return "number"
+    return "part" if inside else None
 
 
 def _with_finite_numbers(value: Any) -> Any:

@@ -54,13 +54,12 @@ def settle_identity(
         old, new = (canonical or _as_it_is)(manifest.spec), (canonical or _as_it_is)(wanted.spec)
         added = additions(old, new, among=GROWS) if canonical else ()
         _require_same_spec(directory, old, new, (*ignoring, *added))
-        _require_same_questions(directory, questions)
+        _settle_questions(directory, questions)
         if canonical:
             manifest = replace(manifest, spec=wanted.spec, seeds=wanted.seeds, agents=wanted.agents)
     else:
         _require_no_turns(directory)
-        with replacing(directory / QUESTIONS) as descriptor:
-            write_in_chunks(descriptor, map(encode, questions))
+        _write_questions(directory, questions)
         manifest = wanted
     names = tuple(".".join(path) for path in added)
     start = Start(at=now(), environment=environment(), added=names)
@@ -72,6 +71,13 @@ def settle_identity(
     )
     write_manifest(directory, started)
     return started
+
+
+def note_start(directory: Path) -> None:
+    """Note that the run is added to now; its totals are told again when it is closed."""
+    manifest = read_manifest(directory)
+    starts = (*manifest.starts, Start(at=now(), environment=environment()))
+    write_manifest(directory, replace(manifest, starts=starts, totals=None))
 
 
 def _as_it_is(spec: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -142,14 +148,26 @@ def _require_same_spec(
         )
 
 
-def _require_same_questions(directory: Path, questions: Sequence[Question]) -> None:
+def _settle_questions(directory: Path, questions: Sequence[Question]) -> None:
+    """Check that the questions are the run's; clusters that it lacks are taken over.
+
+    A cluster enters no prompt: it only says how intervals are made. Raises RunConflict.
+    """
     old = {question.id: _as_data(question) for question in read_questions(directory)}
     new = {question.id: _as_data(question) for question in questions}
-    if clauses := differences(old, new):
+    gained = [(id, "cluster") for id, question in old.items() if question["cluster"] is None]
+    if clauses := differences(old, new, ignoring=gained):
         raise RunConflict(
             f"{directory} holds a run of other questions (there → here):\n{listed(clauses)}\n"
             "name another directory, or go back to the questions there"
         )
+    if old != new:
+        _write_questions(directory, questions)
+
+
+def _write_questions(directory: Path, questions: Sequence[Question]) -> None:
+    with replacing(directory / QUESTIONS) as descriptor:
+        write_in_chunks(descriptor, map(encode, questions))
 
 
 def _as_data(question: Question) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from debate.log.layout import Problem
 from debate.types import DebateKey, Turn, Verdict
@@ -82,10 +82,10 @@ def _hearing_problems(turn: Turn, by_ref: Mapping[str, Turn]) -> Iterator[str]:
 
 def _number_problems(turn: Turn) -> Iterator[str]:
     usage = turn.usage
-    for name in ("prompt_tokens", "cached_tokens", "generated_tokens", "queued_s", "running_s"):
-        number = getattr(usage, name)
+    for each in fields(usage):
+        number = getattr(usage, each.name)
         if number is not None and not number >= 0:
-            yield f"{name} is {number}"
+            yield f"{each.name} is {number}"
     if (usage.cached_tokens or 0) > (usage.prompt_tokens or math.inf):
         yield f"cached_tokens {usage.cached_tokens} exceed prompt_tokens {usage.prompt_tokens}"
     for confidence in turn.confidences:
@@ -93,6 +93,10 @@ def _number_problems(turn: Turn) -> Iterator[str]:
             yield f"{confidence.source} confidence is {confidence.value}; it must be in [0, 1]"
     if turn.correct and turn.value is None:
         yield "counted as correct without an answer"
+    if turn.is_cut and turn.finish_reason != "length":
+        yield f"cut at a token limit, but its reply ended with {turn.finish_reason}"
+    if turn.is_cut and turn.value is not None and turn.kind != "critique":
+        yield f"cut before its answer was closed, but the answer is {turn.value!r}"
 
 
 def _verdict_problems(turns: Sequence[Turn], verdicts: Sequence[Verdict]) -> Iterator[str]:

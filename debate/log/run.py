@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from operator import attrgetter
@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from debate.config.task import ScoringSpec
 from debate.errors import InputError
 from debate.hashes import repeated
 from debate.log.identity import read_questions
@@ -22,9 +23,10 @@ from debate.log.manifest import Manifest, read_manifest
 from debate.log.records import Records
 from debate.log.rows import TurnRow, in_batches
 from debate.log.scan import scan_turns
-from debate.log.trajectories import trajectory_frame
+from debate.log.trajectories import belief_frame, trajectory_frame
 from debate.log.turn_frame import TURN_KEY, sources_of, turn_columns, turn_frame, turn_schema
 from debate.log.verdict_frame import VERDICT_KEY, VERDICT_SCHEMA, verdict_frame
+from debate.tasks.scoring import EXACT, correct
 from debate.types import DebateKey, Question, Transcript, Turn, Verdict
 
 _KIND_ORDER = ("opening", "critique", "revision", "judgment", "probe")
@@ -35,6 +37,7 @@ _QUESTION_SCHEMA: dict[str, Any] = {
     "kind": pl.String,
     "options": pl.List(pl.String),
     "category": pl.String,
+    "cluster": pl.String,
     "target": pl.String,
 }
 
@@ -94,6 +97,12 @@ class Run:
         rows = self.narrow_turns() if turns is None else turns
         return trajectory_frame(rows.lazy()).collect()
 
+    def beliefs(self, turns: pl.DataFrame | None = None) -> pl.DataFrame:
+        """One row per answer and candidate that was scored there; see `belief_frame`."""
+        rows = self.narrow_turns() if turns is None else turns
+        order = ("cell", "question", "seed", "agent", "round", "candidate")
+        return belief_frame(rows.lazy()).collect().sort(order)
+
     def scan_trajectories(self) -> pl.LazyFrame:
         """The same, lazily, over `scan_turns`."""
         return trajectory_frame(self.scan_turns())
@@ -105,7 +114,7 @@ class Run:
         keys, frames = array("q"), []
         for batch in in_batches(values):
             keys.extend(hash(_VERDICT_KEY_OF(verdict)) for verdict in batch)
-            frames.append(verdict_frame(batch, self.questions_by_id))
+            frames.append(verdict_frame(batch, self.questions_by_id, self._is_right))
         whole = pl.concat([pl.DataFrame(schema=VERDICT_SCHEMA), *frames])
         return _last_of_each(VERDICT_KEY, whole, keys)
 
@@ -119,11 +128,23 @@ class Run:
 
         Raises InputError where the run has no turn of it.
         """
-        turns = {turn.ref: turn for turn in self._recorded(key)}
+        turns = {turn.ref: turn for turn in self.recorded(key)}
         if not turns:
             raise InputError(f"{self.directory} has no turn of {key}")
         ordered = sorted(turns.values(), key=_order)
         return Transcript(debate=key, round=ordered[-1].round, turns=tuple(ordered))
+
+    def _is_right(self, answer: str | None, question: str) -> bool | None:
+        """Whether an answer is right, by the run's own scoring; None where nothing tells."""
+        asked = self.questions_by_id.get(question)
+        return None if asked is None else correct(answer, asked, self._scoring)
+
+    @cached_property
+    def _scoring(self) -> ScoringSpec:
+        """How the run's answers are scored: exactly, where its configuration is not told."""
+        task = self.manifest.spec.get("task")
+        said = task.get("scoring") if isinstance(task, Mapping) else None
+        return ScoringSpec.model_validate(said) if isinstance(said, Mapping) else EXACT
 
     def _turns(self, columns: list[str] | None) -> pl.DataFrame:
         """The frame of turns: all of it, or `columns` and the confidences."""
@@ -141,7 +162,8 @@ class Run:
         whole = pl.concat([empty, *frames], how="diagonal")
         return _last_of_each(TURN_KEY, whole, keys)
 
-    def _recorded(self, debate: DebateKey) -> Iterator[Turn]:
+    def recorded(self, debate: DebateKey) -> Iterator[Turn]:
+        """The turns of one debate as they were written, repeats included."""
         files = shard_files(self.directory, TURNS)
         sizes = tuple((path, path.stat().st_size) for path in files)
         if self._indexed is None or self._indexed[0] != sizes:

@@ -12,7 +12,7 @@ from debate.errors import RunConflict
 from debate.log.codec import encode
 from debate.log.commit import Committer
 from debate.log.disk import on_disk
-from debate.log.identity import Canonical, new_manifest, settle_identity
+from debate.log.identity import Canonical, new_manifest, note_start, settle_identity
 from debate.log.index import Location, TurnKey, VerdictKey, build_index
 from debate.log.layout import (
     FIRST_SHARD,
@@ -88,6 +88,25 @@ class RunLog:
             settle_identity(
                 directory, wanted, questions, ignoring=identity_ignores, canonical=canonical
             )
+            return cls._mended(directory, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def reopen(cls, directory: Path | str) -> RunLog:
+        """Add to a run whatever its configuration, such as further probes; held and repaired.
+
+        Whoever closes it says the status that it had. Raises InputError where there is no run,
+        RunConflict where it is in use, LogError where the disk refuses.
+        """
+        directory = Path(directory)
+        read_manifest(directory)
+        lock = Lock(directory / LOCK)
+        try:
+            for path in directory.glob(f"{LOCK}.*"):
+                require_free(path)
+            note_start(directory)
             return cls._mended(directory, lock)
         except BaseException:
             lock.release()

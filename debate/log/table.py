@@ -11,6 +11,8 @@ One row for each answer that an agent stated:
     belief_own, belief_target, belief_answer    in [0, 1]: in the opening answer, the target, this
     heard                                 refs such as 0:opening:b, parted by blanks, or a list
     cluster                               what several questions share: a passage, a template
+    log_p_own, log_p_target, log_p_answer, belief_mass    the same in nats; of all candidates, in p
+    confidence_source                     by which estimator `confidence` is
     category, text, failed                as told; a failed turn has no answer
     prompt_tokens, cached_tokens, generated_tokens
 
@@ -27,10 +29,11 @@ import polars as pl
 
 from debate.errors import TaskError, suggestion
 from debate.log.table_answers import read_answers
-from debate.log.table_columns import COLUMNS, KEY, SOURCE, Column, cast_column
+from debate.log.table_columns import COLUMNS, KEY, Column, cast_column
 from debate.log.table_files import read_file
 from debate.log.table_lost import with_lost_rows
 from debate.log.trajectories import trajectory_schema
+from debate.log.turn_frame import is_estimator
 
 _WITHOUT_TRUTH = '. Debates without truth need "confidence" in place of answer and target'
 PROBABILITIES = ("confidence", "belief_own", "belief_target", "belief_answer")
@@ -61,7 +64,7 @@ def read_table(
     table = source if isinstance(source, pl.DataFrame) else read_file(Path(source))
     table = _renamed(table, columns or {}, name)
     _require_columns(table, name)
-    known = {**COLUMNS, **{c: Column(pl.Float64) for c in table.columns if c.startswith(SOURCE)}}
+    known = {**COLUMNS, **{c: Column(pl.Float64) for c in table.columns if is_estimator(c)}}
     typed = table.select(cast_column(table, column, known[column], name=name) for column in known)
     typed = typed.with_columns(
         pl.col("model").fill_null(pl.col("agent")),
@@ -69,7 +72,7 @@ def read_table(
     )
     _require_keys(typed, name)
     _require_rounds(typed, name)
-    for column in (*PROBABILITIES, *(c for c in typed.columns if c.startswith(SOURCE))):
+    for column in (*PROBABILITIES, *(c for c in typed.columns if is_estimator(c))):
         _require_probability(typed, column, name)
     read = _with_told_once(read_answers(typed, kind, name=name), name)
     _require_something(read, has_answers="answer" in table.columns, name=name)
@@ -81,7 +84,7 @@ def _renamed(table: pl.DataFrame, columns: Mapping[str, str], name: str) -> pl.D
         if theirs not in table.columns:
             known = suggestion(theirs, table.columns)
             raise TaskError(f'{name} has no column "{theirs}" to take as {ours}; {known}')
-        if ours not in COLUMNS and not ours.startswith(SOURCE):
+        if ours not in COLUMNS and not is_estimator(ours):
             known = suggestion(ours, COLUMNS)
             raise TaskError(f'"{theirs}" cannot be taken as "{ours}", which means nothing; {known}')
     replaced = [ours for theirs, ours in columns.items() if ours != theirs]
@@ -114,7 +117,7 @@ def _is_needed(column: str, known: list[str], others_are_missing: bool) -> bool:
 
 
 def _is_confidence(column: str) -> bool:
-    return column == "confidence" or column.startswith(SOURCE)
+    return column == "confidence" or is_estimator(column)
 
 
 def _meant(column: str, known: list[str]) -> str:
@@ -227,6 +230,7 @@ def _as_trajectories(table: pl.DataFrame) -> pl.DataFrame:
         kind=pl.when(pl.col("round") == 0).then(pl.lit("opening")).otherwise(pl.lit("revision")),
         answer=answer,
         abstained=answer.is_null() & ~pl.col("failed"),
+        cut=pl.lit(value=False),
         correct=right,
         is_scored=pl.lit(True) if told_alone else told,
     ).with_columns(outcome=_outcome())
@@ -235,8 +239,8 @@ def _as_trajectories(table: pl.DataFrame) -> pl.DataFrame:
         pl.lit(None, dtype).alias(n) for n, dtype in schema.items() if n not in judged.columns
     ]
     ordered = judged.with_columns(absent).sort("cell", "question", "seed", "agent", "round")
-    sources = [c for c in table.columns if c.startswith(SOURCE)]
-    return ordered.select(*schema, *sources, "text", "cluster")
+    sources = [c for c in table.columns if is_estimator(c)]
+    return ordered.select(*schema, *sources, "text")
 
 
 def _outcome() -> pl.Expr:

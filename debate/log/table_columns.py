@@ -11,7 +11,6 @@ import polars as pl
 from debate.errors import TaskError
 from debate.log.table_files import NESTED
 
-SOURCE = "confidence_"
 LARGEST_EXACT = 2.0**53
 """Up to here every whole number is a 64-bit float of its own."""
 
@@ -38,6 +37,11 @@ COLUMNS: Mapping[str, Column] = {
     "belief_own": Column(pl.Float64),
     "belief_target": Column(pl.Float64),
     "belief_answer": Column(pl.Float64),
+    "log_p_own": Column(pl.Float64),
+    "log_p_target": Column(pl.Float64),
+    "log_p_answer": Column(pl.Float64),
+    "belief_mass": Column(pl.Float64),
+    "confidence_source": Column(pl.String),
     "heard": Column(pl.List(pl.String)),
     "category": Column(pl.String),
     "cluster": Column(pl.String),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
@@ -10,10 +11,14 @@ import polars as pl
 
 from debate.log.rows import TurnRow
 from debate.log.series import CANDIDATES, belief_series, series, text_lists
-from debate.types import Question
+from debate.types import Question, Usage
 
 TURN_KEY = ("cell", "question", "seed", "round", "kind", "agent", "about")
 CONFIDENCE = "confidence_"
+CONFIDENCE_SOURCE = "confidence_source"
+"""The column that names the estimator which `confidence` comes from; it is none itself."""
+ASKED = ("target", "category", "cluster")
+"""What a row tells of its question."""
 
 _Getter = Callable[[TurnRow], Any]
 
@@ -26,21 +31,29 @@ _COLUMNS: dict[str, tuple[pl.DataType | type[pl.DataType], _Getter]] = {
     "agent": (pl.String, attrgetter("agent")),
     "about": (pl.String, attrgetter("about")),
     "model": (pl.String, attrgetter("model")),
-    "answer": (pl.String, lambda t: t.answer.value if t.answer else None),
-    "abstained": (pl.Boolean, attrgetter("abstained")),
+    "answer": (pl.String, attrgetter("value")),
+    "abstained": (pl.Boolean, attrgetter("is_abstention")),
+    "cut": (pl.Boolean, attrgetter("is_cut")),
     "failed": (pl.Boolean, lambda t: t.failure is not None),
     "outcome": (pl.String, attrgetter("outcome")),
     "correct": (pl.Boolean, attrgetter("correct")),
+    "finish_reason": (pl.String, attrgetter("finish_reason")),
     "accepts": (pl.Boolean, attrgetter("accepts")),
     "confidence": (pl.Float64, lambda t: t.confidences[0].value if t.confidences else None),
+    CONFIDENCE_SOURCE: (
+        pl.String,
+        lambda t: t.confidences[0].source if t.confidences else None,
+    ),
     "heard": (pl.List(pl.String), attrgetter("heard")),
     "late": (pl.List(pl.String), attrgetter("late")),
     "dropped": (pl.List(pl.String), attrgetter("dropped")),
-    "prompt_tokens": (pl.Int64, attrgetter("usage.prompt_tokens")),
-    "cached_tokens": (pl.Int64, attrgetter("usage.cached_tokens")),
-    "generated_tokens": (pl.Int64, attrgetter("usage.generated_tokens")),
-    "queued_s": (pl.Float64, attrgetter("usage.queued_s")),
-    "running_s": (pl.Float64, attrgetter("usage.running_s")),
+    **{
+        each.name: (
+            pl.Int64 if each.name.endswith("_tokens") else pl.Float64,
+            attrgetter(f"usage.{each.name}"),
+        )
+        for each in fields(Usage)
+    },
     "started_at": (pl.Float64, attrgetter("started_at")),
     "finished_at": (pl.Float64, attrgetter("finished_at")),
     "shared_with": (pl.String, attrgetter("shared_with")),
@@ -61,7 +74,16 @@ def turn_schema(sources: Iterable[str]) -> dict[str, Any]:
         if name == "confidence":
             schema.update({f"{CONFIDENCE}{source}": pl.Float64 for source in sources})
             schema["belief"] = CANDIDATES
-    return {**schema, "target": pl.String, "category": pl.String}
+    return {**schema, **dict.fromkeys(ASKED, pl.String)}
+
+
+def is_estimator(column: str) -> bool:
+    """Whether a frame's column holds the confidences of one estimator, as `confidence_verbal` does.
+
+    >>> is_estimator("confidence_verbal"), is_estimator("confidence_source")
+    (True, False)
+    """
+    return column.startswith(CONFIDENCE) and column != CONFIDENCE_SOURCE
 
 
 def turn_columns(names: Collection[str] | None, sources: Iterable[str]) -> list[str]:
@@ -69,7 +91,7 @@ def turn_columns(names: Collection[str] | None, sources: Iterable[str]) -> list[
     return [
         name
         for name in turn_schema(sources)
-        if names is None or name in names or name.startswith(CONFIDENCE)
+        if names is None or name in names or is_estimator(name)
     ]
 
 
@@ -102,7 +124,7 @@ def _column(
         return (
             text_lists(name, values) if dtype == pl.List(pl.String) else series(name, values, dtype)
         )
-    if name in ("target", "category"):
+    if name in ASKED:
         asked = (questions.get(turn.question) for turn in turns)
         return series(name, [getattr(question, name, None) for question in asked], dtype)
     source = name.removeprefix(CONFIDENCE)

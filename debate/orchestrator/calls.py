@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from debate.engines.base import Completion, Request
 from debate.errors import EngineError
 from debate.orchestrator.promise import Promise, keep_or_fail
-from debate.types import DebateKey, Turn, Verdict
+from debate.orchestrator.scores import Scores
+from debate.types import CallResult, DebateKey, Turn, Verdict
 
 
 class Client(Protocol):
@@ -59,16 +60,13 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Draft:
-    """A turn about to be taken: its name, the digest of its calls, and what is known of it before.
+    """A turn before its call, whose `prompt_hash` is the digest of all that decides the call.
 
-    `fields` are fields of the turn; `compute` makes the turn from them.
+    `compute` makes the call.
     """
 
-    debate: DebateKey
-    ref: str
-    digest: str
-    fields: Mapping[str, Any]
-    compute: Callable[[Mapping[str, Any]], Awaitable[Turn]]
+    turn: Turn
+    compute: Callable[[], Awaitable[CallResult]]
 
 
 @dataclass(kw_only=True)
@@ -84,6 +82,7 @@ class Calls:
     watcher: Watcher
     cache: Cache | None = None
     stale: list[str] = field(default_factory=list)
+    scores: Scores = field(default_factory=Scores)
     _recorded: dict[str, dict[str, Turn]] = field(default_factory=dict)
     _shared: dict[str, Promise[Turn]] = field(default_factory=dict)
     _recomputed: set[tuple[str, str]] = field(default_factory=set)
@@ -91,15 +90,19 @@ class Calls:
 
     def recorded(self, debate: DebateKey, ref: str) -> Turn | None:
         """The finished turn that the log has under this name; None where it failed or is absent."""
+        turn = self.all_recorded(debate).get(ref)
+        return None if turn is None or turn.failure is not None else turn
+
+    def all_recorded(self, debate: DebateKey) -> Mapping[str, Turn]:
+        """What the log had of the debate when it began, by ref."""
         found = self._recorded.get(debate.cell)
         if found is None:
             found = self._recorded[debate.cell] = self.log.recorded(debate)
-        turn = found.get(ref)
-        return None if turn is None or turn.failure is not None else turn
+        return found
 
     def note(self, draft: Draft) -> None:
         """The debate has come to this turn."""
-        self._taken.setdefault(draft.debate.cell, set()).add(draft.ref)
+        self._taken.setdefault(draft.turn.cell, set()).add(draft.turn.ref)
 
     def taken(self, debate: DebateKey) -> frozenset[str]:
         """The refs of all turns of the debate that were taken here, made or found."""
@@ -108,51 +111,52 @@ class Calls:
     async def take(self, draft: Draft) -> Turn:
         """The turn, on record: whatever hears it reaches the disk after it."""
         self.note(draft)
-        old = self.recorded(draft.debate, draft.ref)
+        begun = draft.turn
+        old = self.recorded(begun.debate, begun.ref)
         if old is not None:
-            if old.prompt_hash == draft.digest and not self._heard_new(draft):
-                self._shared.setdefault(draft.digest, Promise.kept(old))
+            if old.prompt_hash == begun.prompt_hash and not self._heard_new(begun):
+                self._shared.setdefault(begun.prompt_hash, Promise.kept(old))
                 self.watcher.on_turn(old, replayed=True)
                 return old
-            key = draft.debate
-            self.stale.append(f"{key.cell}/{key.question}/{key.seed}/{draft.ref}")
-        self._recomputed.add((draft.debate.cell, draft.ref))
-        turn = self._known(draft) or await self._compute(draft)
+            self.stale.append(f"{begun.cell}/{begun.question}/{begun.seed}/{begun.ref}")
+        self._recomputed.add((begun.cell, begun.ref))
+        turn = self._known(begun) or await self._compute(draft)
         self.log.queue(turn)
         self.watcher.on_turn(turn, replayed=False)
         return turn
 
-    def _heard_new(self, draft: Draft) -> bool:
-        heard = draft.fields.get("heard", ())
-        return any((draft.debate.cell, ref) in self._recomputed for ref in heard)
+    def _heard_new(self, begun: Turn) -> bool:
+        return any((begun.cell, ref) in self._recomputed for ref in begun.heard)
 
-    def _known(self, draft: Draft) -> Turn | None:
+    def _known(self, begun: Turn) -> Turn | None:
         """The turn, where another run has made the call."""
-        if self.cache is None or draft.digest in self._shared:
+        digest = begun.prompt_hash
+        if self.cache is None or digest in self._shared:
             return None
-        cached = self.cache.get(draft.digest)
+        cached = self.cache.get(digest)
         if cached is None:
             return None
-        turn = _placed(cached, draft, "cache")
-        self._shared[draft.digest] = Promise.kept(turn)
+        turn = _shared(cached, begun, "cache")
+        self._shared[digest] = Promise.kept(turn)
         return turn
 
     async def _compute(self, draft: Draft) -> Turn:
         """The turn: another cell's identical call, or one made now that others may share."""
-        while (known := self._shared.get(draft.digest)) is not None:
+        begun, digest = draft.turn, draft.turn.prompt_hash
+        while (known := self._shared.get(digest)) is not None:
             try:
                 other = await known
             except asyncio.CancelledError:
                 if not known.is_over:
                     raise  # nobody waits for this turn any more
-                self._forget(draft.digest, known)
+                self._forget(digest, known)
             else:
-                return _placed(other, draft, other.shared_with or f"{other.cell}:{other.ref}")
-        promise = self._shared[draft.digest] = Promise()
-        await keep_or_fail(promise, draft.compute(draft.fields))
+                return _shared(other, begun, other.shared_with or f"{other.cell}:{other.ref}")
+        promise = self._shared[digest] = Promise()
+        await keep_or_fail(promise, _made(draft))
         turn = promise.result()
         if self.cache is not None and turn.failure is None:
-            self.cache.put(draft.digest, turn)
+            self.cache.put(digest, turn)
         return turn
 
     def _forget(self, digest: str, given_up: Promise[Turn]) -> None:
@@ -161,26 +165,16 @@ class Calls:
             del self._shared[digest]
 
 
-def _placed(other: Turn, draft: Draft, source: str) -> Turn:
+async def _made(draft: Draft) -> Turn:
+    """The turn, by calls made now."""
+    result = await draft.compute()
+    return replace(draft.turn.with_result(result), finished_at=time.time())
+
+
+def _shared(other: Turn, begun: Turn, source: str) -> Turn:
     """What an identical call gave, at this place in this debate."""
-    place = {name: draft.fields[name] for name in PLACE if name in draft.fields}
-    return replace(other, **place, shared_with=source, finished_at=time.time())
-
-
-PLACE = (
-    "cell",
-    "question",
-    "seed",
-    "round",
-    "kind",
-    "agent",
-    "about",
-    "model",
-    "heard",
-    "late",
-    "dropped",
-    "started_at",
-)
+    placed = begun.with_result(other.result)
+    return replace(placed, shared_with=source, finished_at=time.time())
 
 
 async def ask(client: Client, request: Request) -> Completion:

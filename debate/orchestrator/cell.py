@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from debate.agents.agent import Agent
 from debate.config.decision import DecisionSpec
@@ -36,6 +36,10 @@ class Cell:
     score: Callable[[str | None, Question], bool | None] = field(repr=False)
     normalise: Callable[[str, Question], str] = field(repr=False)
     keep_prompts: bool = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What travels to another process: the fields, without what has been looked up so far."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @cached_property
     def seat_numbers(self) -> Mapping[AgentId, int]:

@@ -68,8 +68,8 @@ class Debate:
         """Wait for what the author's critics say, each no longer than its edge allows.
 
         With a quorum, go on once so many have spoken; a turn on record heard whom it heard.
-        A failed turn is not heard. On an edge `when: disagreement` nothing is heard, and nothing
-        is asked, while critic and author agree.
+        A failed turn is not heard, nor, unless the protocol says so, one that was cut. On an edge
+        `when: disagreement` nothing is heard, and nothing is asked, while critic and author agree.
         """
         return self._hearing.hear(self, author, round, source)
 
@@ -188,7 +188,7 @@ class Debate:
         own = await self.turn(judge, round - 1)
         judged = authors_of(self._reach.topology(round), judge)
         said = await all_kept([self.turn(author, round) for author in judged])
-        turns = [turn for turn in said if turn is not None and turn.failure is None]
+        turns = [turn for turn in said if turn is not None]
         seen = self._reach.show(judge, turns, round, judging=True)
         if not seen or (own is not None and set(seen) <= set(own.heard)):
             return own
@@ -202,7 +202,7 @@ class Debate:
         """One critique; None where there is nothing to review."""
         await self.turn(critic, round - 1)
         subject = await self.turn(author, round - 1)
-        if subject is None or subject.failure is not None:
+        if subject is None:
             return None
         agent = self.cell.agents[critic]
         seen = self.shown_to(critic, subject, round)

@@ -21,8 +21,8 @@ class Vote(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Poll:
-    """The turns that count, and how many do not: failed, abstained, or answered without what the
-    rule weighs (a confidence, a belief)."""
+    """The turns that count, and how many do not: failed; abstained or cut; or answered without what
+    the rule weighs (a confidence, a belief)."""
 
     votes: tuple[Vote, ...]
     num_failed: int

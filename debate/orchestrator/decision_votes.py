@@ -28,9 +28,12 @@ def confidence_weighted(spec: DecisionSpec, room: Room) -> Count:
 
 
 def last_speaker(spec: DecisionSpec, room: Room) -> Count:
-    """The ballot of the latest round, and there of the last seat; a failure did not speak."""
+    """The ballot of the latest round, and there of the last seat.
+
+    Who failed, or was cut before an answer was closed, did not speak.
+    """
     poll = room.poll(room.ballots)
-    spoken = [turn for turn in room.ballots if turn.failure is None]
+    spoken = [turn for turn in room.ballots if turn.failure is None and not turn.is_cut]
     last = max(reversed(spoken), key=lambda turn: turn.round, default=None)
     name = room.name(last.value) if last else None
     return Count(tally={} if name is None else {name: 1.0}, poll=poll, speaker=last)

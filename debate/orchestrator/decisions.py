@@ -19,9 +19,9 @@ from debate.orchestrator.decision_votes import (
     majority,
     stated,
 )
-from debate.types import Outcome, Turn
+from debate.types import Outcome, Turn, leaders
 
-__all__ = ["RULES", "Decided", "decide", "needs", "outcome"]
+__all__ = ["RULES", "Decided", "decide", "expected_score", "needs", "outcome"]
 
 Rule = Callable[[DecisionSpec, Room], Count]
 
@@ -51,11 +51,15 @@ class Decided:
     winner's share of the tally times the share of completed turns that counted: a member that
     abstained was asked and did not support the winner; one that failed is missing. For
     `last_speaker` it is the speaker's own confidence.
-    The numbers are of the turns that decide: ballots, or judgments where judges decide.
+    `tied` are the answers of most weight where there are several and the tie rule picks none; a
+    super-majority and unanimity ask for a share that no such answer has, and leave no tie.
+    The numbers are of the turns that decide: ballots, or judgments where judges decide. A reply
+    that was cut is no vote, and counts among the abstentions.
     """
 
     value: str | None
     tally: Mapping[str, float]
+    tied: tuple[str, ...] = ()
     confidence: float | None
     num_asked: int
     num_failed: int
@@ -94,14 +98,17 @@ def decide(
     """
     room = Room(ballots=ballots, judgments=judgments, normalise=normalise or str)
     count = RULES[spec.name](spec, room)
-    value = _winner(spec, count, room, rng_key)
+    leading = leaders(count.tally)
+    value = _winner(leading, spec, room, rng_key)
     share = _share(count, value)
     if share < spec.share_needed - 1e-9:
         value = None
+    is_tied = value is None and len(leading) > 1 and not spec.share_needed
     confidence = count.speaker.confidence(spec.confidence) if count.speaker else share
     return Decided(
         value=value,
         tally=dict(count.tally),
+        tied=leading if is_tied else (),
         confidence=None if value is None else confidence,
         num_asked=count.poll.num_asked,
         num_failed=count.poll.num_failed,
@@ -110,8 +117,10 @@ def decide(
     )
 
 
-def outcome(value: str | None, *, failed: bool, correct: bool | None) -> Outcome | None:
-    """Which of the four outcomes an answer is; None for an answer to an unscored question.
+def outcome(
+    value: str | None, *, failed: bool, correct: bool | None, tied: bool = False
+) -> Outcome | None:
+    """What became of the team's answer; None for an answer to a question without a target.
 
     >>> outcome(None, failed=True, correct=None), outcome(None, failed=False, correct=False)
     ('failed', 'abstained')
@@ -119,8 +128,20 @@ def outcome(value: str | None, *, failed: bool, correct: bool | None) -> Outcome
     if failed:
         return "failed"
     if value is None:
-        return "abstained"
+        return "tied" if tied else "abstained"
     return None if correct is None else "correct" if correct else "wrong"
+
+
+def expected_score(decided: Decided, score: Callable[[str | None], bool | None]) -> float | None:
+    """The expected value of the team's answer: of a tie, the share of its answers that are right.
+
+    `score` says whether an answer is right, None where the question has no target. None there, and
+    where every turn that was to decide failed.
+    """
+    right = [score(answer) for answer in decided.tied or (decided.value,)]
+    if decided.failed or None in right:
+        return None
+    return sum(map(bool, right)) / len(right)
 
 
 def _share(count: Count, value: str | None) -> float:
@@ -130,33 +151,28 @@ def _share(count: Count, value: str | None) -> float:
     return count.tally[value] / math.fsum(count.tally.values()) * count.poll.share_counted
 
 
-def _winner(spec: DecisionSpec, count: Count, room: Room, rng_key: str) -> str | None:
-    """The answer of most weight, by the tie rule where there are several; None without one.
-
-    Weights that differ by rounding alone are equal.
-    """
-    most = max(count.tally.values(), default=0.0)
-    leaders = [a for a, weight in count.tally.items() if math.isclose(weight, most, rel_tol=1e-9)]
-    if most <= 0:
-        return None
-    if len(leaders) == 1:
-        return leaders[0]
-    return TIES[spec.ties](sorted(leaders), spec, room, rng_key)
+def _winner(leading: Sequence[str], spec: DecisionSpec, room: Room, rng_key: str) -> str | None:
+    """The one leading answer, by the tie rule where there are several; None without one."""
+    if len(leading) <= 1:
+        return leading[0] if leading else None
+    return TIES[spec.ties](leading, spec, room, rng_key)
 
 
-def _abstain(leaders: list[str], spec: DecisionSpec, room: Room, rng_key: str) -> str | None:
+def _abstain(leading: Sequence[str], spec: DecisionSpec, room: Room, rng_key: str) -> str | None:
     return None
 
 
-def _first(leaders: list[str], spec: DecisionSpec, room: Room, rng_key: str) -> str | None:
+def _first(leading: Sequence[str], spec: DecisionSpec, room: Room, rng_key: str) -> str | None:
     """The tied answer of the earliest seat; None if nobody states one of them."""
     said = (room.name(turn.value) for turn in (*room.ballots, *room.judgments))
-    return next((name for name in said if name in leaders), None)
+    return next((name for name in said if name in leading), None)
 
 
-def _most_confident(leaders: list[str], spec: DecisionSpec, room: Room, rng_key: str) -> str | None:
+def _most_confident(
+    leading: Sequence[str], spec: DecisionSpec, room: Room, rng_key: str
+) -> str | None:
     """The tied answer whose supporters are most confident on average; None if that ties too."""
-    means = {name: _mean_confidence(name, spec, room) for name in leaders}
+    means = {name: _mean_confidence(name, spec, room) for name in leading}
     most = max(means.values())
     best = [name for name, mean in means.items() if math.isclose(mean, most, rel_tol=1e-9)]
     return best[0] if len(best) == 1 and most >= 0 else None
@@ -169,11 +185,11 @@ def _mean_confidence(name: str, spec: DecisionSpec, room: Room) -> float:
     return math.fsum(values) / len(values) if values else -1.0
 
 
-def _random(leaders: list[str], spec: DecisionSpec, room: Room, rng_key: str) -> str | None:
-    return random.Random(f"{rng_key}/tie").choice(leaders)
+def _random(leading: Sequence[str], spec: DecisionSpec, room: Room, rng_key: str) -> str | None:
+    return random.Random(f"{rng_key}/tie").choice(leading)
 
 
-TieRule = Callable[[list[str], DecisionSpec, Room, str], str | None]
+TieRule = Callable[[Sequence[str], DecisionSpec, Room, str], str | None]
 
 TIES: Mapping[str, TieRule] = MappingProxyType(
     {

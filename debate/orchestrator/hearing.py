@@ -51,14 +51,18 @@ class Hearing:
         ref = turn_ref(round=round, kind="revision", agent=author)
         before = self._calls.recorded(debate.key, ref)
         was_late = before.late if before else ()
+
+        def is_heard(turn: object) -> TypeGuard[Turn]:
+            return isinstance(turn, Turn) and self._reach.is_heard(turn, author)
+
         critics = [c for c in self._reach.heard_critics(author, round) if c not in was_late]
         voices = [self._voice(debate, critic, author, round, source) for critic in critics]
         if before or self._quorum is None or self._quorum >= len(voices):
             said = await _all(voices)
         else:
-            said = await enough(voices, self._quorum, counts=_is_heard, late=LATE)
+            said = await enough(voices, self._quorum, counts=is_heard, late=LATE)
         late = [critic for critic, turn in zip(critics, said, strict=True) if turn is LATE]
-        return Heard(turns=tuple([t for t in said if _is_heard(t)]), late=(*was_late, *late))
+        return Heard(turns=tuple([t for t in said if is_heard(t)]), late=(*was_late, *late))
 
     def _voice(
         self, debate: Debate, critic: AgentId, author: AgentId, round: int, source: Source
@@ -94,7 +98,3 @@ async def _all(awaitables: Sequence[Awaitable[T]]) -> Sequence[T]:
     if all(isinstance(each, Promise) for each in awaitables):
         return await all_kept(cast("Sequence[Promise[T]]", awaitables))
     return await asyncio.gather(*awaitables)
-
-
-def _is_heard(turn: object) -> TypeGuard[Turn]:
-    return isinstance(turn, Turn) and turn.failure is None

@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from debate.agents.agent import ENCODER
-from debate.agents.probes import PROBES, Subject
+from debate.agents.agent import ENCODER, Agent, call_hash
+from debate.agents.probes import PROBES, Subject, belief_request
 from debate.config.protocol import ProbeSpec
 from debate.engines.base import Completion, Request
-from debate.errors import BoundaryError
+from debate.errors import BoundaryError, EngineError
 from debate.orchestrator.calls import Calls, Client, Draft, ask
 from debate.orchestrator.debate import Debate
+from debate.orchestrator.scores import Scores
 from debate.tasks import closed_candidates
-from debate.types import Question, Transcript, Turn, Usage, speaks, turn_ref
+from debate.types import Belief, CallResult, Question, Transcript, Turn, Usage, speaks
 
 N = TypeVar("N", int, float)
+
+NOTHING_SPENT = Usage(prompt_tokens=0, cached_tokens=0, generated_tokens=0)
 
 
 async def probe(debate: Debate, transcript: Transcript, calls: Calls) -> list[Turn]:
@@ -68,58 +71,94 @@ async def _take(
     )
     content = ENCODER.encode([turn.prompt_hash, turn.text, spec.model_dump(), subject.candidates])
     digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-    draft = Draft(
-        debate=debate.key,
-        ref=turn_ref(round=turn.round, kind="probe", agent=turn.agent, about=spec.name),
-        digest=digest,
-        fields=_fields(turn, spec, digest),
-        compute=partial(_compute, subject, spec, calls),
+    begun = _begun(turn, spec, digest)
+    found = await calls.take(Draft(turn=begun, compute=partial(_compute, subject, spec, calls)))
+    if found.belief is not None:
+        note_scores(calls.scores, subject, found.belief)
+    return found
+
+
+def _begun(turn: Turn, spec: ProbeSpec, digest: str) -> Turn:
+    """The probe of a turn before it is asked."""
+    return Turn(
+        cell=turn.cell,
+        question=turn.question,
+        seed=turn.seed,
+        round=turn.round,
+        kind="probe",
+        agent=turn.agent,
+        about=spec.name,
+        model=turn.model,
+        prompt_hash=digest,
+        simulated=turn.simulated,
+        started_at=time.time(),
     )
-    return await calls.take(draft)
 
 
-def _fields(turn: Turn, spec: ProbeSpec, digest: str) -> dict[str, Any]:
-    """What is known of a probe before it is asked."""
-    return {
-        "cell": turn.cell,
-        "question": turn.question,
-        "seed": turn.seed,
-        "round": turn.round,
-        "kind": "probe",
-        "agent": turn.agent,
-        "about": spec.name,
-        "model": turn.model,
-        "prompt_hash": digest,
-        "simulated": turn.simulated,
-        "started_at": time.time(),
-    }
+def note_scores(scores: Scores, subject: Subject, belief: Belief) -> None:
+    """Take over what is on record of a belief in the subject's place."""
+    request = belief_request(replace(subject, candidates=tuple(belief.log_p)))
+    ended = dict(zip(request.candidates, belief.log_p.values(), strict=True))
+    scores.note(scoring_context(subject.agent, request), ended)
 
 
-async def _compute(
-    subject: Subject, spec: ProbeSpec, calls: Calls, fields: Mapping[str, Any]
-) -> Turn:
-    """The probe, as many calls as it takes, by calls made now."""
-    paid = _Paid(client=calls.clients[subject.turn.model], probe=spec.name)
+def scoring_context(agent: Agent, request: Request) -> str:
+    """The digest of what the scores of a request's candidates depend on."""
+    return call_hash(agent, replace(request, candidates=()))
+
+
+async def _compute(subject: Subject, spec: ProbeSpec, calls: Calls) -> CallResult:
+    """What the probe finds, by as many calls as it takes, made now."""
+    client = calls.clients[subject.turn.model]
+    paid = Paid(client=client, probe=spec.name, agent=subject.agent, scores=calls.scores)
     try:
         found = await PROBES[spec.name](subject, spec, paid)
     except BoundaryError as error:
-        made: dict[str, Any] = {"failure": error.failure}
-    else:
-        sure = () if found.confidence is None else (found.confidence,)
-        made = {"text": found.text, "belief": found.belief, "confidences": sure}
-    return Turn(**fields, **made, usage=total(paid.usages), finished_at=time.time())
+        return CallResult(failure=error.failure, finish_reason="error", usage=paid.usage)
+    return CallResult(
+        text=found.text,
+        belief=found.belief,
+        confidences=() if found.confidence is None else (found.confidence,),
+        usage=paid.usage,
+    )
 
 
 @dataclass(kw_only=True, slots=True)
-class _Paid:
-    """Makes a probe's calls under names of their own, and keeps what each cost."""
+class Paid:
+    """Makes a probe's calls under names of their own, and keeps what each cost.
+
+    What was scored before in the same place, by whichever probe, is not asked again.
+    """
 
     client: Client
     probe: str
+    agent: Agent
+    scores: Scores
     num_calls: int = 0
     usages: list[Usage] = field(default_factory=list)
 
+    @property
+    def usage(self) -> Usage:
+        """What all calls cost together; nothing where none was needed."""
+        return total(self.usages) if self.num_calls else NOTHING_SPENT
+
     async def __call__(self, request: Request) -> Completion:
+        """The reply. Raises EngineError where the call fails."""
+        if not request.candidates:
+            return await self._made(request)
+
+        async def score(missing: tuple[str, ...]) -> Sequence[float]:
+            scored = (await self._made(replace(request, candidates=missing))).candidate_log_p
+            if scored is None:
+                raise EngineError("the engine returned no scores", boundary=self.agent.id)
+            return scored
+
+        context = scoring_context(self.agent, request)
+        log_p = await self.scores.of(context, request.candidates, score)
+        scores = tuple([log_p[candidate] for candidate in request.candidates])
+        return Completion(id=request.id, candidate_log_p=scores)
+
+    async def _made(self, request: Request) -> Completion:
         named = replace(request, id=f"{request.id}/{self.probe}/{self.num_calls}")
         self.num_calls += 1
         reply = await ask(self.client, named)
@@ -129,13 +168,13 @@ class _Paid:
 
 def total(usages: Sequence[Usage]) -> Usage:
     """The cost of several calls as one; a count that any of them lacks is unknown."""
-    return Usage(
-        prompt_tokens=_sum([usage.prompt_tokens for usage in usages]),
-        cached_tokens=_sum([usage.cached_tokens for usage in usages]),
-        generated_tokens=_sum([usage.generated_tokens for usage in usages]),
-        queued_s=_sum([usage.queued_s for usage in usages]),
-        running_s=_sum([usage.running_s for usage in usages]),
-    )
+    if not usages:
+        return Usage()
+    counted = {
+        each.name: _sum([getattr(usage, each.name) for usage in usages])
+        for each in fields(usages[0])
+    }
+    return replace(usages[0], **counted)
 
 
 def _sum(values: Sequence[N | None]) -> N | None:

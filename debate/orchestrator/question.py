@@ -9,7 +9,8 @@ from dataclasses import replace
 from debate.orchestrator.calls import Calls
 from debate.orchestrator.cell import Cell
 from debate.orchestrator.debate import Debate
-from debate.orchestrator.decisions import decide, outcome
+from debate.orchestrator.decisions import decide, expected_score, outcome
+from debate.orchestrator.further import standing, take_over
 from debate.orchestrator.probing import probe, stated_answers
 from debate.orchestrator.rounds import run_debate, stopped_by
 from debate.tasks import closed_candidates
@@ -31,6 +32,7 @@ async def debate_question(
 
 async def _debate(debate: Debate, calls: Calls) -> list[Verdict]:
     transcripts = [transcript async for transcript in run_debate(debate)]
+    take_over(debate, transcripts[-1], calls)
     probes = await probe(debate, transcripts[-1], calls)
     ended = stopped_by(debate, transcripts[-1].round)
     verdicts = [_verdict(debate, transcript, probes) for transcript in transcripts]
@@ -51,8 +53,9 @@ def _settle(debate: Debate, last: Transcript, calls: Calls) -> None:
         for turn in last.turns
         for critic in turn.late
     }
-    taken = calls.taken(debate.key)
-    calls.log.settle(debate.key, turns=taken | late, rounds=range(last.round + 1))
+    further = standing(last.turns, calls.all_recorded(debate.key))
+    whole = calls.taken(debate.key) | late | further
+    calls.log.settle(debate.key, turns=whole, rounds=range(last.round + 1))
 
 
 def _verdict(debate: Debate, transcript: Transcript, probes: Sequence[Turn]) -> Verdict:
@@ -68,7 +71,12 @@ def _verdict(debate: Debate, transcript: Transcript, probes: Sequence[Turn]) -> 
         normalise=lambda value: cell.normalise(value, question),
         rng_key=f"{debate.key.seed}/{question.id}/{transcript.round}",
     )
-    correct = cell.score(decided.value, question)
+    became = outcome(
+        decided.value,
+        failed=decided.failed,
+        correct=cell.score(decided.value, question),
+        tied=bool(decided.tied),
+    )
     return Verdict(
         cell=cell.name,
         question=question.id,
@@ -76,8 +84,10 @@ def _verdict(debate: Debate, transcript: Transcript, probes: Sequence[Turn]) -> 
         round=transcript.round,
         method=cell.decision.name,
         value=decided.value,
-        outcome=outcome(decided.value, failed=decided.failed, correct=correct),
+        outcome=became,
         tally=decided.tally,
+        tied=decided.tied,
+        score=expected_score(decided, lambda answer: cell.score(answer, question)),
         confidence=decided.confidence,
         num_failed=decided.num_failed,
     )

@@ -52,8 +52,16 @@ class Reach:
         limit = viewer.prompts.spec.carries
         return passing(by.carries, limit, answers_only=self._cell.spec.view.answers_only)
 
+    def is_heard(self, turn: Turn, viewer: AgentId) -> bool:
+        """Whether the turn is an opinion for the viewer: not a failure, nor another's cut reply."""
+        if turn.failure is not None:
+            return False
+        return not turn.is_cut or turn.agent == viewer or self._cell.spec.hear_cut
+
     def shown(self, turn: Turn, viewer: AgentId, carries: Sequence[str]) -> Shown | None:
         """What the viewer sees of a turn; None where nothing of it can be shown."""
+        if not self.is_heard(turn, viewer):
+            return None
         return shown(
             turn,
             viewer=viewer,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from debate.agents.agent import Agent, call_hash, call_seed, sampling
 from debate.agents.reading import read
@@ -15,7 +13,7 @@ from debate.engines.base import Request, Scene
 from debate.orchestrator.calls import Calls, Draft
 from debate.orchestrator.cell import Cell
 from debate.orchestrator.record import Record
-from debate.types import AgentId, DebateKey, Kind, Question, Turn, turn_ref
+from debate.types import AgentId, CallResult, DebateKey, Kind, Question, Turn, turn_ref
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,14 +51,8 @@ class Taking:
         ref = turn_ref(round=ask.round, kind=ask.kind, agent=ask.agent.id, about=ask.about)
         seed = self._seed(ask)
         request = self._request(ask, ref, seed)
-        digest = call_hash(ask.agent, request)
-        draft = Draft(
-            debate=self._debate,
-            ref=ref,
-            digest=digest,
-            fields=self._fields(ask, digest, seed),
-            compute=partial(self._compute, ask, request),
-        )
+        begun = self._begun(ask, call_hash(ask.agent, request), seed)
+        draft = Draft(turn=begun, compute=partial(self._compute, ask, request))
         turn = await self._calls.take(draft)
         self.record.note(ref, turn, request)
         return turn
@@ -101,43 +93,32 @@ class Taking:
             heard=ask.heard,
         )
 
-    def _fields(self, ask: Prompted, digest: str, seed: int | None) -> dict[str, Any]:
-        """What is known of a turn before its call."""
+    def _begun(self, ask: Prompted, digest: str, seed: int | None) -> Turn:
+        """The turn before its call."""
         agent, debate = ask.agent, self._debate
-        return {
-            "cell": debate.cell,
-            "question": debate.question,
-            "seed": debate.seed,
-            "round": ask.round,
-            "kind": ask.kind,
-            "agent": agent.id,
-            "about": ask.about,
-            "model": agent.spec.model,
-            "heard": ask.heard,
-            "late": ask.late,
-            "dropped": ask.view.dropped,
-            "prompt": ask.view.messages if self._cell.keep_prompts else None,
-            "prompt_hash": digest,
-            "sampling_seed": seed,
-            "simulated": agent.capabilities.simulated,
-            "started_at": time.time(),
-        }
+        return Turn(
+            cell=debate.cell,
+            question=debate.question,
+            seed=debate.seed,
+            round=ask.round,
+            kind=ask.kind,
+            agent=agent.id,
+            about=ask.about,
+            model=agent.spec.model,
+            heard=ask.heard,
+            late=ask.late,
+            dropped=ask.view.dropped,
+            prompt=ask.view.messages if self._cell.keep_prompts else None,
+            prompt_hash=digest,
+            sampling_seed=seed,
+            simulated=agent.capabilities.simulated,
+            started_at=time.time(),
+        )
 
-    async def _compute(self, ask: Prompted, request: Request, fields: Mapping[str, Any]) -> Turn:
-        """The turn by a call made now, its reply read and scored."""
+    async def _compute(self, ask: Prompted, request: Request) -> CallResult:
+        """What a call made now gives, its reply read and scored."""
         reply = await self._calls.clients[ask.agent.spec.model].complete(request)
         said = read(ask.agent, self._question, ask.kind, reply)
-        correct = None
-        if said.answer is not None:
-            correct = self._cell.score(said.answer.value, self._question)
-        return Turn(
-            **fields,
-            text=reply.text,
-            answer=said.answer,
-            accepts=said.accepts,
-            correct=correct,
-            confidences=said.confidences,
-            usage=reply.usage,
-            failure=reply.failure,
-            finished_at=time.time(),
-        )
+        if said.answer is None:
+            return said
+        return replace(said, correct=self._cell.score(said.answer.value, self._question))

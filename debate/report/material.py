@@ -13,7 +13,7 @@ import polars as pl
 from debate.analysis import Analysis
 from debate.analysis.design import design_of
 from debate.analysis.source import read_source
-from debate.analysis.states import confidence_column, members, of_authors, states_frame
+from debate.analysis.states import DEFAULT, confidence_column, members, of_authors, states_frame
 from debate.analysis.text import clean
 from debate.errors import InputError
 from debate.log import Run
@@ -88,6 +88,7 @@ def read_material(
     by default all. options: those of `debate.analysis.analyze`.
     """
     read = read_source(source, columns=columns, kind=kind, cells=cells)
+    read = read.with_confidence(options.get("confidence", DEFAULT))
     analysis, run, rows = read.analyze(**options), read.run, read.trajectories
     if analysis.is_reference_free:
         raise InputError(
@@ -99,7 +100,7 @@ def read_material(
         name=clean(str(name)),
         source=source,
         analysis=analysis,
-        states=_narrow(rows, options.get("confidence", "confidence")),
+        states=_narrow(rows, options.get("confidence", DEFAULT)),
         cells=analysis.cells,
         authors=design_of(run.manifest.spec, analysis.cells).authors if run else {},
         manifest=run.manifest if run else None,

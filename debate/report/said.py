@@ -13,7 +13,7 @@ from debate.report.material import Material
 from debate.types import Confidence, Turn, speaks
 
 MOST_CHARACTERS = 6_000
-MARKS = {"correct": "✓", "wrong": "✗", "abstained": "∅", "failed": "!", "open": "·"}
+MARKS = {"correct": "✓", "wrong": "✗", "abstained": "∅", "cut": "✂", "failed": "!", "open": "·"}
 Row = dict[str, Any]
 
 
@@ -67,7 +67,7 @@ def transcript(
 def _said(
     material: Material, turn: Turn, probed: list[Confidence], row: Row, most: int, anchor: str
 ) -> Said:
-    state = _state(turn)
+    state = turn.outcome or "open"
     about = f" of {short(turn.about, 40)}" if turn.about else ""
     is_spot = speaks(turn) and (turn.agent, turn.round) == (row["agent"], row["round"])
     return Said(
@@ -93,16 +93,6 @@ def _sure(confidences: list[Confidence]) -> tuple[Sure, ...]:
     return tuple(
         Sure(number(c.value, 2), short(words(c.source)), round(10 + 45 * c.value)) for c in ordered
     )
-
-
-def _state(turn: Turn) -> str:
-    if turn.failure is not None:
-        return "failed"
-    if turn.is_abstention:
-        return "abstained"
-    if turn.correct is None:
-        return "open"
-    return "correct" if turn.correct else "wrong"
 
 
 def readable(text: str, *, most: int = MOST_CHARACTERS) -> str:

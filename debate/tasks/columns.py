@@ -18,6 +18,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "target": ("target", "answer"),
     "options": ("options", "choices"),
     "category": ("category", "subject"),
+    "cluster": ("cluster",),
 }
 """Where a column is looked for that the task does not name; the first one there is taken."""
 
@@ -39,6 +40,7 @@ def table_item(row: Row, spec: TableTask) -> Item:
         target=_text(target),
         options=options,
         category=_text(_cell(row, named, "category", needed=False)),
+        cluster=_text(_cell(row, named, "cluster", needed=False)),
     )
 
 

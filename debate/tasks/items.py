@@ -25,6 +25,7 @@ class Item:
     target: str | None = field(default=None, repr=False)
     options: tuple[str, ...] = ()
     category: str | None = None
+    cluster: str | None = None
 
 
 def question(item: Item, scoring: ScoringSpec) -> Question:
@@ -41,6 +42,7 @@ def question(item: Item, scoring: ScoringSpec) -> Question:
         kind=item.kind,
         options=item.options,
         category=item.category,
+        cluster=item.cluster,
         target=None if item.target is None else _target(item.target, item.kind, scoring),
     )
 

@@ -27,6 +27,7 @@ class Mark(NamedTuple):
     end: int
     text: str
     is_heading: bool = False
+    is_box: bool = False
 
 
 def answer_marks(text: str, format: AnswerFormat) -> list[Mark]:
@@ -54,6 +55,21 @@ def verdict_marks(text: str, format: AnswerFormat) -> Iterator[Mark]:
 def ranking_marks(text: str, format: AnswerFormat) -> Iterator[Mark]:
     """All lines that state a ranking."""
     return _marked(format.ranking, text, format)
+
+
+def closed_lines(text: str, format: AnswerFormat) -> str:
+    r"""What stands closed in a text that was cut: its lines but the last; nothing in mid-thought.
+
+    >>> closed_lines("So 16.\nAnswer: 16", AnswerFormat())
+    'So 16.\n'
+    """
+    return "" if is_in_thought(text, format) else text[: text.rfind("\n") + 1]
+
+
+def is_in_thought(text: str, format: AnswerFormat) -> bool:
+    """Whether the text ends inside a reasoning model's private thoughts, as in `<think>So`."""
+    starts = ((end.replace("</", "<"), end) for end in format.reasoning_ends)
+    return any(start != end and text.rfind(start) > text.rfind(end) for start, end in starts)
 
 
 def _beginning(text: str, format: AnswerFormat) -> int:
@@ -109,7 +125,7 @@ def _boxed(text: str, start: int) -> Iterator[Mark]:
         if token == "}":
             depth = max(0, depth - 1)
             if inside is not None and depth == opened:
-                yield _trimmed(text, inside, match.start())
+                yield _trimmed(text, inside, match.start())._replace(is_box=True)
                 inside = None
         elif token == "{" or token.startswith(r"\boxed"):
             if token != "{" and inside is None:

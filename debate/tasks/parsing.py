@@ -11,7 +11,9 @@ from debate.tasks.formats import CHAT, COMPACT, FORMATS, AnswerFormat
 from debate.tasks.marks import (
     Mark,
     answer_marks,
+    closed_lines,
     confidence_marks,
+    is_in_thought,
     ranking_marks,
     verdict_marks,
 )
@@ -52,27 +54,56 @@ class Span(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a text answers, and where the answer stands first; nowhere for an abstention."""
+    """What a text answers, and where the answer stands first; nowhere for an abstention.
+
+    `is_open` says of a text that was cut that its answer was not closed when it was.
+    """
 
     answer: Answer
     span: Span | None
+    is_open: bool = False
 
 
-def find_answer(text: str, question: Question, format: AnswerFormat) -> Found:
+def find_answer(text: str, question: Question, format: AnswerFormat, *, cut: bool = False) -> Found:
     """The one answer that the text marks, otherwise an abstention; and where it stands.
+
+    Of a text that was `cut`, an answer counts where it is closed: its line ended, or its box. A
+    line that is still open unsays it, unless it may be about to say the same again.
 
     >>> find_answer("So 9.\\nAnswer: 18 eggs", Question(id="q", text="?", kind="number"), CHAT).span
     Span(start=14, end=21)
     """
     marks = _answers(text, question, format)
-    value = _value(marks, question)
+    closed = [mark for mark in marks if _is_closed(mark, text, format)] if cut else marks
+    value = _value(closed, question)
+    is_open = cut and (not closed or (value is not None and _unsays(marks, closed, question)))
+    value = None if is_open else value
     shown = tuple(islice(dict.fromkeys([m.text[:_MAX_SHOWN_LENGTH] for m in marks]), _MAX_SHOWN))
     answer = Answer(value=value, matched=() if shown == (value,) else shown)
-    return Found(answer, None if value is None else Span(marks[0].start, marks[0].end))
+    span = None if value is None else Span(closed[0].start, closed[0].end)
+    return Found(answer, span, is_open)
 
 
-def parse_answer(text: str, question: Question, format: AnswerFormat) -> Answer:
-    """The one answer that the text marks; otherwise an abstention.
+def _is_closed(mark: Mark, text: str, format: AnswerFormat) -> bool:
+    """Whether a mark of a text that was cut stands there whole."""
+    has_ended = mark.is_box or text.find("\n", mark.end) >= 0
+    return has_ended and not is_in_thought(text, format)
+
+
+def _unsays(marks: list[Mark], closed: list[Mark], question: Question) -> bool:
+    """Whether a mark that is still open can no longer become what the closed ones say."""
+    said = readable(closed[0].text, question)
+    return any(
+        not closed[0].text.startswith(mark.text) and readable(mark.text, question) != said
+        for mark in marks
+        if mark not in closed
+    )
+
+
+def parse_answer(
+    text: str, question: Question, format: AnswerFormat, *, cut: bool = False
+) -> Answer:
+    """The one answer that the text marks, and closes if it was `cut`; otherwise an abstention.
 
     A marked text that is no answer to this kind of question is an abstention too, and so is any
     further mark that differs. `matched` holds what was marked (at most 8 different texts of at
@@ -84,36 +115,41 @@ def parse_answer(text: str, question: Question, format: AnswerFormat) -> Answer:
     >>> parse_answer("Answer: 17\\nAnswer: 18", number, CHAT)
     Answer(value=None, matched=('17', '18'))
     """
-    return find_answer(text, question, format).answer
+    return find_answer(text, question, format, cut=cut).answer
 
 
-def parse_confidence(text: str, format: AnswerFormat) -> float | None:
+def parse_confidence(text: str, format: AnswerFormat, *, cut: bool = False) -> float | None:
     """The stated confidence in [0, 1]; None where none, an impossible one, or two are stated.
 
-    A number up to 1 without a percent sign is a probability, a larger one a percentage.
+    A number up to 1 without a percent sign is a probability, a larger one a percentage. The last
+    line of a text that was `cut` states none: `8` may be the beginning of `85%`.
 
     >>> [parse_confidence(f"Confidence: {c}", CHAT) for c in ("85%", "0.85", "85", "850", "high")]
     [0.85, 0.85, 0.85, None, None]
     """
+    text = closed_lines(text, format) if cut else text
     return _only((_probability(mark.text) for mark in confidence_marks(text, format)), float)
 
 
-def parse_verdict(text: str, format: AnswerFormat) -> bool | None:
+def parse_verdict(text: str, format: AnswerFormat, *, cut: bool = False) -> bool | None:
     """Whether the text accepts what it judges; None where it does not say, or says both.
+
+    The last line of a text that was `cut` does not say.
 
     >>> [parse_verdict(f"Verdict: {v}", CHAT) for v in ("Correct.", "incorrect", "not correct")]
     [True, False, None]
     """
+    text = closed_lines(text, format) if cut else text
     return _only((_accepts(mark.text, format) for mark in verdict_marks(text, format)), bool)
 
 
-def verdict_span(text: str, format: AnswerFormat) -> Span | None:
+def verdict_span(text: str, format: AnswerFormat, *, cut: bool = False) -> Span | None:
     """Where the verdict's word stands first in the text; None where there is no one verdict.
 
     >>> verdict_span("So 8.\\nVerdict: incorrect", CHAT)
     Span(start=15, end=24)
     """
-    if parse_verdict(text, format) is None:
+    if parse_verdict(text, format, cut=cut) is None:
         return None
     first = next(iter(verdict_marks(text, format)))
     return Span(first.start, first.end)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from debate.topologies.edges import Edge, Pair
 from debate.topologies.generated import Generated
@@ -51,6 +52,10 @@ class Schedule:
     _drawn: dict[tuple[int, int, int | str], Topology] = field(
         default_factory=dict, repr=False, compare=False
     )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What travels to another process: the phases; graphs are drawn anew there."""
+        return {**vars(self), "_drawn": {}}
 
     @property
     def changes(self) -> bool:

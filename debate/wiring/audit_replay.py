@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from debate.agents.reading import read
 from debate.engines.base import Completion
+from debate.log.verdict_frame import IsRight, as_written_now
 from debate.orchestrator.calls import Calls, Draft
 from debate.orchestrator.cell import Cell
 from debate.orchestrator.question import debate_question
@@ -19,7 +20,7 @@ DERIVED = (
 )  # fmt: skip
 """What follows of a turn from the configuration and the turns before it."""
 DECIDED = (
-    "value", "outcome", "tally", "confidence", "num_failed", "final", "stopped_by",
+    "value", "outcome", "tally", "tied", "score", "confidence", "num_failed", "final", "stopped_by",
 )  # fmt: skip
 """What follows of a verdict from the turns."""
 
@@ -49,7 +50,7 @@ def replay(
     verdicts: Sequence[Verdict],
 ) -> Replayed:
     """Debate to the end, or as far as the log goes."""
-    noted = _Noted(turns, verdicts)
+    noted = _Noted(turns, verdicts, lambda answer, _: cell.score(answer, question))
     calls = _Replay(cell, question, noted)
     try:
         asyncio.run(debate_question(question, [cell], calls, seed=debate.seed))
@@ -66,7 +67,10 @@ class _Missing(Exception):
 class _Noted:
     """The log and the watcher of a replay: told what the debate makes, it notes what differs."""
 
-    def __init__(self, turns: Sequence[Turn], verdicts: Sequence[Verdict]) -> None:
+    def __init__(
+        self, turns: Sequence[Turn], verdicts: Sequence[Verdict], is_right: IsRight
+    ) -> None:
+        self._is_right = is_right
         self.made = {turn.ref: turn for turn in turns}
         self.is_over = any(verdict.final for verdict in verdicts)
         self.differences: list[Difference] = []
@@ -110,8 +114,9 @@ class _Noted:
             if self.is_over:
                 self.differ(place, "is missing, though the debate is over")
             return
+        told = as_written_now(old, self._is_right)
         for name in DECIDED:
-            noted, wanted = getattr(old, name), getattr(verdict, name)
+            noted, wanted = getattr(told, name), getattr(verdict, name)
             if noted != wanted and not (name in ("final", "stopped_by") and not self.is_over):
                 self.differ(place, f"{name} is {noted!r}, but the turns make it {wanted!r}")
 
@@ -128,29 +133,30 @@ class _Replay(Calls):
 
     async def take(self, draft: Draft) -> Turn:
         """The recorded turn."""
-        turn = self._noted.made.get(draft.ref)
+        turn = self._noted.made.get(draft.turn.ref)
         if turn is None:
-            raise _Missing(draft.ref)
+            raise _Missing(draft.turn.ref)
         self.note(draft)
         for what in self._wrong(turn, draft):
             self._noted.differ(f"turn {turn.ref}", what)
         return turn
 
     def _wrong(self, turn: Turn, draft: Draft) -> Iterator[str]:
-        yield from _otherwise(turn, draft.fields)
+        yield from _otherwise(turn, draft.turn)
         yield from _misread(turn, self._cell, self._question)
-        is_same = turn.prompt_hash == draft.digest
+        is_same = turn.prompt_hash == draft.turn.prompt_hash
         if turn.kind != "probe":
             self.has_same_prompt[turn.ref] = is_same
         elif not is_same:
             yield "it is not a probe of what the turn says"
 
 
-def _otherwise(turn: Turn, fields: Mapping[str, Any]) -> Iterator[str]:
+def _otherwise(turn: Turn, begun: Turn) -> Iterator[str]:
     """What the log says of a turn that the debate before it does not make."""
     for name in DERIVED:
-        if name in fields and getattr(turn, name) != fields[name]:
-            yield f"{name} is {_said(getattr(turn, name))}, but it should be {_said(fields[name])}"
+        noted, wanted = getattr(turn, name), getattr(begun, name)
+        if noted != wanted:
+            yield f"{name} is {_said(noted)}, but it should be {_said(wanted)}"
 
 
 def _said(value: Any) -> str:
@@ -162,10 +168,12 @@ def _misread(turn: Turn, cell: Cell, question: Question) -> Iterator[str]:
     agent = cell.agents.get(turn.agent)
     if agent is None or turn.kind == "probe" or turn.failure is not None:
         return
-    said = read(agent, question, turn.kind, Completion(id="", text=turn.text))
+    reply = Completion(id="", text=turn.text, finish_reason=turn.finish_reason)
+    said = read(agent, question, turn.kind, reply)
     for name, noted, wanted in (
         ("answer", turn.answer, said.answer),
         ("accepts", turn.accepts, said.accepts),
+        ("is_cut", turn.is_cut, said.is_cut),
     ):
         if noted != wanted:
             yield f"{name} is {noted!r}, but its text says {wanted!r}"

@@ -1,151 +1,131 @@
-"""How many model calls cells make at most, and which of them are one and the same.
+"""How many model calls cells make at most: each is debated once with clients that only record.
 
-Each call that a debate can make gets a name out of all that decides its content: the agent with
-its prompts and sampling, the round, and by name the turns that it hears. Calls of the same name in
-several cells are made once. Nothing is rendered, so calls with different names may still turn out
-alike (two openings' answers, say): the counts are upper bounds.
+The debate is the real one, by the cell's own protocol. Of what is said no two answers and no two
+confidences are alike, so that nobody agrees, nobody falls silent and nothing ends early: no debate
+by a shipped protocol makes more calls. One by a protocol of the user's own can only do so if it
+asks more where answers agree.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
 
-from debate.agents.agent import Agent
-from debate.agents.probes import num_calls
+from debate.agents.agent import Agent, call_hash
+from debate.engines.base import Completion, Request
+from debate.errors import ConfigError, DebateError
+from debate.orchestrator.calls import Calls, Draft
 from debate.orchestrator.cell import Cell
-from debate.topologies import Topology
-from debate.topologies import authors as authors_of
-from debate.types import AgentId
+from debate.orchestrator.further import BELIEF
+from debate.orchestrator.probing import scoring_context
+from debate.orchestrator.protocols import PROTOCOLS
+from debate.orchestrator.question import debate_question
+from debate.types import Answer, CallResult, Confidence, Question, Turn
+from debate.wiring.offline import Nowhere
 
-Names = dict[str, int]
-"""The names of calls, and how many calls go by each."""
+Names = frozenset[str]
+"""Calls by the digest of all that decides what is asked: what is alike is made once."""
 
-_HEARING = ("exchange", "critique")
-_SILENT = ("repeat", "restate")
+UNHURRIED = {"stop": "never", "debate_if": None, "quorum": None}
+"""A protocol under which each debate has all of its rounds, and everybody is waited for."""
 
 
-def named_calls(cell: Cell, seed: int) -> Names:
-    """The most calls that one debate of the cell can make with this seed, by name."""
-    return _Walk(cell, seed).names()
+def named_calls(cell: Cell, question: Question, seed: int) -> Names:
+    """The most calls that one debate of the cell can make with this question and seed.
+
+    Raises ConfigError where a protocol of the user's own raises an error.
+    """
+    return frozenset(_debated(cell, question, seed).made)
+
+
+def named_contexts(cell: Cell, question: Question, seed: int) -> Names:
+    """The most prompts of answers whose beliefs can be probed in one debate of the cell."""
+    probed = replace(cell, probes=(BELIEF,))
+    return frozenset(_debated(probed, question, seed).contexts)
+
+
+def _debated(cell: Cell, question: Question, seed: int) -> _Asked:
+    asked = _Asked(set(), set())
+    clients = {agent.spec.model: _Recorder(agent, asked) for agent in cell.agents.values()}
+    calls = _Differing(clients=clients, log=Nowhere(), watcher=Nowhere())
+    whole = replace(
+        cell,
+        spec=cell.spec.model_copy(update=UNHURRIED),
+        score=_unscored,
+        normalise=_as_it_stands,
+    )
+    debated = debate_question(question, [whole], calls, seed=seed)
+    try:
+        with ThreadPoolExecutor(1) as thread:  # whoever asks may be inside an event loop
+            thread.submit(asyncio.run, debated).result()
+    except DebateError:
+        raise
+    except Exception as error:
+        if cell.spec.name in PROTOCOLS:
+            raise
+        told = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"protocol {cell.spec.name}, tried without models, raised {told}") from (
+            error
+        )
+    return asked
 
 
 def num_distinct(cells: Iterable[Names]) -> int:
-    """The calls of several cells on one question, those of one name made once."""
-    merged: Names = {}
-    for names in cells:
-        merged |= names
-    return sum(merged.values())
+    """The calls of several cells on one question, those that are alike made once."""
+    return len(frozenset().union(*cells))
 
 
-class _Walk:
-    """Goes through one debate in which nothing fails, nothing is agreed on and all speak."""
+class _Asked(NamedTuple):
+    """All calls, and the prompts after which candidates were scored, by their digests."""
 
-    def __init__(self, cell: Cell, seed: int) -> None:
-        self.cell = cell
-        self.seed = seed
-        self.made: Names = {}
-        self._turns: dict[tuple[AgentId, int], str | None] = {}
-        self._bases = {agent.id: _base(agent) for agent in cell.agents.values()}
-        shown = cell.spec.model_dump(exclude={"name", "stop", "debate_if", "judging"})
-        self._place = _digest(shown, list(cell.agents))
-
-    def names(self) -> Names:
-        """The calls of the whole debate."""
-        for round in range(self.cell.rounds + 1):
-            for agent in self.cell.speakers:
-                self._turn(agent, round)
-        if self.cell.spec.name == "cross_critique":
-            self._judgements()
-        for turn, speaker in self._answers():
-            for probe in self.cell.probes if not speaker.spec.confederate else ():
-                own = self.cell.name if probe.name == "belief" else ""
-                name = _digest("probe", probe.model_dump(), turn, own)
-                self.made[name] = num_calls(probe, speaker)
-        return self.made
-
-    def _answers(self) -> list[tuple[str, Agent]]:
-        """Every different answer, and who gives it."""
-        given = {name: agent for (agent, _), name in self._turns.items() if name is not None}
-        return [(name, self.cell.agents[agent]) for name, agent in given.items()]
-
-    def _call(self, *content: object) -> str:
-        name = _digest(*content)
-        self.made[name] = 1
-        return name
-
-    def _turn(self, agent: AgentId, round: int) -> str | None:
-        if round < 0 or self.cell.agents[agent].spec.role == "critic":
-            return None
-        if (agent, round) not in self._turns:
-            self._turns[agent, round] = self._taken(agent, round)
-        return self._turns[agent, round]
-
-    def _taken(self, agent: AgentId, round: int) -> str | None:
-        if self.cell.agents[agent].spec.role == "judge":
-            return self._judged(agent, round)
-        if round == 0:
-            return self._call("opening", self._bases[agent], self.cell.spec.show_confidence)
-        protocol, own = self.cell.spec.name, self._turn(agent, round - 1)
-        if protocol == "cross_critique":
-            return own
-        if protocol in _SILENT:
-            told = own if protocol == "restate" else None
-            stated = self.cell.spec.show_confidence
-            return self._call("anew", self._bases[agent], round, told, stated)
-        heard = self._heard(agent, round)
-        if not heard and protocol in _HEARING:
-            return own
-        unknown = None if protocol in _HEARING else self.cell.name
-        return self._call("revision", self._bases[agent], round, own, heard, self._place, unknown)
-
-    def _heard(self, author: AgentId, round: int) -> list[list[str]]:
-        """What the author hears, each with the edge that it comes along."""
-        topology = self._topology(round)
-        critics: Sequence[AgentId] = self.cell.heard_critics(topology, author)
-        critics = critics[: self.cell.spec.view.max_critics]
-        found = []
-        for critic in critics:
-            said = self._said(critic, author, round)
-            if said is not None:
-                found.append([said, repr(self.cell.edge(topology, critic, author))])
-        return found
-
-    def _said(self, critic: AgentId, author: AgentId, round: int) -> str | None:
-        judges = self.cell.agents[critic].spec.role == "judge"
-        if self.cell.spec.name == "critique" and not judges:
-            subject, own = self._turn(author, round - 1), self._turn(critic, round - 1)
-            content = (self._bases[critic], author, round, subject, own, self._place)
-            return None if subject is None else self._call("critique", *content)
-        before = self.cell.speaks_before(critic, author)
-        return self._turn(critic, round if before else round - 1)
-
-    def _judged(self, judge: AgentId, round: int) -> str | None:
-        own = self._turn(judge, round - 1)
-        judged = authors_of(self._topology(max(round, 1)), judge)
-        said = [self._turn(author, round) for author in judged]
-        before = [self._turn(author, round - 1) for author in judged] if own else []
-        if not any(said) or said == before:
-            return own
-        return self._call("judgment", self._bases[judge], round, own, said, self._place)
-
-    def _judgements(self) -> None:
-        """Private judgements of round 1, and the samples that they are compared with."""
-        spec, topology = self.cell.spec, self._topology(1)
-        critics = [u for u, _ in topology.edges() if self.cell.agents[u].spec.role != "judge"]
-        samples = spec.judging.k * len(set(critics)) if spec.judging.alternatives == "own" else 0
-        self.made[_digest("judgements", self.cell.name)] = len(critics) + samples
-
-    def _topology(self, round: int) -> Topology:
-        return self.cell.schedule.at(round, seed=self.seed)
+    made: set[str]
+    contexts: set[str]
 
 
-def _base(agent: Agent) -> str:
-    """What of an agent goes into its calls."""
-    spec = agent.spec
-    said = spec.model_dump(include={"id", "role", "prompts", "system", "persona", "agreement"})
-    return _digest(agent.identity, said, spec.sampling.model_dump())
+class _Recorder:
+    """A model's client that notes what it is asked and says nothing."""
+
+    def __init__(self, agent: Agent, asked: _Asked) -> None:
+        self._agent = agent
+        self._asked = asked
+
+    async def complete(self, request: Request) -> Completion:
+        """An empty reply; candidates are all equally likely."""
+        self._asked.made.add(call_hash(self._agent, request))
+        if request.candidates:
+            self._asked.contexts.add(scoring_context(self._agent, request))
+        scores = tuple(-1.0 for _ in request.candidates)
+        return Completion(id=request.id, candidate_log_p=scores or None)
 
 
-def _digest(*content: object) -> str:
-    return hashlib.blake2b(repr(content).encode(), digest_size=16).hexdigest()
+class _Differing(Calls):
+    """Takes turns as a run does, except that each says what no other says."""
+
+    async def take(self, draft: Draft) -> Turn:
+        """The turn, its calls made; those of another place of the debate are shared as ever."""
+        return await super().take(replace(draft, compute=partial(_said, draft)))
+
+
+async def _said(draft: Draft) -> CallResult:
+    result = await draft.compute()
+    number = int(draft.turn.prompt_hash[:12], 16)
+    is_critique = draft.turn.kind == "critique"
+    return replace(
+        result,
+        text=f"Answer: {number}",
+        answer=None if is_critique else Answer(value=str(number)),
+        accepts=False if is_critique else None,
+        confidences=(Confidence(source="verbal", value=number / 16**12),),
+    )
+
+
+def _unscored(value: str | None, question: Question) -> None:
+    return None
+
+
+def _as_it_stands(value: str, question: Question) -> str:
+    return value

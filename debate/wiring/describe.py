@@ -57,6 +57,15 @@ def print_outline(plan: Plan, console: Console) -> None:
         )
 
 
+def print_further(plan: Plan, console: Console) -> None:
+    """What `debate probe` asks at most once the run is over."""
+    console.print(
+        f"`debate probe` afterwards: at most {plan.max_further_calls:,} further scoring calls",
+        highlight=False,
+        markup=False,
+    )
+
+
 def print_forecast(found: Forecast, console: Console) -> None:
     """What the whole run will take, by what is in its directory."""
     share = f"{found.num_items:,} of {found.num_all:,} questions × seeds"

@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
 from rich.console import Console
 
 from debate.config.run import RunSpec
 from debate.engines.counters import ModelCounters
-from debate.log import CallCache, Problem, RunLog
+from debate.errors import EngineError
+from debate.log import CallCache, Problem, Run, RunLog
 from debate.types import DebateKey
 from debate.wiring.announce import announce
 from debate.wiring.debating import debate_all
@@ -24,6 +26,8 @@ from debate.wiring.shares import Gathered, debate_shares
 from debate.wiring.utilisation import Observer, by_replica, watched
 
 MIN_DEBATES, MAX_DEBATES = 16, 4096
+MOST_REASONS = 3
+"""Reasons that are told where every call failed; the rest are counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,19 @@ class Outcome:
     tally: Tally
     problems: tuple[Problem, ...]
     stale: tuple[str, ...]
+
+
+def require_a_reply(outcome: Outcome) -> None:
+    """Raise EngineError, with the reasons and how often each occurred, where every call failed."""
+    tally = outcome.tally
+    if tally.replayed or not tally.turns or tally.failures < tally.turns:
+        return
+    reasons = Run(outcome.directory).scan_turns().group_by("failure").agg(num=pl.len()).collect()
+    ordered = reasons.sort("num", "failure", descending=[True, False]).rows()
+    told = [f"{num:,} × {' '.join(reason.split())}" for reason, num in ordered[:MOST_REASONS]]
+    if len(ordered) > MOST_REASONS:
+        told.append(f"{sum(num for _, num in ordered[MOST_REASONS:]):,} × other reasons")
+    raise EngineError(f"every one of {tally.turns:,} calls failed: {'; '.join(told)}")
 
 
 async def execute(plan: Plan, directory: Path, *, console: Console, quiet: bool = False) -> Outcome:

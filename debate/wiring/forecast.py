@@ -13,6 +13,7 @@ from debate.analysis.intervals import Interval, clustered_mean
 from debate.config.models import ModelSpec
 from debate.log import Run
 from debate.log.layout import MANIFEST
+from debate.orchestrator.further import PREFIX
 from debate.wiring.plan import Plan
 
 _COLUMNS = (
@@ -47,7 +48,9 @@ def forecast(plan: Plan, directory: Path) -> Forecast | None:
     if not (directory / MANIFEST).is_file():
         return None
     run = Run(directory)
-    made = run.scan_turns().select(*_COLUMNS).collect().filter(pl.col("shared_with").is_null())
+    is_further = (pl.col("kind") == "probe") & pl.col("about").str.starts_with(PREFIX)
+    called = run.scan_turns().filter(~is_further.fill_null(False)).select(*_COLUMNS).collect()
+    made = called.filter(pl.col("shared_with").is_null())
     done = made.join(_items(plan, run), on=_ITEM, how="semi")
     if done.is_empty():
         return None

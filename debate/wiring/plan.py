@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
+from debate.agents.probes import shortcoming
 from debate.agents.prompt_sets import PromptSet, load_prompt_set
 from debate.config.agents import AgentSpec
 from debate.config.document import Problem
@@ -16,7 +17,8 @@ from debate.config.run import RunSpec
 from debate.config.seating import seats
 from debate.errors import ConfigError, InputError
 from debate.orchestrator.cell import Cell
-from debate.tasks import load_questions
+from debate.orchestrator.further import BELIEF
+from debate.tasks import closed_candidates, load_questions
 from debate.types import Question
 from debate.wiring.cells import make_cell
 from debate.wiring.checks import (
@@ -26,7 +28,7 @@ from debate.wiring.checks import (
     shortcomings,
     slot_problems,
 )
-from debate.wiring.counting import Names, named_calls, num_distinct
+from debate.wiring.counting import Names, named_calls, named_contexts, num_distinct
 from debate.wiring.treatments import treatments
 
 
@@ -89,7 +91,7 @@ class Plan:
 
     def max_calls(self, cell: Cell) -> int:
         """An upper bound of the cell's model calls, all debates going their full length."""
-        return len(self.questions) * sum(sum(calls[cell.name].values()) for calls in self._calls)
+        return len(self.questions) * sum(len(calls[cell.name]) for calls in self._calls)
 
     @property
     def max_total_calls(self) -> int:
@@ -102,13 +104,38 @@ class Plan:
         return sum(map(self.max_calls, self.cells)) - self.max_total_calls
 
     @cached_property
+    def max_further_calls(self) -> int:
+        """An upper bound of the calls of `debate probe` once the run is over.
+
+        Raises ConfigError where an agent cannot be probed.
+        """
+        for cell in self.cells:
+            for agent in map(cell.agents.__getitem__, cell.speakers):
+                lack = None if agent.spec.confederate else shortcoming(BELIEF, agent)
+                if lack:
+                    raise ConfigError(f'agent "{agent.id}" cannot be probed: {lack}')
+        scored = any(probe.name == BELIEF.name for probe in self.spec.probes)
+        is_whole = scored and len(self.cells) == 1
+        num = sum(not (scored and closed_candidates(q)) for q in self.questions)
+        contexts = [
+            frozenset().union(*(named_contexts(c, self.questions[0], seed) for c in self.cells))
+            for seed in self._distinct_seeds
+        ]
+        repeats = len(self.spec.seeds) // len(contexts)
+        return 0 if is_whole else num * repeats * sum(map(len, contexts))
+
+    @property
+    def _distinct_seeds(self) -> Sequence[int]:
+        """Seeds that may differ in their graphs; the first stands for all where graphs stay."""
+        changes = any(cell.schedule.changes for cell in self.cells)
+        return self.spec.seeds if changes else self.spec.seeds[:1]
+
+    @cached_property
     def _calls(self) -> Sequence[Mapping[str, Names]]:
         """For each seed, the calls of every cell on one question. Graphs may differ by seed."""
-        if any(cell.schedule.changes for cell in self.cells):
-            seeds = self.spec.seeds
-            return [{cell.name: named_calls(cell, s) for cell in self.cells} for s in seeds]
-        alike = {cell.name: named_calls(cell, self.spec.seeds[0]) for cell in self.cells}
-        return [alike] * len(self.spec.seeds)
+        seeds, first = self._distinct_seeds, self.questions[0]
+        found = [{c.name: named_calls(c, first, seed) for c in self.cells} for seed in seeds]
+        return found * (len(self.spec.seeds) // len(seeds))
 
 
 def make_plan(loaded: Loaded) -> Plan:

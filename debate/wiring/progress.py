@@ -27,6 +27,7 @@ COUNTED = (
     "shared",
     "failures",
     "abstentions",
+    "cut",
     "ties",
     "prompt_tokens",
     "generated_tokens",
@@ -46,6 +47,7 @@ class Tally:
     shared: int = 0
     failures: int = 0
     abstentions: int = 0
+    cut: int = 0
     ties: int = 0
     prompt_tokens: int = 0
     generated_tokens: int = 0
@@ -69,6 +71,7 @@ class Tally:
         self.turns += 1
         self.failures += turn.failure is not None
         self.abstentions += turn.is_abstention
+        self.cut += turn.is_cut
         if turn.shared_with is not None:
             self.shared += 1
             return
@@ -98,6 +101,8 @@ class Tally:
             f"{tokens / self.elapsed_s:,.0f} tokens/s",
             f"{self.failures} failed, {self.abstentions} abstained, {self.ties} without verdict",
         ]
+        if self.cut:
+            parts.append(f"{self.cut} cut off")
         if self.replayed:
             parts.append(f"{self.replayed} from the log")
         if self.shared:

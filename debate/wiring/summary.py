@@ -12,6 +12,8 @@ from debate.analysis import Analysis, Estimate
 from debate.analysis.present import grids
 from debate.analysis.tables.findings import findings
 from debate.analysis.text import clean
+from debate.log import Run
+from debate.log.cut import cut_off, cut_sentence
 from debate.report.material import read_material
 from debate.report.write import PAGE, write_page
 from debate.wiring.execute import Outcome
@@ -32,6 +34,7 @@ def print_summary(outcome: Outcome, console: Console) -> None:
     for lines in grids(findings(analysis), console.width) if analysis.findings else ():
         console.print(lines)
     _print_rates(analysis, console)
+    _print_cut(Run(outcome.directory), console)
     page = write_page(material, material.source / PAGE)
     _print_next(material.source, page, console)
 
@@ -57,6 +60,13 @@ def _print_rates(analysis: Analysis, console: Console) -> None:
         if worst is not None:
             where = f"at most {worst.value:.1%} (arm {worst.cell}, round {worst.round})"
             console.print(Text(f"{word}: {where}; in accuracy they count as wrong"))
+
+
+def _print_cut(run: Run, console: Console) -> None:
+    """Loudly, whose replies were cut off at their token limit, where they are many."""
+    told = cut_sentence(cut_off(run.scan_turns(), run.manifest.spec))
+    if told is not None:
+        console.print(Text(clean(f"WARNING: {told}"), style="bold red"), soft_wrap=True)
 
 
 def _print_next(directory: Path, page: Path, console: Console) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -16,6 +17,7 @@ from debate.config.cluster import ClusterSpec
 from debate.errors import ClusterError, LogError
 from debate.log import Run, verify
 from debate.log.utilisation import read_utilisation
+from tests.processes import command
 from tests.support import scripted, simulated
 
 pytest.importorskip("ray", reason="Ray is not installed")
@@ -61,6 +63,17 @@ def test_two_orchestrators_say_what_one_says(tmp_path: Path) -> None:
         ("a", 180), ("b", 180), ("c", 180)
     ]  # fmt: skip
     assert seen.filter(pl.col("model") == "a")["replica"].n_unique() == 2
+
+
+def test_orchestrators_start_after_the_outline_has_been_printed(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    agents = [simulated("a"), simulated("b"), simulated("c")]
+    shared = {"agents": agents, "topology": "ring", "cluster": {"orchestrators": 2}}
+    path.write_text(json.dumps(shared | {"task": {"generator": "arithmetic", "n": 6}}))
+    done = command("run", str(path), "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    assert "2 orchestrators" in done.stderr
+    assert Run(tmp_path / "out").verdicts().filter(final=True).height == 6
 
 
 def test_a_lost_orchestrator_is_replaced_and_nothing_is_lost(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from debate.types import Confidence, DebateKey, Failure, Turn, Verdict
 from .builders import (
     DEBATE,
     belief,
+    confident,
     open_log,
     turn,
     turn_lines,
@@ -181,9 +182,9 @@ def test_trajectories_follow_the_belief_in_the_first_answer(tmp_path: Path) -> N
     write(
         tmp_path,
         [
-            turn("a", 1, value="4", belief=belief(n3=math.log(0.5), n4=math.log(1.5))),
-            turn("a", 0, value="3", belief=belief(n3=math.log(8), n4=math.log(2))),
-            turn("a", 2, value="7", belief=belief(n3=0.0, n7=0.0)),
+            turn("a", 1, value="4", belief=belief(n3=math.log(0.1), n4=math.log(0.3))),
+            turn("a", 0, value="3", belief=belief(n3=math.log(0.8), n4=math.log(0.15))),
+            turn("a", 2, value="7", belief=belief(n3=math.log(0.25), n7=math.log(0.5))),
             turn("b", 0, value=None, belief=belief(n4=-1.0)),
             turn("b", 1, value="4", belief=None),
             turn("b", 1, kind="critique", about="a"),
@@ -194,9 +195,66 @@ def test_trajectories_follow_the_belief_in_the_first_answer(tmp_path: Path) -> N
     assert frame.select("agent", "round").rows() == [
         ("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1),
     ]  # fmt: skip
-    assert frame["belief_own"].to_list() == pytest.approx([0.8, 0.25, 0.5, None, None])
-    assert frame["belief_target"].to_list() == pytest.approx([0.2, 0.75, None, 1.0, None])
-    assert frame["belief_answer"].to_list() == pytest.approx([0.8, 0.75, 0.5, None, None])
+    third = math.exp(-1)
+    assert frame["belief_own"].to_list() == pytest.approx([0.8, 0.1, 0.25, None, None])
+    assert frame["belief_target"].to_list() == pytest.approx([0.15, 0.3, None, third, None])
+    assert frame["belief_answer"].to_list() == pytest.approx([0.8, 0.3, 0.5, None, None])
+    assert frame["belief_mass"].to_list() == pytest.approx([0.95, 0.4, 0.75, third, None])
+    for name in ("own", "target", "answer"):
+        belief_of, log_p = frame[f"belief_{name}"], frame[f"log_p_{name}"]
+        assert log_p.exp().to_list() == pytest.approx(belief_of.to_list())
+
+
+def test_what_several_probes_scored_of_one_answer_is_one_belief(tmp_path: Path) -> None:
+    probed = {"kind": "probe", "answer": None, "correct": None}
+    write(
+        tmp_path,
+        [
+            turn("a", value="3"),
+            turn("a", about="verbal", confidences=confident(0.9), **probed),
+            turn("a", about="belief", belief=belief(n3=math.log(0.5)), **probed),
+            turn("a", about="belief/1", belief=belief(n4=math.log(0.25)), **probed),
+            turn("a", about="belief/2", belief=belief(n3=math.log(0.5), n9=-3.0), **probed),
+            turn("a", about="belief/3", belief=belief(n8=-1.0), failure=Failure(
+                boundary="engine", message="lost"), **probed),
+        ],
+    )  # fmt: skip
+    (row,) = Run(tmp_path).trajectories().to_dicts()
+    assert (row["belief_own"], row["belief_target"]) == pytest.approx((0.5, 0.25))
+    assert row["belief_mass"] == pytest.approx(0.75 + math.exp(-3))
+    assert (row["confidence"], row["confidence_source"]) == (0.9, "verbal")
+
+
+def test_the_estimator_of_the_first_confidence_is_named_row_by_row(tmp_path: Path) -> None:
+    by_token = (Confidence(source="answer_token", value=0.6),)
+    by_belief = (Confidence(source="belief", value=0.99),)
+    log_p = belief(n4=math.log(0.5), n5=math.log(0.01))
+    probe = {"kind": "probe", "about": "belief", "belief": log_p, "confidences": by_belief}
+    write(
+        tmp_path,
+        [
+            turn("a", confidences=(*confident(0.7), *by_token)),
+            turn("b", confidences=by_token),
+            turn("b", **probe),
+            turn("c"),
+            turn("c", **probe),
+            turn("d"),
+        ],
+    )
+    frame = Run(tmp_path).trajectories()
+    assert frame["confidence_source"].to_list() == ["verbal", "answer_token", "belief", None]
+    assert frame["confidence"].to_list() == pytest.approx([0.7, 0.6, 0.5, None])
+    assert frame["confidence_belief"].to_list() == pytest.approx([None, 0.5, 0.5, None])
+    assert Run(tmp_path).scan_trajectories().collect().equals(frame)
+
+
+def test_the_belief_of_one_call_is_one_number_whatever_else_came_up(tmp_path: Path) -> None:
+    few, many = belief(n4=-0.5), belief(n4=-0.5, n3=-1.5, n7=-2.0)
+    cells = {"self": few, "peer": many}
+    write(tmp_path, [turn("a", cell=cell, belief=scored) for cell, scored in cells.items()])
+    frame = Run(tmp_path).trajectories()
+    assert frame["belief_target"].to_list() == pytest.approx([math.exp(-0.5)] * 2)
+    assert frame["belief_mass"].n_unique() == 2
 
 
 def test_beliefs_in_impossible_candidates_are_zero_and_undefined_ones_null(tmp_path: Path) -> None:
@@ -208,11 +266,14 @@ def test_beliefs_in_impossible_candidates_are_zero_and_undefined_ones_null(tmp_p
             turn("c", value="4", belief=belief(n4=math.nan, n5=-1.0)),
         ],
     )
-    assert Run(tmp_path).trajectories()["belief_answer"].to_list() == [0.0, None, None]
+    frame = Run(tmp_path).trajectories()
+    assert frame["belief_answer"].to_list() == [0.0, 0.0, None]
+    assert frame["log_p_answer"].to_list() == [-math.inf, -math.inf, None]
+    assert frame["belief_mass"].to_list() == pytest.approx([math.exp(-3), 0.0, None])
 
 
 def test_agents_of_different_debates_do_not_share_a_first_answer(tmp_path: Path) -> None:
-    odds = belief(n3=math.log(3), n4=math.log(1))
+    odds = belief(n3=math.log(0.75), n4=math.log(0.25))
     write(
         tmp_path,
         [

@@ -7,12 +7,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from debate.errors import InputError, LogError, RunConflict, TaskError
-from debate.log import RunLog, read_manifest, read_questions
+from debate.log import Run, RunLog, read_manifest, read_questions
 from debate.types import Failure
 
 from .builders import (
@@ -211,6 +212,22 @@ def test_other_questions_are_refused(tmp_path: Path) -> None:
     write(tmp_path, [turn()])
     with pytest.raises(RunConflict, match=r'q2: \{"id": "q2".* → \(absent\)'):
         open_log(tmp_path, questions=QUESTIONS[:1])
+
+
+def test_clusters_may_be_told_later_but_not_changed(tmp_path: Path) -> None:
+    write(tmp_path, [turn()])
+    path = tmp_path / "questions.jsonl"
+    path.write_bytes(path.read_bytes().replace(b',"cluster":null', b""))  # as they were written
+    write(tmp_path, [])
+    assert read_questions(tmp_path) == QUESTIONS
+    clustered = [replace(question, cluster="p1") for question in QUESTIONS]
+    write(tmp_path, [], questions=clustered)
+    assert list(read_questions(tmp_path)) == clustered
+    run = Run(tmp_path)
+    assert run.trajectories()["cluster"].to_list() == ["p1"]
+    assert run.questions()["cluster"].to_list() == ["p1", "p1"]
+    with pytest.raises(RunConflict, match=r'q1.cluster: "p1" → "p2"'):
+        open_log(tmp_path, questions=[replace(q, cluster="p2") for q in QUESTIONS])
 
 
 def test_two_questions_of_one_id_are_refused(tmp_path: Path) -> None:

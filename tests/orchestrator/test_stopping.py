@@ -57,5 +57,5 @@ def test_there_is_a_verdict_after_every_round(tmp_path: Path) -> None:
     agents = [scripted("a", ["Answer: 1", "Answer: 4"]), scripted("b", "Answer: 4")]
     verdicts = run(tmp_path, agents, rounds=1).verdicts().sort("round")
     assert verdicts["answer"].to_list() == [None, "4"]
-    assert verdicts["outcome"].to_list() == ["abstained", "correct"]
+    assert verdicts["outcome"].to_list() == ["tied", "correct"]
     assert verdicts["final"].to_list() == [False, True]

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 
 from debate.cli import app
 from debate.config.resolve import load_run
+from debate.errors import ConfigError
 from debate.log import Run
+from debate.log.utilisation import read_utilisation
 from debate.wiring.forecast import busy_s, forecast
 from debate.wiring.pilot import run_pilot
 from debate.wiring.plan import make_plan
@@ -52,6 +54,66 @@ def test_a_plan_names_every_call_and_no_more_than_are_made(
     assert turns.height == sum(map(plan.max_calls, plan.cells))
     assert made <= plan.max_total_calls
     assert plan.max_total_calls - made <= 0.1 * plan.max_total_calls
+
+
+def test_calls_by_a_protocol_of_ones_own_are_counted_by_holding_the_debate(tmp_path: Path) -> None:
+    fields = {"rounds": 2, "topology": "complete", "protocol": "tests.sweeps.protocols.twice"}
+    written = config(tmp_path, **fields)
+    plan = make_plan(load_run(written))
+    assert plan.max_total_calls == 10 * (3 * 3 + 3 * 2)
+    turns = run(tmp_path, **written).turns()
+    assert turns.height == plan.max_total_calls
+    surer = config(tmp_path, **{**fields, "protocol": "tests.sweeps.protocols.defer_to_the_surer"})
+    made = run(tmp_path, **{**surer, "name": "surer"}).turns()
+    assert made.height <= make_plan(load_run(surer)).max_total_calls
+
+
+def test_a_protocol_that_raises_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    plan = make_plan(load_run(config(tmp_path, protocol="tests.sweeps.protocols.broken")))
+    with pytest.raises(ConfigError, match="tried without models, raised KeyError: 'a'"):
+        plan.max_calls(plan.cells[0])
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        {"stop": "consensus"},
+        {"stop": "no_change"},
+        {"debate_if": "disagreement"},
+        {"name": "critique", "quorum": 1},
+        {"name": "critique", "view": {"max_critics": 1}},
+        {"view": {"answers_only": True}},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("seats", ["a", "abc"])
+def test_nothing_that_ends_a_debate_early_lowers_the_bound(
+    protocol: dict[str, Any], seats: str, tmp_path: Path
+) -> None:
+    fields: dict[str, Any] = {
+        "rounds": 2,
+        "topology": "complete" if len(seats) > 1 else "self_loop",
+    }
+    agents = [{"id": name, "model": {**SEAT, "parse_failure": 0.3}} for name in seats]
+    written = config(tmp_path, agents=agents, protocol=protocol, **fields)
+    plan = make_plan(load_run(written))
+    made = run(tmp_path, **written).turns()
+    for (question,), turns in made.group_by("question"):
+        assert turns.height <= plan.max_total_calls / 10, question
+    own = len(seats) * 3
+    heard = 0 if "name" not in protocol else len(seats) * 2 * max(1, len(seats) - 1)
+    if "view" not in protocol or "name" not in protocol:
+        assert plan.max_total_calls == 10 * (own + heard)
+
+
+@pytest.mark.parametrize("probe", ["belief", "p_true", {"name": "consistency", "samples": 3}])
+def test_calls_of_probes_are_those_that_they_make(probe: Any, tmp_path: Path) -> None:
+    cells = {"repeat": {"protocol": "repeat"}, "ring": {}}
+    written = config(tmp_path, rounds=2, probes=[probe], cells=cells)
+    plan = make_plan(load_run(written))
+    found = run(tmp_path, **written)
+    requests = int(read_utilisation(found.directory)["done"].sum())
+    assert 0 < requests <= plan.max_total_calls
 
 
 def test_cells_that_differ_in_rounds_or_decision_share_what_they_ask_alike(tmp_path: Path) -> None:

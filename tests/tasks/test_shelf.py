@@ -22,6 +22,7 @@ QUESTIONS = st.builds(
     kind=st.sampled_from(["number", "choice", "text"]),
     options=st.lists(TEXT, max_size=3).map(tuple),
     category=st.none() | TEXT,
+    cluster=st.none() | TEXT,
     target=st.none() | TEXT,
 )
 

@@ -92,11 +92,27 @@ def test_options_may_be_json_or_a_mapping_from_letters(tmp_path: Path, options: 
 
 
 def test_columns_are_mapped_by_name(tmp_path: Path) -> None:
-    path = jsonl(tmp_path, {"nr": 7, "text": "1+1?", "solution": "2", "topic": "sums"})
+    row = {"nr": 7, "text": "1+1?", "solution": "2", "topic": "sums", "passage": 3}
+    path = jsonl(tmp_path, row)
     columns = {"id": "nr", "question": "text", "target": "solution", "category": "topic"}
+    columns["cluster"] = "passage"
     (question,) = load(path=path, kind="number", columns=columns)
     assert (question.id, question.text, question.target) == ("7", "1+1?", "2")
-    assert question.category == "sums"
+    assert (question.category, question.cluster) == ("sums", "3")
+
+
+def test_a_column_of_clusters_is_found_under_its_name(tmp_path: Path) -> None:
+    rows = [{**row, "cluster": cluster} for row, cluster in zip(ROWS, ("a", "", None), strict=True)]
+    questions = load(path=jsonl(tmp_path, *rows), kind="number")
+    assert [question.cluster for question in questions] == ["a", None, None]
+    assert {question.cluster for question in load(path=jsonl(tmp_path, *ROWS), kind="number")} == {
+        None
+    }
+
+
+def test_a_column_of_clusters_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match=r'no column "passge" .cluster.'):
+        load(path=jsonl(tmp_path, *ROWS), kind="number", columns={"cluster": "passge"})
 
 
 def test_ids_follow_the_content_and_not_the_place(tmp_path: Path) -> None:

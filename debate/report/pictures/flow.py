@@ -11,11 +11,17 @@ import polars as pl
 
 from debate.report.figure import Figure, absent, drawn, grid, some
 from debate.report.material import Material
-from debate.report.theme import GREEN, GREY, INK, MUTED, ORANGE, PAPER, VERMILLION
+from debate.report.theme import GREEN, GREY, INK, MUTED, ORANGE, PAPER, PURPLE, VERMILLION
 
 NAME, TITLE = "flow", "Who turned right, who turned wrong"
-STATES = {"correct": "right", "wrong": "wrong", "abstained": "abstained", "failed": "failed"}
-NODES = {"right": GREEN, "wrong": VERMILLION, "abstained": GREY, "failed": INK}
+STATES = {
+    "correct": "right",
+    "wrong": "wrong",
+    "abstained": "abstained",
+    "cut": "cut off",
+    "failed": "failed",
+}
+NODES = {"right": GREEN, "wrong": VERMILLION, "abstained": GREY, "cut off": PURPLE, "failed": INK}
 CHANGES = {
     "turned right": GREEN,
     "turned wrong": VERMILLION,
@@ -23,6 +29,7 @@ CHANGES = {
     "unchanged, or to no answer": GREY,
 }
 MOST_ROUNDS, HALF_NODE, NUM_STEPS, GAP = 8, 0.055, 16, 0.02
+TOP = 1 + (len(NODES) - 1) * GAP
 Row = dict[str, Any]
 
 
@@ -38,8 +45,8 @@ def flow(material: Material) -> Figure:
     return drawn(
         NAME, TITLE, grid(panels, 2), data,
         "Each column is a round; the height of a block is the share of agents in that state, in "
-        "the order right, wrong, abstained, failed from the top. Agents of debates that ended "
-        "stay in their last state.",
+        "the order right, wrong, abstained, cut off, failed from the top. Agents of debates that "
+        "ended stay in their last state.",
         cut, material.left_out(),
     )  # fmt: skip
 
@@ -79,7 +86,7 @@ def _panel(material: Material, cell: str, rows: pl.DataFrame) -> Any:
     axis = alt.Axis(values=marked, format="d", grid=False, domain=False, ticks=False)
     x_scale = alt.Scale(domain=[-0.12, len(blocks) - 0.88], nice=False)
     x = alt.X("x:Q", title="round", axis=axis, scale=x_scale)
-    y = alt.Scale(domain=[0, 1 + 3 * GAP], nice=False)
+    y = alt.Scale(domain=[0, TOP], nice=False)
     layers = (_streams(ribbons, x, y), _blocks(nodes, x, y), *_labels(nodes, x, y))
     return alt.layer(*layers).properties(width=390, height=210, title=material.arm(cell))
 
@@ -88,7 +95,7 @@ def _nodes(rows: pl.DataFrame, round_: int, side: str) -> dict[str, Row]:
     """Where each state's block stands in one round, from the top down; heights are shares."""
     at = rows.filter(pl.col("round") == round_)
     shares = dict(at.group_by(side).agg(pl.col("share").sum()).iter_rows())
-    places, top = {}, 1 + 3 * GAP
+    places, top = {}, TOP
     for state in NODES:
         if share := shares.get(state, 0.0):
             places[state] = {"top": top, "bottom": top - share, "share": share}
