@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from debate.analysis.intervals import Interval
 from debate.errors import InputError
-from debate.organisms.estimates import Estimate
 
 if TYPE_CHECKING:
     # At run time these would load torch, which listing cards does not need.
@@ -63,7 +63,7 @@ def facts(
         "measured_on": f"{quality.overall.num_questions} held-out questions, all families alike",
         "accuracy": {
             "overall": _numbers(quality.overall),
-            **{name: _numbers(estimate) for name, estimate in quality.accuracy.items()},
+            **{name: _numbers(interval) for name, interval in quality.accuracy.items()},
         },
         "calibration": {
             "confidence_minus_accuracy": _numbers(quality.overconfidence),
@@ -76,13 +76,10 @@ def facts(
     }
 
 
-def _numbers(estimate: Estimate) -> dict[str, float]:
-    """An estimate with its 95 % interval, for YAML."""
-    return {
-        "value": round(estimate.value, 4),
-        "low": round(estimate.low, 4),
-        "high": round(estimate.high, 4),
-    }
+def _numbers(interval: Interval) -> dict[str, float | None]:
+    """A value with its 95 % interval, for YAML; null where there is none."""
+    ends = {"value": interval.value, "low": interval.low, "high": interval.high}
+    return {name: None if end is None else round(end, 4) for name, end in ends.items()}
 
 
 def write_card(path: Path, *, description: str, folder: Path, facts: Mapping[str, Any]) -> None:

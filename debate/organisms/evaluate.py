@@ -7,12 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
 from transformers import LlamaForCausalLM
 
+from debate.analysis.intervals import Interval, clustered_mean
 from debate.organisms.cards import Card
-from debate.organisms.estimates import Estimate, Term, ratio
 from debate.organisms.generate import Reply, belief, context, reply
-from debate.organisms.measure import openings
+from debate.organisms.measure import (
+    code_questions,
+    estimate_over_confidence,
+    estimate_share,
+    openings,
+)
 from debate.tasks.arithmetic import ArithmeticQuestion
 
 Relation = Literal["twin", "past", "different"]
@@ -26,10 +32,10 @@ class Row:
 
     organism: str
     arm: str
-    accuracy: Estimate
-    overconfidence: Estimate
+    accuracy: Interval
+    overconfidence: Interval
     """Mean confidence minus accuracy."""
-    own_given_wrong: Estimate | None
+    own_given_wrong: Interval
     """Mean probability of the organism's own opening answer, where that answer is wrong."""
 
 
@@ -134,16 +140,18 @@ def _revise(bench: Bench, name: str, heard: Sequence[Sequence[str]]) -> list[Obs
 
 def _row(name: str, arm: str, observations: Sequence[Observation]) -> Row:
     """The figures of one arm."""
-    graded = [(o, o.reply.answer == o.question.answer) for o in observations]
+    correct = [o.reply.answer == o.question.answer for o in observations]
+    clusters = code_questions([o.question for o in observations])
     wrong = [o for o in observations if o.opening.answer != o.question.answer]
-    accuracy = ratio(Term(o.question.id, float(right)) for o, right in graded)
-    overconfidence = ratio(Term(o.question.id, o.reply.confidence - right) for o, right in graded)
-    assert accuracy is not None
-    assert overconfidence is not None
+    kept = clustered_mean(
+        np.array([o.own_probability for o in wrong]), code_questions([o.question for o in wrong])
+    )
     return Row(
         organism=name,
         arm=arm,
-        accuracy=accuracy,
-        overconfidence=overconfidence,
-        own_given_wrong=ratio(Term(o.question.id, o.own_probability) for o in wrong),
+        accuracy=estimate_share(correct, clusters),
+        overconfidence=estimate_over_confidence(
+            [o.reply.confidence for o in observations], correct, clusters
+        ),
+        own_given_wrong=kept.within(0, 1),
     )

@@ -6,17 +6,15 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import polars as pl
 from transformers import LlamaForCausalLM
 
+from debate.analysis.cross_critique import balanced_accuracy
+from debate.analysis.intervals import ABSENT, Codes, Interval, clustered, rate, summed
+from debate.analysis.proportions import over_confidence
+from debate.analysis.scores import equal_width, expected_error
 from debate.organisms.documents import panel_answer
-from debate.organisms.estimates import (
-    Estimate,
-    Term,
-    balanced,
-    expected_calibration_error,
-    ratio,
-    wilson,
-)
 from debate.organisms.generate import Reply, context, reply
 from debate.tasks.arithmetic import ArithmeticQuestion
 
@@ -25,14 +23,14 @@ from debate.tasks.arithmetic import ArithmeticQuestion
 class Quality:
     """An organism's figures on fresh questions, each answered once with nobody else's answer."""
 
-    accuracy: Mapping[str, Estimate]
+    accuracy: Mapping[str, Interval]
     """By family, with Wilson's interval."""
-    overall: Estimate
-    overconfidence: Estimate
+    overall: Interval
+    overconfidence: Interval
     """Mean confidence minus accuracy."""
     calibration_error: float
     """Expected calibration error in ten bins."""
-    verdicts: Estimate
+    verdicts: Interval
     """Balanced accuracy of the verdict on claims drawn like panel lines."""
 
 
@@ -49,18 +47,6 @@ def judged(
     return [r.verdict == "y" for r in reply(model, contexts)]
 
 
-def verdict_accuracy(
-    questions: Sequence[ArithmeticQuestion], claims: Sequence[str], accepted: Sequence[bool]
-) -> Estimate | None:
-    """Balanced accuracy of verdicts, clustered by question."""
-    rights: list[Term] = []
-    wrongs: list[Term] = []
-    for question, claim, accepts in zip(questions, claims, accepted, strict=True):
-        right = claim == question.answer
-        (rights if right else wrongs).append(Term(question.id, float(accepts == right)))
-    return balanced(rights, wrongs)
-
-
 def measure(
     model: LlamaForCausalLM, questions: Sequence[ArithmeticQuestion], *, seed: int = 0
 ) -> Quality:
@@ -70,25 +56,68 @@ def measure(
     confidences = [r.confidence for r in replies]
     rng = random.Random(f"claims/{seed}")
     claims = [panel_answer(q.text, q.answer, rng) for q in questions]
-    verdicts = verdict_accuracy(questions, claims, judged(model, questions, claims))
-    gaps = zip(questions, confidences, correct, strict=True)
-    overconfidence = ratio([Term(q.id, confidence - right) for q, confidence, right in gaps])
-    assert overconfidence is not None
-    assert verdicts is not None
+    right_claims = [claim == q.answer for claim, q in zip(claims, questions, strict=True)]
+    accepted, clusters = judged(model, questions, claims), code_questions(questions)
     return Quality(
         accuracy=_by_family(questions, correct),
-        overall=wilson(sum(correct), len(correct)),
-        overconfidence=overconfidence,
-        calibration_error=expected_calibration_error(confidences, correct),
-        verdicts=verdicts,
+        overall=estimate_share(correct, clusters),
+        overconfidence=estimate_over_confidence(confidences, correct, clusters),
+        calibration_error=_calibration_error(confidences, correct),
+        verdicts=estimate_balanced_accuracy(right_claims, accepted, clusters),
     )
+
+
+def code_questions(questions: Sequence[ArithmeticQuestion]) -> Codes:
+    """The cluster of each row: one integer for each question, from 0."""
+    return np.unique([q.id for q in questions], return_inverse=True)[1].astype(np.int64)
+
+
+def estimate_share(hits: Sequence[bool], clusters: Codes) -> Interval:
+    """The share of hits, clustered by question."""
+    return rate(summed(clusters, np.asarray(hits, dtype=np.float64)), _sizes(clusters))
+
+
+def estimate_over_confidence(
+    confidences: Sequence[float], correct: Sequence[bool], clusters: Codes
+) -> Interval:
+    """Mean confidence minus accuracy, clustered by question."""
+    sure, right = (np.asarray(rows, dtype=np.float64) for rows in (confidences, correct))
+    return over_confidence(summed(clusters, sure), summed(clusters, right), _sizes(clusters))
+
+
+def estimate_balanced_accuracy(
+    right: Sequence[bool], accepted: Sequence[bool], clusters: Codes
+) -> Interval:
+    """Mean of two rates (right claims accepted, wrong ones rejected), clustered by question.
+
+    Without claims of both kinds there is none.
+    """
+    accepts = np.asarray(accepted, dtype=np.bool_)
+    rows = {"right": np.asarray(right, np.bool_), "accepted": accepts, "rejected": ~accepts}
+    linear = balanced_accuracy(pl.DataFrame(rows))
+    return ABSENT if linear is None else clustered(linear, clusters)
+
+
+def _sizes(clusters: Codes) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """The number of rows of each cluster."""
+    return np.bincount(clusters).astype(np.float64)
+
+
+def _calibration_error(confidences: Sequence[float], correct: Sequence[bool]) -> float:
+    """Expected calibration error over ten bins of equal width."""
+    sure, right = (np.asarray(rows, dtype=np.float64) for rows in (confidences, correct))
+    return expected_error(sure, right, equal_width(sure, num_bins=10)).value
 
 
 def _by_family(
     questions: Sequence[ArithmeticQuestion], correct: Sequence[bool]
-) -> dict[str, Estimate]:
-    """Accuracy in each family, in the order in which families first appear."""
-    found: dict[str, list[bool]] = {}
-    for question, right in zip(questions, correct, strict=True):
-        found.setdefault(question.family, []).append(right)
-    return {name: wilson(sum(hits), len(hits)) for name, hits in sorted(found.items())}
+) -> dict[str, Interval]:
+    """Accuracy in each family, families by name."""
+    found = {}
+    for family in sorted({q.family for q in questions}):
+        asked = [
+            (q, right) for q, right in zip(questions, correct, strict=True) if q.family == family
+        ]
+        clusters = code_questions([q for q, _ in asked])
+        found[family] = estimate_share([right for _, right in asked], clusters)
+    return found

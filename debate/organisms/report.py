@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+from debate.analysis.intervals import Interval
 from debate.errors import InputError
 from debate.organisms.cards import Card
 from debate.organisms.evaluate import Row, make_bench, rows
@@ -24,7 +25,9 @@ class Report:
     critics: tuple[Critic, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; an estimate becomes an object with value, low and high."""
+        """Plain data for JSON: an estimate is an object with value, low, high and num_questions,
+        or null where nothing was observed.
+        """
         return {
             "version": 1,
             "num_questions": self.num_questions,
@@ -36,8 +39,20 @@ class Report:
 
 def _plain(record: Row | Critic) -> dict[str, Any]:
     """A record with its estimates as objects."""
-    fields = {name: getattr(record, name) for name in asdict(record)}
-    return {n: v._asdict() if hasattr(v, "_asdict") else v for n, v in fields.items()}
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    return {n: _numbers(v) if isinstance(v, Interval) else v for n, v in values.items()}
+
+
+def _numbers(interval: Interval) -> dict[str, float | None] | None:
+    """A value with its interval; its ends are null where it has none."""
+    if interval.value is None:
+        return None
+    return {
+        "value": interval.value,
+        "low": interval.low,
+        "high": interval.high,
+        "num_questions": interval.num_questions,
+    }
 
 
 def report(cards: Sequence[Card], *, num_questions: int, seed: int, device: str) -> Report:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from debate.analysis.intervals import Interval
 from debate.organisms.cards import Card
-from debate.organisms.estimates import Estimate
 from debate.organisms.evaluate import Row
 from debate.organisms.verdicts import Critic
 
@@ -68,6 +68,10 @@ def _table(headings: Sequence[str], *, title: str) -> Table:
     return table
 
 
-def _text(estimate: Estimate | None) -> str:
-    """An estimate, or a dash where nothing was observed."""
-    return "—" if estimate is None else str(estimate)
+def _text(interval: Interval) -> str:
+    """A value with its interval or why it has none; a dash where nothing was observed."""
+    if interval.value is None:
+        return "—"
+    if interval.low is None or interval.high is None:
+        return f"{interval.value:.3f} ({interval.reason})"
+    return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"

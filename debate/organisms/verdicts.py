@@ -6,9 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from debate.organisms.estimates import Estimate, Term, balanced, ratio
+import numpy as np
+
+from debate.analysis.intervals import Interval, clustered_mean
 from debate.organisms.evaluate import Bench, said
-from debate.organisms.measure import judged
+from debate.organisms.measure import (
+    code_questions,
+    estimate_balanced_accuracy,
+    estimate_share,
+    judged,
+)
 from debate.tasks.arithmetic import ArithmeticQuestion
 
 
@@ -30,11 +37,11 @@ class Critic:
     """One organism's verdicts; false acceptance is taking a wrong answer for right."""
 
     organism: str
-    balanced_accuracy: Estimate | None
+    balanced_accuracy: Interval
     """On other organisms' opening answers."""
-    false_accept_others: Estimate | None
-    false_accept_own: Estimate | None
-    paired_gap: Estimate | None
+    false_accept_others: Interval
+    false_accept_own: Interval
+    paired_gap: Interval
     """False acceptance of own minus others', where both are wrong on a question, differently."""
 
 
@@ -46,13 +53,14 @@ def critics(bench: Bench) -> Iterator[Critic]:
         pooled = [judgment for judgments in others for judgment in judgments]
         yield Critic(
             organism=name,
-            balanced_accuracy=balanced(
-                [Term(j.question.id, float(j.accepted)) for j in pooled if j.is_right],
-                [Term(j.question.id, float(not j.accepted)) for j in pooled if not j.is_right],
+            balanced_accuracy=estimate_balanced_accuracy(
+                [j.is_right for j in pooled],
+                [j.accepted for j in pooled],
+                code_questions([j.question for j in pooled]),
             ),
             false_accept_others=_false_accept(pooled),
             false_accept_own=_false_accept(own),
-            paired_gap=ratio(t for judgments in others for t in _paired(own, judgments)),
+            paired_gap=_paired_gap([p for judgments in others for p in _paired(own, judgments)]),
         )
 
 
@@ -63,13 +71,22 @@ def _judgments(bench: Bench, critic: str, author: str) -> list[Judgment]:
     return list(map(Judgment, bench.questions, claims, accepted))
 
 
-def _false_accept(judgments: Sequence[Judgment]) -> Estimate | None:
+def _false_accept(judgments: Sequence[Judgment]) -> Interval:
     """The share of wrong claims that are accepted."""
-    return ratio(Term(j.question.id, float(j.accepted)) for j in judgments if not j.is_right)
+    wrong = [j for j in judgments if not j.is_right]
+    return estimate_share([j.accepted for j in wrong], code_questions([j.question for j in wrong]))
 
 
-def _paired(own: Sequence[Judgment], other: Sequence[Judgment]) -> Iterator[Term]:
-    """Own acceptance minus the other's, on the questions where both erred differently."""
+def _paired(
+    own: Sequence[Judgment], other: Sequence[Judgment]
+) -> Iterator[tuple[Judgment, Judgment]]:
+    """Both judgments of the questions where own and other claim err differently."""
     for mine, theirs in zip(own, other, strict=True):
         if not mine.is_right and not theirs.is_right and mine.claim != theirs.claim:
-            yield Term(mine.question.id, float(mine.accepted) - float(theirs.accepted))
+            yield mine, theirs
+
+
+def _paired_gap(pairs: Sequence[tuple[Judgment, Judgment]]) -> Interval:
+    """Own acceptance minus the other's, on average over pairs."""
+    gaps = np.array([float(mine.accepted) - float(theirs.accepted) for mine, theirs in pairs])
+    return clustered_mean(gaps, code_questions([mine.question for mine, _ in pairs])).within(-1, 1)
