@@ -1,11 +1,14 @@
-"""A run's headline table and what became of its hypotheses, as Markdown for a paper's appendix."""
+"""A run's headline table and what became of its hypotheses, as Markdown for a paper's appendix.
+
+`python examples/07_summary.py runs/a,runs/a_again runs/b` puts what a second run of the same file,
+with another seed, comes to beside each hypothesis of the first; it carries no outcome of its own.
+"""
 
 import sys
 from pathlib import Path
 
 import debate
-from debate.analysis import Analysis, Estimate, Finding
-from debate.analysis.runs import analyze_run
+from debate.analysis import Analysis, Estimate, Finding, analyze_run
 
 SHOWN = ("accuracy", "confidence", "over_confidence")
 
@@ -30,17 +33,33 @@ def headline(found: Analysis) -> str:
     return "\n".join(lines)
 
 
-def claim(finding: Finding) -> str:
-    figures = f"{number(finding.value)} [{number(finding.low)}, {number(finding.high)}]"
+def figures(finding: Finding) -> str:
+    ends = f"[{number(finding.low)}, {number(finding.high)}]"
+    return f"{number(finding.value)} {'bounds ' * finding.is_bounded}{ends}"
+
+
+def claim(finding: Finding, again: Finding | None) -> str:
     outcome = f"**{finding.verdict}**" + (f" ({finding.reason})" if finding.reason else "")
-    return f"| {finding.statement} | `{finding.what}` | {figures} | {outcome} |"
+    if again is not None and again.verdict != finding.verdict:
+        outcome += "; flips with the second seed"
+    p = "—" if finding.p_holm is None else f"{finding.p_holm:.2g}"
+    beside = "" if again is None else f" {figures(again)} |"
+    what = f"`{finding.what}`" + (f", {finding.confidence}" if finding.confidence else "")
+    return f"| {finding.statement} | {what} | {figures(finding)} | {p} | {outcome} |{beside}"
 
 
-def claims(found: Analysis) -> str:
-    lines = ["| stated beforehand | estimate | value [95 %] | outcome |", "|---|---|---|---|"]
-    return "\n".join(lines + [claim(finding) for finding in found.findings])
+def claims(found: Analysis, again: Analysis | None) -> str:
+    level = f"{100 * found.findings[0].level:.4g} %" if found.findings else "95 %"
+    columns = ["stated beforehand", "estimate", f"value [{level}]", "p (Holm)", "outcome"]
+    columns += ["second seed"] if again else []
+    second = {f.name: f for f in again.findings} if again else {}
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    return "\n".join(lines + [claim(f, second.get(f.name)) for f in found.findings])
 
 
-for directory in sys.argv[1:]:
+for given in sys.argv[1:]:
+    directory, _, second = given.partition(",")
     found = analyze_run(debate.open_run(directory))
-    print(f"## {Path(directory).name}\n\n{claims(found)}\n\n{headline(found)}\n")
+    again = analyze_run(debate.open_run(second)) if second else None
+    name = Path(directory).name
+    print(f"## {name}\n\n{claims(found, again)}\n\n{headline(found)}\n")

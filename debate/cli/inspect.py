@@ -20,7 +20,7 @@ Confidence = Annotated[
     typer.Option(
         metavar="SOURCE",
         help="The estimator to analyse: verbal, answer_token, sequence, p_true, consistency, "
-        "belief; by default the first that each turn carries.",
+        "belief; by default the one that all turns carry.",
     ),
 ]
 Cells = Annotated[
