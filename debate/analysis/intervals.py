@@ -158,14 +158,16 @@ def _spread(successes: Array, counts: Array) -> _Spread:
     p = min(max(float(successes.sum()) / size, 0.0), 1.0)
     rare = successes if p < 0.5 else counts - successes
     se = clustered_se((successes - p * counts) / size)
-    variance = p * (1 - p)
+    variance, num, most = p * (1 - p), len(counts), float(counts @ counts) / size
+    # One row a cluster is the binomial's own case: no cluster's mean is estimated from its rows.
+    own = (num - 1) / num if most <= 1 else 1.0
     return _Spread(
         p=p,
         size=size,
-        num=len(counts),
+        num=num,
         se=se,
-        effect=se**2 * size / variance if variance > ROUNDING else None,
-        most=float(counts @ counts) / size,
+        effect=own * se**2 * size / variance if variance > ROUNDING else None,
+        most=most,
         num_informative=int((rare > ROUNDING * counts).sum()),
     )
 

