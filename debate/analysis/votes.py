@@ -178,7 +178,8 @@ def _vote(states: pl.DataFrame, method: str, weight: pl.Expr | None = None) -> p
     weighed = spoken.select(
         *KEY, "answer", "correct", weight=pl.lit(1.0) if weight is None else weight
     ).drop_nulls("weight")
-    tally = weighed.group_by(*KEY, "answer").agg(
+    # In order: sums of the same weights in another order differ in their last digit.
+    tally = weighed.group_by(*KEY, "answer", maintain_order=True).agg(
         pl.col("weight").sum(), pl.col("correct").any(), votes=pl.len()
     )
     return _decide(tally, states, method)
@@ -209,7 +210,8 @@ def _pool(states: pl.DataFrame, opinions: pl.DataFrame | None) -> pl.DataFrame:
     answers = _answers(states).rename({"answer": "candidate", "round": "since"})
     held = held.join(answers, on=[*DEBATE, "candidate"]).filter(pl.col("since") <= pl.col("round"))
     voters = held.group_by(KEY).agg(voters=pl.col("agent").n_unique())
-    pooled = held.group_by(*KEY, answer="candidate").agg(
+    held = held.sort(*KEY, "agent", "candidate")
+    pooled = held.group_by(*KEY, answer="candidate", maintain_order=True).agg(
         pl.col("log_p").mean(), pl.col("correct").any(), votes=pl.col("agent").n_unique()
     )
     pooled = pooled.join(voters, on=KEY).filter(pl.col("votes") == pl.col("voters"))

@@ -65,6 +65,7 @@ def opinions(
     counts = belief * mass
     answers: list[NDArray[np.int64]] = []
     beliefs: list[Floats] = []
+    own: list[Floats] = []
     confidences: list[Floats] = []
     for t in range(rounds + 1):
         if t:
@@ -75,10 +76,11 @@ def opinions(
         p = counts / counts.sum(axis=-1, keepdims=True)
         answers.append(_draw(rng, p))
         beliefs.append(p[..., 0])
+        own.append(np.take_along_axis(p, answers[0][..., None], axis=-1)[..., 0])
         confidences.append(np.take_along_axis(p, answers[-1][..., None], axis=-1)[..., 0])
     table = frame(
         np.stack(answers), cell="debate", belief_target=np.stack(beliefs),
-        confidence=np.stack(confidences),
+        belief_own=np.stack(own), confidence=np.stack(confidences),
     )  # fmt: skip
     return heard_from_all(table)
 
