@@ -154,6 +154,36 @@ def entrenched(
     )
 
 
+def believers(
+    rng: Rng, *, questions: int, rise: float, control: float = 0.0, rounds: int = 3,
+    agents: int = 3, noise: float = 0.3, drop: float = 0.35,
+) -> pl.DataFrame:  # fmt: skip
+    """Two arms, `self` and `repeat`, whose log-odds of the opening answer against the target rise
+    by `rise` and `control` a round, with a slope of its own for each question, shared by both.
+
+    What is answered is drawn apart from it: unsure answers are dropped first, more in `self`, so
+    each arm keeps survivors of its own. Confidence is noise around the belief in the answer.
+    """
+    start = rng.normal(0.4, 0.8, size=(questions, agents))
+    slope = rng.normal(0, 0.2, size=(questions, 1))
+    wrong = rng.random((questions, agents)) < 0.5
+    parts = []
+    for cell, mean, doubt in (("self", rise, drop), ("repeat", control, drop / 4)):
+        answers, odds = [np.where(wrong, 1, 0)], [start]
+        for t in range(1, rounds + 1):
+            dropped = rng.random(start.shape) < doubt * (1 - expit(start))
+            answers.append(np.where(dropped, 2 + t, answers[-1]))
+            noisy = rng.normal(0, noise, size=start.shape)
+            odds.append(start + (mean + slope) * t + noisy)
+        logs = np.stack(odds)
+        stated = expit(logs + rng.normal(0, noise, size=logs.shape))
+        parts.append(
+            frame(np.stack(answers), cell=cell, confidence=stated, log_p_own=np.log(expit(logs)),
+                  log_p_target=np.log(expit(logs)) - logs)
+        )  # fmt: skip
+    return pl.concat(parts)
+
+
 def _arm(
     rng: Rng, cell: str, start: Floats, wrong: NDArray[np.bool_], slope: Floats, rounds: int,
     noise: float,

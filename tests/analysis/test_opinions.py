@@ -26,7 +26,6 @@ from debate.errors import InputError
 from . import simulate
 from .small import debates, measures_of, named
 
-
 KEPT_AND_DROPPED = [
     ("q1", "a", 0, "5", 0.5, ""), ("q1", "a", 1, "5", 0.8, ""),
     ("q2", "a", 0, "6", 0.5, ""), ("q2", "a", 1, "7", 0.9, ""),
