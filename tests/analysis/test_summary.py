@@ -55,15 +55,15 @@ def has_interval(e: Estimate) -> bool:
 def test_every_quantity_is_there_with_an_interval() -> None:
     found = quick(small())
     for name in (
-        "accuracy", "accuracy_completed", "accuracy_answered", "confidence",
-        "over_confidence", "brier", "reliability", "resolution", "uncertainty", "nll", "ece", "ace", "debiased_ece", "smooth_ece", "ks",
-        "auroc", "aurc", "entrenchment", "eai", "eai_over_control", "confidence_when_wrong",
-        "harmful_revision", "beneficial_revision", "ece_change", "brier_change", "aurc_change",
-        "vote_accuracy", "vote_brier", "oracle", "drift", "conformity", "obstinacy", "phi",
-        "error_correction_rate", "error_introduction_rate", "fixed_point", "next_round_gain",
-        "effective_votes", "kappa_p", "entrenchment_over_control", "kept_in_both",
-        "entrenchment_stated", "survivor_change", "vote_gain", "gain_over_best_rule",
-        "ece_if_calibrated",
+        "accuracy", "accuracy_completed", "accuracy_answered", "confidence", "over_confidence",
+        "brier", "reliability", "resolution", "uncertainty", "nll", "ece", "ace", "debiased_ece",
+        "smooth_ece", "ks", "auroc", "aurc", "entrenchment", "eai", "eai_over_control",
+        "confidence_when_wrong", "harmful_revision", "beneficial_revision", "ece_change",
+        "brier_change", "aurc_change", "vote_accuracy", "vote_brier", "oracle", "drift",
+        "conformity", "obstinacy", "phi", "error_correction_rate", "error_introduction_rate",
+        "fixed_point", "next_round_gain", "effective_votes", "kappa_p", "entrenchment_over_control",
+        "kept_in_both", "entrenchment_stated", "survivor_change", "vote_gain",
+        "gain_over_best_rule", "ece_if_calibrated",
     ):  # fmt: skip
         estimates = found.select(name, cell="debate")
         assert estimates, name
@@ -79,12 +79,12 @@ def test_every_estimate_that_is_named_is_printed() -> None:
     text = terminal(quick(small()))
     for words in (
         "Entrenchment over controls", "restate", "error amplification", "Brier", "resolution",
-        "NLL", "ECE", "ACE", "debiased ECE", "smECE", "KS", "AUROC", "AURC", "over-confidence", "drift of belief",
-        "martingale test", "errors corrected (ECR)", "errors introduced (EIR)", "another round?",
-        "conformity", "obstinacy", "identity bias", "harmful revision", "beneficial revision",
-        "Hazard of a flip", "What flips go back to", "vote_2 − vote_0", "p (Holm)", "p (McNemar)",
-        "detectable", "tied", "Confidence: ", "Turns and tokens", "change of ECE", "By edge",
-        "By question",
+        "NLL", "ECE", "ACE", "debiased ECE", "smECE", "KS", "AUROC", "AURC", "over-confidence",
+        "drift of belief", "martingale test", "errors corrected (ECR)", "errors introduced (EIR)",
+        "another round?", "conformity", "obstinacy", "identity bias", "harmful revision",
+        "beneficial revision", "Hazard of a flip", "What flips go back to", "vote_2 − vote_0",
+        "p (Holm)", "p (McNemar)", "detectable", "tied", "Confidence: ", "Turns and tokens",
+        "change of ECE", "By edge", "By question",
     ):  # fmt: skip
         assert words in text, words
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from debate.analysis.findings import Finding, findings
+from debate.analysis.stated import claims_of, parsed
 from hypothesis import given
 from hypothesis import strategies as st
 
 from debate.analysis.estimate import Estimate
-from debate.analysis.findings import Finding, findings
 from debate.analysis.measures import Measures
-from debate.analysis.stated import claims_of, parsed
 from debate.analysis.states import states_frame
 from debate.analysis.votes import vote_states
 from debate.config.hypotheses import HypothesisSpec
