@@ -247,7 +247,7 @@ def main() -> None:
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 600
     rows = pl.DataFrame(table(repeats=repeats, words=" ".join(sys.argv[2:])))
     with pl.Config(
-        tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, float_precision=4
+        tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, fmt_str_lengths=60, float_precision=4
     ):
         print(rows)
 
