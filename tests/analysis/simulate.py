@@ -161,8 +161,8 @@ def believers(
     """Two arms, `self` and `repeat`, whose log-odds of the opening answer against the target rise
     by `rise` and `control` a round, with a slope of its own for each question, shared by both.
 
-    What is answered is drawn apart from it: unsure answers are dropped first, more in `self`, so
-    each arm keeps survivors of its own. Confidence is noise around the belief in the answer.
+    Answers that are unsure at the time are dropped, more of them in `self`, so each arm keeps
+    survivors of its own. Confidence is noise around the belief in the opening answer.
     """
     start = rng.normal(0.4, 0.8, size=(questions, agents))
     slope = rng.normal(0, 0.2, size=(questions, 1))
@@ -171,10 +171,9 @@ def believers(
     for cell, mean, doubt in (("self", rise, drop), ("repeat", control, drop / 4)):
         answers, odds = [np.where(wrong, 1, 0)], [start]
         for t in range(1, rounds + 1):
-            dropped = rng.random(start.shape) < doubt * (1 - expit(start))
+            odds.append(start + (mean + slope) * t + rng.normal(0, noise, size=start.shape))
+            dropped = rng.random(start.shape) < doubt * (1 - expit(odds[-1]))
             answers.append(np.where(dropped, 2 + t, answers[-1]))
-            noisy = rng.normal(0, noise, size=start.shape)
-            odds.append(start + (mean + slope) * t + noisy)
         logs = np.stack(odds)
         stated = expit(logs + rng.normal(0, noise, size=logs.shape))
         parts.append(
