@@ -250,7 +250,7 @@ class Measures:
             if (by_agent and (cell, round_) not in several) or _is_idle(measure, round_):
                 continue
             found: Quantity | Missing = quantity
-            if not quantity.n and quantity.bounds is None:
+            if not quantity.n:
                 found = Missing(measure.lacking)
             yield estimate(
                 measure, found, cell=cell, round=round_, subject=next(iter(subject), None)
@@ -360,7 +360,7 @@ class Measures:
     ) -> Quantity | Missing:
         """One measure of these rows, its share with the design effect pooled `among` all."""
         found = next(tabulate(rows, [measure], [], self.num_questions), None)
-        if found is None or (not found[2].n and found[2].bounds is None):
+        if found is None or not found[2].n:
             return Missing(measure.lacking)
         quantity = found[2]
         if measure.is_proportion:
