@@ -262,7 +262,7 @@ class Measures:
             found: Quantity | Missing = quantity
             if measure.name in HELD_AGAINST_CONTROLS and not by_agent:
                 self._kept[measure.name, cell, round_] = quantity
-            if not quantity.n and quantity.bounds is None:
+            if not quantity.n:
                 found = Missing(measure.lacking)
             yield estimate(
                 measure, found, cell=cell, round=round_, subject=next(iter(subject), None)
@@ -330,7 +330,7 @@ class Measures:
         if name in AT_EQUAL_TOKENS:
             return self._at_equal_tokens(name, cell, subject)
         kept = self._kept.get((name, cell, -1 if round is None else round))
-        if kept is not None and subject is None and (kept.n or kept.bounds):
+        if kept is not None and subject is None and kept.n:
             return kept
         rows = self._rows(self._cells[cell], name, round)
         if subject is not None:
@@ -375,7 +375,7 @@ class Measures:
     ) -> Quantity | Missing:
         """One measure of these rows, its share with the design effect pooled `among` all."""
         found = next(tabulate(rows, [measure], [], self.num_questions), None)
-        if found is None or (not found[2].n and found[2].bounds is None):
+        if found is None or not found[2].n:
             return Missing(measure.lacking)
         quantity = found[2]
         if measure.is_proportion:

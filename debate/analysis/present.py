@@ -68,14 +68,18 @@ def grids(made: Table, width: int) -> Iterator[Grid]:
     part = list(range(named))
     for position in range(named, len(widths)):
         if len(part) > named and sum(widths[k] for k in (*part, position)) >= width:
-            yield grid(made, part)
+            yield grid(made, part, width)
             part = list(range(named))
         part.append(position)
-    yield grid(made, part)
+    yield grid(made, part, width)
 
 
-def grid(made: Table, columns: Sequence[int]) -> Grid:
-    """Some columns of a table: numbers to the right, intervals below them, sections by arm."""
+def grid(made: Table, columns: Sequence[int], width: int) -> Grid:
+    """Some columns of a table: numbers to the right, intervals below them, sections by arm.
+
+    Headings are broken only where whole ones do not fit the terminal's `width`.
+    """
+    is_roomy = sum(_whole_width(made, position) for position in columns) <= width
     lines = Grid(title=made.title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
     for position in columns:
         is_name = position < made.num_names
@@ -84,7 +88,7 @@ def grid(made: Table, columns: Sequence[int]) -> Grid:
         # Without a largest width the grid library takes it from columns that have none to spare.
         lines.add_column(
             made.columns[position], justify=justify, overflow="fold", min_width=needed,
-            max_width=None if is_name else needed,
+            max_width=None if is_name or is_roomy else needed,
         )  # fmt: skip
     previous = None
     for row in made.rows:
@@ -101,6 +105,11 @@ def _width(made: Table, position: int) -> int:
     fields = (text for row in made.rows for text in row[position][:2])
     widest = max(map(len, fields), default=0)
     return PADDING + max(header, min(widest, WIDEST_NAME if position < made.num_names else widest))
+
+
+def _whole_width(made: Table, position: int) -> int:
+    """What a column needs so that its heading stands on one line."""
+    return max(_width(made, position), PADDING + len(made.columns[position]))
 
 
 def _shown(entry: Entry) -> Text:

@@ -18,10 +18,9 @@ from debate.analysis.flips import FLIPS
 from debate.analysis.influence import HEARING
 from debate.analysis.judging import JUDGING
 from debate.analysis.measure import Measure
-from debate.analysis.measures import AT_EQUAL_TOKENS, CONTRASTED, COST
+from debate.analysis.measures import AT_EQUAL_TOKENS, CONTRASTED, COST, OF_VOTE
 from debate.analysis.members import MEMBERS
 from debate.analysis.reference_free import REFERENCE_FREE
-from debate.analysis.votes import VOTES
 
 FAMILIES: Mapping[str, Mapping[str, Measure]] = MappingProxyType(
     {
@@ -31,7 +30,7 @@ FAMILIES: Mapping[str, Mapping[str, Measure]] = MappingProxyType(
         "Change of calibration": RESAMPLED,
         "Flips": FLIPS,
         "Hearing": HEARING,
-        "The team's answer": VOTES,
+        "The team's answer": {name: CONTRASTED[name] for name in OF_VOTE},
         "How two members err": PAIRS,
         "How a team errs": TEAM,
         "Equal tokens": AT_EQUAL_TOKENS,
@@ -43,7 +42,7 @@ FAMILIES: Mapping[str, Mapping[str, Measure]] = MappingProxyType(
 )
 """The measures by what they are about, in the order of the reference page."""
 MEASURES: Mapping[str, Measure] = MappingProxyType(
-    {name: m for family in FAMILIES.values() for name, m in family.items()} | dict(CONTRASTED)
+    {name: m for family in FAMILIES.values() for name, m in family.items()}
 )
 """Every measure by name: what a hypothesis may be about."""
 OTHER_WORDS: Mapping[str, str] = MappingProxyType(

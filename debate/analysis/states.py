@@ -80,11 +80,11 @@ def cells_without_levels(frame: pl.DataFrame) -> dict[str, float]:
 def confidence_column(frame: pl.DataFrame, confidence: str) -> str:
     """The column of a confidence named by column or by estimator: `verbal`, `p_true`, `belief`.
 
-    `belief` is the belief in the present answer. Without a name it is the one estimator that the
-    turns carry; raises InputError, with the choice, where they carry different ones, and where
-    nothing of the name is recorded.
+    `belief` is the belief in the present answer. Without a name it is the column `confidence` where
+    that is an estimator of its own, else the one that the turns carry; raises InputError, with the
+    choice, where they carry different ones, and where nothing of the name is recorded.
     """
-    if confidence == DEFAULT and confidence_sources(frame):
+    if confidence == DEFAULT and confidence_sources(frame) and not _stands_alone(frame):
         return f"{SOURCE}{default_source(frame)}"
     for column in (f"{SOURCE}{confidence}", BELIEFS.get(confidence, confidence)):
         if column in frame.columns:
@@ -102,6 +102,13 @@ def confidence_sources(frame: pl.DataFrame) -> list[str]:
     """The estimators that the frame has columns of, with something in them."""
     named = [c for c in frame.columns if is_estimator(c)]
     return [c.removeprefix(SOURCE) for c in named if frame[c].null_count() < frame.height]
+
+
+def _stands_alone(frame: pl.DataFrame) -> bool:
+    """Whether `confidence` holds something that no named estimator says of the same turn."""
+    named = [pl.col(f"{SOURCE}{name}") for name in confidence_sources(frame)]
+    is_named = pl.any_horizontal((c == pl.col(DEFAULT)).fill_null(False) for c in named)
+    return bool(frame.select((pl.col(DEFAULT).is_not_null() & ~is_named).any()).item())
 
 
 def default_source(frame: pl.DataFrame) -> str:

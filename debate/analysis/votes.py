@@ -197,7 +197,8 @@ def _vote(states: pl.DataFrame, method: str, weight: pl.Expr | None = None) -> p
     weighed = spoken.select(
         *_PLACE, "answer", "correct", weight=pl.lit(1.0) if weight is None else weight
     ).drop_nulls("weight")
-    tally = weighed.group_by(*_PLACE, "answer").agg(
+    # In order: sums of the same weights in another order differ in their last digit.
+    tally = weighed.group_by(*_PLACE, "answer", maintain_order=weight is not None).agg(
         pl.col("weight").sum(), pl.col("correct").any(), votes=pl.len()
     )
     return _decide(tally, states, method)
@@ -232,7 +233,8 @@ def _pool(states: pl.DataFrame, opinions: pl.DataFrame | None) -> pl.DataFrame:
     )
     held = held.join(stated, on=["debate", "candidate"]).filter(pl.col("since") <= pl.col("round"))
     voters = held.group_by(_PLACE).agg(voters=pl.col("agent").n_unique())
-    pooled = held.group_by(*_PLACE, answer="candidate").agg(
+    held = held.sort(*_PLACE, "agent", "candidate")
+    pooled = held.group_by(*_PLACE, answer="candidate", maintain_order=True).agg(
         pl.col("log_p").mean(), pl.col("correct").any(), votes=pl.col("agent").n_unique()
     )
     pooled = pooled.join(voters, on=_PLACE).filter(pl.col("votes") == pl.col("voters"))

@@ -18,19 +18,17 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from debate.analysis.amplification import amplification
-from debate.analysis.calibration import calibration, scored
-from debate.analysis.conformity import conformity, disagreements
 from debate.analysis.design import controls_for
-from debate.analysis.diversity import diversity
-from debate.analysis.drift import drift
-from debate.analysis.entrenchment import entrenchment
 from debate.analysis.estimate import Estimate
 from debate.analysis.heard import hearings
+from debate.analysis.influence import conformity, disagreements
 from debate.analysis.intervals import ROUNDING, Interval
+from debate.analysis.measures import Measures
+from debate.analysis.quantity import Missing
 from debate.analysis.states import states_frame
 
 from . import simulate
+from .small import measures_of, quantity
 from .small_samples import populations
 
 Rng = np.random.Generator
@@ -71,18 +69,18 @@ def cases() -> tuple[Case, ...]:
             run=_drift(0.06),
         ),
         Case(
-            name="entrenchment, none beyond resampling",
-            truths={"entrenchment": 0.0, "entrenchment_alone": 0.6},
-            run=_entrenchment(rise=0.2, resampling=0.2),
+            name="entrenchment, none beyond the control",
+            truths={"entrenchment": 0.6, "over control": 0.0},
+            run=_entrenchment(rise=0.2, control=0.2),
         ),
         Case(
-            name="entrenchment, .15 logit a round",
-            truths={"entrenchment": 0.45, "entrenchment_alone": 0.45},
-            run=_entrenchment(rise=0.15, resampling=0.0),
+            name="entrenchment, .15 nat a round beyond the control",
+            truths={"entrenchment": 0.6, "over control": 0.45},
+            run=_entrenchment(rise=0.2, control=0.05),
         ),
         Case(
             name="survivors of correction, no change",
-            truths={"entrenchment": 0.0, "entrenchment_alone": 0.0},
+            truths={"survivor_change": 0.0, "over control": 0.0},
             run=_survivors,
         ),
         Case(
@@ -123,24 +121,29 @@ def _calibration_truths(excess: float) -> dict[str, float]:
 def _drift(pull: float) -> Callable[[Rng], Bounds]:
     def run(rng: Rng) -> Bounds:
         states = states_frame(simulate.opinions(rng, questions=200, pull=pull))
-        return _bounds(e for e in drift(states) if e.round is None)
+        return _of(measures_of(states), ["drift"], cell="debate")
 
     return run
 
 
-def _entrenchment(*, rise: float, resampling: float) -> Callable[[Rng], Bounds]:
+def _entrenchment(*, rise: float, control: float) -> Callable[[Rng], Bounds]:
     def run(rng: Rng) -> Bounds:
-        table = simulate.entrenched(rng, questions=200, rise=rise, resampling=resampling)
-        found = entrenchment(states_frame(table), controls_for(["self", "repeat"]))
-        return _bounds(e for e in found if e.cell == "self" and e.round == 3)
+        table = simulate.believers(rng, questions=200, rise=rise, control=control)
+        return _over_control(states_frame(table), "entrenchment")
 
     return run
 
 
 def _survivors(rng: Rng) -> Bounds:
-    states = states_frame(simulate.survivors(rng, questions=200, rounds=3))
-    found = entrenchment(states, controls_for(["self", "repeat"]))
-    return _bounds(e for e in found if e.cell == "self" and e.round == 3)
+    table = simulate.survivors(rng, questions=200, rounds=3)
+    return _over_control(states_frame(table), "survivor_change")
+
+
+def _over_control(states: pl.DataFrame, name: str) -> Bounds:
+    """A measure of `self` at the end, and the same with that of `repeat` taken off."""
+    measures = measures_of(states)
+    own, other = (quantity(measures.find(name, cell=cell)) for cell in ("self", "repeat"))
+    return {name: _ends(own.interval()), "over control": _ends(own.minus(other).interval())}
 
 
 def _conformity(adopt: float, keep: float) -> Callable[[Rng], Bounds]:
@@ -157,17 +160,23 @@ def _conformity(adopt: float, keep: float) -> Callable[[Rng], Bounds]:
 def _correlated(correlation: float) -> Callable[[Rng], Bounds]:
     def run(rng: Rng) -> Bounds:
         table = simulate.correlated(rng, questions=400, correlation=correlation)
-        found = diversity(states_frame(table))
-        return _bounds(e for e in found if e.subject in (None, "a & b"))
+        pair = states_frame(table.filter(pl.col("agent").is_in(["a", "b"])))
+        return {
+            **_of(measures_of(states_frame(table)), TEAM, cell="debate"),
+            **_of(measures_of(pair), ["phi"], cell="debate"),
+        }
 
     return run
+
+
+TEAM = ("error_correlation", "effective_votes")
+CALIBRATION = ("debiased_ece", "over_confidence")
 
 
 def _calibration(excess: float) -> Callable[[Rng], Bounds]:
     def run(rng: Rng) -> Bounds:
         table = simulate.miscalibrated(rng, questions=400, excess=excess)
-        found = calibration(scored(states_frame(table)))
-        return {name: _ends(interval) for name, interval in found.items()}
+        return _of(measures_of(states_frame(table)), CALIBRATION, cell="debate")
 
     return run
 
@@ -175,10 +184,18 @@ def _calibration(excess: float) -> Callable[[Rng], Bounds]:
 def _amplification(share: float) -> Callable[[Rng], Bounds]:
     def run(rng: Rng) -> Bounds:
         table = simulate.amplified(rng, questions=200, share=share)
-        found = amplification(states_frame(table), controls_for(["self"]))
-        return _bounds(e for e in found if e.name == "eai" and e.round == 2)
+        return _of(measures_of(states_frame(table)), ["eai"], cell="self")
 
     return run
+
+
+def _of(measures: Measures, names: Iterable[str], *, cell: str) -> Bounds:
+    """Measures of a condition after its last round; an absent one where one is missing."""
+    found = {name: measures.find(name, cell=cell) for name in names}
+    return {
+        name: (None, None, None) if isinstance(each, Missing) else _ends(each.interval())
+        for name, each in found.items()
+    }
 
 
 def _bounds(estimates: Iterable[Estimate]) -> Bounds:
@@ -229,7 +246,9 @@ def main() -> None:
     """Print the table."""
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 600
     rows = pl.DataFrame(table(repeats=repeats, words=" ".join(sys.argv[2:])))
-    with pl.Config(tbl_rows=-1, fmt_str_lengths=60, tbl_width_chars=180, float_precision=4):
+    with pl.Config(
+        tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, fmt_str_lengths=60, float_precision=4
+    ):
         print(rows)
 
 

@@ -65,6 +65,7 @@ def opinions(
     counts = belief * mass
     answers: list[NDArray[np.int64]] = []
     beliefs: list[Floats] = []
+    own: list[Floats] = []
     confidences: list[Floats] = []
     for t in range(rounds + 1):
         if t:
@@ -75,10 +76,11 @@ def opinions(
         p = counts / counts.sum(axis=-1, keepdims=True)
         answers.append(_draw(rng, p))
         beliefs.append(p[..., 0])
+        own.append(np.take_along_axis(p, answers[0][..., None], axis=-1)[..., 0])
         confidences.append(np.take_along_axis(p, answers[-1][..., None], axis=-1)[..., 0])
     table = frame(
         np.stack(answers), cell="debate", belief_target=np.stack(beliefs),
-        confidence=np.stack(confidences),
+        belief_own=np.stack(own), confidence=np.stack(confidences),
     )  # fmt: skip
     return heard_from_all(table)
 
@@ -150,6 +152,35 @@ def entrenched(
     return pl.concat(
         [_arm(rng, cell, start, wrong, mean + slope, rounds, noise) for cell, mean in arms.items()]
     )
+
+
+def believers(
+    rng: Rng, *, questions: int, rise: float, control: float = 0.0, rounds: int = 3,
+    agents: int = 3, noise: float = 0.3, drop: float = 0.35,
+) -> pl.DataFrame:  # fmt: skip
+    """Two arms, `self` and `repeat`, whose log-odds of the opening answer against the target rise
+    by `rise` and `control` a round, with a slope of its own for each question, shared by both.
+
+    Answers that are unsure at the time are dropped, more of them in `self`, so each arm keeps
+    survivors of its own. Confidence is noise around the belief in the opening answer.
+    """
+    start = rng.normal(0.4, 0.8, size=(questions, agents))
+    slope = rng.normal(0, 0.2, size=(questions, 1))
+    wrong = rng.random((questions, agents)) < 0.5
+    parts = []
+    for cell, mean, doubt in (("self", rise, drop), ("repeat", control, drop / 4)):
+        answers, odds = [np.where(wrong, 1, 0)], [start]
+        for t in range(1, rounds + 1):
+            odds.append(start + (mean + slope) * t + rng.normal(0, noise, size=start.shape))
+            dropped = rng.random(start.shape) < doubt * (1 - expit(odds[-1]))
+            answers.append(np.where(dropped, 2 + t, answers[-1]))
+        logs = np.stack(odds)
+        stated = expit(logs + rng.normal(0, noise, size=logs.shape))
+        parts.append(
+            frame(np.stack(answers), cell=cell, confidence=stated, log_p_own=np.log(expit(logs)),
+                  log_p_target=np.log(expit(logs)) - logs)
+        )  # fmt: skip
+    return pl.concat(parts)
 
 
 def _arm(

@@ -3,15 +3,13 @@
 import numpy as np
 import pytest
 
-from debate.analysis.amplification import amplification
-from debate.analysis.calibration import calibration_by_round
+from debate.analysis.contrasts import contrast_conditions
 from debate.analysis.design import controls_for
-from debate.analysis.entrenchment import confidence_when_wrong, entrenchment
-from debate.analysis.rounds import rounds
 from debate.analysis.states import states_frame
 
 from . import simulate
 from .coverage import Case, cases, coverage
+from .small import measures_of
 from .small_samples import populations
 
 SMALL = {name: Case(name=name, truths=truths, run=run) for name, truths, run in populations()}
@@ -22,15 +20,17 @@ SKEW = ("15 questions of 3, 0% flip", "both bounds")
 
 def test_survivors_look_amplified_to_the_naive_mean_and_to_nothing_else() -> None:
     states = states_frame(simulate.survivors(np.random.default_rng(1), questions=500))
-    naive = [e for e in confidence_when_wrong(states) if e.cell == "self"]
+    measures = measures_of(states)
+    found = list(measures.estimates())
+    naive = [e for e in found if (e.cell, e.name) == ("self", "confidence_when_wrong")]
     assert naive[0].high is not None
     assert naive[-1].low is not None
     assert naive[-1].low > naive[0].high
-    chosen = controls_for(["self", "repeat"])
-    found = [*entrenchment(states, chosen), *amplification(states, chosen)]
-    last = {e.name: e for e in found if e.cell == "self" and e.round == 4}
-    assert not last["entrenchment"].excludes(0.0)
-    assert not last["entrenchment_alone"].excludes(0.0)
+    found += contrast_conditions(measures, controls_for(["self", "repeat"]))
+    last = {e.name: e for e in found if e.cell == "self" and e.round == 4 and e.subject is None}
+    assert not last["survivor_change"].excludes(0.0)
+    assert last["entrenchment_stated"].bound_low is not None
+    assert last["entrenchment_stated"].bound_low < 0.0
     assert not last["eai_over_control"].excludes(0.0)
     assert last["eai"].high is not None
     assert last["eai"].high < 0
@@ -38,7 +38,8 @@ def test_survivors_look_amplified_to_the_naive_mean_and_to_nothing_else() -> Non
 
 def test_set_amplification_is_found_with_its_size() -> None:
     states = states_frame(simulate.amplified(np.random.default_rng(1), questions=400, share=0.3))
-    found = {e.name: e for e in amplification(states, controls_for(["self"])) if e.round == 2}
+    estimates = measures_of(states).estimates()
+    found = {e.name: e for e in estimates if e.round == 2 and e.subject is None}
     size = simulate.amplification_size(share=0.3)
     assert found["eai"].excludes(0.0)
     assert not found["eai"].excludes(size)
@@ -49,7 +50,7 @@ def test_set_amplification_is_found_with_its_size() -> None:
 def test_calibration_of_an_over_confident_agent_is_found_by_every_estimator() -> None:
     table = simulate.miscalibrated(np.random.default_rng(2), questions=2000, excess=0.15)
     states = states_frame(table)
-    found = {e.name: e.value for e in [*calibration_by_round(states), *rounds(states)]}
+    found = {e.name: e.value for e in measures_of(states).estimates() if e.subject is None}
     for name in ("ece", "ace", "debiased_ece", "ks", "over_confidence"):
         assert found[name] == pytest.approx(0.15, abs=0.02)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from debate.analysis.catalogue import ESTIMATES
 
 from debate.analysis import Analysis, analyze
-from debate.analysis.catalogue import ESTIMATES
 from debate.errors import InputError
 
 

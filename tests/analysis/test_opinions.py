@@ -6,36 +6,25 @@ import numpy as np
 import polars as pl
 import pytest
 
-from debate.analysis.amplification import amplification
-from debate.analysis.attribution import credit, edges, flip_sources, hazards
-from debate.analysis.conformity import conformity, disagreements, first_seen, revisions
+from debate.analysis.contrasts import contrast_conditions
 from debate.analysis.design import NO_CONTROL, Controls, controls_for
-from debate.analysis.drift import drift
-from debate.analysis.entrenchment import entrenchment
-from debate.analysis.estimate import Estimate
 from debate.analysis.flips import advice, flips, flow
 from debate.analysis.heard import hearings
+from debate.analysis.influence import (
+    conformity,
+    credit,
+    disagreements,
+    edges,
+    first_seen,
+    flip_sources,
+    hazards,
+    revisions,
+)
 from debate.analysis.states import states_frame
 from debate.errors import InputError
 
 from . import simulate
-
-COLUMNS = ["question", "agent", "round", "answer", "confidence", "heard"]
-
-
-def debates(*turns: tuple[object, ...], cell: str = "ring") -> pl.DataFrame:
-    frame = pl.DataFrame(turns, schema=COLUMNS, orient="row", infer_schema_length=None)
-    return states_frame(frame.with_columns(cell=pl.lit(cell), target=pl.lit("4")))
-
-
-def named(estimates: list[Estimate], name: str, **place: object) -> Estimate:
-    found = [
-        e for e in estimates
-        if e.name == name and all(getattr(e, key) == value for key, value in place.items())
-    ]  # fmt: skip
-    assert len(found) == 1, found
-    return found[0]
-
+from .small import debates, measures_of, named
 
 KEPT_AND_DROPPED = [
     ("q1", "a", 0, "5", 0.5, ""), ("q1", "a", 1, "5", 0.8, ""),
@@ -46,16 +35,17 @@ KEPT_AND_DROPPED = [
 ]  # fmt: skip
 
 
-def test_entrenchment_counts_only_errors_that_were_kept() -> None:
-    found = entrenchment(debates(*KEPT_AND_DROPPED), Controls())
-    kept = named(found, "entrenchment_alone", round=1)
+def test_the_change_of_surviving_errors_counts_only_errors_that_were_kept() -> None:
+    kept = named(measures_of(debates(*KEPT_AND_DROPPED)).estimates(), "survivor_change", round=1)
     assert kept.n == 2
     assert kept.value == pytest.approx(math.log(4) / 2)
+    assert any("selection" in caveat for caveat in kept.caveats)
 
 
 def test_without_the_control_the_number_is_given_with_what_is_missing() -> None:
-    found = named(entrenchment(debates(*KEPT_AND_DROPPED), Controls()), "entrenchment")
-    assert found.value is not None
+    measures = measures_of(debates(*KEPT_AND_DROPPED))
+    found = named(contrast_conditions(measures, Controls()), "eai_over_control")
+    assert found.value == pytest.approx(1.1 / 5)
     assert found.missing == NO_CONTROL
 
 
@@ -63,12 +53,17 @@ def test_the_control_is_taken_off_question_by_question() -> None:
     table = simulate.entrenched(
         np.random.default_rng(0), questions=80, rise=0.3, resampling=0.1, rounds=1
     )
-    found = entrenchment(states_frame(table), controls_for(["self", "repeat"]))
-    values = {(e.cell, e.name): e.value for e in found}
-    alone, control = (values[c, "entrenchment_alone"] for c in ("self", "repeat"))
-    assert alone is not None
-    assert control is not None
-    assert values["self", "entrenchment"] == pytest.approx(alone - control)
+    measures = measures_of(states_frame(table))
+    alone, control = (
+        named(measures.estimates(), "eai", cell=cell, round=1) for cell in ("self", "repeat")
+    )
+    over = named(
+        contrast_conditions(measures, controls_for(["self", "repeat"])),
+        "eai_over_control", cell="self",
+    )  # fmt: skip
+    assert alone.value is not None
+    assert control.value is not None
+    assert over.value == pytest.approx(alone.value - control.value)
 
 
 def test_a_control_that_is_not_there_is_refused() -> None:
@@ -78,12 +73,12 @@ def test_a_control_that_is_not_there_is_refused() -> None:
 
 def test_a_stated_certainty_gives_a_finite_change_of_logit() -> None:
     rows = [("q1", "a", 0, "5", 1.0, ""), ("q1", "a", 1, "5", 0.0, "")]
-    found = named(entrenchment(debates(*rows), Controls()), "entrenchment_alone")
+    found = named(measures_of(debates(*rows)).estimates(), "survivor_change", round=1)
     assert found.value == pytest.approx(2 * math.log(0.001 / 0.999))
 
 
 def test_eai_is_the_change_of_confident_error_mass_and_its_parts_add_up() -> None:
-    found = amplification(debates(*KEPT_AND_DROPPED), Controls())
+    found = list(measures_of(debates(*KEPT_AND_DROPPED)).estimates())
     eai = named(found, "eai", round=1)
     assert eai.value == pytest.approx((0.3 + 0.4 + 0.6 - 0.2 + 0.0) / 5)
     parts = [named(found, f"eai_{p}").value for p in ("kept", "moved", "introduced", "removed")]
@@ -101,7 +96,7 @@ def test_an_abstention_holds_no_confident_error_and_a_failure_is_left_out() -> N
             }
         )
     )  # fmt: skip
-    eai = named(amplification(states, Controls()), "eai")
+    eai = named(measures_of(states).estimates(), "eai", round=1)
     assert eai.n == 1
     assert eai.value == pytest.approx(-0.7)
 
@@ -114,15 +109,16 @@ def test_drift_is_the_mean_step_of_belief_in_the_truth() -> None:
             "belief_target": [0.2, 0.3, 0.6, 0.5, 0.5, None],
         }
     )  # fmt: skip
-    found = drift(states_frame(table))
+    found = list(measures_of(states_frame(table)).estimates())
     assert named(found, "drift", round=None).value == pytest.approx((0.1 + 0.3 + 0.0) / 3)
     assert named(found, "drift", round=1).value == pytest.approx(0.05)
 
 
 def test_without_beliefs_drift_says_what_is_missing() -> None:
-    found = named(drift(debates(*KEPT_AND_DROPPED)), "drift")
+    found = named(measures_of(debates(*KEPT_AND_DROPPED)).estimates(), "drift", round=None)
     assert found.value is None
-    assert found.missing == "belief in the target over at least two rounds"
+    assert found.missing is not None
+    assert found.missing.startswith("belief in the target on at least two rounds")
 
 
 def test_flips_are_counted_from_right_and_from_not_right() -> None:

@@ -11,21 +11,26 @@ from scipy.integrate import trapezoid
 from scipy.optimize import brentq
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
-from debate.analysis.binned import (
+from debate.analysis.calibration import CALIBRATION, Scored, measure_calibration
+from debate.analysis.intervals import Codes, Interval, Linear
+from debate.analysis.quantity import Missing, Quantity
+from debate.analysis.scores import (
     ace,
+    aurc,
+    auroc,
     calibrated_ece,
-    debiased_ece,
     debiased_square,
     ece,
     equal_mass,
     equal_width,
+    largest_running_gap,
     reliability,
     resolution,
+    uncertainty,
 )
-from debate.analysis.calibration import SCORES, Scored, calibration
-from debate.analysis.ranking import aurc, auroc, largest_running_gap
-from debate.analysis.scores import brier, negative_log_likelihood, over_confidence, uncertainty
 from debate.analysis.smooth import smooth_ece
+
+from .small import debates, measures_of, quantity
 
 Floats = NDArray[np.float64]
 
@@ -37,12 +42,23 @@ def answers(seed: int, n: int = 400, digits: int | None = None) -> tuple[Floats,
     return confidence, (rng.random(n) < confidence**1.5).astype(float)
 
 
+def mean_score(name: str, confidence: Floats, correct: Floats) -> float:
+    """A score of one agent's openings, one question for each answer."""
+    rows = [
+        (f"q{k}", "a", 0, "4" if right else "5", float(sure))
+        for k, (sure, right) in enumerate(zip(confidence, correct, strict=True))
+    ]
+    return quantity(measures_of(debates(*rows)).find(name, cell="ring", round=0)).value
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_brier_nll_and_auroc_are_scikit_learns(seed: int) -> None:
     confidence, correct = answers(seed, digits=2)
     confidence = confidence.clip(0.01, 0.99)
-    assert brier(confidence, correct).value == pytest.approx(brier_score_loss(correct, confidence))
-    likelihood = negative_log_likelihood(confidence, correct).value
+    assert mean_score("brier", confidence, correct) == pytest.approx(
+        brier_score_loss(correct, confidence), abs=1e-9
+    )
+    likelihood = mean_score("nll", confidence, correct)
     assert likelihood == pytest.approx(log_loss(correct, confidence))
     found = auroc(confidence, correct)
     assert found is not None
@@ -59,7 +75,7 @@ def test_brier_is_the_sum_of_murphys_parts_when_bins_hold_one_confidence() -> No
     correct = (rng.random(600) < confidence).astype(float)
     parts = reliability(confidence, correct).value - resolution(confidence, correct).value
     whole = parts + uncertainty(confidence, correct).value
-    assert whole == pytest.approx(brier(confidence, correct).value)
+    assert whole == pytest.approx(mean_score("brier", confidence, correct))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -110,6 +126,7 @@ def test_the_debiased_square_takes_off_each_bins_binomial_variance() -> None:
         gap, noise = value - right.mean(), right.mean() * (1 - right.mean()) / (len(right) - 1)
         expected += len(right) / 500 * (gap**2 - noise)
     found = debiased_square(confidence, correct, np.arange(500))
+    assert found is not None
     assert found.value == pytest.approx(expected)
 
 
@@ -120,11 +137,16 @@ def test_debiasing_removes_what_small_samples_add_to_ece() -> None:
         confidence = rng.uniform(0.2, 0.95, 150)
         correct = (rng.random(150) < confidence).astype(float)
         plain.append(ece(confidence, correct).value)
-        found = debiased_square(confidence, correct, np.arange(150)).value
+        found = debiased_square(confidence, correct, np.arange(150))
         assert found is not None
-        debiased.append(found)
+        debiased.append(found.value)
     assert np.mean(plain) > 0.06
     assert abs(np.mean(debiased)) < 0.003
+
+
+def debiased_interval(confidence: Floats, correct: Floats, clusters: Codes) -> Interval:
+    data = Scored(confidence, correct, clusters)
+    return quantity(measure_calibration("debiased_ece", data, int(clusters.max()) + 1)).interval()
 
 
 def test_a_calibrated_agent_has_zero_within_its_debiased_interval() -> None:
@@ -133,14 +155,15 @@ def test_a_calibrated_agent_has_zero_within_its_debiased_interval() -> None:
         rng = np.random.default_rng(seed)
         confidence = rng.uniform(0.2, 0.95, 300)
         correct = (rng.random(300) < confidence).astype(float)
-        found = debiased_ece(confidence, correct, np.arange(300) // 3)
+        found = debiased_interval(confidence, correct, np.arange(300) // 3)
         outside += found.low is not None and found.low > 0
     assert outside <= 5
 
 
 def test_bins_fed_by_one_question_have_no_debiased_error() -> None:
-    found = debiased_ece(np.array([0.1, 0.5]), np.array([0.0, 1.0]), np.array([0, 1]))
-    assert found.value is None
+    alone = Scored(np.array([0.1, 0.5]), np.array([0.0, 1.0]), np.array([0, 1]))
+    found = measure_calibration("debiased_ece", alone, 2)
+    assert found == Missing("bins that answers to two questions fall into")
 
 
 def test_the_largest_running_gap_is_the_kolmogorov_distance() -> None:
@@ -186,23 +209,31 @@ def test_smooth_ece_is_relplots(seed: int) -> None:
     )
 
 
-MOVING_BINS = {"ace"}
-"""Its bins move with the data; the influence holds them still."""
+NO_DERIVATIVE = {"ace", "debiased_ece", "ece_if_calibrated"}
+"""ACE: its bins move with the data, the influence holds them still. Debiased: its influence is that
+of the biased square. ECE if calibrated: it is an expectation, given the confidences."""
 
 
-@pytest.mark.parametrize("name", sorted(SCORES.keys() - MOVING_BINS))
+def linear_score(name: str, confidence: Floats, correct: Floats) -> Linear:
+    """A score with the influence of each row, every row a question of its own."""
+    data = Scored(confidence, correct, np.arange(len(correct)))
+    found = measure_calibration(name, data, len(correct))
+    assert isinstance(found, Quantity)
+    return Linear(found.value, found.sums[:, 0])
+
+
+@pytest.mark.parametrize("name", sorted(CALIBRATION.keys() - NO_DERIVATIVE))
 def test_influence_is_the_derivative_by_a_rows_weight(name: str) -> None:
     confidence, correct = answers(9, n=300, digits=2)
-    linear = SCORES[name](confidence, correct)
-    assert linear is not None
+    linear = linear_score(name, confidence, correct)
     assert linear.influence.sum() == pytest.approx(0.0, abs=1e-9)
     copies = 40
     many = np.repeat(confidence, copies), np.repeat(correct, copies)
     for row in (0, 57, 111, 299):
-        nudged = SCORES[name](np.append(many[0], confidence[row]), np.append(many[1], correct[row]))
-        before = SCORES[name](*many)
-        assert nudged is not None
-        assert before is not None
+        nudged = linear_score(
+            name, np.append(many[0], confidence[row]), np.append(many[1], correct[row])
+        )
+        before = linear_score(name, *many)
         slope = (nudged.value - before.value) * copies
         assert slope == pytest.approx(linear.influence[row], rel=0.05, abs=2e-5)
 
@@ -215,13 +246,17 @@ def test_no_answers_make_a_score_that_is_no_number(
     rows: list[tuple[float, bool, int]],
 ) -> None:
     confidence, correct, clusters = (np.array(c, dtype=float) for c in zip(*rows, strict=True))
-    found = calibration(Scored(confidence, correct, clusters.astype(np.int64)))
-    for interval in found.values():
-        assert all(x is None or math.isfinite(x) for x in interval[:5])
+    data = Scored(confidence, correct, clusters.astype(np.int64))
+    for name in CALIBRATION:
+        found = measure_calibration(name, data, 6)
+        if isinstance(found, Quantity):
+            assert all(x is None or math.isfinite(x) for x in found.interval()[:5]), name
 
 
 def test_over_confidence_is_confidence_beyond_accuracy() -> None:
-    assert over_confidence(np.array([0.9, 0.7]), np.array([1.0, 0.0])).value == pytest.approx(0.3)
+    assert mean_score(
+        "over_confidence", np.array([0.9, 0.7]), np.array([1.0, 0.0])
+    ) == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("num", [20, 150, 4000])

@@ -7,26 +7,25 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from debate.analysis.amplification import amplification
-from debate.analysis.binned import ece
 from debate.analysis.bootstrap import Blocks, blocks_of, metrics, paired_changes
 from debate.analysis.calibration import Scored
 from debate.analysis.comparisons import (
     cells_against_baseline,
     compare,
-    corrected,
+    correct_family,
     vote_against_openings,
 )
 from debate.analysis.design import Controls, controls_for
-from debate.analysis.diversity import diversity
+from debate.analysis.diversity import PAIRS, TEAM_STATISTICS
+from debate.analysis.estimate import Estimate
 from debate.analysis.heard import hearings
-from debate.analysis.ranking import aurc
-from debate.analysis.scores import brier
+from debate.analysis.scores import aurc, ece
 from debate.analysis.states import states_frame
-from debate.analysis.votes import majority, vote_states, votes
+from debate.analysis.votes import vote_states
 from debate.analysis.where import where
 
 from . import simulate
+from .small import measures_of, quantity
 
 
 def openings(*answers: str | None, target: str = "4", question: str = "q1") -> pl.DataFrame:
@@ -48,8 +47,14 @@ def two_agents(seed: int = 0, questions: int = 200) -> pl.DataFrame:
     return simulate.frame(answers, cell="c", confidence=np.full(answers.shape, 0.5))
 
 
+def diversity(table: pl.DataFrame) -> list[Estimate]:
+    """How members err, two by two and together."""
+    found = measures_of(states_frame(table)).estimates()
+    return [e for e in found if e.name in (*PAIRS, *TEAM_STATISTICS)]
+
+
 def pair_values(table: pl.DataFrame) -> dict[str, float | None]:
-    return {e.name: e.value for e in diversity(states_frame(table)) if e.subject}
+    return {e.name: e.value for e in diversity(table) if e.subject}
 
 
 def test_pair_statistics_follow_their_definitions() -> None:
@@ -85,21 +90,21 @@ def test_kappa_of_answers_is_lm_sims_capa_of_one_hot_probabilities() -> None:
 def test_agents_that_always_agree_amount_to_one_voter() -> None:
     answers = np.repeat(np.random.default_rng(2).integers(0, 2, (1, 60, 1)), 4, axis=2)
     table = simulate.frame(answers, cell="c", confidence=np.full(answers.shape, 0.5))
-    found = {e.name: e.value for e in diversity(states_frame(table)) if e.subject is None}
+    found = {e.name: e.value for e in diversity(table) if e.subject is None}
     assert found["effective_votes"] == pytest.approx(1.0)
 
 
 def test_a_team_that_is_always_right_has_no_error_correlation() -> None:
     answers = np.zeros((1, 20, 3), dtype=np.int64)
     table = simulate.frame(answers, cell="c", confidence=np.full(answers.shape, 0.5))
-    found = {e.name: e for e in diversity(states_frame(table))}
+    found = {e.name: e for e in diversity(table)}
     assert found["error_correlation"].value is None
     assert found["error_correlation"].missing is not None
 
 
 def test_one_agent_has_no_pairs() -> None:
     table = two_agents().filter(pl.col("agent") == "a")
-    assert diversity(states_frame(table)) == []
+    assert diversity(table) == []
 
 
 @pytest.mark.parametrize(
@@ -107,7 +112,9 @@ def test_one_agent_has_no_pairs() -> None:
     [
         (("4", "4", "5"), "4", "correct"),
         (("5", "5", "4"), "5", "wrong"),
-        (("4", "5"), None, "abstained"),
+        (("4", "5"), None, "tied"),
+        (("4", "4", "5", "5", "6"), None, "tied"),
+        (("4", None, "5"), None, "tied"),
         ((None, None, "5"), "5", "wrong"),
         ((None, None), None, "abstained"),
     ],
@@ -115,19 +122,19 @@ def test_one_agent_has_no_pairs() -> None:
 def test_the_majority_never_guesses(
     answers: tuple[str | None, ...], value: str | None, outcome: str
 ) -> None:
-    row = majority(states_frame(openings(*answers))).row(0, named=True)
-    assert (row["value"], row["outcome"]) == (value, outcome)
+    row = vote_states(states_frame(openings(*answers))).row(0, named=True)
+    assert (row["agent"], row["answer"], row["outcome"]) == ("majority", value, outcome)
 
 
 def test_a_debate_whose_turns_all_failed_failed() -> None:
     table = openings(None, None).with_columns(outcome=pl.lit("failed"))
-    assert majority(states_frame(table))["outcome"].to_list() == ["failed"]
+    assert vote_states(states_frame(table))["outcome"].to_list() == ["failed"]
 
 
 def test_the_votes_confidence_is_scored_like_a_members() -> None:
     table = pl.concat([openings("4", "4", "5"), openings("5", "5", "5", question="q2")])
-    seated = vote_states(states_frame(table))
-    found = {e.name: e.value for e in votes(seated)}
+    estimates = measures_of(states_frame(table)).estimates()
+    found = {e.name: e.value for e in estimates if e.subject == "majority"}
     assert found["vote_accuracy"] == 0.5
     assert found["vote_brier"] == pytest.approx(((2 / 3 - 1) ** 2 + 1) / 2)
 
@@ -140,7 +147,12 @@ def test_given_verdicts_win_over_the_majority() -> None:
         }
     )  # fmt: skip
     seated = vote_states(states_frame(openings("4", "4")), verdicts)
-    assert seated["agent"].to_list() == ["judge"]
+    own = seated.filter(pl.col("is_own"))
+    assert own["agent"].to_list() == ["judge"]
+    assert seated.filter(~pl.col("is_own"))["agent"].to_list() == ["majority"]
+
+
+UNTIED = {"after_tied": False, "before_tied": False, "is_own": True}
 
 
 def test_a_comparison_carries_its_tests_and_what_it_could_have_found() -> None:
@@ -149,21 +161,27 @@ def test_a_comparison_carries_its_tests_and_what_it_could_have_found() -> None:
             "question_code": range(100),
             "after": [True] * 60 + [False] * 40,
             "before": [True] * 50 + [False] * 40 + [True] * 10,
+            **UNTIED,
         }
     )
     found = compare(pairs, family="f", cell="c", method="m", first="T", second="0")
     assert (found.gained, found.lost, found.value) == (10, 10, 0.0)
     assert found.p_mcnemar == 1.0
-    assert found.detectable == pytest.approx(2.8 * np.sqrt(0.2 / 99), rel=0.01)
+    # The variance is that of one further question that differs: 21 of 101.
+    se = np.sqrt((21 / 101 - (1 / 101) ** 2) / 100)
+    assert found.detectable == pytest.approx(2.8016 * se, rel=0.001)
 
 
 def test_vote_t_is_compared_with_vote_0_of_the_same_debates() -> None:
     answers = np.zeros((2, 50, 3), dtype=np.int64)
     answers[0, :10] = 1
     table = simulate.frame(answers, cell="c", confidence=np.full(answers.shape, 0.5))
-    (found,) = vote_against_openings(vote_states(states_frame(table)))
-    assert found.value == pytest.approx(0.2)
-    assert (found.gained, found.lost) == (10, 0)
+    compared = vote_against_openings(vote_states(states_frame(table)))
+    assert [c.method for c in compared] == ["confidence_weighted", "majority"]
+    for found in compared:
+        assert found.value == pytest.approx(0.2)
+        assert (found.gained, found.lost) == (10, 0)
+        assert found.is_own == (found.method == "majority")
 
 
 def test_cells_are_compared_with_the_baseline_question_by_question() -> None:
@@ -176,10 +194,12 @@ def test_cells_are_compared_with_the_baseline_question_by_question() -> None:
 
 
 def test_holm_runs_over_the_family_and_skips_what_has_no_p_value() -> None:
-    pairs = pl.DataFrame({"question_code": [0, 1, 2], "after": [1, 1, 0], "before": [0, 0, 1]})
+    pairs = pl.DataFrame(
+        {"question_code": [0, 1, 2], "after": [1, 1, 0], "before": [0, 0, 1], **UNTIED}
+    )
     known = compare(pairs, family="f", cell="c", method="m", first="T", second="0")
     lone = compare(pairs.head(1), family="f", cell="d", method="m", first="T", second="0")
-    first, second, third = corrected([known, lone, known])
+    first, second, third = correct_family([known, lone, known])
     assert second.p_holm is None
     assert first.p_value is not None
     assert first.p_holm == third.p_holm == pytest.approx(min(1.0, 2 * first.p_value))
@@ -197,7 +217,7 @@ def test_sums_over_bins_hold_all_that_the_scores_need() -> None:
     totals = Blocks.of(data, np.arange(60)).sums.sum(axis=0)
     found = metrics(totals)
     assert found["ece"] == pytest.approx(ece(data.confidence, data.correct).value)
-    assert found["brier"] == pytest.approx(brier(data.confidence, data.correct).value)
+    assert found["brier"] == pytest.approx(np.mean((data.confidence - data.correct) ** 2))
     level = np.minimum((data.confidence * 75).astype(int), 74).astype(float)
     assert found["aurc"] == pytest.approx(aurc(level, data.correct).value)
 
@@ -233,7 +253,7 @@ def amplified() -> pl.DataFrame:
 
 def test_every_ranking_adds_up_to_the_index() -> None:
     states = amplified()
-    eai = next(e.value for e in amplification(states, Controls()) if e.name == "eai")
+    eai = quantity(measures_of(states).find("eai", cell="debate")).value
     found = where(states, hearings(states), limit=10_000)
     for table in (found.questions, found.categories, found.agents, found.edges, found.rounds):
         assert table["contribution"].sum() == pytest.approx(eai)
@@ -281,5 +301,5 @@ def test_hot_spots_are_bounded_for_each_cell() -> None:
 def test_pairs_are_listed_for_every_two_agents() -> None:
     answers = np.random.default_rng(8).integers(0, 2, (1, 30, 4))
     table = simulate.frame(answers, cell="c", confidence=np.full(answers.shape, 0.5))
-    listed = {e.subject for e in diversity(states_frame(table)) if e.name == "phi"}
+    listed = {e.subject for e in diversity(table) if e.name == "phi"}
     assert listed == {f"{a} & {b}" for a, b in itertools.combinations("abcd", 2)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import statsmodels.api as sm  # type: ignore[import-untyped]
-
 from debate.analysis.familiarity import least_squares
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from debate.analysis.catalogue import ESTIMATES
 
 from debate.analysis import Analysis, analyze_run
-from debate.analysis.catalogue import ESTIMATES
 from debate.analysis.judging import NAMES
 from debate.log import Run
 from debate.report import write_report

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from debate.analysis.diversity import error_correlation
 from debate.analysis.dose import Line, dose_response
-from debate.analysis.measure import Lack, Measure, mean_measure
+from debate.analysis.quantity import Missing, Quantity
 from debate.analysis.sums import Sums
 
 Array = NDArray[np.float64]
@@ -51,17 +51,11 @@ def after_hearing(
     return moved / moved.sum(axis=-1, keepdims=True)
 
 
-def plurality(answers: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether the most frequent answer is the truth and nothing ties with it."""
+def plurality(answers: NDArray[np.int64]) -> Array:
+    """1 where the truth is the most frequent answer, 1/k where it is one of k that tie, else 0."""
     votes = np.eye(NUM_WRONG + 1)[answers].sum(axis=1)
-    return votes[:, 0] > votes[:, 1:].max(axis=1)
-
-
-def surest_plurality(answers: NDArray[np.int64], beliefs: Array) -> NDArray[np.bool_]:
-    """Whether the truth is the most frequent answer, or the surest of those that tie for it."""
-    given = np.eye(NUM_WRONG + 1)[answers]
-    votes, surest = given.sum(axis=1), (given * beliefs).max(axis=1)
-    return (votes + surest / 2).argmax(axis=1) == 0
+    leads = votes == votes.max(axis=1, keepdims=True)
+    return leads[:, 0] / leads.sum(axis=1)
 
 
 def kept_error_change(num: int, *, competence: float, weight: float, self_trust: float) -> float:
@@ -83,31 +77,29 @@ def _logit(p: Array) -> Array:
 
 def members_right(
     rng: np.random.Generator, num: int, *, correlation: float, accuracy: float = 0.6
-) -> Measure:
+) -> Quantity:
     """The error correlation of three members who are right together on a share of the questions."""
     together = rng.random(num) < correlation
     common, own = rng.random(num) < accuracy, rng.random((num, 3)) < accuracy
     right = np.where(together[:, None], common[:, None], own).astype(float)
     sums = np.concatenate([np.ones((num, 1)), right.sum(axis=1)[:, None] ** 2, right], axis=1)
-    return Measure(sums=sums, of=error_correlation, n=num)
+    return Quantity(sums=sums, of=error_correlation, n=num, kind="smooth")
 
 
 def gains(
     rng: np.random.Generator, num: int, *, mean: float, common: Array, active: float = 0.4
-) -> Measure:
+) -> Quantity:
     """Gains of -1, 0 or 1 by question; half of the questions move all teams alike."""
     level = np.where(rng.random(num) < 0.5, common, rng.random(num))
     up, down = (active + mean) / 2, (active - mean) / 2
     gain = (level < up).astype(float) - ((level >= up) & (level < up + down))
-    found = mean_measure(Sums(gain, np.ones(num)))
-    assert isinstance(found, Measure)
-    return found
+    return Sums(gain, np.ones(num)).quantity("difference", limits=(-1.0, 1.0))
 
 
 def fitted(
     rng: np.random.Generator, num: int, correlations: tuple[float, ...], *, height: float,
     slope: float,
-) -> Line | Lack:  # fmt: skip
+) -> Line | Missing:  # fmt: skip
     """Teams of these error correlations whose gain lies exactly on a line, sampled and fitted."""
     common = rng.random(num)
     doses = [members_right(rng, num, correlation=each) for each in correlations]

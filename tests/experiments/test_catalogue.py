@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from debate.analysis import analyze_run
-from debate.analysis.catalogue import ESTIMATES
 from debate.analysis.present import present
+from debate.analysis.registry import MEASURES, write_reference
 from debate.config.resolve import load_run
 from debate.report import write_report
 from debate.wiring.plan import make_plan
@@ -33,9 +33,12 @@ def _run_of_all_arms(folder: Path, **fields: object):  # type: ignore[no-untyped
     return run(folder, agents, cells=cells, rounds=1, probes=["belief"], num_questions=8, **fields)
 
 
-def test_every_estimate_that_is_made_is_in_the_catalogue(tmp_path: Path) -> None:
+def test_every_estimate_that_is_made_is_in_the_registry_and_on_its_page(tmp_path: Path) -> None:
     made = {e.name for e in analyze_run(_run_of_all_arms(tmp_path), resamples=50).estimates}
-    assert made <= ESTIMATES
+    assert len(made) > 60
+    assert made <= set(MEASURES)
+    page = write_reference()
+    assert [name for name in MEASURES if f"| `{name}` |" not in page] == []
 
 
 @pytest.mark.parametrize("name", ["diversity", "self_revision"])

@@ -41,7 +41,8 @@ def test_the_same_questions_are_paired(tmp_path: Path) -> None:
     assert gap.value == pytest.approx(1 / 40)
     assert gap.high is not None
     assert gap.low is not None
-    assert gap.high - gap.low < 0.15
+    # Tango, one gain of 40 pairs; apart, the two accuracies would differ by .025 ± .22.
+    assert (gap.low, gap.high) == pytest.approx((-0.0648, 0.1288), abs=1e-4)
 
 
 def test_a_run_against_its_copy_differs_in_nothing(tmp_path: Path) -> None:
@@ -76,8 +77,9 @@ def test_other_seeds_of_the_same_questions_are_paired_by_question(tmp_path: Path
     later = [{**row, "seed": 7} for row in rows]
     found = compare_runs([_table(tmp_path, "a", rows), _table(tmp_path, "b", later)])
     assert found.pairings == ("b and a: paired on 20 questions; their seeds differ",)
-    accuracy = _difference(found, "accuracy")
-    assert (accuracy.value, accuracy.low) == (0.0, None)
+    gap = _difference(found, "accuracy")
+    # Tango without one change: ± z²/(n + z²).
+    assert (gap.low, gap.high) == pytest.approx((-3.8415 / 23.8415, 3.8415 / 23.8415), abs=1e-4)
 
 
 def test_equal_questions_under_other_names_are_the_same_and_equal_names_are_not(
@@ -111,8 +113,9 @@ def test_runs_tell_what_their_configurations_differ_in(tmp_path: Path) -> None:
     found = compare_runs(_two_runs(tmp_path))
     assert found.configs == {"late": ("models.a.self_trust: 1.0 → 4.0",)}
     assert {each.cell for each in found.differences} == {"self", "repeat"}
-    assert {e.measure for e in found.differences if e.cell == "self"} >= {"entrenchment", "brier"}
-    assert "entrenchment_alone" in {e.measure for e in found.differences if e.cell == "repeat"}
+    assert {e.measure for e in found.differences if e.cell == "self"} >= {"eai", "brier"}
+    (unprobed,) = (d for d in found.differences if (d.cell, d.measure) == ("self", "entrenchment"))
+    assert "the probe `belief`" in unprobed.missing
     assert any("simulated" in sentence for sentence in found.caveats)
     result = CliRunner().invoke(app, ["compare", *map(str, _two_runs(tmp_path)), "--json"])
     assert result.exit_code == 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from debate.analysis.dose import Line, crossing, dose_response
 from debate.analysis.intervals import Interval
-from debate.analysis.measure import Lack, Measure
+from debate.analysis.quantity import Missing
 from tests.experiments.populations import fitted, gains, members_right
 
 HEIGHT, SLOPE = 0.12, -0.25
@@ -56,13 +58,13 @@ def test_where_the_slope_may_be_zero_the_crossing_has_no_bounds() -> None:
 def test_teams_that_err_alike_have_no_dose() -> None:
     rng = np.random.default_rng(3)
     found = fitted(rng, 200, (0.5, 0.5, 0.5, 0.5), height=0.0, slope=0.0)
-    assert isinstance(found, Lack)
+    assert isinstance(found, Missing)
     assert "differ by more" in found.reason
 
 
 def test_two_teams_make_no_line() -> None:
     found = fitted(np.random.default_rng(4), 50, (0.1, 0.9), height=0.1, slope=-0.1)
-    assert found == Lack("at least 3 teams that debate (there are 2)")
+    assert found == Missing("at least 3 teams that debate (there are 2)")
 
 
 def test_a_team_in_which_nothing_ever_changes_does_not_settle_the_line() -> None:
@@ -93,8 +95,10 @@ def test_a_difference_of_measures_is_paired_by_question() -> None:
     rng = np.random.default_rng(8)
     common = rng.random(200)
     first = gains(rng, 200, mean=0.1, common=common)
-    assert first.minus(first).interval().reason == "no variation"
-    other = Measure(sums=first.sums[::-1].copy(), of=first.of, n=first.n)
+    same = first.minus(first).interval()
+    # Tango without one change: z²/(n + z²).
+    assert (same.low, same.high) == pytest.approx((-3.8415 / 203.8415, 3.8415 / 203.8415), rel=1e-4)
+    other = replace(first, sums=first.sums[::-1].copy())
     paired, alone = first.minus(other).interval(), first.interval()
     assert paired.se is not None
     assert alone.se is not None

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from debate.analysis.equal_tokens import Pool, debating_cells, pools
-from debate.analysis.measure import Lack, Measure
 from debate.analysis.measures import Measures
+from debate.analysis.quantity import Missing, Quantity
 from debate.analysis.states import states_frame
 from debate.analysis.votes import vote_states
 from tests.experiments.frames import Row, turn
@@ -49,26 +49,26 @@ def test_a_team_is_where_somebody_hears_somebody_else() -> None:
 
 def test_a_pool_is_cut_where_it_has_used_the_debate_s_tokens() -> None:
     found = _measures(_team(), _alone("pool", "ab", 5, 0.5)).matched("self_consistency", "team")
-    assert not isinstance(found, Lack)
+    assert not isinstance(found, Missing)
     assert (found.cell, found.num_samples, found.share) == ("pool", 6, pytest.approx(1.0))
 
 
 def test_a_pool_that_is_too_small_says_how_much_it_has() -> None:
     found = _measures(_team(), _alone("pool", "ab", 2, 0.5)).matched("self_consistency", "team")
-    assert not isinstance(found, Lack)
+    assert not isinstance(found, Missing)
     assert found.share == pytest.approx(16 / 24)
 
 
 def test_a_pool_of_other_seats_is_none() -> None:
     measures = _measures(_team(), _alone("other", "a", 6, 0.5))
     found = measures.find("self_consistency", cell="team")
-    assert isinstance(found, Lack)
+    assert isinstance(found, Missing)
     assert "same seats" in found.reason
 
 
 def test_the_best_member_needs_every_member_alone() -> None:
     found = _measures(_team(), _alone("alone_a", "a", 6, 0.5)).find("gain_over_best", cell="team")
-    assert isinstance(found, Lack)
+    assert isinstance(found, Missing)
     assert "b alone" in found.reason
 
 
@@ -76,12 +76,12 @@ def test_the_better_member_is_taken_where_one_is_clearly_better() -> None:
     measures = _measures(_team(), _alone("weak", "a", 6, 0.1), _alone("strong_", "b", 6, 0.8))
     matched, gain = (measures.matched("best_single", "team"),
                      measures.find("gain_over_best", cell="team"))  # fmt: skip
-    assert not isinstance(matched, Lack)
-    assert isinstance(gain, Measure)
+    assert not isinstance(matched, Missing)
+    assert isinstance(gain, Quantity)
     assert matched.cell == "strong_"
     last = measures.find("vote_T", cell="team")
-    assert isinstance(last, Measure)
-    assert gain.value == pytest.approx(last.value - matched.measure.value)
+    assert isinstance(last, Quantity)
+    assert gain.value == pytest.approx(last.value - matched.quantity.value)
 
 
 def test_picking_the_best_of_equals_does_not_flatter_it() -> None:
@@ -96,20 +96,20 @@ def test_picking_the_best_of_equals_does_not_flatter_it() -> None:
             for q in range(50) for m in "abcdef" for r in (0, 1)
         ]  # fmt: skip
         best = _measures(*parts, team).find("best_single", cell="team")
-        assert isinstance(best, Measure)
+        assert isinstance(best, Quantity)
         found.append(best.value)
     assert np.mean(found) == pytest.approx(0.5, abs=4 * 0.07 / np.sqrt(repeats))
 
 
-def test_a_tie_goes_to_the_surest_answer() -> None:
+def test_a_tie_scores_the_share_of_the_tied_answers_that_are_right() -> None:
     rows = [
         turn("pool", q, agent, 0, right=agent == "a", confidence=0.9 if agent == "a" else 0.2)
         for q in range(6) for agent in "ab"
     ]  # fmt: skip
     states = states_frame(pl.DataFrame([*_team(6), *rows]))
     found = Measures(states, vote_states(states)).find("self_consistency", cell="team")
-    assert isinstance(found, Measure)
-    assert found.value == 1.0
+    assert isinstance(found, Quantity)
+    assert found.value == 0.5
 
 
 def test_where_nothing_tells_tokens_samples_are_counted() -> None:
@@ -117,7 +117,7 @@ def test_where_nothing_tells_tokens_samples_are_counted() -> None:
         {**row, "generated_tokens": None} for row in (*_team(8), *_alone("pool", "ab", 5, 0.5, 8))
     ]
     found = _measures(rows).matched("self_consistency", "team")
-    assert not isinstance(found, Lack)
+    assert not isinstance(found, Missing)
     assert (found.num_samples, found.share) == (4, None)
 
 

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from debate.analysis.estimate import Estimate
-from debate.analysis.findings import Finding, findings
+from debate.analysis.hypotheses import Finding, claims_of, conclude_hypotheses, parsed
 from debate.analysis.measures import Measures
-from debate.analysis.stated import claims_of, parsed
 from debate.analysis.states import states_frame
 from debate.analysis.votes import vote_states
 from debate.config.hypotheses import HypothesisSpec
@@ -31,7 +30,7 @@ NOTHING = _nothing()
 
 
 def _told(value: float, se: float, **fields: object) -> Finding:
-    """The finding of one hypothesis about an estimate with this value and standard error."""
+    """The finding of one hypothesis about an estimate of this value ± 2 standard errors."""
     return _several([(value, se)], **fields)[0]
 
 
@@ -44,7 +43,7 @@ def _several(numbers: list[tuple[float, float]], **fields: object) -> tuple[Find
         for n, (value, se) in enumerate(numbers)
     ]  # fmt: skip
     told = {e.name: claim(e.name, **fields) for e in estimates}
-    return findings(told, NOTHING, estimates)
+    return conclude_hypotheses(told, NOTHING, estimates)
 
 
 @pytest.mark.parametrize(
@@ -54,10 +53,16 @@ def _several(numbers: list[tuple[float, float]], **fields: object) -> tuple[Find
         (0.2, 0.02, "below", "contradicted"),
         (-0.2, 0.02, "below", "supported"),
         (-0.2, 0.02, "above", "contradicted"),
+        (0.08, 0.02, "above", "supported in sign"),
+        (-0.08, 0.02, "below", "supported in sign"),
+        (0.03, 0.005, "above", "there, smaller than what matters"),
+        (-0.03, 0.005, "above", "in the other direction, smaller than what matters"),
+        (0.03, 0.005, "below", "in the other direction, smaller than what matters"),
         (0.0, 0.01, "above", "equivalent to nothing"),
         (0.03, 0.04, "above", "undecided"),
         (0.0, 0.01, "equal", "supported"),
         (0.2, 0.02, "equal", "contradicted"),
+        (0.08, 0.02, "equal", "differs in sign"),
         (0.03, 0.04, "equal", "undecided"),
     ],
 )
@@ -65,12 +70,6 @@ def test_the_verdict_follows_from_value_and_error(
     value: float, se: float, direction: str, verdict: str
 ) -> None:
     assert _told(value, se, direction=direction).verdict == verdict
-
-
-def test_a_certain_effect_that_is_too_small_to_matter_is_equivalent_to_nothing() -> None:
-    found = _told(0.02, 0.005)
-    assert found.verdict == "equivalent to nothing"
-    assert "smaller than the smallest of interest" in found.reason
 
 
 def test_an_undecided_hypothesis_says_what_could_have_been_found() -> None:
@@ -88,14 +87,18 @@ def test_the_reference_is_what_counts_as_nothing() -> None:
 
 def test_a_hypothesis_that_cannot_be_computed_still_counts_in_the_correction() -> None:
     estimates = [
-        Estimate(name="made_up", value=0.1, low=0.0, high=0.2, se=0.045, num_questions=NUM)
+        Estimate(name="made_up", value=0.11, low=0.01, high=0.21, se=0.051, num_questions=NUM)
     ]
-    alone = findings({"one": claim("made_up")}, NOTHING, estimates)
+    alone = conclude_hypotheses({"one": claim("made_up")}, NOTHING, estimates)
     beside = {"one": claim("made_up"), "two": claim("not_there"), "three": claim("nor_this")}
-    together = findings(beside, NOTHING, estimates)
-    assert alone[0].verdict == "supported"
+    together = conclude_hypotheses(beside, NOTHING, estimates)
+    assert alone[0].verdict == "supported in sign"
     assert together[0].verdict == "undecided"
-    assert together[0].p_holm == pytest.approx(3 * together[0].p_value)  # type: ignore[operator]
+    # z at level 1 - .05/3 over that at .95, on each half of the interval.
+    assert together[0].level == pytest.approx(1 - 0.05 / 3)
+    assert (together[0].low, together[0].high) == pytest.approx(
+        (0.11 - 0.1 * 1.2255, 0.11 + 0.1 * 1.2255), abs=1e-3
+    )
     assert [f.verdict for f in together[1:]] == ["not computed", "not computed"]
 
 
@@ -120,7 +123,7 @@ def test_under_the_null_a_file_of_claims_rarely_has_any_that_is_certain() -> Non
     certain = 0
     for _ in range(files):
         found = _several([(float(z) * 0.1, 0.1) for z in rng.standard_normal(claims)])
-        certain += any(f.verdict in ("supported", "contradicted") for f in found)
+        certain += any(f.verdict not in ("undecided", "equivalent to nothing") for f in found)
     assert certain / files <= 0.08
 
 
@@ -141,11 +144,12 @@ def test_a_missing_arm_is_named_with_what_was_meant() -> None:
     assert 'needs the arm "repaet"' in found.reason
 
 
-def test_an_estimate_without_its_control_is_not_taken_for_one_with_it() -> None:
+def test_entrenchment_without_beliefs_says_what_it_needs() -> None:
     rows = list(arm("self", 40, lambda q, r: q % 2 == 0))
-    found = analysis_of(rows, surer=claim("entrenchment", cell="self")).findings[0]
-    assert found.verdict == "not computed"
-    assert "repeat" in found.reason
+    for name in ("entrenchment", "entrenchment_alone"):
+        found = analysis_of(rows, surer=claim(name, cell="self")).findings[0]
+        assert found.verdict == "not computed"
+        assert "needs the probe `belief`" in found.reason
 
 
 def test_a_dose_without_teams_says_so() -> None:

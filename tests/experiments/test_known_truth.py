@@ -15,8 +15,8 @@ from tests.experiments.populations import (
     after_hearing,
     drawn,
     kept_error_change,
+    opinions,
     plurality,
-    surest_plurality,
     team_of,
 )
 from tests.support import run, simulated
@@ -54,7 +54,9 @@ def _seats() -> tuple[list[dict[str, Any]], dict[str, Any]]:
 def analysed(folder: Path, num_questions: int) -> Analysis:
     """The analysis of a run of all teams, one round long."""
     agents, cells = _seats()
-    done = run(folder, agents, cells=cells, rounds=1, num_questions=num_questions)
+    done = run(
+        folder, agents, cells=cells, rounds=1, num_questions=num_questions, probes=["belief"]
+    )
     return analyze_run(done, resamples=50)
 
 
@@ -72,7 +74,6 @@ def truth(name: str) -> dict[str, float]:
     moved = after_hearing(beliefs, opening, weight=WEIGHT, conformity=1.0, drift=DRIFT[name])
     unheard = after_hearing(beliefs, opening, weight=WEIGHT, conformity=0.0, drift=DRIFT[name])
     again = np.concatenate([opening, drawn(rng, unheard)], axis=1)
-    twice = np.concatenate([beliefs, unheard], axis=1)
     vote_0, vote_t = plurality(opening).mean(), plurality(drawn(rng, moved)).mean()
     return {
         "error_correlation": shared / (WEIGHT + 1),
@@ -81,7 +82,7 @@ def truth(name: str) -> dict[str, float]:
         "vote_0": float(vote_0),
         "vote_T": float(vote_t),
         "vote_gain": float(vote_t - vote_0),
-        "six_samples": float(surest_plurality(again, twice).mean()),
+        "six_samples": float(plurality(again).mean()),
     }
 
 
@@ -127,7 +128,7 @@ def test_the_gain_falls_with_error_correlation_as_it_was_made_to(found: Analysis
 
 
 def test_rereading_entrenches_by_as_much_as_self_trust_says(found: Analysis) -> None:
-    entrenched = found.find("entrenchment", cell="self", round=1)
+    entrenched = found.find("survivor_change", cell="self", round=1)
     true = kept_error_change(
         POPULATION, competence=COMPETENCE, weight=WEIGHT, self_trust=SELF_TRUST
     )
@@ -136,6 +137,23 @@ def test_rereading_entrenches_by_as_much_as_self_trust_says(found: Analysis) -> 
     assert entrenched.se is not None
     assert abs(entrenched.value - true) <= CHANCE * entrenched.se
     assert entrenched.value > 0.3
+
+
+def test_belief_in_the_own_error_rises_by_as_much_as_self_trust_says(found: Analysis) -> None:
+    """Belief b in the opening answer becomes (w b + s)/(w + s), and b in the truth w b/(w + s)."""
+    entrenched = found.find("entrenchment", cell="self", round=1)
+    rng = np.random.default_rng(0)
+    beliefs = opinions(rng, POPULATION, competence=COMPETENCE, weight=WEIGHT)
+    answers = drawn(rng, beliefs)
+    own = beliefs[np.arange(POPULATION), answers][answers > 0]
+    true = float(np.log((WEIGHT * own + SELF_TRUST) / (WEIGHT * own)).mean())
+    assert entrenched is not None
+    assert entrenched.value is not None
+    assert entrenched.se is not None
+    assert abs(entrenched.value - true) <= CHANCE * entrenched.se
+    again = found.find("entrenchment", cell="repeat", round=1)
+    assert again is not None
+    assert again.value == pytest.approx(0.0, abs=1e-9)
 
 
 def one(found: Analysis, name: str) -> Estimate:
