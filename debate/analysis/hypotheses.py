@@ -152,19 +152,36 @@ def measure_hypothesis(
     """The number that a hypothesis is about, with the control's taken off; or what it lacks."""
     if hypothesis.cell is None or _name(hypothesis) not in CONTRASTED:
         return _read_estimate(hypothesis, estimates, level)
-    name, note = _name(hypothesis), ""
-    found = find_quantity(hypothesis, measures)
-    if isinstance(found, Missing) and name in WHERE_STATED:
-        name = WHERE_STATED[name]
-        found = find_quantity(hypothesis.model_copy(update={"estimate": name}), measures)
-        note = f"no belief was probed: bounds from stated confidence ({name}, probability scale)"
-    if isinstance(found, Missing):
-        return found
-    measure = CONTRASTED[name]
+    chosen = choose_quantity(hypothesis, measures)
+    if isinstance(chosen, Missing):
+        return chosen
+    found, measure = chosen.quantity, CONTRASTED[chosen.name]
     value = None if measure.value is None and measure.bounds is not None else found.value
     is_bounded = found.bounds is not None
     p_value = _p_value(found, hypothesis.reference)
-    return Found(value, found.bounded(level), is_bounded, p_value, note)
+    return Found(value, found.bounded(level), is_bounded, p_value, chosen.note)
+
+
+class Chosen(NamedTuple):
+    """The quantity that a hypothesis is judged by, the measure's name, and what stands in."""
+
+    name: str
+    quantity: Quantity
+    note: str = ""
+
+
+def choose_quantity(hypothesis: HypothesisSpec, measures: Measures) -> Chosen | Missing:
+    """The quantity of a hypothesis, or what stands in where its own cannot be had."""
+    name = _name(hypothesis)
+    if hypothesis.cell is None or name not in CONTRASTED:
+        return Missing(f"a sum by question in one condition, which {hypothesis.estimate} is not")
+    found = find_quantity(hypothesis, measures)
+    if isinstance(found, Quantity) or name not in WHERE_STATED:
+        return found if isinstance(found, Missing) else Chosen(name, found)
+    name = WHERE_STATED[name]
+    found = find_quantity(hypothesis.model_copy(update={"estimate": name}), measures)
+    note = f"no belief was probed: bounds from stated confidence ({name}, probability scale)"
+    return found if isinstance(found, Missing) else Chosen(name, found, note)
 
 
 def find_quantity(hypothesis: HypothesisSpec, measures: Measures) -> Quantity | Missing:

@@ -67,7 +67,7 @@ def print_forecast(found: Forecast, console: Console) -> None:
         "generated tokens": _quantity(found.generated_tokens),
         "cost": _quantity(found.cost, decimals=4) if found.cost else None,
         "still to make": f"{max(0, round((found.turns.value or 0) - found.num_turns)):,} turns",
-        "time left": _duration(found.left_s),
+        "time left": _time_left(found.left_s),
     }
     table = Table(show_header=False, box=None)
     for name, value in lines.items():
@@ -85,13 +85,23 @@ def _quantity(interval: Interval, *, decimals: int = 0) -> str:
     return f"{text} [{interval.low:,.{decimals}f}, {interval.high:,.{decimals}f}]"
 
 
-def _duration(seconds: float | None) -> str | None:
+def _time_left(seconds: float | None) -> str | None:
     if seconds is None:
         return None
+    return (
+        f"about {describe_duration(seconds)} at the pace so far (faster once every batch is full)"
+    )
+
+
+def describe_duration(seconds: float) -> str:
+    """A duration in words.
+
+    >>> describe_duration(3723)
+    '1 h 2 min'
+    """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    shown = f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-    return f"about {shown} at the pace so far (faster once every batch is full)"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def _cells(plan: Plan) -> Table:
