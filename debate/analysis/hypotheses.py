@@ -8,7 +8,7 @@ others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -299,15 +299,22 @@ def _with_plan(finding: Finding, interval: Interval) -> Finding:
     return replace(finding, detectable=least, needed=needed)
 
 
-def plan_questions(hypotheses: Mapping[str, HypothesisSpec]) -> dict[str, int]:
+def plan_questions(
+    hypotheses: Mapping[str, HypothesisSpec], *, several_pairs: Collection[str] = ()
+) -> dict[str, int]:
     """For each hypothesis about a change of right answers, the least number of questions with
     which it could be supported at all; other units, whose variance is not known, are left out.
+
+    several_pairs: the hypotheses of which one question holds several pairs, of agents or seeds.
     """
     return {
-        name: least_questions(h.smallest, direction=h.direction, num_hypotheses=len(hypotheses))
+        name: least_questions(
+            h.smallest, direction=h.direction, num_hypotheses=len(hypotheses),
+            several_pairs=name in several_pairs,
+        )
         for name, h in hypotheses.items()
         if _is_paired_share(h) and 0 < h.smallest < 1
-    }
+    }  # fmt: skip
 
 
 def _is_paired_share(hypothesis: HypothesisSpec) -> bool:

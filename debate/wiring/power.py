@@ -325,7 +325,7 @@ def _price_question(plan: Plan, run: Run, pilot: Pilot) -> Price | None:
 def _caveats(plan: Plan, rows: Through, pilot: Pilot, confidence: str) -> Iterator[str]:
     yield (
         "The pilot's effect is taken for the true one, and is itself uncertain: the range beside "
-        "each number of questions is what the ends of its 95 % interval would need."
+        "each number of questions is what the best and the worst truth in its 95 % interval need."
     )
     num = pilot.measures.num_questions
     if num < SMALL_PILOT:

@@ -42,7 +42,9 @@ def _summary(found: PowerReport) -> Table:
         "hypothesis", "pilot", f"with {found.num_task:,}", f"n for {found.target:.0%}", "range",
         "in sign",
     ]  # fmt: skip
-    table = Table(*columns, title="Questions that the hypotheses need")
+    table = Table(title="Questions that the hypotheses need")
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for each in found.hypotheses:
         entries = _numbers(each) if each.points else ["–"] * 5
         table.add_row(*(Text(clean(entry)) for entry in (each.name, *entries)))
