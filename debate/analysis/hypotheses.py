@@ -229,8 +229,10 @@ def _read_estimate(
         return Missing(chosen.missing or "observations")
     is_bounded = chosen.bound_low is not None
     low, high = (chosen.bound_low, chosen.bound_high) if is_bounded else (chosen.low, chosen.high)
-    plain = Interval(chosen.value, low, high, chosen.se, chosen.num_questions)
-    return Found(chosen.value, widen(plain, level), is_bounded, None)
+    num = chosen.num_questions if chosen.df is None else chosen.df + 1
+    wide = widen(Interval(chosen.value, low, high, chosen.se, num), level)
+    told = wide._replace(num_questions=chosen.num_questions)
+    return Found(chosen.value, told, is_bounded, None)
 
 
 def widen(interval: Interval, level: float) -> Interval:
