@@ -7,6 +7,7 @@ from collections.abc import Callable
 import polars as pl
 
 from debate.analysis.design import Controls
+from debate.analysis.factors import NOUNS, find_factors
 from debate.analysis.states import LEAST_MASS, cells_without_levels
 from debate.analysis.stopping import describe_oracle_stopping
 from debate.analysis.text import count, listed, short
@@ -175,10 +176,17 @@ def _differing_teams(states: pl.DataFrame) -> str | None:
 
 
 def _scope(states: pl.DataFrame) -> str:
-    return (
+    """What intervals generalise to, and which ones to more."""
+    plain = (
         "Intervals speak of other questions of the same kind, put to these models in these "
         "prompts; not of other models or other wordings."
     )
+    wider = [
+        f"those called …_across_{factor} speak of other {factor} of the kind, too "
+        f"({_arms(cells)}; each {NOUNS[factor]} named counts as one)"
+        for factor, cells in find_factors(states).items()
+    ]
+    return f"{plain} But {'; '.join(wider)}." if wider else plain
 
 
 OF_STATES: tuple[Callable[[pl.DataFrame], str | None], ...] = (

@@ -10,10 +10,11 @@ import math
 from collections.abc import Callable
 from typing import Literal
 
+import numpy as np
 from scipy.special import ndtri
 
 from debate.analysis.intervals import Interval
-from debate.analysis.paired import mcnemar_exact, tango
+from debate.analysis.paired import mcnemar_exact, paired_difference, tango
 
 Direction = Literal["above", "below", "equal"]
 Conclusion = Literal[
@@ -80,12 +81,16 @@ def _conclude_equal(low: float, high: float, smallest: float) -> Conclusion:
     return "differs in sign" if low > 0 or high < 0 else "undecided"
 
 
-def least_questions(smallest: float, *, direction: Direction, num_hypotheses: int = 1) -> int:
-    """The least number of questions, one pair each, with which a claim could be supported at all.
+def least_questions(
+    smallest: float, *, direction: Direction, num_hypotheses: int = 1, several_pairs: bool = False
+) -> int:
+    """The least number of questions with which a claim could be supported at all.
 
-    "equal": Tango's interval without one change, ± z^2/(n + z^2), lies inside ± smallest. "above"
-    and "below": every pair moves the claimed way, Tango's interval lies beyond `smallest`, and
-    the exact test rejects 0. ValueError unless 0 < smallest < 1.
+    "equal": without one change, the interval lies inside ± smallest. "above" and "below": every
+    pair moves the claimed way, the interval lies beyond `smallest`, and the exact test rejects 0.
+    The interval is Tango's where a question holds one pair (without a change ± z^2/(n + z^2)), and
+    clustered t with its floor where it holds several_pairs: of agents or seeds. ValueError unless
+    0 < smallest < 1.
 
     >>> [least_questions(0.05, direction="equal", num_hypotheses=k) for k in (1, 6)]
     [73, 133]
@@ -93,16 +98,30 @@ def least_questions(smallest: float, *, direction: Direction, num_hypotheses: in
     if not 0 < smallest < 1:
         raise ValueError(f"smallest is {smallest}; for paired differences it lies between 0 and 1")
     level = level_of(num_hypotheses)
-    if direction == "equal":
+    moved = 0.0 if direction == "equal" else 1.0
+    if several_pairs:
+        least = _least(lambda n: _all_alike(n, moved, smallest, level), start=2)
+    elif moved:
+        least = _least(lambda n: _all_moved(n, smallest, level))
+    else:
         square = float(ndtri(0.5 + level / 2)) ** 2
         return math.ceil(square * (1 - smallest) / smallest - 1e-9)
-    least = _least(lambda n: _all_moved(n, smallest, level))
     assert least is not None
     return least
 
 
 def _all_moved(n: int, smallest: float, level: float) -> bool:
     return mcnemar_exact(n, 0) <= 1 - level and tango(n, 0, n, level=level).low >= smallest
+
+
+def _all_alike(n: int, moved: float, smallest: float, level: float) -> bool:
+    """Whether n questions of two pairs each, all moved by as much, support the claim."""
+    pairs = np.full(n, 2.0)
+    low, high = paired_difference(moved * pairs, pairs, level=level)[1:3]
+    direction: Direction = "above" if moved else "equal"
+    assert low is not None
+    assert high is not None
+    return conclude(low, high, direction=direction, smallest=smallest) == "supported"
 
 
 def questions_to_decide(

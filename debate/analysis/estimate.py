@@ -27,6 +27,7 @@ SCHEMA: dict[str, Any] = {
     "p_value": pl.Float64,
     "n": pl.Int64,
     "num_questions": pl.Int64,
+    "df": pl.Int64,
     "unit": pl.String,
     "method": pl.String,
     "caveats": pl.List(pl.String),
@@ -43,6 +44,7 @@ class Estimate:
     where there is none. Where part of what is averaged is not known, `bound_low` and `bound_high`
     bound a 95 % interval around all that it may be; a verdict is read from those.
     `n` counts observations, `missing` says which control or column is not there.
+    `df`: degrees of freedom of the interval where they are not `num_questions` − 1.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Estimate:
     p_value: float | None = None
     n: int = 0
     num_questions: int = 0
+    df: int | None = None
     unit: str = ""
     method: str = ""
     caveats: tuple[str, ...] = ()
@@ -143,7 +146,7 @@ def estimates_frame(estimates: Iterable[Estimate]) -> pl.DataFrame:
     """One row for each estimate, under the names of its fields.
 
     >>> estimates_frame([Estimate(name="drift", cell="ring", value=0.1)]).shape
-    (1, 17)
+    (1, 18)
     """
     rows = [asdict(estimate) for estimate in estimates]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")

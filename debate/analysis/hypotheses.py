@@ -8,7 +8,7 @@ others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -152,19 +152,36 @@ def measure_hypothesis(
     """The number that a hypothesis is about, with the control's taken off; or what it lacks."""
     if hypothesis.cell is None or _name(hypothesis) not in CONTRASTED:
         return _read_estimate(hypothesis, estimates, level)
-    name, note = _name(hypothesis), ""
-    found = find_quantity(hypothesis, measures)
-    if isinstance(found, Missing) and name in WHERE_STATED:
-        name = WHERE_STATED[name]
-        found = find_quantity(hypothesis.model_copy(update={"estimate": name}), measures)
-        note = f"no belief was probed: bounds from stated confidence ({name}, probability scale)"
-    if isinstance(found, Missing):
-        return found
-    measure = CONTRASTED[name]
+    chosen = choose_quantity(hypothesis, measures)
+    if isinstance(chosen, Missing):
+        return chosen
+    found, measure = chosen.quantity, CONTRASTED[chosen.name]
     value = None if measure.value is None and measure.bounds is not None else found.value
     is_bounded = found.bounds is not None
     p_value = _p_value(found, hypothesis.reference)
-    return Found(value, found.bounded(level), is_bounded, p_value, note)
+    return Found(value, found.bounded(level), is_bounded, p_value, chosen.note)
+
+
+class Chosen(NamedTuple):
+    """The quantity that a hypothesis is judged by, the measure's name, and what stands in."""
+
+    name: str
+    quantity: Quantity
+    note: str = ""
+
+
+def choose_quantity(hypothesis: HypothesisSpec, measures: Measures) -> Chosen | Missing:
+    """The quantity of a hypothesis, or what stands in where its own cannot be had."""
+    name = _name(hypothesis)
+    if hypothesis.cell is None or name not in CONTRASTED:
+        return Missing(f"a sum by question in one condition, which {hypothesis.estimate} is not")
+    found = find_quantity(hypothesis, measures)
+    if isinstance(found, Quantity) or name not in WHERE_STATED:
+        return found if isinstance(found, Missing) else Chosen(name, found)
+    name = WHERE_STATED[name]
+    found = find_quantity(hypothesis.model_copy(update={"estimate": name}), measures)
+    note = f"no belief was probed: bounds from stated confidence ({name}, probability scale)"
+    return found if isinstance(found, Missing) else Chosen(name, found, note)
 
 
 def find_quantity(hypothesis: HypothesisSpec, measures: Measures) -> Quantity | Missing:
@@ -212,8 +229,10 @@ def _read_estimate(
         return Missing(chosen.missing or "observations")
     is_bounded = chosen.bound_low is not None
     low, high = (chosen.bound_low, chosen.bound_high) if is_bounded else (chosen.low, chosen.high)
-    plain = Interval(chosen.value, low, high, chosen.se, chosen.num_questions)
-    return Found(chosen.value, widen(plain, level), is_bounded, None)
+    num = chosen.num_questions if chosen.df is None else chosen.df + 1
+    wide = widen(Interval(chosen.value, low, high, chosen.se, num), level)
+    told = wide._replace(num_questions=chosen.num_questions)
+    return Found(chosen.value, told, is_bounded, None)
 
 
 def widen(interval: Interval, level: float) -> Interval:
@@ -282,15 +301,22 @@ def _with_plan(finding: Finding, interval: Interval) -> Finding:
     return replace(finding, detectable=least, needed=needed)
 
 
-def plan_questions(hypotheses: Mapping[str, HypothesisSpec]) -> dict[str, int]:
+def plan_questions(
+    hypotheses: Mapping[str, HypothesisSpec], *, several_pairs: Collection[str] = ()
+) -> dict[str, int]:
     """For each hypothesis about a change of right answers, the least number of questions with
     which it could be supported at all; other units, whose variance is not known, are left out.
+
+    several_pairs: the hypotheses of which one question holds several pairs, of agents or seeds.
     """
     return {
-        name: least_questions(h.smallest, direction=h.direction, num_hypotheses=len(hypotheses))
+        name: least_questions(
+            h.smallest, direction=h.direction, num_hypotheses=len(hypotheses),
+            several_pairs=name in several_pairs,
+        )
         for name, h in hypotheses.items()
         if _is_paired_share(h) and 0 < h.smallest < 1
-    }
+    }  # fmt: skip
 
 
 def _is_paired_share(hypothesis: HypothesisSpec) -> bool:

@@ -154,11 +154,21 @@ class Quantity:
         return np.asarray(centred @ numeric_gradient(self.of, totals))
 
     def resampled(self, rows: Codes) -> Quantity:
-        """The quantity of these questions, by index, repetitions included."""
+        """The quantity of these questions, by index, repetitions included.
+
+        A value that is known by its influences moves by those of the questions drawn.
+        """
         sides = None if self.bounds is None else tuple(b.resampled(rows) for b in self.bounds)
         parts = None if self.parts is None else tuple(p.resampled(rows) for p in self.parts)
-        num = round(self.n * float(len(rows)) / max(1, len(self.sums)))
-        return replace(self, sums=self.sums[rows], n=num, bounds=sides, parts=parts)  # type: ignore[arg-type]
+        share = float(len(rows)) / max(1, len(self.sums))
+        sums, at = self.sums[rows], self.at
+        if at is not None and len(rows):
+            there = sums[:, -1] > 0
+            moved = sums[:, 0] / share
+            at += float(moved.sum())
+            centred = np.where(there, moved - moved.sum() / max(1, there.sum()), 0.0)
+            sums = np.column_stack([centred, sums[:, 1:]])
+        return replace(self, sums=sums, at=at, n=round(self.n * share), bounds=sides, parts=parts)  # type: ignore[arg-type]
 
 
 def take_quotient(totals: Array) -> Array:

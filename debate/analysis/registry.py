@@ -14,6 +14,7 @@ from debate.analysis.calibration import CALIBRATION
 from debate.analysis.contrasts import CONTRASTS
 from debate.analysis.diversity import PAIRS, TEAM
 from debate.analysis.dose import DOSE
+from debate.analysis.factors import FACTORS
 from debate.analysis.flips import FLIPS
 from debate.analysis.influence import HEARING
 from debate.analysis.judging import JUDGING
@@ -25,6 +26,7 @@ from debate.analysis.reference_free import REFERENCE_FREE
 FAMILIES: Mapping[str, Mapping[str, Measure]] = MappingProxyType(
     {
         "Members, after a round and since round 0": MEMBERS,
+        "For other models and prompts, too": FACTORS,
         "Conditions against their controls": CONTRASTS,
         "Calibration": CALIBRATION,
         "Change of calibration": RESAMPLED,
@@ -92,7 +94,8 @@ def _lines() -> Iterator[str]:
         yield "| name | shown as | what it is | unit | interval | source |"
         yield "|---|---|---|---|---|---|"
         for m in family.values():
-            cells = (f"`{m.name}`", m.words, m.formula, m.unit or "–", INTERVAL_WORDS[m.kind])
+            made = m.method or INTERVAL_WORDS[m.kind]
+            cells = (f"`{m.name}`", m.words, m.formula, m.unit or "–", made)
             shown = [cell.replace("|", "\\|") for cell in (*cells, m.source or "–")]
             yield f"| {' | '.join(shown)} |"
 

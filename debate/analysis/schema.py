@@ -15,6 +15,7 @@ A trajectories frame has one row for each (cell, question, seed, agent, round):
     log_p_own, log_p_target        the same in nats; `log_p_own` is of the opening answer
     belief_mass                    what all candidates scored hold of the model's probability
     cluster                        the unit above the question that intervals cluster by
+    prompt_set                     which wording of the prompts the turn was asked with
     category, prompt_tokens, cached_tokens, generated_tokens, num_options
     kind                           "judgment" marks the turns of judges, who are no members
     heard                          list of turn refs ("1:revision:b"), or text parted by blanks

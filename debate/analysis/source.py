@@ -128,7 +128,12 @@ def analyze_run(run: Run, trajectories: pl.DataFrame | None = None, **options: A
     if "opinions" not in options:
         options["opinions"] = run.beliefs()
     found = analyze(
-        rows, verdicts, hypotheses=told, further=further, stopping_is_known=True, **options
+        _with_prompts(rows, run.manifest.spec),
+        verdicts,
+        hypotheses=told,
+        further=further,
+        stopping_is_known=True,
+        **options,
     )
     cut = cut_sentence(cut_off(rows, run.manifest.spec))
     said = (*filter(None, (caveat, cut, design.caveat)), *found.caveats)
@@ -138,6 +143,19 @@ def analyze_run(run: Run, trajectories: pl.DataFrame | None = None, **options: A
         caveats=said,
         findings=temper(found.findings, claims),
     )
+
+
+def _with_prompts(rows: pl.DataFrame, spec: Mapping[str, Any]) -> pl.DataFrame:
+    """The rows with the prompt set of each agent, where the agents have different ones.
+
+    Seats that were written with `count` are called by their stem and a number.
+    """
+    sets = {str(agent["id"]): agent.get("prompts") for agent in spec.get("agents") or ()}
+    if len(set(sets.values())) < 2:
+        return rows
+    named = {a: sets.get(a, sets.get(a.rpartition("-")[0])) for a in rows["agent"].unique()}
+    prompt = pl.col("agent").replace_strict(named, default=None, return_dtype=pl.String)
+    return rows.with_columns(prompt_set=prompt)
 
 
 _DEBATE = ["cell", "question", "seed"]

@@ -19,6 +19,7 @@ from debate.analysis.comparisons import (
 from debate.analysis.contrasts import contrast_conditions
 from debate.analysis.design import controls_for
 from debate.analysis.estimate import Estimate, estimates_frame
+from debate.analysis.factors import estimate_across_factors
 from debate.analysis.flips import flips, flow
 from debate.analysis.hypotheses import Finding, conclude_hypotheses
 from debate.analysis.influence import conformity, revisions
@@ -156,6 +157,7 @@ def analyze(
     tables = heard_tables(states, everyone, limit=limit)
     measures = Measures(states, seated)
     estimates = [*measures.estimates(), *contrast_conditions(measures, chosen), *flips(states)]
+    estimates += estimate_across_factors(states)
     estimates += conformity(states, tables.pop("events"), chosen)
     estimates += revisions(states, tables.pop("seen"))
     estimates += calibration_changes(states, chosen, resamples=resamples, seed=seed)

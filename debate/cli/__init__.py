@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from debate.cli import bench, compare, inspect, look, run
+from debate.cli import bench, compare, inspect, look, power, run
 from debate.errors import DebateError, InputError
 from debate.organisms.cli import app as organisms
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command()(run.run)
 app.command()(run.validate)
 app.command()(run.probe)
+app.command()(power.power)
 app.command()(look.topology)
 app.command()(inspect.analyze)
 app.command()(compare.compare)

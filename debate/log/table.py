@@ -7,6 +7,7 @@ One row for each answer that an agent stated:
     target, or correct (true or false)    to tell right from wrong; neither is needed where there is
                                           a confidence, as in debates whose sides are assigned
     arm, seed, model                      "main", 0 and the agent's id where absent
+    prompt_set                            which wording of the prompts the turn was asked with
     confidence, confidence_<source>       in [0, 1]; by which estimator, if there are several
     belief_own, belief_target, belief_answer    in [0, 1]: in the opening answer, the target, this
     heard                                 refs such as 0:opening:b, parted by blanks, or a list
@@ -57,7 +58,8 @@ def read_table(
     in canonical form, so that equal ones are equal texts; `text` is the answer as it was written
     where the table has no column text. Where `correct` does not say, an answer is right where it
     equals the target. An empty answer is an abstention. Without target and correct, `outcome` is
-    null. Further columns: cluster; lost, true for rows that were added (see `with_lost_rows`).
+    null. Further columns: cluster; prompt_set, where the table has one; lost, true for rows that
+    were added (see `with_lost_rows`).
     Raises TaskError saying what is missing or wrong, and where.
     """
     name = "the table" if isinstance(source, pl.DataFrame) else str(source)
@@ -240,7 +242,8 @@ def _as_trajectories(table: pl.DataFrame) -> pl.DataFrame:
     ]
     ordered = judged.with_columns(absent).sort("cell", "question", "seed", "agent", "round")
     sources = [c for c in table.columns if is_estimator(c)]
-    return ordered.select(*schema, *sources, "text")
+    prompts = [] if ordered["prompt_set"].null_count() == ordered.height else ["prompt_set"]
+    return ordered.select(*schema, *sources, "text", *prompts)
 
 
 def _outcome() -> pl.Expr:

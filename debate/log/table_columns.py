@@ -33,6 +33,7 @@ COLUMNS: Mapping[str, Column] = {
     "arm": Column(pl.String, "main"),
     "seed": Column(pl.Int64, 0),
     "model": Column(pl.String),
+    "prompt_set": Column(pl.String),
     "confidence": Column(pl.Float64),
     "belief_own": Column(pl.Float64),
     "belief_target": Column(pl.Float64),
@@ -68,7 +69,7 @@ MISSING = ("", "nan", "<na>", "na", "n/a", "null", "none")
 """Words, in any case, for a value that is not there, where no text can be meant."""
 NAN = ("", "nan", "<na>")
 """Those of them that are no text that anybody states: what programs write for a missing value."""
-ANY_MISSING = ("heard", "cluster")
+ANY_MISSING = ("heard", "cluster", "prompt_set")
 """Columns of texts in which each word of `MISSING` means that there is nothing."""
 
 
@@ -76,7 +77,7 @@ def cast_column(table: pl.DataFrame, column: str, known: Column, *, name: str) -
     """A column in its own type, or its default. `name` is the table's; raises TaskError.
 
     Missing are null, the nan of a column of numbers, and the words of `MISSING`; in a column of
-    texts (but for `heard` and `cluster`) only those of `NAN`. `text` stands as it is.
+    texts (but for those of `ANY_MISSING`) only those of `NAN`. `text` stands as it is.
     """
     if column not in table.columns:
         return pl.Series(column, [known.default], dtype=known.dtype).new_from_index(0, table.height)

@@ -17,7 +17,8 @@ def with_lost_rows(frame: pl.DataFrame) -> pl.DataFrame:
     lost, nor what a debate that stopped as a whole did not go on to say.
     """
     lost = _lost_turns(frame)
-    told = ("model", "target", "category", "cluster")
+    named = ("model", "prompt_set", "target", "category", "cluster")
+    told = [c for c in named if c in frame.columns]
     earlier = lost.join(frame.select(*_AGENT, *told, said_in="round"), on=_AGENT, how="left")
     earlier = earlier.filter(pl.col("said_in") < pl.col("round")).sort("said_in")
     added = earlier.group_by(*_AGENT, "round").agg(pl.col(c).last() for c in told)

@@ -30,6 +30,7 @@ def print_plan(plan: Plan, console: Console) -> None:
     _print_cells(plan, console)
     console.print(_cells(plan))
     print_outline(plan, console)
+    print_hypotheses(plan, console)
     kinds = Counter(question.category or question.kind for question in plan.questions)
     listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(8))
     console.print(f"questions: {clean(listed)}", highlight=False, markup=False)
@@ -66,6 +67,50 @@ def print_further(plan: Plan, console: Console) -> None:
     )
 
 
+def print_hypotheses(plan: Plan, console: Console) -> None:
+    """For each hypothesis, the least questions that could support it, beside those of the task."""
+    from debate.analysis.hypotheses import plan_questions
+
+    claims, num = plan.spec.hypotheses, len(plan.questions)
+    least = plan_questions(claims, several_pairs=_hypotheses_of_several(plan))
+    for name in claims:
+        told, style = _say_least(least.get(name), num)
+        console.print(f"hypothesis {name}: {told}", style=style, highlight=False, markup=False)
+    if len(least) < len(claims):
+        console.print(
+            "where it depends on the variance: debate power CONFIG --pilot RUN",
+            highlight=False, markup=False,
+        )  # fmt: skip
+
+
+def _say_least(least: int | None, num: int) -> tuple[str, str]:
+    """What is said of one hypothesis, and in which style."""
+    if least is None:
+        return f"how many questions it takes depends on the variance; the task has {num:,}", ""
+    told = f"can be supported from {least:,} questions on; the task has {num:,}"
+    if num >= least:
+        return told, ""
+    return f"warning: {told}, so it cannot be", "yellow"
+
+
+def _hypotheses_of_several(plan: Plan) -> set[str]:
+    """The hypotheses of which one question holds several pairs: of agents, or of seeds."""
+    from debate.analysis.design import design_of
+    from debate.analysis.measures import OF_VOTE
+
+    cells = {cell.name: cell for cell in plan.cells}
+    authors = design_of(plan.spec.model_dump(mode="json"), cells).authors
+    found = set()
+    for name, claim in plan.spec.hypotheses.items():
+        cell = cells.get(claim.cell or "")
+        is_one = claim.estimate in OF_VOTE or claim.subject is not None or claim.cell in authors
+        members = [] if cell is None else [cell.agents[id].spec.role for id in cell.speakers]
+        is_one = is_one or sum(role != "judge" for role in members) == 1
+        if len(plan.spec.seeds) > 1 or not is_one:
+            found.add(name)
+    return found
+
+
 def print_forecast(found: Forecast, console: Console) -> None:
     """What the whole run will take, by what is in its directory."""
     share = f"{found.num_items:,} of {found.num_all:,} questions × seeds"
@@ -76,7 +121,7 @@ def print_forecast(found: Forecast, console: Console) -> None:
         "generated tokens": _quantity(found.generated_tokens),
         "cost": _quantity(found.cost, decimals=4) if found.cost else None,
         "still to make": f"{max(0, round((found.turns.value or 0) - found.num_turns)):,} turns",
-        "time left": _duration(found.left_s),
+        "time left": _time_left(found.left_s),
     }
     table = Table(show_header=False, box=None)
     for name, value in lines.items():
@@ -94,13 +139,23 @@ def _quantity(interval: Interval, *, decimals: int = 0) -> str:
     return f"{text} [{interval.low:,.{decimals}f}, {interval.high:,.{decimals}f}]"
 
 
-def _duration(seconds: float | None) -> str | None:
+def _time_left(seconds: float | None) -> str | None:
     if seconds is None:
         return None
+    return (
+        f"about {describe_duration(seconds)} at the pace so far (faster once every batch is full)"
+    )
+
+
+def describe_duration(seconds: float) -> str:
+    """A duration in words.
+
+    >>> describe_duration(3723)
+    '1 h 2 min'
+    """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    shown = f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-    return f"about {shown} at the pace so far (faster once every batch is full)"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def _cells(plan: Plan) -> Table:

@@ -29,8 +29,8 @@ class Forecast:
 
     Counted in items, each a question with a seed in all cells; turns shared between cells count
     once. An interval covers the total in 95 % of cases if the questions left are like those done.
-    cost: in the user's currency, None where no model has a price. left_s: seconds at the pace so
-    far, None where nothing tells it.
+    cost: in the user's currency, None where no model has a price. whole_s, left_s: seconds of all
+    and of what is left at the pace so far, None where nothing tells it.
     """
 
     num_items: int
@@ -40,11 +40,15 @@ class Forecast:
     prompt_tokens: Interval
     generated_tokens: Interval
     cost: Interval | None
+    whole_s: float | None
     left_s: float | None
 
 
-def forecast(plan: Plan, directory: Path) -> Forecast | None:
-    """The forecast of a plan from its run directory; None before a question is through."""
+def forecast(plan: Plan, directory: Path, *, num_all: int | None = None) -> Forecast | None:
+    """The forecast of a plan from its run directory; None before a question is through.
+
+    num_all: questions × seeds to forecast, by default those of the plan.
+    """
     if not (directory / MANIFEST).is_file():
         return None
     run = Run(directory)
@@ -56,11 +60,11 @@ def forecast(plan: Plan, directory: Path) -> Forecast | None:
         return None
     wanted = [cell.name for cell in plan.cells]
     made = made.filter(pl.col("cell").is_in(wanted))
-    num_all = len(plan.questions) * len(plan.spec.seeds)
+    num_all = len(plan.questions) * len(plan.spec.seeds) if num_all is None else num_all
     sums = _by_item(done, plan.spec.models)
     turns = _total(sums, "turns", num_all)
     left = max(0.0, (turns.value or 0.0) - made.height)
-    busy = busy_s(made)
+    pace = busy_s(made) / made.height if made.height else 0.0
     return Forecast(
         num_items=sums.height,
         num_all=num_all,
@@ -69,7 +73,8 @@ def forecast(plan: Plan, directory: Path) -> Forecast | None:
         prompt_tokens=_total(sums, "prompt_tokens", num_all),
         generated_tokens=_total(sums, "generated_tokens", num_all),
         cost=_total(sums, "cost", num_all) if _has_price(plan) else None,
-        left_s=left * busy / made.height if busy > 0 else None,
+        whole_s=(turns.value or 0.0) * pace if pace > 0 else None,
+        left_s=left * pace if pace > 0 else None,
     )
 
 

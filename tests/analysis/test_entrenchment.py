@@ -1,4 +1,4 @@
-"""Belief in the own error, over all who opened wrong: by hand, under a null, and when it is true."""
+"""Belief in the own error, over all who opened wrong: by hand, under a null, when it is true."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from debate.analysis.tables.critique import broader, labelled, matrix, oneself
 from debate.analysis.tables.diversity import contrasts, doses, teams
 from debate.analysis.tables.errors import entrenchment, errors, parts
 from debate.analysis.tables.findings import findings
-from debate.analysis.tables.headline import accuracy, headline
+from debate.analysis.tables.headline import accuracy, for_others, headline
 from debate.analysis.tables.influence import credit, edges, hazards
 from debate.analysis.tables.ledger import tokens
 from debate.analysis.tables.opinions import drift, flips, hearing, revisions
@@ -23,6 +23,7 @@ TABLES: tuple[Maker, ...] = (
     findings,
     headline,
     accuracy,
+    for_others,
     teams,
     contrasts,
     doses,

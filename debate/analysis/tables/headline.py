@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from debate.analysis.comparisons import Comparison
 from debate.analysis.estimate import Estimate
+from debate.analysis.factors import FACTORS
 from debate.analysis.flips import advice
 from debate.analysis.summary import Analysis
 from debate.analysis.tables.table import (
@@ -83,6 +84,12 @@ def in_rounds(analysis: Analysis, name: str, cell: str) -> list[Estimate]:
 def accuracy(analysis: Analysis) -> Table:
     """Both accuracies, confidence, over-confidence and what was not answered, by round."""
     return by_round(analysis, "Accuracy and confidence by round", BY_ROUND)
+
+
+def for_others(analysis: Analysis) -> Table:
+    """The last round with intervals that speak of other models or prompts, too."""
+    note = "Clustered by question and by model, or prompt set, where there are six or more."
+    return by_round(analysis, "For other models and prompts, too", tuple(FACTORS), note=note)
 
 
 def confidence_alone(analysis: Analysis) -> Table:

@@ -1,0 +1,191 @@
+"""Intervals that speak of other models, or other wordings of the prompts, as of other questions.
+
+An interval clustered by question speaks of these models in these prompts. Where a condition's
+members come from six or more models, they too are a sample: the variance is clustered by question
+and by model at once (Cameron, Gelbach & Miller 2011, eq. 2.3, each part with its G/(G - 1)):
+
+    V = V_question + V_model - V_question×model,
+
+at least the larger of the first two, and t has as many degrees of freedom as the rarer of the two
+has levels, less one. The same holds for prompt sets, where the data name one for each turn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from debate.analysis.estimate import Estimate, from_interval
+from debate.analysis.intervals import (
+    ABSENT,
+    LEVEL,
+    NO_VARIATION,
+    ONE_CLUSTER,
+    ROUNDING,
+    Array,
+    Codes,
+    Interval,
+    around_bounds,
+    clustered_se,
+    inside_unit,
+    quantile_t,
+    summed,
+    without_interval,
+)
+from debate.analysis.measure import Measure
+from debate.analysis.members import CHANGES, MEMBERS
+from debate.analysis.sums import groups
+
+LEAST_LEVELS = 6
+"""With fewer models or prompt sets, nothing is said of others."""
+COLUMNS: Mapping[str, str] = MappingProxyType({"models": "model", "prompts": "prompt_set"})
+"""What intervals may generalise over, and the column that names its levels."""
+NOUNS: Mapping[str, str] = MappingProxyType({"models": "model", "prompts": "prompt set"})
+MEASURED = ("accuracy", "confidence", "over_confidence", "eai", "accuracy_change")
+SOURCE = "Cameron, Gelbach & Miller 2011"
+METHOD = "two-way clustered t"
+
+
+def name_across(name: str, factor: str) -> str:
+    """What a measure is called where its interval speaks of other models or prompts, too.
+
+    >>> name_across("accuracy", "models")
+    'accuracy_across_models'
+    """
+    return f"{name}_across_{factor}"
+
+
+def _across(name: str, factor: str) -> Measure:
+    own = MEMBERS[name]
+    return replace(
+        own, name=name_across(name, factor), words=f"{own.words}, for other {factor} too",
+        formula=f"{own.formula}; interval clustered by question and by {NOUNS[factor]}, after "
+        f"the last round, with {LEAST_LEVELS} {factor} or more",
+        source=SOURCE, method=METHOD,
+    )  # fmt: skip
+
+
+FACTORS: Mapping[str, Measure] = MappingProxyType(
+    {name_across(n, factor): _across(n, factor) for factor in COLUMNS for n in MEASURED}
+)
+"""Measures whose intervals speak of other models, or other prompts, too."""
+
+
+class Levels(NamedTuple):
+    """Which question and which level of the factor each row belongs to; codes from 0."""
+
+    questions: Codes
+    levels: Codes
+
+
+def two_way_variance(influence: Array, of: Levels) -> float:
+    """Variance of a statistic from each row's influence on it, clustered both ways.
+
+    V_question + V_level - V_both, at least the larger of the first two: the difference may come
+    out below them, or negative, in small samples.
+    """
+    both = of.questions * (int(of.levels.max()) + 1) + of.levels
+    first, second, shared = (
+        clustered_se(_by_cluster(influence, codes)) ** 2
+        for codes in (of.questions, of.levels, both)
+    )
+    return max(first + second - shared, first, second)
+
+
+def _by_cluster(influence: Array, codes: Codes) -> Array:
+    _, dense = np.unique(codes, return_inverse=True)
+    return summed(dense.astype(np.int64), influence)
+
+
+def two_way_interval(
+    values: Array, of: Levels, *, is_share: bool = False, level: float = LEVEL
+) -> Interval:
+    """The mean of rows with an interval that generalises over questions and levels.
+
+    is_share: of values in [0, 1] that are counted, so that the interval is made on the logit. Its
+    `num_questions` is the smaller number of clusters, which the degrees of freedom go by.
+    """
+    if not len(values):
+        return ABSENT
+    num = min(len(np.unique(of.questions)), len(np.unique(of.levels)))
+    value = float(values.mean())
+    if num < 2:
+        return without_interval(value, num, ONE_CLUSTER)
+    se = math.sqrt(two_way_variance((values - value) / len(values), of))
+    if se <= ROUNDING * max(1.0, abs(value)):
+        return without_interval(value, num, NO_VARIATION)
+    half = quantile_t(level, num - 1) * se
+    found = Interval(value, value - half, value + half, se, num, method=METHOD)
+    return inside_unit(found, level=level) if is_share else found
+
+
+def find_factors(states: pl.DataFrame) -> dict[str, list[str]]:
+    """For models and prompts, the conditions with six or more of them, every turn naming one.
+
+    Each must have met two questions or more: what goes with one question alone is no factor.
+    """
+    found: dict[str, list[str]] = {}
+    for factor, column in COLUMNS.items():
+        if column not in states.columns:
+            continue
+        met = states.group_by("cell", column).agg(pl.col("question_code").n_unique())
+        counted = met.group_by("cell").agg(
+            num=pl.len(),
+            unnamed=pl.col(column).null_count(),
+            met=pl.col("question_code").min(),
+        )
+        is_enough = (pl.col("num") >= LEAST_LEVELS) & (pl.col("unnamed") == 0)
+        enough = counted.filter(is_enough & (pl.col("met") > 1))
+        if enough.height:
+            found[factor] = sorted(enough["cell"])
+    return found
+
+
+def estimate_across_factors(states: pl.DataFrame) -> Iterator[Estimate]:
+    """The measures after the last round of each condition that has models or prompts enough."""
+    for factor, cells in find_factors(states).items():
+        for (cell,), rows in groups(states.filter(pl.col("cell").is_in(cells)), "cell"):
+            last = int(rows["round"].to_numpy().max())
+            ends = rows.filter(pl.col("round") == last)
+            for name in MEASURED:
+                if last or name not in CHANGES:
+                    yield _estimate(name, factor, ends, cell=str(cell), round=last)
+
+
+def _estimate(name: str, factor: str, rows: pl.DataFrame, *, cell: str, round: int) -> Estimate:
+    measure, own = FACTORS[name_across(name, factor)], MEMBERS[name]
+    assert own.value is not None
+    plain = own.value - pl.col("score") if own.kind == "gap" else own.value
+    interval, known = _measure(plain, factor, rows, own)
+    bounded = None
+    if own.bounds is not None:
+        (lower, all_known), (upper, _) = (_measure(e, factor, rows, own) for e in own.bounds)
+        bounded = around_bounds(lower, upper) if all_known.height > known.height else None
+    made = from_interval(
+        measure.name, interval._replace(num_questions=known["question_code"].n_unique()),
+        n=known.height, unit=measure.unit, cell=cell, round=round,
+        method=f"{METHOD}, by question and by {known[COLUMNS[factor]].n_unique()} {factor}",
+        missing=None if interval.value is not None or bounded else measure.lacking,
+        df=None if interval.low is None else interval.num_questions - 1,
+    )  # fmt: skip
+    if bounded is None:
+        return made
+    return replace(made, bound_low=bounded.low, bound_high=bounded.high)
+
+
+def _measure(
+    value: pl.Expr, factor: str, rows: pl.DataFrame, own: Measure
+) -> tuple[Interval, pl.DataFrame]:
+    """The interval of a mean over the rows that take part, and those rows."""
+    column = COLUMNS[factor]
+    known = rows.select("question_code", column, value=value.cast(pl.Float64)).drop_nulls("value")
+    level = (known[column].rank("dense").cast(pl.Int64) - 1).to_numpy()
+    of = Levels(known["question_code"].to_numpy().astype(np.int64), level)
+    found = two_way_interval(known["value"].to_numpy(), of, is_share=own.is_proportion)
+    return found.within(*own.limits), known

@@ -1,0 +1,211 @@
+"""How often a hypothesis would come out as claimed with n questions, by simulation from a pilot.
+
+Questions of the pilot are drawn with replacement and judged as the analysis would judge them, so
+clusters, ties, missing confidences and odd distributions are the pilot's own. What is taken for
+true is what the pilot found, which is itself uncertain: the same draws, moved to the two ends of
+the pilot's 95 % interval, say what n that uncertainty leaves open.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from debate.analysis.conclusions import conclude
+from debate.analysis.intervals import Array, Codes, Interval, summed
+from debate.analysis.quantity import Quantity
+from debate.config.hypotheses import HypothesisSpec
+
+GRID = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0)
+"""Numbers of questions simulated, in shares of the pilot's."""
+DRAWS = 400
+TARGET = 0.8
+FEWEST_QUESTIONS = 5
+"""With fewer questions in the pilot nothing is simulated: draws of them would repeat a few."""
+SUPPORTED = ("supported",)
+IN_SIGN = ("supported", "supported in sign")
+SEEDS = (1, 2, 3, 5, 10)
+SURE = 0.995
+"""Once this share is reached at two numbers running, whatever the truth, no more are simulated."""
+
+
+class Point(NamedTuple):
+    """What `num_questions` come to: the share of draws that end "supported", its Monte-Carlo
+    standard error, and the share that end so or "supported in sign".
+    """
+
+    num_questions: int
+    power: float
+    error: float
+    in_sign: float
+
+
+class Needed(NamedTuple):
+    """The least number of questions for the target, None beyond the largest simulated.
+
+    in_sign: for "supported" or "supported in sign". at_best, at_worst: for "supported", if the
+    truth is what in the pilot's 95 % interval is most, and least, in favour of the claim: its
+    ends, but for "equal" what is nearest to the reference, and the end that is farther.
+    """
+
+    supported: int | None
+    in_sign: int | None
+    at_best: int | None
+    at_worst: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Power:
+    """Shares by number of questions, in order, and what they say of the number needed."""
+
+    points: tuple[Point, ...]
+    needed: Needed
+    pilot: Interval
+
+
+def simulate_power(
+    quantity: Quantity,
+    hypothesis: HypothesisSpec,
+    *,
+    level: float,
+    at: Collection[int] = (),
+    target: float = TARGET,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Power:
+    """The power of one hypothesis from the pilot's quantity, its verdict read at `level`.
+
+    at: numbers of questions to simulate beside the grid, as far as it reaches.
+    """
+    size = len(quantity.sums)
+    grid = {max(2, round(size * share)) for share in GRID}
+    wanted = sorted(grid | {num for num in at if 2 <= num <= max(grid)})
+    rng, pilot = np.random.default_rng(seed), quantity.bounded()
+    series = _series(_find_moves(quantity, pilot, hypothesis))
+    nums: list[int] = []
+    found: list[list[float | None]] = []
+    for num in wanted:
+        if num not in at and _is_settled(found):
+            continue
+        ends = _draw_intervals(quantity, num, level, rng, draws)
+        nums.append(num)
+        found.append(
+            [None if m is None else _share(ends + m, hypothesis, told) for told, m in series]
+        )
+    points = [
+        Point(num, p, math.sqrt(p * (1 - p) / draws), s)
+        for num, (p, s, *_) in zip(nums, found, strict=True)
+        if p is not None and s is not None
+    ]
+    least = (find_least(nums, shares, target) for shares in zip(*found, strict=True))
+    return Power(points=tuple(points), needed=Needed(*least), pilot=pilot)
+
+
+def _series(moves: tuple[float | None, float | None]) -> list[tuple[Sequence[str], float | None]]:
+    """What is counted, and by how much the draws are moved, in the order of `Needed`."""
+    return [(SUPPORTED, 0.0), (IN_SIGN, 0.0), *((SUPPORTED, move) for move in moves)]
+
+
+def _is_settled(found: Sequence[Sequence[float | None]]) -> bool:
+    return len(found) > 1 and all(
+        share is None or share >= SURE for shares in found[-2:] for share in shares
+    )
+
+
+def _draw_intervals(
+    quantity: Quantity, num: int, level: float, rng: np.random.Generator, draws: int
+) -> Array:
+    """Both ends of the interval of each draw, nan where it has none; (draws, 2)."""
+    found = np.full((draws, 2), np.nan)
+    for draw in range(draws):
+        rows = rng.integers(0, len(quantity.sums), size=num)
+        interval = quantity.resampled(rows).bounded(level)
+        if interval.low is not None and interval.high is not None:
+            found[draw] = interval.low, interval.high
+    return found
+
+
+def _find_moves(
+    quantity: Quantity, pilot: Interval, hypothesis: HypothesisSpec
+) -> tuple[float | None, float | None]:
+    """How far from the pilot's value, or its bounds, the best and the worst truth lie."""
+    lower, upper = quantity.bounds or (quantity, quantity)
+    if pilot.low is None or pilot.high is None:
+        return None, None
+    down, up = pilot.low - lower.value, pilot.high - upper.value
+    if hypothesis.direction == "above":
+        return up, down
+    if hypothesis.direction == "below":
+        return down, up
+    middle = (lower.value + upper.value) / 2 - hypothesis.reference
+    return min(max(-middle, down), up), max(down, up, key=lambda move: abs(middle + move))
+
+
+def _share(ends: Array, hypothesis: HypothesisSpec, verdicts: Sequence[str]) -> float:
+    """The share of draws that end in one of these verdicts; without an interval none does."""
+    about = {"direction": hypothesis.direction, "smallest": hypothesis.smallest}
+    found = [
+        conclude(low, high, reference=hypothesis.reference, **about) in verdicts  # type: ignore[arg-type]
+        for low, high in ends[np.isfinite(ends).all(axis=1)]
+    ]
+    return sum(found) / len(ends)
+
+
+def find_least(nums: Sequence[int], shares: Sequence[float | None], target: float) -> int | None:
+    """The least number at which the share reaches the target, None where none does.
+
+    Between two numbers the share is taken for linear in the logarithm of the number; rounded up.
+    The first number stands for itself and all below it.
+
+    >>> find_least([100, 200, 400], [0.2, 0.6, 1.0], 0.8), find_least([10], [0.5], 0.8)
+    (283, None)
+    """
+    for position, (num, share) in enumerate(zip(nums, shares, strict=True)):
+        if share is None or share < target:
+            continue
+        before, below = nums[max(0, position - 1)], shares[max(0, position - 1)]
+        if not position or below is None:
+            return num
+        part = (target - below) / (share - below)
+        return math.ceil(before * math.exp(part * math.log(num / before)) - 1e-9)
+    return None
+
+
+def measure_seed_share(influence: Array, questions: Codes) -> float | None:
+    """The share of one debate's variance that lies between seeds of the same question.
+
+    influence: of each question and seed; questions: which question each is of. By one-way analysis
+    of variance, the part between questions at least 0; None without a question with two seeds, or
+    where nothing varies.
+    """
+    counts = summed(questions, np.ones(len(influence)))
+    present = counts > 0
+    counts, means = counts[present], summed(questions, influence)[present] / counts[present]
+    rows = np.searchsorted(np.flatnonzero(present), questions)
+    spare = float((counts - 1).sum())
+    if spare < 1 or len(counts) < 2:
+        return None
+    within = float(((influence - means[rows]) ** 2).sum()) / spare
+    between = max(0.0, float(means.var(ddof=1)) - within * float((1 / counts).mean()))
+    return within / (within + between) if within + between > 0 else None
+
+
+def scale_by_seeds(needed: int, share: float, *, num_seeds: int) -> dict[int, int]:
+    """Questions needed with other numbers of seeds each, where `num_seeds` need `needed`.
+
+    share: of one debate's variance between seeds. The variance of a question's mean over S seeds
+    is 1 - share + share/S; the questions needed go with it.
+
+    >>> scale_by_seeds(100, 0.5, num_seeds=1)[2]
+    75
+    """
+
+    def variance(seeds: int) -> float:
+        return 1 - share + share / seeds
+
+    scaled = {s: needed * variance(s) / variance(num_seeds) for s in (*SEEDS, num_seeds)}
+    return {s: math.ceil(n - 1e-9) for s, n in sorted(scaled.items())}
