@@ -27,7 +27,7 @@ from debate.analysis.power import (
     simulate_power,
 )
 from debate.analysis.quantity import Missing
-from debate.analysis.source import Through, run_opinions, through
+from debate.analysis.source import Through, through
 from debate.analysis.states import DEFAULT, confidence_name, members, of_authors, states_frame
 from debate.analysis.text import listed as named
 from debate.analysis.votes import vote_states
@@ -216,7 +216,7 @@ def _measure_pilot(run: Run, rows: Through, confidence: str) -> Pilot:
     """The measures of the pilot, as `debate analyze` makes them."""
     cells = rows.trajectories["cell"].unique().to_list()
     authors = design_of(run.manifest.spec, cells).authors
-    opinions = run_opinions(run)
+    opinions = run.beliefs()
 
     def measure(frames: Sequence[pl.DataFrame | None]) -> Measures:
         turns, verdicts, held = frames

@@ -14,7 +14,7 @@ from scipy.special import ndtri
 from scipy.stats import multivariate_normal
 
 from debate.analysis.intervals import Interval, around_bounds, rate, ratio
-from debate.analysis.paired import paired_difference
+from debate.analysis.paired import paired_difference, paired_p
 from debate.analysis.proportions import over_confidence, phi, yules_q
 
 Rng = np.random.Generator
@@ -88,7 +88,7 @@ def _ties() -> Iterator[Population]:
             change = paired_difference(final - opening, np.ones(n))
             return {
                 "opening vote": _ends(rate(opening, np.ones(n))),
-                "gain": _ends(change.interval),
+                "gain": _ends(change),
             }
 
         any_right = 0.8 * 0.75 + 0.2 * 0.6
@@ -126,10 +126,10 @@ def _change_truth(effect: float) -> dict[str, float]:
 
 
 def _change(differences: Floats, counts: Floats) -> dict[str, Ends]:
-    found = paired_difference(differences, counts)
-    p = 1.0 if found.p_value is None else found.p_value
+    found, p_value = paired_difference(differences, counts), paired_p(differences, counts)
+    p = 1.0 if p_value is None else p_value
     return {
-        "change": _ends(found.interval),
+        "change": _ends(found),
         "sign-flip test": (p, 0.0 if p > 0.05 else 0.05, 1.0),
     }
 

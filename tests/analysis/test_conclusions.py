@@ -167,7 +167,7 @@ def test_the_least_questions_for_a_claim_are_those_that_all_support(
     n = least_questions(smallest, direction=direction, num_hypotheses=hypotheses)
     level, sign = level_of(hypotheses), 1.0 if direction == "above" else -1.0
     for num, is_supported in ((n, True), (n - 1, False)):
-        low, high = paired_difference(np.full(num, sign), np.ones(num), level=level).interval[1:3]
+        low, high = paired_difference(np.full(num, sign), np.ones(num), level=level)[1:3]
         assert low is not None
         assert high is not None
         found = conclude(low, high, direction=direction, smallest=smallest)
@@ -195,7 +195,7 @@ def test_the_questions_that_decide_shrink_the_interval_by_their_root() -> None:
 
 
 def test_without_one_change_the_questions_that_decide_are_the_least_questions() -> None:
-    interval = paired_difference(np.zeros(5), np.ones(5)).interval
+    interval = paired_difference(np.zeros(5), np.ones(5))
     n = questions_to_decide(interval, direction="equal", smallest=0.05, nothing_differs=True)
     assert n == 73
 

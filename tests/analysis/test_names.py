@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from debate.analysis.catalogue import ESTIMATES
 
 from debate.analysis import Analysis, analyze
+from debate.analysis.registry import MEASURES
 from debate.errors import InputError
 
 
@@ -33,7 +33,7 @@ def test_an_unknown_name_is_refused_with_what_may_have_been_meant(name: str, mea
 def test_a_known_name_that_was_not_computed_gives_an_empty_frame() -> None:
     found = analysis(3)
     there = {estimate.name for estimate in found.estimates}
-    absent = sorted(ESTIMATES - there)
+    absent = sorted(MEASURES - there)
     assert absent
     empty = found.frame(absent[0])
     assert empty.is_empty()

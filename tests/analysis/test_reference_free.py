@@ -10,7 +10,11 @@ import polars as pl
 import pytest
 
 from debate.analysis.estimate import Estimate
-from debate.analysis.reference_free import NAMES, estimate_reference_free, is_reference_free
+from debate.analysis.reference_free import (
+    REFERENCE_FREE,
+    estimate_reference_free,
+    is_reference_free,
+)
 from debate.errors import InputError
 from debate.log import read_table
 
@@ -75,7 +79,7 @@ def test_a_hand_computed_table() -> None:
     holds(found(table, "confidence_sum_excess", 0), [0.5, 0.1, 0.0], least=-1)
     holds(found(table, "confidence_sum_excess_change", 1), [0.2, 0.2, 0.5], least=-2)
     holds(found(table, "confidence_sum_excess_drift"), [0.2, 0.2, 0.5], least=-2)
-    assert {e.name for e in estimate_reference_free(table)} <= {*NAMES}
+    assert {e.name for e in estimate_reference_free(table)} <= {*REFERENCE_FREE, "confidence"}
 
 
 def test_ends_that_cannot_be_are_cut_off() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import statsmodels.api as sm  # type: ignore[import-untyped]
-from debate.analysis.familiarity import least_squares
+
+from debate.analysis.overtrust import least_squares
 
 
 def test_coefficients_and_clustered_errors_are_those_of_statsmodels() -> None:

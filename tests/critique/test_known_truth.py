@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 import pytest
-from debate.analysis.familiarity import familiarity
-from debate.analysis.matrix import matrix
 
+from debate.analysis.cross_critique import matrix
 from debate.analysis.estimate import Estimate
 from debate.analysis.judging import judging
-from debate.analysis.overtrust import overtrust
+from debate.analysis.overtrust import familiarity, overtrust
 from tests.critique.populations import NEARER, Critics
 
 Key = tuple[str, str | None]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from debate.analysis.catalogue import ESTIMATES
 
 from debate.analysis import Analysis, analyze_run
-from debate.analysis.judging import NAMES
+from debate.analysis.judging import JUDGING
+from debate.analysis.registry import MEASURES
 from debate.log import Run
 from debate.report import write_report
 from debate.report.material import read_material
@@ -99,8 +99,8 @@ def test_every_estimate_of_judgements_has_a_name_that_a_hypothesis_can_be_about(
     analysis: Analysis,
 ) -> None:
     made = {e.name for e in analysis.estimates}
-    assert set(NAMES) <= made
-    assert set(NAMES) <= ESTIMATES
+    assert set(JUDGING) <= made
+    assert set(JUDGING) <= set(MEASURES)
 
 
 def test_the_page_has_the_heat_map_and_the_answer(directory: Path) -> None:
