@@ -1,4 +1,4 @@
-"""Ties score what they are worth, under every rule, and the best rule of the openings is no trap."""
+"""Ties score what they are worth, under every rule; the best rule of the openings is no trap."""
 
 from __future__ import annotations
 
