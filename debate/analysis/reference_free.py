@@ -45,14 +45,11 @@ REFERENCE_FREE: Mapping[str, Measure] = MappingProxyType(
     }
 )  # fmt: skip
 """Measures of debates in which nothing says what would be right."""
-NO_VARIATION = "every value is equal: no interval"
-TOO_FEW = "too few questions for an interval"
 NO_CONFIDENCE = "confidence on at least one turn"
 NO_ROUNDS = "a confidence in two rounds"
 NO_SIDES = "debates between two or more sides, each with one answer or none, all with a confidence"
 _DEBATE = ("cell", "question", "seed")
 _AGENT = (*_DEBATE, "agent")
-_SMALLEST_SE = 1e-12
 
 
 def is_reference_free(frame: pl.DataFrame) -> bool:
@@ -239,8 +236,6 @@ def _mean(about: Estimate, rows: pl.DataFrame, column: str, least: float, most: 
         about, value=interval.value, n=known.height, num_questions=interval.num_questions
     )
     if interval.se is None:
-        return replace(about, caveats=(TOO_FEW,))
-    if interval.se < _SMALLEST_SE:
-        return replace(about, caveats=(NO_VARIATION,))
+        return replace(about, caveats=(f"no interval: {interval.reason}",))
     interval = interval.within(least, most)
     return replace(about, low=interval.low, high=interval.high, se=interval.se)

@@ -1,4 +1,4 @@
-"""Belief in the own error, over all who opened wrong: by hand, under a null, when it is true."""
+"""Belief in the own error, over all who opened wrong: by hand, under a null, and when it rises."""
 
 from __future__ import annotations
 
@@ -128,9 +128,6 @@ def verdicts(rise: float, seed: int, questions: int = 120) -> dict[str, Finding]
     return {finding.name: finding for finding in found}
 
 
-UNDER_NULL = ("undecided", "equivalent to nothing", "there, smaller than what matters")
-
-
 def test_where_belief_does_not_move_entrenchment_is_not_supported() -> None:
     """The arms keep survivors of their own, so what compares survivors finds something."""
     found = [verdicts(0.0, seed) for seed in range(60)]
@@ -141,7 +138,7 @@ def test_where_belief_does_not_move_entrenchment_is_not_supported() -> None:
     assert not [f for f in by_name["entrenchment"] if f.verdict == "supported"]
     assert {f.verdict for f in by_name["entrenchment_stated"]} == {"undecided"}
     survivors = [f.value for f in by_name["survivor_change"] if f.value is not None]
-    assert np.mean(survivors) != pytest.approx(0.0, abs=3 * np.std(survivors) / np.sqrt(60))
+    assert np.mean(survivors) > 5 * np.std(survivors) / np.sqrt(60)
 
 
 def test_where_belief_rises_by_half_a_nat_it_is_found() -> None:

@@ -33,7 +33,7 @@ def test_an_unknown_name_is_refused_with_what_may_have_been_meant(name: str, mea
 def test_a_known_name_that_was_not_computed_gives_an_empty_frame() -> None:
     found = analysis(3)
     there = {estimate.name for estimate in found.estimates}
-    absent = sorted(MEASURES - there)
+    absent = sorted(set(MEASURES) - there)
     assert absent
     empty = found.frame(absent[0])
     assert empty.is_empty()

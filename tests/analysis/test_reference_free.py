@@ -165,7 +165,7 @@ def test_equal_values_are_no_certainty() -> None:
     table = frame((q, r, a, 0.5) for q, r, a, _ in BETS)
     level = found(table, "confidence", 0)
     assert (level.value, level.low, level.high, level.se) == (0.5, None, None, None)
-    assert level.caveats == ("every value is equal: no interval",)
+    assert level.caveats == ("no interval: no variation",)
 
 
 def test_conditions_are_kept_apart_and_judges_left_out() -> None:

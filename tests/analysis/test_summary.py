@@ -10,6 +10,7 @@ from rich.console import Console
 
 from debate.analysis import Analysis, Estimate, analyze
 from debate.analysis.present import present
+from debate.analysis.tables import TABLES
 from debate.analysis.tables.headline import accuracy as by_round
 
 from . import simulate
@@ -91,11 +92,22 @@ def test_every_estimate_that_is_named_is_printed() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 120, 300])
 def test_no_number_is_cut_on_a_narrow_terminal(width: int) -> None:
-    stream = io.StringIO()
-    present(quick(small()), Console(file=stream, width=width))
+    stream, found = io.StringIO(), quick(small())
+    present(found, Console(file=stream, width=width))
     lines = stream.getvalue().splitlines()
     assert max(map(len, lines)) <= width
     assert not [line for line in lines if "…" in line]
+    shown = set(stream.getvalue().split())
+    made = [table for make in TABLES if (table := make(found)).rows]
+    numbers = {
+        word
+        for table in made
+        for row in table.rows
+        for entry in row[table.num_names :]
+        for word in f"{entry.text} {entry.under}".split()
+    }
+    assert len(numbers) > 500
+    assert numbers <= shown
 
 
 def test_an_estimate_is_found_by_its_place() -> None:

@@ -177,7 +177,7 @@ def test_vote_t_is_compared_with_vote_0_of_the_same_debates() -> None:
     answers[0, :10] = 1
     table = simulate.frame(answers, cell="c", confidence=np.full(answers.shape, 0.5))
     compared = vote_against_openings(vote_states(states_frame(table)))
-    assert [c.method for c in compared] == ["confidence_weighted", "majority"]
+    assert [c.method for c in compared] == ["majority", "confidence_weighted"]
     for found in compared:
         assert found.value == pytest.approx(0.2)
         assert (found.gained, found.lost) == (10, 0)

@@ -144,12 +144,13 @@ def test_a_missing_arm_is_named_with_what_was_meant() -> None:
     assert 'needs the arm "repaet"' in found.reason
 
 
-def test_entrenchment_without_beliefs_says_what_it_needs() -> None:
+def test_entrenchment_without_beliefs_is_read_from_stated_confidence() -> None:
     rows = list(arm("self", 40, lambda q, r: q % 2 == 0))
     for name in ("entrenchment", "entrenchment_alone"):
         found = analysis_of(rows, surer=claim(name, cell="self")).findings[0]
         assert found.verdict == "not computed"
-        assert "needs the probe `belief`" in found.reason
+        assert "no belief was probed: bounds from stated confidence" in found.reason
+        assert "no variation" in found.reason
 
 
 def test_a_dose_without_teams_says_so() -> None:

@@ -93,7 +93,7 @@ def test_what_was_heard_and_further_confidences_are_kept(tmp_path: Path) -> None
         heard=pl.Series(["", "0:opening:b", "1:revision:b  1:revision:c"]),
         confidence_p_true=pl.lit(0.25),
         category=pl.lit("sums"),
-        cluster=pl.Series(["p1", "p1", "p2"]),
+        cluster=pl.lit("p1"),
         confidence_source=pl.lit("verbal"),
         log_p_target=pl.lit(-0.5),
     )
@@ -102,7 +102,7 @@ def test_what_was_heard_and_further_confidences_are_kept(tmp_path: Path) -> None
     assert frame["heard"].to_list()[1:] == [["0:opening:b"], ["1:revision:b", "1:revision:c"]]
     assert frame["confidence_p_true"].to_list() == [0.25] * 3
     assert frame["category"].unique().to_list() == ["sums"]
-    assert frame["cluster"].to_list() == ["p1", "p1", "p2"]
+    assert frame["cluster"].to_list() == ["p1"] * 3
     assert frame["confidence_source"].unique().to_list() == ["verbal"]
     assert frame["log_p_target"].to_list() == [-0.5] * 3
 
