@@ -132,7 +132,7 @@ def test_agents_of_one_side_count_by_their_mean() -> None:
     )
     sums = found(table, "confidence_sum_excess", 0)
     assert sums.value == pytest.approx(0.4)
-    assert sums.caveats == ("too few questions for an interval",)
+    assert sums.caveats == ("no interval: fewer than two questions",)
 
 
 @pytest.mark.parametrize(
