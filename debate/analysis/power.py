@@ -24,6 +24,9 @@ GRID = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48
 """Numbers of questions simulated, in shares of the pilot's."""
 DRAWS = 400
 TARGET = 0.8
+MOST_DRAWN = 4_000
+"""Larger numbers of questions are simulated by so many: the draw's ends then lie nearer to the
+pilot's value by the square root of the ratio, as in samples of thousands they do."""
 FEWEST_QUESTIONS = 5
 """With fewer questions in the pilot nothing is simulated: draws of them would repeat a few."""
 SUPPORTED = ("supported",)
@@ -120,13 +123,16 @@ def _draw_intervals(
     quantity: Quantity, num: int, level: float, rng: np.random.Generator, draws: int
 ) -> Array:
     """Both ends of the interval of each draw, nan where it has none; (draws, 2)."""
-    found = np.full((draws, 2), np.nan)
+    found, drawn = np.full((draws, 2), np.nan), min(num, MOST_DRAWN)
     for draw in range(draws):
-        rows = rng.integers(0, len(quantity.sums), size=num)
+        rows = rng.integers(0, len(quantity.sums), size=drawn)
         interval = quantity.resampled(rows).bounded(level)
         if interval.low is not None and interval.high is not None:
             found[draw] = interval.low, interval.high
-    return found
+    if drawn == num:
+        return found
+    middle = np.array([side.value for side in quantity.bounds or (quantity, quantity)])
+    return np.asarray(middle + (found - middle) * math.sqrt(drawn / num))
 
 
 def _find_moves(

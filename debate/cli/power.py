@@ -38,7 +38,8 @@ def power(
     from debate.wiring.present_power import present_power
 
     plan = make_plan(load_run(config, override or (), custom_code=not no_custom_code))
-    found = estimate_power(plan, pilot, target=target, confidence=confidence)
+    with Console(stderr=True).status("simulating the hypotheses"):
+        found = estimate_power(plan, pilot, target=target, confidence=confidence)
     if json:
         typer.echo(found.to_json())
     else:

@@ -6,12 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from debate.analysis.conclusions import conclude, least_questions, level_of
 from debate.analysis.intervals import Array
 from debate.analysis.paired import paired_difference
-from debate.analysis.power import find_least, measure_seed_share, scale_by_seeds, simulate_power
+from debate.analysis.power import (
+    MOST_DRAWN,
+    find_least,
+    measure_seed_share,
+    scale_by_seeds,
+    simulate_power,
+)
 from debate.analysis.quantity import Quantity, take_linear, take_quotient
 from debate.config.hypotheses import HypothesisSpec
 
@@ -57,6 +63,19 @@ def test_the_shares_come_with_their_error_and_the_range_with_the_pilots_interval
     assert low is not None
     worst = ((ndtri(0.975) + ndtri(0.8)) / (low - 0.1)) ** 2
     assert needed.at_worst == pytest.approx(worst, rel=0.2)
+
+
+def test_thousands_of_questions_are_simulated_by_fewer_to_the_same_end() -> None:
+    """At the number that the formula gives, the power is .8 whether so many are drawn or not."""
+    effect = 0.04
+    wanted = round(((ndtri(0.975) + ndtri(0.8)) / (effect - 0.005)) ** 2)
+    assert wanted > MOST_DRAWN
+    pilot, claim = _mean(_standard(400, effect)), _claim(smallest=0.005)
+    found = simulate_power(pilot, claim, level=0.95, at=[wanted, MOST_DRAWN])
+    power = {point.num_questions: point.power for point in found.points}
+    assert power[wanted] == pytest.approx(0.8, abs=0.06)
+    least = (effect - 0.005) * MOST_DRAWN**0.5 - ndtri(0.975)
+    assert power[MOST_DRAWN] == pytest.approx(float(ndtr(least)), abs=0.075)
 
 
 def test_below_mirrors_above() -> None:
