@@ -218,7 +218,7 @@ _ALL = (
         )
     ),
     Measure(
-        name="entrenchment", words="entrenchment (log-odds)", unit="nat", kind="mean",
+        name="entrenchment", words="entrenchment (log-odds)", unit="nat", kind="difference",
         is_signed=True, value=pl.when(_OPENED_WRONG).then(_LOG_ODDS),
         formula="over all who were wrong at round 0: mean change since round 0 of log p(opening "
         "answer) − log p(target)",
@@ -245,7 +245,7 @@ _ALL = (
     ),
     Measure(
         name="change_when_right", words="change of log p of right openings", unit="nat",
-        kind="mean", is_signed=True, lacking=NO_BELIEFS,
+        kind="difference", is_signed=True, lacking=NO_BELIEFS,
         value=pl.when(_LATER & (pl.col("opening_outcome") == "correct")).then(
             pl.col("log_p_own") - pl.col("opening_log_p_own")
         ),

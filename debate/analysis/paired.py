@@ -146,14 +146,20 @@ def _tango_upper(gained: int, lost: int, n: int, z: float) -> float:
     return float(brentq(excess, start, 1.0, xtol=1e-13)) if excess(start) > 0 else start
 
 
-def paired_difference(differences: Array, counts: Array, *, level: float = LEVEL) -> Interval:
+def paired_difference(
+    differences: Array,
+    counts: Array,
+    *,
+    level: float = LEVEL,
+    limits: tuple[float, float] = (-1.0, 1.0),
+) -> Interval:
     """The mean difference over pairs, from each cluster's summed difference and number of pairs.
 
-    A pair's difference lies in [-1, 1]. Where every cluster is one pair that gains, loses or
-    keeps, the interval is Tango's; otherwise clustered t with a variance that is never below that
-    of one further cluster that differs (`floor_se`), so that no interval lacks width. It
-    excludes 0 only where the exact sign-flip test rejects 0 at the same level: otherwise the end
-    nearer to 0 is moved to 0.
+    A pair's difference lies within `limits`; without limits, 1 is a whole unit (a nat). Where every
+    cluster is one pair that gains, loses or keeps, the interval is Tango's; otherwise clustered t
+    with a variance that is never below that of one further cluster that differs by a unit
+    (`floor_se`), so that no interval lacks width. It excludes 0 only where the exact sign-flip test
+    rejects 0 at the same level: otherwise the end nearer to 0 is moved to 0.
     """
     there = counts > 0
     differences, counts = differences[there].astype(np.float64), counts[there].astype(np.float64)
@@ -163,7 +169,8 @@ def paired_difference(differences: Array, counts: Array, *, level: float = LEVEL
     value = float(differences.sum() / counts.sum())
     if num == 1:
         return without_interval(value, num, ONE_CLUSTER)
-    return touch_zero(_interval(value, differences, counts, level), differences, level)
+    plain = _interval(value, differences, counts, level)
+    return touch_zero(plain.within(*limits), differences, level)
 
 
 def paired_p(differences: Array, counts: Array) -> float | None:
@@ -181,8 +188,7 @@ def _interval(value: float, differences: Array, counts: Array, level: float) -> 
         low, high = tango(gained, lost, num, level=level)
         return Interval(value, low, high, se, num, method="Tango")
     half = quantile_t(level, num - 1) * se
-    low, high = max(-1.0, value - half), min(1.0, value + half)
-    return Interval(value, low, high, se, num, method="clustered t")
+    return Interval(value, value - half, value + half, se, num, method="clustered t")
 
 
 def floor_se(differences: Array, counts: Array) -> float:

@@ -45,7 +45,7 @@ Kind = Literal[
     "inside_unit", "root",
 ]  # fmt: skip
 """How the interval is made. proportion: Wilson at the clustered effective size. mean: clustered t.
-difference: of paired states in [-1, 1], Tango or clustered t with its floor. gap: of a mean and a
+difference: of paired states, Tango or clustered t with its floor. gap: of a mean and a
 proportion, MOVER. contrast: of two quantities over the same questions. yule_q, phi: by the log odds
 ratio. smooth: delta method. linear: from the influence of each question; inside_unit: the same on
 the scale of the logit; root: the same of the square."""
@@ -221,7 +221,9 @@ def _contrast(quantity: Quantity, level: float) -> Interval:
     assert quantity.parts is not None
     first, second = quantity.parts
     if _are_pairs(first, second):
-        return paired_difference(first.totals - second.totals, first.counts, level=level)
+        limits = (first.limits[0] - second.limits[1], first.limits[1] - second.limits[0])
+        differences = first.totals - second.totals
+        return paired_difference(differences, first.counts, level=level, limits=limits)
     value, influence = quantity.value, quantity.influence()
     present = np.any(quantity.sums != 0, axis=1)
     num, plain = int(present.sum()), from_influence(value, influence[present], level=level)
@@ -229,7 +231,7 @@ def _contrast(quantity: Quantity, level: float) -> Interval:
         return plain
     moves = _moves(quantity)[present]
     se = clustered_se(influence[present])
-    if np.isfinite([*first.limits, *second.limits]).all():
+    if _have_unit(first, second):
         se = max(se, floor_se(moves * num, np.ones(num)))
     elif plain.low is None:
         return plain
@@ -255,9 +257,15 @@ def _are_pairs(first: Quantity, second: Quantity) -> bool:
     return (
         first.is_linear_in_sums
         and second.is_linear_in_sums
-        and bool(np.isfinite([*first.limits, *second.limits]).all())
+        and _have_unit(first, second)
         and np.array_equal(first.counts, second.counts)
     )
+
+
+def _have_unit(first: Quantity, second: Quantity) -> bool:
+    """Whether a question that differs by 1 is a yardstick for both: shares and changes."""
+    is_bounded = bool(np.isfinite([*first.limits, *second.limits]).all())
+    return is_bounded or first.kind == second.kind == "difference"
 
 
 def _moves(quantity: Quantity) -> Array:
@@ -284,7 +292,9 @@ INTERVALS: Mapping[str, Callable[[Quantity, float], Interval]] = MappingProxyTyp
     {
         "proportion": _by_proportion,
         "mean": lambda q, level: ratio(q.totals, q.counts, level=level),
-        "difference": lambda q, level: paired_difference(q.totals, q.counts, level=level),
+        "difference": lambda q, level: paired_difference(
+            q.totals, q.counts, level=level, limits=q.limits
+        ),
         "gap": _by_gap,
         "contrast": _contrast,
         "yule_q": lambda q, level: yules_q(q.sums, level=level),
