@@ -69,10 +69,10 @@ def _amplify(measures: Measures, controls: Controls, cell: str, round_: int) -> 
     if control is not None:
         found = _minus(measures, "eai", cell, control, round_)
         return estimate(measure, found, cell=cell, round=round_)
-    is_control = cell in controls.resampling.values()
+    if cell in controls.resampling.values():
+        return estimate(measure, Missing(IS_CONTROL), cell=cell, round=round_)
     made = estimate(measure, measures.find("eai", cell=cell, round=round_), cell=cell, round=round_)
-    lacking = IS_CONTROL if is_control else NO_CONTROL
-    return made if made.missing else replace(made, missing=lacking)
+    return made if made.missing else replace(made, missing=NO_CONTROL)
 
 
 def _minus(

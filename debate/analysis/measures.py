@@ -269,15 +269,14 @@ class Measures:
             )
 
     def _over_all_rounds(self) -> Iterator[Estimate]:
-        measures = [MEMBERS[name] for name in OVER_ALL_ROUNDS]
+        measures, kinds = [MEMBERS[name] for name in OVER_ALL_ROUNDS], team_kinds(self.states)
         for measure, (cell,), quantity in tabulate(
             self.states, measures, ["cell"], self.num_questions
         ):
             found = quantity if quantity.n else Missing(measure.lacking)
-            kind = team_kinds(self.states)[cell]
             made = estimate(measure, found, cell=cell)
             yield replace(made, p_value=quantity.p_value() if quantity.n else None,
-                          method=f"{made.method}; {kind} team")  # fmt: skip
+                          method=f"{made.method}; {kinds[cell]} team")  # fmt: skip
 
     def _scores(
         self, states: pl.DataFrame, names: Sequence[str], *, subject: str | None = None

@@ -133,10 +133,10 @@ def _difference(
     assert isinstance(first, Quantity)
     assert isinstance(second, Quantity)
     contrast = second.minus(first)
-    gap = contrast.interval()
+    gap = contrast.bounded()
     return replace(
         about, first_value=first.interval().value, second_value=second.interval().value,
-        value=gap.value, low=gap.low, high=gap.high, p_value=contrast.p_value(),
+        value=contrast.value, low=gap.low, high=gap.high, p_value=contrast.p_value(),
         num_questions=gap.num_questions,
     )  # fmt: skip
 
