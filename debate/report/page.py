@@ -79,7 +79,7 @@ def _description(material: Material) -> str:
 
 
 def _summary(material: Material) -> str:
-    """One line: how many of what."""
+    """One line: how many of what, and which confidence the numbers are of."""
     states = material.states
     parts = (
         (states["question"].n_unique(), "question"),
@@ -89,7 +89,9 @@ def _summary(material: Material) -> str:
         (max(material.rounds), "round"),
         (states["seed"].n_unique(), "seed"),
     )
-    return " · ".join(f"{count(num)} {noun}{'s' * (num != 1)}" for num, noun in parts)
+    told = [f"{count(num)} {noun}{'s' * (num != 1)}" for num, noun in parts]
+    name = material.analysis.confidence
+    return " · ".join([*told, *([f"confidence: {clean(name)}"] if name else [])])
 
 
 def _simulated(material: Material) -> str:

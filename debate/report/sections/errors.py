@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from debate.analysis.tables.errors import errors as by_round
-from debate.analysis.tables.errors import parts
+from debate.analysis.tables.errors import entrenchment, parts
 from debate.report.material import Material
 from debate.report.pictures.beliefs import beliefs
 from debate.report.pictures.trajectories import trajectories
@@ -17,5 +17,5 @@ def errors(material: Material) -> Section:
         title="Did confidence in errors grow?",
         nav="Confidence in errors",
         figures=(trajectories(material), beliefs(material)),
-        tables=(by_round(material.analysis), parts(material.analysis)),
+        tables=tuple(make(material.analysis) for make in (by_round, entrenchment, parts)),
     )
