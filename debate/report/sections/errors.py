@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from debate.analysis.tables.errors import errors as by_round
 from debate.analysis.tables.errors import entrenchment, parts
+from debate.analysis.tables.errors import errors as by_round
 from debate.report.material import Material
 from debate.report.pictures.beliefs import beliefs
 from debate.report.pictures.trajectories import trajectories
