@@ -33,6 +33,24 @@ def headline(found: Analysis) -> str:
     return "\n".join(lines)
 
 
+def votes(found: Analysis) -> str:
+    lines = [
+        "| arm | rule | openings (tied) | end (tied) | gain | over the best rule of the openings |",
+        "|---|---|---|---|---|---|",
+    ]
+    for c in found.comparisons:
+        if "vote_T" in c.family:
+            ends = [
+                f"{number(c.second_value)} ({c.second_tied:.0%})",
+                f"{number(c.first_value)} ({c.first_tied:.0%})",
+            ]
+            gain = f"{number(c.value)} [{number(c.low)}, {number(c.high)}]"
+            best = found.find("gain_over_best_rule", cell=c.cell) if c.is_own else None
+            cells = [c.cell, c.method, *ends, gain, interval(best)]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def figures(finding: Finding) -> str:
     ends = f"[{number(finding.low)}, {number(finding.high)}]"
     return f"{number(finding.value)} {'bounds ' * finding.is_bounded}{ends}"
@@ -62,4 +80,4 @@ for given in sys.argv[1:]:
     found = analyze_run(debate.open_run(directory))
     again = analyze_run(debate.open_run(second)) if second else None
     name = Path(directory).name
-    print(f"## {name}\n\n{claims(found, again)}\n\n{headline(found)}\n")
+    print(f"## {name}\n\n{claims(found, again)}\n\n{votes(found)}\n\n{headline(found)}\n")

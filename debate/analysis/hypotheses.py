@@ -26,6 +26,7 @@ from debate.analysis.intervals import LEVEL, Interval, quantile_t
 from debate.analysis.measures import CONTRASTED, Measures
 from debate.analysis.paired import detectable_effect, holm, zero_p_value
 from debate.analysis.quantity import Missing, Quantity
+from debate.analysis.registry import MEASURES
 from debate.config.hypotheses import HypothesisSpec
 from debate.errors import InputError
 from debate.log.manifest import Manifest
@@ -121,8 +122,8 @@ def conclude_hypotheses(
 
 
 def _is_of_confidence(hypothesis: HypothesisSpec) -> bool:
-    measure = CONTRASTED.get(_name(hypothesis))
-    return measure is None or measure.of_confidence
+    measure = MEASURES.get(_name(hypothesis))
+    return measure is not None and measure.of_confidence
 
 
 def _beside(hypothesis: HypothesisSpec, others: Mapping[str, Measures]) -> list[Beside]:

@@ -179,7 +179,10 @@ CONTRASTED: Mapping[str, Measure] = MappingProxyType(
         **VOTES,
         **{
             name_vote(name): replace(
-                CALIBRATION[name], name=name_vote(name), words=f"vote: {CALIBRATION[name].words}"
+                CALIBRATION[name],
+                name=name_vote(name),
+                words=f"vote: {CALIBRATION[name].words}",
+                of_confidence=False,
             )
             for name in SCORED_VOTES
         },

@@ -80,7 +80,10 @@ VOTES: Mapping[str, Measure] = MappingProxyType(
     {
         **{
             name_vote(name): replace(
-                MEMBERS[name], name=name_vote(name), words=f"vote: {MEMBERS[name].words}"
+                MEMBERS[name],
+                name=name_vote(name),
+                words=f"vote: {MEMBERS[name].words}",
+                of_confidence=False,
             )
             for name in OF_MEMBERS
         },
