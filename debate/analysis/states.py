@@ -142,7 +142,7 @@ def confidence_name(frame: pl.DataFrame, confidence: str = DEFAULT) -> str | Non
     if frame[column].null_count() == frame.height:
         return None
     if column == DEFAULT:
-        return "confidence (estimator not named)"
+        return "estimator not named"
     return {"belief_answer": "belief"}.get(column, column.removeprefix(SOURCE))
 
 

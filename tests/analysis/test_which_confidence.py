@@ -78,7 +78,7 @@ def test_a_confidence_of_no_estimator_that_is_named_is_analysed_as_it_is() -> No
     own = told(verbal=True).with_columns(confidence=pl.lit(0.25))
     found = analysed(own)
     assert value(found, "confidence") == 0.25
-    assert found.confidence == "confidence (estimator not named)"
+    assert found.confidence == "estimator not named"
 
 
 def test_without_any_confidence_none_is_named() -> None:
