@@ -76,6 +76,10 @@ class PromptSet:
     spec: PromptSetSpec
     _templates: dict[str, Template] = field(default_factory=dict, compare=False, repr=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What travels to another process: folder and spec; templates are compiled there."""
+        return {"folder": self.folder, "spec": self.spec, "_templates": {}}
+
     @cached_property
     def _environment(self) -> Templates:
         return Templates(self.folder)

@@ -171,9 +171,9 @@ BROKEN = (
            _plus("cells: {left: {}, right: {}}\nhypotheses:\n  h: {statement: x, estimate: eai, "
                  "cell: lef, direction: above, smallest: 0.1}\n"), 10, ("lef", '"left"')),
     Broken("a control that an estimate cannot have",
-           _plus("cells: {left: {}, right: {}}\nhypotheses:\n  h: {statement: x, estimate: auroc, "
-                 "cell: left, control: right, direction: above, smallest: 0.1}\n"), 10,
-           ("auroc", "control")),
+           _plus("cells: {left: {}, right: {}}\nhypotheses:\n  h: {statement: x, "
+                 "estimate: conformity, cell: left, control: right, direction: above, "
+                 "smallest: 0.1}\n"), 10, ("conformity", "control")),
     Broken("a claim without what would matter",
            _plus("hypotheses:\n  h: {statement: x, estimate: eai, cell: main, direction: above}\n"),
            9, ("smallest", "missing")),
