@@ -11,10 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import polars as pl
-from pydantic import ValidationError
 
-from debate.config.run import RunSpec
-from debate.config.seating import seats
+from debate.analysis.design import read_seats
 from debate.errors import InputError
 from debate.log import Run
 from debate.tasks import closed_candidates
@@ -89,8 +87,4 @@ def _require_scores(run: Run, scored: pl.DataFrame) -> None:
 
 def _confederates(run: Run) -> set[AgentId]:
     """Seats that say what they were told to, and have no belief."""
-    try:
-        spec = RunSpec.model_validate(run.manifest.spec)
-    except ValidationError:
-        return set()
-    return {seat.id for seat in seats(spec) if seat.confederate}
+    return {seat.id for seat in read_seats(run) if seat.confederate}

@@ -6,7 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
+from debate.config.agents import AgentSpec
+from debate.config.run import RunSpec
+from debate.config.seating import seats
 from debate.errors import InputError, suggestion
+from debate.log import Run
 
 CONTROL, BASELINE = "repeat", "single"
 """The arms that serve as control and as baseline where nothing else is said."""
@@ -86,6 +92,19 @@ def _named(wanted: str | None, usual: str, known: list[str], what: str) -> str |
 def _require(cell: str, known: list[str], what: str) -> None:
     if cell not in known:
         raise InputError(f'{what}: arm "{cell}" is unknown; {suggestion(cell, known)}')
+
+
+def read_seats(run: Run) -> tuple[AgentSpec, ...]:
+    """The seats of a run's recorded configuration; none where it cannot be read."""
+    try:
+        return tuple(seats(RunSpec.model_validate(run.manifest.spec)))
+    except ValidationError:
+        return ()
+
+
+def find_silent_seats(run: Run) -> set[str]:
+    """The agents whose answers are no ballots: confederates, tools, judges."""
+    return {seat.id for seat in read_seats(run) if seat.confederate or seat.role != "debater"}
 
 
 _WHOM = {"arm", "author", "team"}

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from debate.analysis.beliefs import with_normalised_beliefs
-from debate.analysis.design import design_of
+from debate.analysis.design import design_of, find_silent_seats
 from debate.analysis.hypotheses import claims_of, temper
 from debate.analysis.judgements import read_judgements
 from debate.analysis.judging import judging
@@ -121,6 +121,7 @@ def analyze_run(run: Run, trajectories: pl.DataFrame | None = None, **options: A
     rows, verdicts, caveat = through(run, trajectories)
     design = design_of(run.manifest.spec, rows["cell"].unique().to_list())
     options |= design.options(options)
+    options.setdefault("silent", find_silent_seats(run))
     claims = claims_of(run.manifest, place=str(run.directory))
     told = {name: claim.hypothesis for name, claim in claims.items()}
     judged = judging(read_judgements(run, cells=rows["cell"].unique()))

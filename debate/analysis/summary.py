@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import polars as pl
@@ -126,6 +126,7 @@ def analyze(
     further: Sequence[Estimate] = (),
     spent: pl.DataFrame | None = None,
     opinions: pl.DataFrame | None = None,
+    silent: Collection[str] = (),
     stopping_is_known: bool = False,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -141,19 +142,22 @@ def analyze(
     beforehand, by name. further: estimates made from something else than trajectories, which belong
     to the same analysis. spent: the ledger of all turns, critiques and probes included; by default
     that of the trajectories. opinions: beliefs over candidates, for the log-opinion pool (columns:
-    `vote_states`). stopping_is_known: the rule by which debates ended is on record and sees no
-    target. resamples, seed: of the bootstrap. limit: hot spots for each cell.
+    `vote_states`). silent: the agents whose answers are no ballots. stopping_is_known: the rule by
+    which debates ended is on record and sees no target. resamples, seed: of the bootstrap. limit:
+    hot spots for each cell.
     Raises InputError where the table is not what it should be.
     """
     if "outcome" in trajectories.columns and is_reference_free(trajectories):
         return _analyze_without_truth(trajectories, confidence)
     everyone = states_frame(trajectories, confidence=confidence)
-    states = of_authors(members(everyone), authors or {})
+    team = members(everyone)
+    states = of_authors(team, authors or {})
     chosen = controls_for(
         states["cell"].unique(), control=control, baseline=baseline, controls=controls,
         ownership=ownership, anonymous=anonymous, baselines=baselines,
     )  # fmt: skip
-    seated = vote_states(states, verdicts, opinions=opinions)
+    voters = team.filter(~pl.col("agent").is_in(list(silent))) if silent else team
+    seated = vote_states(team if voters.is_empty() else voters, verdicts, opinions=opinions)
     tables = heard_tables(states, everyone, limit=limit)
     measures = Measures(states, seated)
     estimates = [*measures.estimates(), *contrast_conditions(measures, chosen), *flips(states)]

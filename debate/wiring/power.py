@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from debate.analysis.conclusions import level_of
-from debate.analysis.design import design_of
+from debate.analysis.design import design_of, find_silent_seats
 from debate.analysis.hypotheses import Chosen, choose_quantity, describe
 from debate.analysis.intervals import Codes
 from debate.analysis.measures import Measures
@@ -216,13 +216,15 @@ def _measure_pilot(run: Run, rows: Through, confidence: str) -> Pilot:
     """The measures of the pilot, as `debate analyze` makes them."""
     cells = rows.trajectories["cell"].unique().to_list()
     authors = design_of(run.manifest.spec, cells).authors
-    opinions = run.beliefs()
+    opinions, silent = run.beliefs(), find_silent_seats(run)
 
     def measure(frames: Sequence[pl.DataFrame | None]) -> Measures:
         turns, verdicts, held = frames
         assert turns is not None
-        states = of_authors(members(states_frame(turns, confidence=confidence)), authors)
-        return Measures(states, vote_states(states, verdicts, opinions=held))
+        team = members(states_frame(turns, confidence=confidence))
+        voters = team.filter(~pl.col("agent").is_in(list(silent)))
+        seated = vote_states(voters, verdicts, opinions=held)
+        return Measures(of_authors(team, authors), seated)
 
     frames = (rows.trajectories, rows.verdicts, opinions)
     whole = measure(frames)

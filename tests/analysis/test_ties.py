@@ -10,12 +10,14 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from debate.analysis import analyze
 from debate.analysis.comparisons import vote_against_openings
 from debate.analysis.estimate import Estimate
 from debate.analysis.quantity import Quantity
 from debate.analysis.states import states_frame
 from debate.analysis.votes import find_best_rule_gain, vote_states
 from debate.cli import app
+from debate.log import read_table
 
 from .small import debates, measures_of, named, quantity, turns
 
@@ -172,3 +174,21 @@ def test_a_rule_that_is_better_on_every_fold_is_the_one_that_is_chosen() -> None
     assert quantity(measures_of(states).find("vote_gain", cell="ring")).value == pytest.approx(
         2 / 3
     )
+
+
+def test_votes_are_the_teams_where_estimates_are_of_one_author() -> None:
+    """Three experts, each right and sure on a third of the questions; the author is one of them."""
+    rows = [
+        {"question_id": f"q{i}", "round": t, "agent": agent, "target": "1",
+         "answer": "1" if i % 3 == k else f"w{k}", "confidence": 0.9 if i % 3 == k else 0.2}
+        for i in range(30) for t in (0, 1) for k, agent in enumerate("abc")
+    ]  # fmt: skip
+    table = read_table(pl.DataFrame(rows))
+    found = analyze(table, authors={"main": "a"}, resamples=20)
+    gains = {c.method: (c.second_value, c.second_tied) for c in found.comparisons}
+    assert gains == {
+        "majority": (pytest.approx(1 / 3), 1.0), "confidence_weighted": (1.0, 0.0),
+    }  # fmt: skip
+    heard = analyze(table, silent={"b", "c"}, resamples=20)
+    alone = {c.method: c.second_value for c in heard.comparisons}
+    assert alone == dict.fromkeys(("majority", "confidence_weighted"), pytest.approx(1 / 3))
