@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from debate.agents.agent import ENCODER
 from debate.agents.probes import Subject, belief
@@ -17,7 +18,7 @@ from debate.config.protocol import ProbeSpec
 from debate.errors import EngineError
 from debate.orchestrator.calls import Calls, Client
 from debate.orchestrator.debate import Debate
-from debate.orchestrator.probing import Paid, note_scores
+from debate.orchestrator.probing import Paid, begin_probe, note_scores
 from debate.orchestrator.scores import Scores
 from debate.types import Transcript, Turn, speaks
 
@@ -94,26 +95,14 @@ async def probe_further(subject: Subject, number: int, *, client: Client, scores
 
     Raises EngineError where the call fails.
     """
-    turn, started = subject.turn, time.time()
-    paid = Paid(client=client, probe=f"{PREFIX}{number}", agent=subject.agent, scores=scores)
+    turn, about, started = subject.turn, f"{PREFIX}{number}", time.time()
+    paid = Paid(client=client, probe=about, agent=subject.agent, scores=scores)
     found = (await belief(subject, BELIEF, paid)).belief
     if found is None:
         raise EngineError("no belief was found", boundary=turn.agent)
-    return Turn(
-        cell=turn.cell,
-        question=turn.question,
-        seed=turn.seed,
-        round=turn.round,
-        kind="probe",
-        agent=turn.agent,
-        about=f"{PREFIX}{number}",
-        model=turn.model,
-        belief=found,
-        usage=paid.usage,
-        prompt_hash=further_hash(turn, tuple(found.log_p)),
-        simulated=turn.simulated,
-        started_at=started,
-        finished_at=time.time(),
+    begun = begin_probe(turn, about, further_hash(turn, tuple(found.log_p)))
+    return replace(
+        begun, belief=found, usage=paid.usage, started_at=started, finished_at=time.time()
     )
 
 

@@ -71,15 +71,15 @@ async def _take(
     )
     content = ENCODER.encode([turn.prompt_hash, turn.text, spec.model_dump(), subject.candidates])
     digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-    begun = _begun(turn, spec, digest)
+    begun = begin_probe(turn, spec.name, digest)
     found = await calls.take(Draft(turn=begun, compute=partial(_compute, subject, spec, calls)))
     if found.belief is not None:
         note_scores(calls.scores, subject, found.belief)
     return found
 
 
-def _begun(turn: Turn, spec: ProbeSpec, digest: str) -> Turn:
-    """The probe of a turn before it is asked."""
+def begin_probe(turn: Turn, about: str, digest: str) -> Turn:
+    """The probe of a turn before it is asked; `about` names it in its debate."""
     return Turn(
         cell=turn.cell,
         question=turn.question,
@@ -87,7 +87,7 @@ def _begun(turn: Turn, spec: ProbeSpec, digest: str) -> Turn:
         round=turn.round,
         kind="probe",
         agent=turn.agent,
-        about=spec.name,
+        about=about,
         model=turn.model,
         prompt_hash=digest,
         simulated=turn.simulated,
