@@ -138,7 +138,7 @@ def kappa(t: Array) -> Array:
     return _over(_over(t[..., SAME], n) - expected, 1 - expected)
 
 
-def pair_sums(table: Seats, a: int, b: int) -> Array:
+def pair_sums(table: Seats, a: int, b: int, num_questions: int) -> Array:
     """The pair's counts in each question, in the order of BOTH … SPREAD; (questions, 8)."""
     there = (table.answers[:, a] != ABSENT) & (table.answers[:, b] != ABSENT)
     x, y = table.answers[there, a], table.answers[there, b]
@@ -147,16 +147,15 @@ def pair_sums(table: Seats, a: int, b: int) -> Array:
     both_wrong = ~right & ~also & (x >= 0) & (y >= 0)
     columns = [right & also, right & ~also, ~right & also, ~right & ~also, same,
                same & both_wrong, both_wrong, table.spread[there]]  # fmt: skip
-    _, codes = np.unique(table.clusters[there], return_inverse=True)
-    return np.stack([summed(codes, c.astype(float)) for c in columns], axis=1)
+    codes = table.clusters[there]
+    return np.stack([summed(codes, c.astype(float), num_questions) for c in columns], axis=1)
 
 
-def team_sums(table: Seats) -> Array:
+def team_sums(table: Seats, num_questions: int) -> Array:
     """Per question over its complete debates: count, sum of (rights)^2, each agent's rights."""
-    right = table.correct[table.complete]
-    _, codes = np.unique(table.clusters[table.complete], return_inverse=True)
+    right, codes = table.correct[table.complete], table.clusters[table.complete]
     columns = [np.ones(len(right)), right.sum(axis=1) ** 2, *right.T]
-    return np.stack([summed(codes, c) for c in columns], axis=1)
+    return np.stack([summed(codes, c, num_questions) for c in columns], axis=1)
 
 
 def error_correlation(t: Array) -> Array:
@@ -259,20 +258,11 @@ TEAM_STATISTICS: Mapping[str, Statistic] = MappingProxyType(
 )
 
 
-def place_sums(sums: Array, clusters: Codes, num_questions: int) -> Array:
-    """Rows of the questions that occur in `clusters`, in order, put where those questions are."""
-    placed = np.zeros((num_questions, sums.shape[1]))
-    placed[np.unique(clusters)] = sums
-    return placed
-
-
-def measure_pair(name: str, table: Seats, a: int, b: int, num_questions: int) -> Quantity | Missing:
-    """A statistic of the errors of two members, by their positions in the table."""
-    there = (table.answers[:, a] != ABSENT) & (table.answers[:, b] != ABSENT)
-    if not there.any():
+def measure_pair(name: str, sums: Array) -> Quantity | Missing:
+    """A statistic of the errors of two members. sums: their `pair_sums`."""
+    measure, n = PAIRS[name], int(_counts(sums).sum())
+    if not n:
         return Missing("debates that both completed")
-    sums = place_sums(pair_sums(table, a, b), table.clusters[there], num_questions)
-    measure, n = PAIRS[name], int(there.sum())
     if name in _COUNTED:
         part, whole = _COUNTED[name](sums)
         if not whole.sum():
@@ -301,7 +291,7 @@ def measure_pairs(name: str, table: Seats, num_questions: int) -> Quantity | Mis
     pairs = list(combinations(range(len(table.agents)), 2))
     if not pairs or len(table.agents) > MOST_AGENTS:
         return Missing(f"a team of 2 to {MOST_AGENTS} agents")
-    found = [measure_pair(name, table, a, b, num_questions) for a, b in pairs]
+    found = [measure_pair(name, pair_sums(table, a, b, num_questions)) for a, b in pairs]
     parts = [each for each in found if isinstance(each, Quantity)]
     if len(parts) < len(found):
         return next(each for each in found if isinstance(each, Missing))
@@ -324,7 +314,7 @@ def measure_team(name: str, table: Seats, num_questions: int) -> Quantity | Miss
     """The team's error correlation or its effective votes, over its complete debates."""
     if len(table.agents) < 2 or not table.complete.any():
         return Missing("complete debates of a team of two or more")
-    sums = place_sums(team_sums(table), table.clusters[table.complete], num_questions)
+    sums = team_sums(table, num_questions)
     return Quantity(
         sums=sums, of=TEAM_STATISTICS[name], n=int(table.complete.sum()), kind="smooth"
     )  # fmt: skip

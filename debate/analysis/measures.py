@@ -32,6 +32,7 @@ from debate.analysis.diversity import (
     measure_pair,
     measure_pairs,
     measure_team,
+    pair_sums,
     seat_ends,
     seats,
     select_ends,
@@ -303,8 +304,9 @@ class Measures:
         for cell, round_, table in seat_ends(self.states):
             if len(table.agents) <= MOST_AGENTS:
                 for (a, one), (b, other) in combinations(enumerate(table.agents), 2):
+                    sums = pair_sums(table, a, b, self.num_questions)
                     for name, measure in PAIRS.items():
-                        found = measure_pair(name, table, a, b, self.num_questions)
+                        found = measure_pair(name, sums)
                         made = estimate(
                             measure, found, cell=cell, round=round_, subject=f"{one} & {other}"
                         )

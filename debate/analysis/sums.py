@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from debate.analysis.intervals import Array, Interval, rate
+from debate.analysis.intervals import Array, Codes, Interval, rate, summed
 from debate.analysis.quantity import Kind, Quantity, take_quotient
 
 RATE_COLUMNS = {
@@ -54,28 +54,34 @@ def grouped_sums(
     rows: pl.DataFrame, by: Sequence[str], columns: Sequence[str], num_questions: int
 ) -> dict[tuple[Any, ...], dict[str, Sums]]:
     """Every column summed by question in each group, groups in order; nulls do not count."""
-    values = [pl.col(c).cast(pl.Float64) for c in columns]
-    counted = rows.group_by(*by, "question_code").agg(
-        *(value.sum() for value in values),
-        *(
-            value.count().cast(pl.Float64).alias(f"num {c}")
-            for value, c in zip(values, columns, strict=True)
-        ),
-    )
-    found = {
-        key: {
-            c: Sums(*(_dense(part, name, num_questions) for name in (c, f"num {c}")))
-            for c in columns
-        }
-        for key, part in groups(counted, *by)
-    }
+    keys, group_of = _group_codes(rows, by)
+    places = group_of * num_questions + rows["question_code"].to_numpy()
+    shape = len(keys), num_questions
+    found: dict[tuple[Any, ...], dict[str, Sums]] = {key: {} for key in keys}
+    everything = summed(places, np.ones(len(places)), shape[0] * shape[1]).reshape(shape)
+    for column in columns:
+        values = rows[column].cast(pl.Float64)
+        counts = everything
+        if values.null_count():
+            there = values.is_not_null().to_numpy().astype(np.float64)
+            counts = summed(places, there, shape[0] * shape[1]).reshape(shape)
+        weights = values.fill_null(0.0).to_numpy()
+        totals = summed(places, weights, shape[0] * shape[1]).reshape(shape)
+        for key, total, count in zip(keys, totals, counts, strict=True):
+            found[key][column] = Sums(total, count)
     return found
 
 
-def _dense(part: pl.DataFrame, column: str, num_questions: int) -> Array:
-    values = np.zeros(num_questions)
-    values[part["question_code"].to_numpy()] = part[column].to_numpy()
-    return values
+def _group_codes(rows: pl.DataFrame, by: Sequence[str]) -> tuple[list[tuple[Any, ...]], Codes]:
+    """The groups in order, and the position there of each row's group."""
+    if not by or rows.is_empty():
+        return ([()] if rows.height else []), np.zeros(rows.height, dtype=np.int64)
+    keys = rows.select(by).unique().sort(by)
+    numbered = keys.with_columns(group=pl.int_range(pl.len()))
+    codes = rows.select(by).join(
+        numbered, on=by, how="left", nulls_equal=True, maintain_order="left"
+    )
+    return keys.rows(), codes["group"].to_numpy().astype(np.int64)
 
 
 def groups(rows: pl.DataFrame, *by: str) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:
@@ -87,9 +93,9 @@ def groups(rows: pl.DataFrame, *by: str) -> list[tuple[tuple[Any, ...], pl.DataF
 
 def question_sums(rows: pl.DataFrame, column: str, num_questions: int) -> Sums:
     """`column` summed by question; its nulls do not count."""
-    found = grouped_sums(rows.with_columns(all=pl.lit(0)), ["all"], [column], num_questions)
+    found = grouped_sums(rows, [], [column], num_questions)
     nothing = Sums(np.zeros(num_questions), np.zeros(num_questions))
-    return found[(0,)][column] if found else nothing
+    return found[()][column] if found else nothing
 
 
 def grouped_matrix(
