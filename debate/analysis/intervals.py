@@ -74,6 +74,14 @@ def summed(codes: Codes, values: Array, size: int = 0) -> Array:
     return np.asarray(sums, dtype=np.float64)
 
 
+def sum_products(one: Array, other: Array) -> float:
+    """The sum of products of two arrays of one shape.
+
+    `@` would wake a BLAS thread for each core, which costs more than a sum of this length.
+    """
+    return float(np.einsum("i,i->", one, other))
+
+
 def from_influence(value: float, influence: Array, *, level: float = LEVEL) -> Interval:
     """The t-interval around `value`; `influence` holds one number for each cluster that counts."""
     num = len(influence)
@@ -93,7 +101,7 @@ def from_influence(value: float, influence: Array, *, level: float = LEVEL) -> I
 def clustered_se(influence: Array) -> float:
     """Standard error of a statistic from the influence of each of at least two clusters."""
     num = len(influence)
-    return math.sqrt(num / (num - 1) * float(influence @ influence))
+    return math.sqrt(num / (num - 1) * sum_products(influence, influence))
 
 
 @lru_cache(maxsize=4096)
@@ -158,7 +166,7 @@ def _spread(successes: Array, counts: Array) -> _Spread:
     p = min(max(float(successes.sum()) / size, 0.0), 1.0)
     rare = successes if p < 0.5 else counts - successes
     se = clustered_se((successes - p * counts) / size)
-    variance, num, most = p * (1 - p), len(counts), float(counts @ counts) / size
+    variance, num, most = p * (1 - p), len(counts), sum_products(counts, counts) / size
     # One row a cluster is the binomial's own case: no cluster's mean is estimated from its rows.
     own = (num - 1) / num if most <= 1 else 1.0
     return _Spread(

@@ -28,6 +28,7 @@ from debate.analysis.diversity import (
     PAIRS,
     TEAM,
     TEAM_STATISTICS,
+    Seats,
     measure_oracle,
     measure_pair,
     measure_pairs,
@@ -54,7 +55,14 @@ from debate.analysis.measure import Measure
 from debate.analysis.members import CHANGES, MEMBERS, OVER_ALL_ROUNDS, UNIT
 from debate.analysis.quantity import Missing, Quantity, take_gap
 from debate.analysis.states import num_questions
-from debate.analysis.sums import Sums, grouped_sums, groups, question_sums
+from debate.analysis.sums import (
+    Sums,
+    groups,
+    number_groups,
+    question_sums,
+    split_sorted,
+    sums_of_groups,
+)
 from debate.analysis.votes import (
     MAJORITY,
     OF_MEMBERS,
@@ -65,6 +73,8 @@ from debate.analysis.votes import (
 )
 from debate.errors import suggestion
 
+EVERYONE, EACH_AGENT = "everyone", "each agent"
+"""Among whom a share's design effect is pooled: conditions and rounds, or their agents, too."""
 COLUMNS_AT_ONCE = 12
 """How many measures are summed in one pass: more take more memory, fewer more time."""
 
@@ -76,11 +86,12 @@ def tabulate(
 
     Shares take the design effect of the same measure, pooled over all groups.
     """
+    among = number_groups(states, by)
     for start in range(0, len(measures), COLUMNS_AT_ONCE):
         part = measures[start : start + COLUMNS_AT_ONCE]
         columns = _columns(part)
-        rows = states.select("question_code", *by, **columns)
-        found = grouped_sums(rows, by, list(columns), num)
+        rows = states.select("question_code", **columns)
+        found = sums_of_groups(rows, among, list(columns), num)
         for measure in part:
             pooled = _pooled(measure, [sums[measure.name] for sums in found.values()])
             for key, sums in found.items():
@@ -203,16 +214,18 @@ class Measures:
     def __init__(self, states: pl.DataFrame, seated: pl.DataFrame) -> None:
         self.num_questions = num_questions(states)
         self.states, self.seated = states, seated
-        self._pooled: dict[tuple[str, bool], float | None] = {}
+        self._pooled: dict[tuple[str, str], float | None] = {}
         self._kept: dict[tuple[str, str, int], Quantity] = {}
+        self._matched: dict[tuple[str, str], Matched | Missing] = {}
+        self._seats: dict[tuple[str, int], Seats] = {}
 
     @cached_property
     def _cells(self) -> dict[str, pl.DataFrame]:
-        return {str(c): rows for (c,), rows in groups(self.states, "cell")}
+        return split_sorted(self.states, "cell")
 
     @cached_property
     def _votes(self) -> dict[str, pl.DataFrame]:
-        return {str(c): rows for (c,), rows in groups(self.seated, "cell")}
+        return split_sorted(self.seated, "cell")
 
     @cached_property
     def teams(self) -> tuple[str, ...]:
@@ -240,13 +253,13 @@ class Measures:
 
     def estimates(self) -> Iterator[Estimate]:
         """Every measure of members and votes at every condition and round."""
-        yield from self._of_turns(self.states, tuple(MEMBERS.values()), by_agent=False)
+        yield from self._of_turns(self.states, tuple(MEMBERS.values()), among=EVERYONE)
         told = [MEMBERS[name] for name in BY_AGENT]
-        yield from self._of_turns(self.states, told, by_agent=True)
+        yield from self._of_turns(self.states, told, among=EACH_AGENT)
         yield from self._over_all_rounds()
         for (method,), part in groups(self.seated, "agent"):
             votes = [VOTES[name_vote(name)] for name in OF_MEMBERS] + [VOTES["vote_gain"]]
-            for each in self._of_turns(part, votes, by_agent=False):
+            for each in self._of_turns(part, votes, among=str(method)):
                 yield replace(each, subject=str(method))
             yield from self._scores(part, SCORED_VOTES, subject=str(method))
         yield from self._best_rule_gains()
@@ -254,17 +267,19 @@ class Measures:
         yield from self._of_teams()
 
     def _of_turns(
-        self, states: pl.DataFrame, measures: Sequence[Measure], *, by_agent: bool
+        self, states: pl.DataFrame, measures: Sequence[Measure], *, among: str
     ) -> Iterator[Estimate]:
+        by_agent = among == EACH_AGENT
         by = ["cell", "round", "agent"] if by_agent else ["cell", "round"]
         agents = states.group_by("cell", "round").agg(pl.col("agent").n_unique())
         several = {(c, r) for c, r, num in agents.iter_rows() if num > 1}
         for measure, key, quantity in tabulate(states, measures, by, self.num_questions):
             cell, round_, *subject = key
+            self._pooled[measure.name, among] = quantity.pooled
             if (by_agent and (cell, round_) not in several) or _is_idle(measure, round_):
                 continue
             found: Quantity | Missing = quantity
-            if measure.name in HELD_AGAINST_CONTROLS and not by_agent:
+            if measure.name in HELD_AGAINST_CONTROLS and among == EVERYONE:
                 self._kept[measure.name, cell, round_] = quantity
             if not quantity.n:
                 found = Missing(measure.lacking)
@@ -341,10 +356,18 @@ class Measures:
             rows = rows.filter(pl.col("agent") == subject)
         if rows.is_empty():
             return Missing(_say_nothing_there(self._cells[cell], cell, round, subject))
-        return self._of_rows(name, rows, by_agent=subject is not None)
+        if name in PAIRS or name in TEAM_STATISTICS:
+            of = measure_pairs if name in PAIRS else measure_team
+            return of(name, self._table_of_answers(cell, rows), self.num_questions)
+        return self._of_rows(name, rows, among=EVERYONE if subject is None else EACH_AGENT)
 
     def matched(self, name: str, cell: str) -> Matched | Missing:
         """What "self_consistency" or "best_single" of a team rests on: arm, samples, tokens."""
+        if (name, cell) not in self._matched:
+            self._matched[name, cell] = self._match(name, cell)
+        return self._matched[name, cell]
+
+    def _match(self, name: str, cell: str) -> Matched | Missing:
         rows = self._cells[cell].filter(~pl.col("carried"))
         debates = rows.select(KEY).unique().height
         told = rows["generated_tokens"].null_count() == 0
@@ -362,9 +385,7 @@ class Measures:
             round = 0
         return rows.filter(pl.col("round") == (pl.col("round").max() if round is None else round))
 
-    def _of_rows(self, name: str, rows: pl.DataFrame, *, by_agent: bool) -> Quantity | Missing:
-        if name in PAIRS or name in TEAM_STATISTICS:
-            return self._of_errors(name, rows)
+    def _of_rows(self, name: str, rows: pl.DataFrame, *, among: str) -> Quantity | Missing:
         if name == "oracle":
             return measure_oracle(rows, self.num_questions)
         if name in COST:
@@ -372,30 +393,42 @@ class Measures:
         if name in CALIBRATION:
             return measure_calibration(name, select_scored(rows), self.num_questions)
         measure = MEMBERS["accuracy" if name == "mean_member" else name]
-        return self._of_measure(measure, rows, self.states, by_agent=by_agent)
+        return self._of_measure(measure, rows, among=among)
 
     def _of_measure(
-        self, measure: Measure, rows: pl.DataFrame, among: pl.DataFrame, *, by_agent: bool
+        self, measure: Measure, rows: pl.DataFrame, *, among: str
     ) -> Quantity | Missing:
-        """One measure of these rows, its share with the design effect pooled `among` all."""
+        """One measure of these rows, its share with the design effect pooled `among` all.
+
+        among: EVERYONE, EACH_AGENT, or the rule of a vote.
+        """
         found = next(tabulate(rows, [measure], [], self.num_questions), None)
         if found is None or not found[2].n:
             return Missing(measure.lacking)
         quantity = found[2]
         if measure.is_proportion:
-            key = (measure.name, by_agent)
-            if key not in self._pooled:
-                by = ["cell", "round", "agent"] if by_agent else ["cell", "round"]
-                every = tabulate(among, [measure], by, self.num_questions)
-                self._pooled[key] = next((q.pooled for _, _, q in every), None)
-            quantity = replace(quantity, pooled=self._pooled[key])
+            quantity = replace(quantity, pooled=self._pool(measure, among))
         return quantity
 
-    def _of_errors(self, name: str, rows: pl.DataFrame) -> Quantity | Missing:
-        if "num_options" not in rows.columns:
-            rows = rows.join(self._options, on="question_code", how="left", maintain_order="left")
-        of = measure_pairs if name in PAIRS else measure_team
-        return of(name, seats(rows), self.num_questions)
+    def _pool(self, measure: Measure, among: str) -> float | None:
+        if (measure.name, among) not in self._pooled:
+            is_vote = among not in (EVERYONE, EACH_AGENT)
+            rows = self.seated.filter(pl.col("agent") == among) if is_vote else self.states
+            by = ["cell", "round", "agent"] if among == EACH_AGENT else ["cell", "round"]
+            every = tabulate(rows, [measure], by, self.num_questions)
+            self._pooled[measure.name, among] = next((q.pooled for _, _, q in every), None)
+        return self._pooled[measure.name, among]
+
+    def _table_of_answers(self, cell: str, rows: pl.DataFrame) -> Seats:
+        """The answers of one condition after one round, debates down and agents across."""
+        key = cell, int(rows["round"][0])
+        if key not in self._seats:
+            if "num_options" not in rows.columns:
+                rows = rows.join(
+                    self._options, on="question_code", how="left", maintain_order="left"
+                )
+            self._seats[key] = seats(rows)
+        return self._seats[key]
 
     def _of_vote(
         self, name: str, cell: str, round: int | None, subject: str | None
@@ -414,9 +447,7 @@ class Measures:
         if plain in SCORED_VOTES:
             return measure_calibration(plain, select_scored(rows), self.num_questions)
         measure = VOTES["vote_accuracy" if name in ("vote_0", "vote_T") else name]
-        method = rows["agent"][0]
-        among = self.seated.filter(pl.col("agent") == method)
-        return self._of_measure(measure, rows, among, by_agent=False)
+        return self._of_measure(measure, rows, among=str(rows["agent"][0]))
 
     def _at_equal_tokens(self, name: str, cell: str, subject: str | None) -> Quantity | Missing:
         pooled = name in ("self_consistency", "gain_over_pool")

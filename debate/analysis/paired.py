@@ -22,6 +22,7 @@ from debate.analysis.intervals import (
     Interval,
     clustered_se,
     quantile_t,
+    sum_products,
     summed,
     without_interval,
 )
@@ -199,7 +200,7 @@ def floor_se(differences: Array, counts: Array) -> float:
     """
     means = differences / counts
     k = int((np.abs(means) > TIE).sum())
-    far = math.sqrt((float(means @ means) + 1) / (k + 1))
+    far = math.sqrt((sum_products(means, means) + 1) / (k + 1))
     size = float(counts.mean())
     away = -math.copysign(far, float(differences.sum()))
     counts, differences = np.append(counts, size), np.append(differences, size * away)
@@ -216,7 +217,7 @@ def touch_zero(interval: Interval, differences: Array, level: float) -> Interval
     low, high = interval.low, interval.high
     if low is None or high is None or low <= 0 <= high:
         return interval
-    squares = float(differences @ differences)
+    squares = sum_products(differences, differences)
     bound = 2 * math.exp(-(float(differences.sum()) ** 2) / (2 * squares)) if squares else 1.0
     if bound <= 1 - level or sign_flip_p(differences) <= 1 - level:
         return interval

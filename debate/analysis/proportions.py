@@ -17,6 +17,7 @@ from debate.analysis.intervals import (
     quantile_t,
     rate,
     ratio,
+    sum_products,
     without_interval,
 )
 
@@ -63,8 +64,8 @@ def _correlation(sums: Array, others: Array, counts: Array) -> float:
     """Correlation over clusters of two means' influences; 0 where one of them never varies."""
     total = float(counts.sum())
     own, other = (x - counts * (float(x.sum()) / total) for x in (sums, others))
-    scale = math.sqrt(float(own @ own) * float(other @ other))
-    return float(own @ other) / scale if scale > ROUNDING * total else 0.0
+    scale = math.sqrt(sum_products(own, own) * sum_products(other, other))
+    return sum_products(own, other) / scale if scale > ROUNDING * total else 0.0
 
 
 def odds_ratio(cells: Array, *, level: float = LEVEL) -> Interval:
@@ -87,7 +88,7 @@ def odds_ratio(cells: Array, *, level: float = LEVEL) -> Interval:
     signs = np.array([1.0, -1.0, -1.0, 1.0])
     value = float(signs @ np.log(added))
     influence = (cells - totals / num) @ (signs / added)
-    clustered = num / (num - 1) * float(influence @ influence) + float((0.5 / added**2).sum())
+    clustered = num / (num - 1) * sum_products(influence, influence) + float((0.5 / added**2).sum())
     se = math.sqrt(max(clustered, float((1 / added).sum())))
     half = quantile_t(level, num - 1) * se
     method = "clustered t of the log odds ratio"

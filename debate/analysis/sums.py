@@ -50,38 +50,50 @@ class Sums(NamedTuple):
         return self.quantity().minus(other.quantity()).interval()
 
 
+class Groups(NamedTuple):
+    """The groups of some rows, in order, and the position of each row's group among them."""
+
+    keys: list[tuple[Any, ...]]
+    positions: Codes
+
+
 def grouped_sums(
     rows: pl.DataFrame, by: Sequence[str], columns: Sequence[str], num_questions: int
 ) -> dict[tuple[Any, ...], dict[str, Sums]]:
     """Every column summed by question in each group, groups in order; nulls do not count."""
-    keys, group_of = _group_codes(rows, by)
-    places = group_of * num_questions + rows["question_code"].to_numpy()
-    shape = len(keys), num_questions
-    found: dict[tuple[Any, ...], dict[str, Sums]] = {key: {} for key in keys}
-    everything = summed(places, np.ones(len(places)), shape[0] * shape[1]).reshape(shape)
+    return sums_of_groups(rows, number_groups(rows, by), columns, num_questions)
+
+
+def sums_of_groups(
+    rows: pl.DataFrame, among: Groups, columns: Sequence[str], num_questions: int
+) -> dict[tuple[Any, ...], dict[str, Sums]]:
+    """The same for rows whose groups are known. rows: question_code and the columns."""
+    places = among.positions * num_questions + rows["question_code"].to_numpy()
+    shape = len(among.keys), num_questions
+    size = shape[0] * shape[1]
+    found: dict[tuple[Any, ...], dict[str, Sums]] = {key: {} for key in among.keys}
+    everything = summed(places, np.ones(len(places)), size).reshape(shape)
     for column in columns:
-        values = rows[column].cast(pl.Float64)
-        counts = everything
+        values, counts = rows[column].cast(pl.Float64), everything
         if values.null_count():
             there = values.is_not_null().to_numpy().astype(np.float64)
-            counts = summed(places, there, shape[0] * shape[1]).reshape(shape)
-        weights = values.fill_null(0.0).to_numpy()
-        totals = summed(places, weights, shape[0] * shape[1]).reshape(shape)
-        for key, total, count in zip(keys, totals, counts, strict=True):
+            counts = summed(places, there, size).reshape(shape)
+        totals = summed(places, values.fill_null(0.0).to_numpy(), size).reshape(shape)
+        for key, total, count in zip(among.keys, totals, counts, strict=True):
             found[key][column] = Sums(total, count)
     return found
 
 
-def _group_codes(rows: pl.DataFrame, by: Sequence[str]) -> tuple[list[tuple[Any, ...]], Codes]:
-    """The groups in order, and the position there of each row's group."""
+def number_groups(rows: pl.DataFrame, by: Sequence[str]) -> Groups:
+    """The groups of equal values of `by`; all rows are one where it names nothing."""
     if not by or rows.is_empty():
-        return ([()] if rows.height else []), np.zeros(rows.height, dtype=np.int64)
+        return Groups([()] if rows.height else [], np.zeros(rows.height, dtype=np.int64))
     keys = rows.select(by).unique().sort(by)
     numbered = keys.with_columns(group=pl.int_range(pl.len()))
-    codes = rows.select(by).join(
+    found = rows.select(by).join(
         numbered, on=by, how="left", nulls_equal=True, maintain_order="left"
     )
-    return keys.rows(), codes["group"].to_numpy().astype(np.int64)
+    return Groups(keys.rows(), found["group"].to_numpy().astype(np.int64))
 
 
 def groups(rows: pl.DataFrame, *by: str) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:
@@ -89,6 +101,17 @@ def groups(rows: pl.DataFrame, *by: str) -> list[tuple[tuple[Any, ...], pl.DataF
     if not by:
         return [((), rows)]
     return sorted(rows.partition_by(*by, as_dict=True).items(), key=lambda item: item[0])
+
+
+def split_sorted(rows: pl.DataFrame, column: str) -> dict[str, pl.DataFrame]:
+    """The rows of each value of a column that they are sorted by: slices, which copy nothing."""
+    assert rows[column].is_sorted(), f"the rows are not sorted by {column}"
+    lengths = rows.group_by(column, maintain_order=True).len()
+    found, start = {}, 0
+    for value, length in lengths.iter_rows():
+        found[str(value)] = rows.slice(start, length)
+        start += length
+    return found
 
 
 def question_sums(rows: pl.DataFrame, column: str, num_questions: int) -> Sums:

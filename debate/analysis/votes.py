@@ -109,7 +109,12 @@ def vote_states(
     given = None if verdicts is None or verdicts.is_empty() else verdicts_frame(verdicts)
     if given is not None:
         given = given.filter(pl.col("cell").is_in(states["cell"].unique().to_list()))
-    rules = [_vote(states, MAJORITY), _vote_by_confidence(states), _pool(states, opinions)]
+    tally, debates = _tally(states), _debates(states)
+    rules = [
+        _vote(tally, debates),
+        _vote_by_confidence(tally, debates, states),
+        _pool(states, debates, opinions),
+    ]
     computed = pl.concat([rule for rule in rules if not rule.is_empty()])
     if given is None or given.is_empty():
         frame = computed.with_columns(is_own=pl.col("method") == MAJORITY)
@@ -194,20 +199,29 @@ def _spoken(verdicts: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _vote(states: pl.DataFrame, method: str, weight: pl.Expr | None = None) -> pl.DataFrame:
-    """The vote in which each answer weighs 1, or `weight`; an answer without one does not count."""
+def _tally(states: pl.DataFrame) -> pl.DataFrame:
+    """For each answer in each debate and round: its votes, their confidence, is it right."""
     spoken = states.filter(pl.col("answer").is_not_null() & (pl.col("outcome") != "failed"))
-    weighed = spoken.select(
-        *_PLACE, "answer", "correct", weight=pl.lit(1.0) if weight is None else weight
-    ).drop_nulls("weight")
-    # In order: sums of the same weights in another order differ in their last digit.
-    tally = weighed.group_by(*_PLACE, "answer", maintain_order=weight is not None).agg(
-        pl.col("weight").sum(), pl.col("correct").any(), votes=pl.len()
+    # In order: sums of the same confidences in another order differ in their last digit.
+    return spoken.group_by(*_PLACE, "answer", maintain_order=True).agg(
+        pl.col("correct").any(),
+        votes=pl.len(),
+        confident=pl.col("confidence").count(),
+        confidence=pl.col("confidence").sum(),
     )
-    return _decide(tally, states, method)
 
 
-def _vote_by_confidence(states: pl.DataFrame) -> pl.DataFrame:
+def _vote(tally: pl.DataFrame, debates: pl.DataFrame) -> pl.DataFrame:
+    """The vote in which each answer weighs 1."""
+    weighed = tally.select(
+        *_PLACE, "answer", "correct", "votes", weight=pl.col("votes").cast(pl.Float64)
+    )
+    return _decide(weighed, debates, MAJORITY)
+
+
+def _vote_by_confidence(
+    tally: pl.DataFrame, debates: pl.DataFrame, states: pl.DataFrame
+) -> pl.DataFrame:
     """Votes weighed by confidence in the conditions whose answers carry one."""
     known = (
         states.filter(pl.col("answer").is_not_null())
@@ -215,18 +229,24 @@ def _vote_by_confidence(states: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.col("confidence").is_not_null().mean())
         .filter(pl.col("confidence") >= LEAST_KNOWN)["cell"]
     )
-    inside = states.filter(pl.col("cell").is_in(known.implode()))
-    return _vote(inside, CONFIDENCE_WEIGHTED, pl.col("confidence"))
+    # An answer that comes without a confidence does not count.
+    weighed = tally.filter(pl.col("confident") > 0).select(
+        *_PLACE, "answer", "correct", votes="confident", weight="confidence"
+    )
+    inside = debates.filter(pl.col("cell").is_in(known.implode()))
+    return _decide(weighed, inside, CONFIDENCE_WEIGHTED)
 
 
-def _pool(states: pl.DataFrame, opinions: pl.DataFrame | None) -> pl.DataFrame:
+def _pool(
+    states: pl.DataFrame, debates: pl.DataFrame, opinions: pl.DataFrame | None
+) -> pl.DataFrame:
     """The logarithmic pool, Σ_m log p_m(a), over what somebody in the debate had stated so far.
 
     Only candidates that every voter's belief holds are compared. The target is none of them unless
     somebody stated it: scoring put it there, and no decision may learn it.
     """
     if opinions is None or opinions.is_empty():
-        return _decide(_vote_nothing(states), states.clear(), LOG_OPINION_POOL)
+        return _decide(_vote_nothing(states), debates.clear(), LOG_OPINION_POOL)
     turns = states.filter(pl.col("answer").is_not_null())
     held = turns.select(*DEBATE, *_PLACE, "agent", "spoken_in").join(
         opinions.rename({"round": "spoken_in"}), on=[*DEBATE, "agent", "spoken_in"]
@@ -243,7 +263,7 @@ def _pool(states: pl.DataFrame, opinions: pl.DataFrame | None) -> pl.DataFrame:
     pooled = pooled.join(voters, on=_PLACE).filter(pl.col("votes") == pl.col("voters"))
     weight = (pl.col("log_p") - pl.col("log_p").max().over(_PLACE)).exp()
     tally = pooled.select(*_PLACE, "answer", "correct", "votes", weight=weight)
-    inside = states.join(held.select("cell").unique(), on="cell", how="semi")
+    inside = debates.join(held.select("cell").unique(), on="cell", how="semi")
     return _decide(tally, inside, LOG_OPINION_POOL, shared=True)
 
 
@@ -252,8 +272,17 @@ def _vote_nothing(states: pl.DataFrame) -> pl.DataFrame:
     return columns.with_columns(votes=pl.lit(0, pl.UInt32))
 
 
+def _debates(states: pl.DataFrame) -> pl.DataFrame:
+    """Each debate and round: how many completed a turn, and whether none did."""
+    return states.group_by(_PLACE).agg(
+        *(pl.col(name).first() for name in DEBATE),
+        completed=(pl.col("outcome") != "failed").sum(),
+        all_failed=(pl.col("outcome") == "failed").all(),
+    )
+
+
 def _decide(
-    tally: pl.DataFrame, states: pl.DataFrame, method: str, *, shared: bool = False
+    tally: pl.DataFrame, debates: pl.DataFrame, method: str, *, shared: bool = False
 ) -> pl.DataFrame:
     """From the weight of each answer to the verdict of each debate and round.
 
@@ -271,11 +300,6 @@ def _decide(
         leaders=leads.sum(),
         total=pl.col("weight").sum(),
         counted=counted,
-    )
-    debates = states.group_by(_PLACE).agg(
-        *(pl.col(name).first() for name in DEBATE),
-        completed=(pl.col("outcome") != "failed").sum(),
-        all_failed=(pl.col("outcome") == "failed").all(),
     )
     joined = debates.join(decided, on=_PLACE, how="left")
     has_one = pl.col("leaders") == 1

@@ -22,6 +22,7 @@ from debate.analysis.influence import (
     hazards,
 )
 from debate.analysis.members import error_mass
+from debate.analysis.sums import split_sorted
 
 TURN = ("question", "seed", "agent", "round")
 STEEPEST = tuple(f"steepest_{name}" for name in TURN)
@@ -168,14 +169,9 @@ def heard_tables(
 def _cells(
     states: pl.DataFrame, everyone: pl.DataFrame, *, limit: int
 ) -> Iterator[dict[str, pl.DataFrame]]:
-    cells = sorted(states["cell"].unique())
-    if len(cells) == everyone["cell"].n_unique() == 1:
-        # Its rows may be most of what is in memory: they are not copied.
-        yield _tables(states, everyone, limit=limit)
-        return
-    for cell in cells:
-        inside = pl.col("cell") == cell
-        yield _tables(states.filter(inside), everyone.filter(inside), limit=limit)
+    heard = split_sorted(everyone, "cell")
+    for cell, rows in split_sorted(states, "cell").items():
+        yield _tables(rows, heard[cell], limit=limit)
 
 
 def _tables(states: pl.DataFrame, everyone: pl.DataFrame, *, limit: int) -> dict[str, pl.DataFrame]:
