@@ -29,7 +29,9 @@ def caveats(
     stopping_is_known: the rule by which debates ended is on record and sees no target.
     """
     found = [say(states) for say in OF_STATES]
-    found.append(None if stopping_is_known else describe_oracle_stopping(states))
+    # States are carried on after a stop, so without one nobody stopped before the others.
+    if not stopping_is_known and states["carried"].any():
+        found.append(describe_oracle_stopping(states))
     found += [_lost(trajectories), _equal_numbers(trajectories)]
     found += [_simulated(trajectories), _without_target(trajectories)]
     found += [_bare_levels(states), _without_control(states, controls)]
@@ -41,7 +43,7 @@ def caveats(
 
 def _without_control(states: pl.DataFrame, controls: Controls) -> str | None:
     served = set(controls.resampling) | set(controls.resampling.values())
-    moving = states.filter(pl.col("round") > 0)["cell"].unique()
+    moving = states["cell"].filter(states["round"] > 0).unique()
     lacking = sorted(set(moving) - served)
     if not lacking:
         return None
@@ -112,7 +114,7 @@ def _without_target(trajectories: pl.DataFrame) -> str | None:
 
 
 def _kept_from_before(states: pl.DataFrame) -> str | None:
-    num = states.filter(pl.col("carried"))["trajectory"].n_unique()
+    num = states["trajectory"].filter(states["carried"]).n_unique()
     whole = states["trajectory"].n_unique()
     if not num:
         return None
@@ -123,12 +125,12 @@ def _kept_from_before(states: pl.DataFrame) -> str | None:
 
 
 def _unscored(states: pl.DataFrame) -> str | None:
-    answered = states.filter(pl.col("outcome").is_in(["correct", "wrong"]))
-    num = answered["confidence"].null_count()
+    answered = states["confidence"].filter(states["outcome"].is_in(["correct", "wrong"]))
+    num = answered.null_count()
     if not num:
         return None
     return (
-        f"{count(num)} of {count(answered.height)} answers carry no confidence, and no score of it "
+        f"{count(num)} of {count(len(answered))} answers carry no confidence, and no score of it "
         "counts them."
     )
 
@@ -147,14 +149,14 @@ def _several_seeds(states: pl.DataFrame) -> str | None:
 
 
 def _nothing_heard(states: pl.DataFrame) -> str | None:
-    later = states.filter(pl.col("round") > 0)
-    if later.is_empty() or later["heard"].list.len().sum():
+    later = states["heard"].filter(states["round"] > 0)
+    if later.is_empty() or later.list.len().sum():
         return None
     return "No turn says what it heard: conformity, attribution and edges cannot be had."
 
 
 def _missing_openings(states: pl.DataFrame) -> str | None:
-    num = states.filter(pl.col("opening_outcome").is_null())["trajectory"].n_unique()
+    num = states["trajectory"].filter(states["opening_outcome"].is_null()).n_unique()
     if not num:
         return None
     return f"{count(num)} trajectories have no opening: no change since round 0 counts them."

@@ -52,7 +52,7 @@ def contrast_conditions(measures: Measures, controls: Controls) -> Iterator[Esti
     """Each condition after each round against its controls; `subject` is "over <control>" where
     there may be several.
     """
-    points = measures.states.filter(pl.col("round") > 0).select("cell", "round").unique()
+    points = measures.states.select("cell", "round").unique().filter(pl.col("round") > 0)
     for cell, round_ in points.sort("cell", "round").iter_rows():
         yield _amplify(measures, controls, cell, round_)
         for control in controls.ownership.get(cell, ()):

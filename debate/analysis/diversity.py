@@ -330,8 +330,8 @@ def measure_oracle(states: pl.DataFrame, num_questions: int) -> Quantity:
 def select_ends(states: pl.DataFrame) -> pl.DataFrame:
     """The states after round 0 and after each cell's last round, without needless columns."""
     last = pl.col("round").max().over("cell")
-    chosen = states.filter((pl.col("round") == 0) | (pl.col("round") == last))
-    return chosen.select(c for c in (*SEAT_COLUMNS, "num_options") if c in chosen.columns)
+    told = states.select(c for c in (*SEAT_COLUMNS, "num_options") if c in states.columns)
+    return told.filter((pl.col("round") == 0) | (pl.col("round") == last))
 
 
 class Seated(NamedTuple):

@@ -18,6 +18,10 @@ from debate.analysis.quantity import Missing, Quantity
 from debate.analysis.sums import question_sums
 
 KEY = ["cell", "question", "seed"]
+SAMPLE = (
+    *KEY, "round", "agent", "question_code", "carried", "answer", "outcome", "correct",
+    "generated_tokens",
+)  # fmt: skip
 
 
 class Pool(NamedTuple):
@@ -48,7 +52,8 @@ class Matched(NamedTuple):
 
 def debating_cells(states: pl.DataFrame) -> tuple[str, ...]:
     """The arms in which some agent hears another one, in order."""
-    heard = states.filter(pl.col("heard").list.len() > 0).select("cell", "agent", "heard")
+    told = states.select("cell", "agent", "heard")
+    heard = told.filter(pl.col("heard").list.len() > 0)
     heard = heard.unique().explode("heard", empty_as_null=False)
     speaker = pl.col("heard").str.split(":").list.get(2, null_on_oob=True)
     return tuple(sorted(heard.filter(speaker != pl.col("agent"))["cell"].unique()))
@@ -56,7 +61,7 @@ def debating_cells(states: pl.DataFrame) -> tuple[str, ...]:
 
 def pools(states: pl.DataFrame) -> tuple[Pool, ...]:
     """The arms whose turns are independent samples: nothing was heard after the openings."""
-    listening = states.filter(pl.col("heard").list.len() > 0)["cell"].unique().to_list()
+    listening = states["cell"].filter(states["heard"].list.len() > 0).unique().to_list()
     silent = sorted(set(states["cell"].unique()) - set(listening))
     return tuple(_pool(states.filter(pl.col("cell") == cell), cell) for cell in silent)
 
@@ -68,7 +73,7 @@ def seat_models(states: pl.DataFrame) -> tuple[str, ...]:
 
 def _pool(states: pl.DataFrame, cell: str) -> Pool:
     order = (pl.struct("round", "agent").rank("dense") - 1).cast(pl.Int64)
-    samples = states.filter(~pl.col("carried")).with_columns(sample=order)
+    samples = states.select(*SAMPLE).filter(~pl.col("carried")).with_columns(sample=order)
     return Pool(cell, seat_models(states), samples, _tokens(samples))
 
 

@@ -21,6 +21,10 @@ from debate.analysis.sums import grouped_matrix
 
 COUNTS = ["cc", "ci", "ic", "ii"]
 COLUMNS = [*COUNTS, "right_now", "now"]
+_READ = (
+    "cell", "round", "question_code", "carried", "outcome", "correct", "previous_outcome",
+    "opening_outcome",
+)  # fmt: skip
 METHOD = "turns of consecutive rounds, clustered by question"
 WHOLE_METHOD = "opening against last state, clustered by question"
 
@@ -111,6 +115,7 @@ def flips(states: pl.DataFrame) -> list[Estimate]:
     `whole_wrong_to_right` and `whole_right_to_wrong` take opening to last state in one step.
     The gain is taken at the accuracy after the step, or after the last one.
     """
+    states = states.select(*_READ)
     steps = _counted(transitions(states), "previous_outcome")
     by_step = steps.with_columns(right_now=pl.col("correct"), now=pl.lit(True))
     ends = _counted(_last_states(states), "opening_outcome")
@@ -203,7 +208,8 @@ def advice(low: float | None, high: float | None) -> str:
 
 def flow(states: pl.DataFrame) -> pl.DataFrame:
     """How many agents went from which outcome to which in every round, carried states included."""
-    known = states.filter(pl.col("previous_outcome").is_not_null())
+    told = ("cell", "round", "previous_outcome", "outcome", "answer", "previous_answer")
+    known = states.select(*told).filter(pl.col("previous_outcome").is_not_null())
     same = (pl.col("answer") == pl.col("previous_answer")).fill_null(True)
     grouped = known.group_by(
         "cell", "round", source="previous_outcome", destination="outcome", same_answer=same

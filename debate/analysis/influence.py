@@ -125,9 +125,10 @@ def _revised(
     states: pl.DataFrame, seen: pl.DataFrame, *, before: str, saw: str, after: str
 ) -> pl.DataFrame:
     since = seen.filter(pl.col("saw") == saw)
-    exposed = states.filter(
+    told = ("cell", "round", "question_code", "trajectory", "outcome", "opening_outcome")
+    exposed = states.select(*told).filter(
         (pl.col("opening_outcome") == before) & (pl.col("outcome") != "failed")
-    ).select("cell", "round", "question_code", "trajectory", "outcome")
+    )
     at_risk = exposed.join(since, on="trajectory").filter(pl.col("round") >= pl.col("seen_in"))
     return at_risk.with_columns(revised=pl.col("outcome") == after)
 
@@ -176,7 +177,10 @@ def flip_sources(states: pl.DataFrame, heard: pl.DataFrame) -> pl.DataFrame:
     A flip to an answer that nobody heard held has one row without a critic: the agent's own doing.
     So the shares of a flip add up to 1.
     """
-    flips = transitions(states).with_columns(flip=FLIP).filter(pl.col("flip").is_not_null())
+    told = (*TURN, "trajectory", "carried", "answer", "outcome", "confidence")
+    before = ("previous_answer", "previous_outcome", "previous_confidence")
+    flips = transitions(states.select(*told, *before)).with_columns(flip=FLIP)
+    flips = flips.filter(pl.col("flip").is_not_null())
     held = heard.filter(
         (pl.col("critic_answer") == pl.col("answer")) & (pl.col("critic") != pl.col("agent"))
     )
@@ -208,7 +212,8 @@ def hazards(states: pl.DataFrame, heard: pl.DataFrame) -> pl.DataFrame:
     A turn that heard several critics counts once for each.
     """
     exposed = heard.with_columns(surer=pl.col("critic_confidence") > pl.col("previous_confidence"))
-    silent = transitions(states).filter(pl.col("heard").list.len().fill_null(0) == 0)
+    told = ("cell", "question_code", "carried", "outcome", "previous_outcome", "heard")
+    silent = transitions(states.select(*told)).filter(pl.col("heard").list.len().fill_null(0) == 0)
     silent = silent.with_columns(
         relation=pl.lit("nothing_heard"),
         kind=pl.lit(None, pl.String),

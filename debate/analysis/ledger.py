@@ -29,7 +29,7 @@ def ledger(turns: pl.DataFrame) -> pl.DataFrame:
 
 def costs(states: pl.DataFrame) -> pl.DataFrame:
     """Tokens by cell: in all and for each debate, with the share of turns that tell them."""
-    spoken = states.filter(~pl.col("carried"))
+    spoken = states.select("cell", "debate", "carried", *TOKENS).filter(~pl.col("carried"))
     told = pl.col("generated_tokens").is_not_null().mean()
     grouped = spoken.group_by("cell").agg(
         turns=pl.len(), debates=pl.col("debate").n_unique(), share_told=told,

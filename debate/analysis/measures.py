@@ -75,7 +75,7 @@ from debate.errors import suggestion
 
 EVERYONE, EACH_AGENT = "everyone", "each agent"
 """Among whom a share's design effect is pooled: conditions and rounds, or their agents, too."""
-COLUMNS_AT_ONCE = 12
+COLUMNS_AT_ONCE = 6
 """How many measures are summed in one pass: more take more memory, fewer more time."""
 
 
@@ -330,7 +330,8 @@ class Measures:
                 for name in TEAM_STATISTICS:
                     found = measure_team(name, table, self.num_questions)
                     yield estimate(TEAM[name], found, cell=cell, round=round_)
-        for (cell,), rows in groups(self.states.filter(pl.col("round") == 0), "cell"):
+        told = self.states.select("cell", "round", "question_code", "debate", "correct")
+        for (cell,), rows in groups(told.filter(pl.col("round") == 0), "cell"):
             found = measure_oracle(rows, self.num_questions)
             yield estimate(TEAM["oracle"], found, cell=str(cell), round=0)
 
@@ -368,7 +369,8 @@ class Measures:
         return self._matched[name, cell]
 
     def _match(self, name: str, cell: str) -> Matched | Missing:
-        rows = self._cells[cell].filter(~pl.col("carried"))
+        turns = self._cells[cell].select(*KEY, "carried", "generated_tokens")
+        rows = turns.filter(~pl.col("carried"))
         debates = rows.select(KEY).unique().height
         told = rows["generated_tokens"].null_count() == 0
         tokens = float(rows["generated_tokens"].sum()) / debates if told else None
@@ -471,7 +473,8 @@ def _is_idle(measure: Measure, round_: int) -> bool:
 
 def _count_tokens(states: pl.DataFrame, num_questions: int) -> Quantity | Missing:
     """Generated tokens of all rounds, over debates."""
-    spoken = states.filter(~pl.col("carried"))
+    told = states.select("question_code", "debate", "carried", "generated_tokens")
+    spoken = told.filter(~pl.col("carried"))
     if spoken["generated_tokens"].null_count():
         return Missing(_TOKENS.lacking)
     each = spoken.group_by("question_code", "debate").agg(pl.col("generated_tokens").sum())

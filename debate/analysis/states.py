@@ -22,9 +22,8 @@ TRAJECTORY = (*DEBATE, "agent")
 SOURCE = "confidence_"
 DEFAULT = "confidence"
 BELIEFS = {"belief": "belief_answer"}
-PREVIOUS = (
-    "answer", "outcome", "score", "confidence", "belief_target", "log_odds", "log_p_own",
-)  # fmt: skip
+PREVIOUS = ("answer", "outcome", "confidence", "belief_target")
+OPENING = ("answer", "outcome", "score", "confidence", "log_odds", "log_p_own")
 LEVELS = ("belief_own", "belief_target", "belief_answer", "confidence_belief")
 LEAST_MASS = 0.5
 """Levels of belief are given only where the candidates hold at least this share of the model's
@@ -189,7 +188,7 @@ def _with_neighbouring_states(frame: pl.DataFrame) -> pl.DataFrame:
         pl.when(same).then(pl.col(c).shift(1)).alias(f"previous_{c}") for c in PREVIOUS
     )
     opening = frame.filter(pl.col("round") == 0).select(
-        "trajectory", *(pl.col(c).alias(f"opening_{c}") for c in PREVIOUS)
+        "trajectory", *(pl.col(c).alias(f"opening_{c}") for c in OPENING)
     )
     return frame.join(opening, on="trajectory", how="left", maintain_order="left")
 

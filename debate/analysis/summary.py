@@ -236,8 +236,9 @@ def tabulate_beliefs(states: pl.DataFrame) -> pl.DataFrame:
 
     The cohort is fixed: agents wrong at their opening. Null where there is no belief.
     """
-    cohort = states.filter(pl.col("opening_outcome") == "wrong")
     names = ["belief_own", "belief_target"]
+    told = states.select("cell", "round", "question_code", "opening_outcome", *names)
+    cohort = told.filter(pl.col("opening_outcome") == "wrong")
     found = grouped_sums(cohort, ["cell", "round"], names, num_questions(states))
     rows = [
         (cell, round_, name, *sums[name].mean()[:3], sums[name].n)

@@ -19,7 +19,7 @@ import polars as pl
 from debate.analysis.measure import Measure
 from debate.analysis.members import MEMBERS
 from debate.analysis.quantity import Missing, Quantity, take_quotient
-from debate.analysis.schema import verdicts_frame
+from debate.analysis.schema import OPTIONAL, verdicts_frame
 from debate.analysis.states import states_frame
 from debate.analysis.sums import groups, question_sums
 
@@ -36,6 +36,8 @@ SAME_WEIGHT = 1e-9
 """Weights that differ by less than this share of the largest are equal: rounding alone."""
 LEAST_KNOWN = 0.9
 """A rule over confidences is computed where at least this share of the answers carry one."""
+_OF_TURNS = (set(OPTIONAL) - {"confidence"}) | {"log_odds"}
+"""Columns of the states that say nothing of a vote."""
 NUM_FOLDS = 5
 VOTE_PREFIX = "vote_"
 OF_MEMBERS = (
@@ -126,7 +128,8 @@ def vote_states(
         *KEY, "outcome", "score", "confidence", "is_own", agent="method", model="method",
         answer="value",
     )  # fmt: skip
-    return _with_codes(states_frame(seated, is_checked=True), states)
+    found = _with_codes(states_frame(seated, is_checked=True), states)
+    return found.drop(c for c in found.columns if {c, c.split("_", 1)[-1]} & _OF_TURNS)
 
 
 def _beside_own(computed: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
@@ -162,7 +165,7 @@ def own_methods(seated: pl.DataFrame) -> dict[str, str]:
 
 def _answers(states: pl.DataFrame) -> pl.DataFrame:
     """Each answer that was stated in a debate: whether it is right, and since which round."""
-    stated = states.filter(pl.col("answer").is_not_null())
+    stated = states.select(*DEBATE, "answer", "correct", "round").drop_nulls("answer")
     return stated.group_by(*DEBATE, "answer").agg(pl.col("correct").any(), pl.col("round").min())
 
 
@@ -192,7 +195,8 @@ def _spoken(verdicts: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
     Where critics judge in private, or nobody hears anybody, such rounds repeat the verdict before:
     comparing the two is no finding, and must not weigh on those that are.
     """
-    last = states.filter(~pl.col("carried")).group_by("cell").agg(last_spoken=pl.col("round").max())
+    spoken = pl.col("round").filter(~pl.col("carried"))
+    last = states.group_by("cell").agg(last_spoken=spoken.max())
     joined = verdicts.join(last, on="cell", how="left", maintain_order="left")
     return joined.filter((pl.col("round") <= pl.col("last_spoken")).fill_null(True)).drop(
         "last_spoken"
@@ -201,7 +205,8 @@ def _spoken(verdicts: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
 
 def _tally(states: pl.DataFrame) -> pl.DataFrame:
     """For each answer in each debate and round: its votes, their confidence, is it right."""
-    spoken = states.filter(pl.col("answer").is_not_null() & (pl.col("outcome") != "failed"))
+    told = states.select(*_PLACE, "answer", "outcome", "correct", "confidence")
+    spoken = told.filter(pl.col("answer").is_not_null() & (pl.col("outcome") != "failed"))
     # In order: sums of the same confidences in another order differ in their last digit.
     return spoken.group_by(*_PLACE, "answer", maintain_order=True).agg(
         pl.col("correct").any(),
@@ -224,7 +229,8 @@ def _vote_by_confidence(
 ) -> pl.DataFrame:
     """Votes weighed by confidence in the conditions whose answers carry one."""
     known = (
-        states.filter(pl.col("answer").is_not_null())
+        states.select("cell", "answer", "confidence")
+        .drop_nulls("answer")
         .group_by("cell")
         .agg(pl.col("confidence").is_not_null().mean())
         .filter(pl.col("confidence") >= LEAST_KNOWN)["cell"]
