@@ -47,13 +47,13 @@ async def run_async(
     """The same as `run`, for callers that have an event loop, such as a notebook."""
     from rich.console import Console
 
-    from debate.config.resolve import load_run
+    from debate.config.loader import load_run
     from debate.log import Run
-    from debate.wiring.execute import execute, run_directory
-    from debate.wiring.plan import make_plan
+    from debate.runner.execute import execute, get_run_directory
+    from debate.runner.plan import make_plan
 
     plan = make_plan(load_run(config, overrides))
-    directory = run_directory(plan.spec, out)
+    directory = get_run_directory(plan.spec, out)
     await execute(plan, directory, console=Console(stderr=True), quiet=quiet)
     return Run(directory)
 

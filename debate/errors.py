@@ -1,4 +1,4 @@
-"""What can go wrong, by who has to mend it.
+"""The errors raised on purpose: those of the user's input, and those of the outside world.
 
 DebateError
 ├── InputError         what a user wrote: exit code 2, one paragraph, no traceback
@@ -88,10 +88,10 @@ def boundary(error: type[BoundaryError], place: str) -> Iterator[None]:
         raise error(f"{type(cause).__name__}: {cause}", boundary=place) from cause
 
 
-def suggestion(name: object, known: Iterable[str]) -> str:
-    """What would have been right, as a clause to append to a message.
+def suggest(name: object, known: Iterable[str]) -> str:
+    """Return what would have been right, as a clause to append to a message.
 
-    >>> suggestion("rnig", ["ring", "star"])
+    >>> suggest("rnig", ["ring", "star"])
     'did you mean "ring"? (ring, star)'
     """
     names = sorted(known)

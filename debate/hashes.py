@@ -1,4 +1,4 @@
-"""Finding what is there twice among millions, at 8 bytes each."""
+"""Find duplicates among millions of values by hashes of 8 bytes each."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 
-def repeated(hashes: array[int]) -> npt.NDArray[np.int64]:
-    """The values that are there more than once. Needs as much memory again as they take.
+def find_repeated(hashes: array[int]) -> npt.NDArray[np.int64]:
+    """Return the values that occur more than once. Needs as much memory again as they take.
 
-    >>> repeated(array("q", [3, 1, 3, 2]))
+    >>> find_repeated(array("q", [3, 1, 3, 2]))
     array([3])
     """
     ordered = np.sort(np.frombuffer(hashes, dtype=np.int64))

@@ -1,9 +1,9 @@
-"""The values that flow between the parts: frozen, standard library only, safe to send and log."""
+"""The values that the parts exchange: frozen, standard library only, safe to send and log."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Final, Literal
 
@@ -68,7 +68,7 @@ class Belief:
     log_p: Mapping[str, float]
 
     def normalised(self) -> dict[str, float]:
-        """Probability of each candidate among the candidates; sums to 1.
+        """Return the probability of each candidate among the candidates; they sum to 1.
 
         >>> Belief(log_p={"4": 0.0, "5": 0.0}).normalised()
         {'4': 0.5, '5': 0.5}
@@ -179,7 +179,7 @@ class Turn:
     @property
     def ref(self) -> str:
         """The turn's name inside its debate."""
-        return turn_ref(round=self.round, kind=self.kind, agent=self.agent, about=self.about)
+        return format_turn_ref(round=self.round, kind=self.kind, agent=self.agent, about=self.about)
 
     @property
     def value(self) -> str | None:
@@ -208,7 +208,7 @@ class Turn:
         return None if self.correct is None else "correct" if self.correct else "wrong"
 
     def with_result(self, result: CallResult) -> Turn:
-        """The turn with what its calls gave."""
+        """Return the turn with what its calls gave."""
         return replace(self, **{name: getattr(result, name) for name in RESULT_FIELDS})
 
     @property
@@ -217,7 +217,7 @@ class Turn:
         return CallResult(**{name: getattr(self, name) for name in RESULT_FIELDS})
 
     def confidence(self, source: str | None = None) -> float | None:
-        """The confidence from `source`, or the first one; None where there is none."""
+        """Return the confidence from `source`, or the first one; None where there is none."""
         for confidence in self.confidences:
             if source in (None, confidence.source):
                 return confidence.value
@@ -227,10 +227,10 @@ class Turn:
 RESULT_FIELDS: Final = tuple(each.name for each in fields(CallResult))
 
 
-def turn_ref(*, round: int, kind: Kind, agent: AgentId, about: str | None = None) -> str:
-    """A turn's name inside its debate.
+def format_turn_ref(*, round: int, kind: Kind, agent: AgentId, about: str | None = None) -> str:
+    """Return a turn's name inside its debate.
 
-    >>> turn_ref(round=2, kind="critique", agent="a", about="b")
+    >>> format_turn_ref(round=2, kind="critique", agent="a", about="b")
     '2:critique:a:b'
     """
     return f"{round}:{kind}:{agent}:{about}" if about else f"{round}:{kind}:{agent}"
@@ -245,15 +245,15 @@ class Transcript:
     turns: tuple[Turn, ...]
 
     def latest(self, agent: AgentId, *, by: int | None = None) -> Turn | None:
-        """The agent's last opening, revision or judgment up to round `by`."""
+        """Return the agent's last opening, revision or judgment up to round `by`."""
         limit = self.round if by is None else by
         for turn in reversed(self.turns):
-            if turn.agent == agent and turn.round <= limit and speaks(turn):
+            if turn.agent == agent and turn.round <= limit and states_answer(turn):
                 return turn
         return None
 
 
-def speaks(turn: Turn) -> bool:
+def states_answer(turn: Turn) -> bool:
     """Whether the turn states its agent's own answer."""
     return turn.kind in ("opening", "revision", "judgment")
 
@@ -289,42 +289,15 @@ class Verdict:
         return DebateKey(cell=self.cell, question=self.question, seed=self.seed)
 
 
-def leaders(tally: Mapping[str, float]) -> tuple[str, ...]:
-    """The answers of most weight, sorted; none where no weight is above 0.
+def find_leaders(tally: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the answers of most weight, sorted; none where no weight is above 0.
 
     Weights that differ by rounding alone are equal.
 
-    >>> leaders({"b": 0.1 + 0.2, "a": 0.3, "c": 0.1}), leaders({"a": 0.0})
+    >>> find_leaders({"b": 0.1 + 0.2, "a": 0.3, "c": 0.1}), find_leaders({"a": 0.0})
     (('a', 'b'), ())
     """
     most = max(tally.values(), default=0.0)
     if not most > 0:
         return ()
     return tuple(sorted(a for a, weight in tally.items() if math.isclose(weight, most)))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Trajectory:
-    """One agent's opinion on one question over the rounds; the three tuples run in parallel."""
-
-    debate: DebateKey
-    agent: AgentId
-    rounds: tuple[int, ...]
-    answers: tuple[str | None, ...]
-    confidences: tuple[float | None, ...]
-    beliefs: tuple[Belief | None, ...]
-
-
-def trajectory(turns: Iterable[Turn], agent: AgentId) -> Trajectory | None:
-    """The agent's trajectory through the turns of one debate; None where it never spoke."""
-    spoken = sorted((t for t in turns if t.agent == agent and speaks(t)), key=lambda t: t.round)
-    if not spoken:
-        return None
-    return Trajectory(
-        debate=spoken[0].debate,
-        agent=agent,
-        rounds=tuple(turn.round for turn in spoken),
-        answers=tuple(turn.value for turn in spoken),
-        confidences=tuple(turn.confidence() for turn in spoken),
-        beliefs=tuple(turn.belief for turn in spoken),
-    )

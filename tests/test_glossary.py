@@ -15,10 +15,9 @@ from debate.analysis.hypotheses import Finding
 from debate.analysis.registry import MEASURES
 from debate.analysis.schema import OPTIONAL, OUTCOMES, REQUIRED
 from debate.analysis.tables.influence import RELATIONS
+from debate.config.arms import ArmName
 from debate.config.protocol import ProbeSpec
-from debate.config.sweep import ArmName
-from debate.log.turn_frame import turn_schema
-from debate.log.verdict_frame import VERDICT_SCHEMA
+from debate.log.frames import VERDICT_SCHEMA, make_turn_schema
 from debate.types import Kind, Outcome
 
 PAGE = (Path(__file__).parents[1] / "docs" / "glossary.md").read_text(encoding="utf-8")
@@ -34,7 +33,7 @@ WANTED = """
 OF_ANALYSIS = {"confidence_source", "score"}
 """Columns that a table may bring or the analysis adds, outside the schemas compared here."""
 COLUMNS = {
-    *turn_schema([]), *VERDICT_SCHEMA, *REQUIRED, *OPTIONAL, *SCHEMA, *OF_ANALYSIS,
+    *make_turn_schema([]), *VERDICT_SCHEMA, *REQUIRED, *OPTIONAL, *SCHEMA, *OF_ANALYSIS,
     *Finding.__dataclass_fields__,
 }  # fmt: skip
 

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 import debate
-from debate.config.resolve import load_run
-from debate.tasks.parsing import CHAT, parse_answer, parse_confidence, parse_verdict
-from debate.tasks.scoring import score
-from debate.topologies import authors, build, default_seats, load_topology
+from debate.config.loader import load_run
+from debate.runner.execute import is_complete
+from debate.runner.plan import make_plan
+from debate.tasks.answer_format import CHAT
+from debate.tasks.parsing import parse_answer, parse_confidence, parse_verdict
+from debate.tasks.scoring import is_correct
+from debate.topologies import build_schedule, get_authors, load_topology, make_default_seats
 from debate.types import DebateKey, Question
-from debate.wiring.execute import is_complete
-from debate.wiring.plan import make_plan
 from tests.processes import command
 from tests.support import by_ref, run, said, scripted, simulated, turns_of
 
@@ -30,7 +31,7 @@ PACKAGE = Path(debate.__file__).parent
 def test_an_unparsed_reply_is_not_scored_as_correct(tmp_path: Path) -> None:
     found = run(tmp_path, [scripted("a", "four, I think"), scripted("b", "4")], rounds=0)
     assert all(turn.is_abstention and turn.correct is False for turn in turns_of(found))
-    assert score(None, NUMBER) is False
+    assert is_correct(None, NUMBER) is False
 
 
 def test_an_invalid_reply_is_not_replaced_by_a_random_answer(tmp_path: Path) -> None:
@@ -135,7 +136,8 @@ def test_the_log_is_appended_to_and_not_rewritten_for_each_turn(tmp_path: Path) 
         for round in range(5):
             turn = Turn(cell="main", question="q", seed=0, round=round, kind="revision",
                         agent="a", model="m")  # fmt: skip
-            asyncio.run(log.append(turn))
+            log.queue(turn)
+            asyncio.run(log.append_verdicts([]))
             assert path.stat().st_ino == inode
             sizes.append(path.stat().st_size)
     assert len({after - before for before, after in pairwise(sizes)}) == 1
@@ -143,11 +145,11 @@ def test_the_log_is_appended_to_and_not_rewritten_for_each_turn(tmp_path: Path) 
 
 def test_a_star_is_not_a_wheel() -> None:
     spec = load_topology("star")
-    star = build(spec, default_seats(6, spec)).at(1)
-    centre = [agent for agent in star if len(authors(star, agent)) > 1]
+    star = build_schedule(spec, make_default_seats(6, spec)).at(1)
+    centre = [agent for agent in star if len(get_authors(star, agent)) > 1]
     assert len(centre) == 1
     leaves = [agent for agent in star if agent not in centre]
-    assert all(authors(star, leaf) == tuple(centre) for leaf in leaves)
+    assert all(get_authors(star, leaf) == tuple(centre) for leaf in leaves)
 
 
 def test_one_hanging_reply_does_not_stall_the_others(tmp_path: Path) -> None:

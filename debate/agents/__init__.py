@@ -1,1 +1,1 @@
-"""Agents: their prompts, what they see of a debate, how their replies are read and probed."""
+"""Agents: prompt sets, views of a debate, reading of replies, and confidence probes."""

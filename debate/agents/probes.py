@@ -1,4 +1,4 @@
-"""Confidence probes: questions in a private fork of the context that no agent hears."""
+"""Confidence probes: questions put in a private copy of an agent's context, heard by nobody."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from debate.agents.agent import Agent, call_seed
-from debate.agents.reading import was_cut
-from debate.agents.untrusted import plain
+from debate.agents.agent import Agent, derive_call_seed, is_reply_cut
+from debate.agents.sanitize import sanitize_text
 from debate.config.protocol import ProbeSpec
-from debate.engines.base import Capabilities, Completion, Request
+from debate.engines.base import Completion, Request
 from debate.errors import EngineError
 from debate.tasks import normalise
 from debate.tasks.parsing import parse_answer, parse_confidence
 from debate.types import Belief, Confidence, Message, Question, Turn
 
-Ask = Callable[[Request], Awaitable[Completion]]
+CallModel = Callable[[Request], Awaitable[Completion]]
 """Makes one call; raises EngineError where it fails."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
-    """What is probed: a turn that states an answer, the request that it replied to, and the
-    candidate answers of its debate."""
+class ProbeSubject:
+    """A turn that states an answer, the request that it replied to, and the candidate answers."""
 
     agent: Agent
     question: Question
@@ -35,158 +33,154 @@ class Subject:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What a probe found; `confidence` is None where the reply could not be read."""
+class ProbeFinding:
+    """The result of a probe; `confidence` is None where the reply could not be read."""
 
     confidence: Confidence | None = None
     belief: Belief | None = None
     text: str = ""
 
 
-Probe = Callable[[Subject, ProbeSpec, Ask], Awaitable[Finding]]
+ProbeFunction = Callable[[ProbeSubject, ProbeSpec, CallModel], Awaitable[ProbeFinding]]
 
 
-async def belief(subject: Subject, spec: ProbeSpec, ask: Ask) -> Finding:
-    """Log-probability of every candidate as the reply to the very prompt of the turn."""
-    scores = await _scored(belief_request(subject), subject, ask)
+async def probe_belief(subject: ProbeSubject, spec: ProbeSpec, ask: CallModel) -> ProbeFinding:
+    """Score every candidate as the reply to the very prompt of the turn, in log-probability."""
+    scores = await _score_candidates(build_belief_request(subject), subject, ask)
     found = Belief(log_p=dict(zip(subject.candidates, scores, strict=True)))
     own = found.log_p.get(subject.turn.value or "")
-    level = None if own is None else math.exp(min(0.0, own)) if own == own else own
-    return Finding(belief=found, confidence=_confidence("belief", level))
+    level = own if own is None or math.isnan(own) else math.exp(min(0.0, own))
+    return ProbeFinding(belief=found, confidence=_make_confidence("belief", level))
 
 
-def belief_request(subject: Subject) -> Request:
-    """The call that scores the candidates where the turn's reply stands."""
+def build_belief_request(subject: ProbeSubject) -> Request:
+    """Build the call that scores the candidates in place of the turn's reply."""
     placing = subject.agent.prompts.spec.belief
     ended = tuple([candidate + placing.suffix for candidate in subject.candidates])
-    asked = _fork(subject, subject.request.messages)
+    asked = _fork_request(subject, subject.request.messages)
     return replace(asked, prefill=placing.prefill, candidates=ended)
 
 
-async def verbal(subject: Subject, spec: ProbeSpec, ask: Ask) -> Finding:
-    """The percentage that the agent states when asked in private."""
-    reply = await ask(_fork(subject, _after(subject, "verbal")))
-    cut = was_cut(subject.agent, reply)
+async def probe_verbal(subject: ProbeSubject, spec: ProbeSpec, ask: CallModel) -> ProbeFinding:
+    """Ask the agent in private for a percentage."""
+    reply = await ask(_fork_request(subject, _append_question(subject, "verbal")))
+    cut = is_reply_cut(subject.agent, reply)
     stated = parse_confidence(reply.text, subject.agent.prompts.format, cut=cut)
-    return Finding(confidence=_confidence("verbal", stated), text=reply.text)
+    return ProbeFinding(confidence=_make_confidence("verbal", stated), text=reply.text)
 
 
-async def p_true(subject: Subject, spec: ProbeSpec, ask: Ask) -> Finding:
-    """P(True | question, answer), by both polarities where the prompts ask both (2207.05221)."""
+async def probe_p_true(subject: ProbeSubject, spec: ProbeSpec, ask: CallModel) -> ProbeFinding:
+    """Score P(True | question, answer), in both polarities if the prompts ask so (2207.05221)."""
     # A simulated agent has an opinion of the answer, not of how the question was put.
     can = subject.agent.capabilities
     both = subject.agent.prompts.spec.p_true.both_polarities and not can.simulated
     polarities = (True, False) if both else (True,)
-    found = await asyncio.gather(*(_truth(subject, polarity, ask) for polarity in polarities))
+    found = await asyncio.gather(*(_score_truth(subject, polarity, ask) for polarity in polarities))
     values = [finding.confidence.value for finding in found if finding.confidence]
     text = "\n".join(filter(None, (finding.text for finding in found)))
     mean = sum(values) / len(values) if values else None
-    return Finding(confidence=_confidence("p_true", mean), text=text)
+    return ProbeFinding(confidence=_make_confidence("p_true", mean), text=text)
 
 
-async def _truth(subject: Subject, positive: bool, ask: Ask) -> Finding:
-    """One polarity: the probability that the answer is right, from the odds of two words."""
+async def _score_truth(subject: ProbeSubject, positive: bool, ask: CallModel) -> ProbeFinding:
+    """Score one polarity: the probability that the answer is right, from the odds of two words."""
     asked, text = subject.agent.prompts.spec.p_true, ""
-    messages = _after(subject, "p_true", answer=subject.turn.value, positive=positive)
+    messages = _append_question(subject, "p_true", answer=subject.turn.value, positive=positive)
     if asked.reason:
         stop = (asked.prefill,) if asked.prefill else ()
-        text = (await ask(_fork(subject, messages, stop=stop))).text
+        text = (await ask(_fork_request(subject, messages, stop=stop))).text
     words = [*asked.positive, *asked.negative]
-    prefill = plain(text) + asked.prefill
-    request = replace(_fork(subject, messages), prefill=prefill, candidates=tuple(words))
-    scores = await _scored(request, subject, ask)
+    prefill = sanitize_text(text) + asked.prefill
+    request = replace(_fork_request(subject, messages), prefill=prefill, candidates=tuple(words))
+    scores = await _score_candidates(request, subject, ask)
     split = len(asked.positive)
-    log_odds = _log_sum(scores[:split]) - _log_sum(scores[split:])
+    log_odds = _log_sum_exp(scores[:split]) - _log_sum_exp(scores[split:])
     against = -log_odds if positive else log_odds
     right = against if math.isnan(against) else 1 / (1 + math.exp(min(700.0, against)))
-    return Finding(confidence=_confidence("p_true", right), text=text)
+    return ProbeFinding(confidence=_make_confidence("p_true", right), text=text)
 
 
-async def consistency(subject: Subject, spec: ProbeSpec, ask: Ask) -> Finding:
-    """Share of m fresh samples that agree with the turn's answer, (k + ½) / (m + 1)."""
+async def probe_consistency(subject: ProbeSubject, spec: ProbeSpec, ask: CallModel) -> ProbeFinding:
+    """Count the k of m fresh samples that agree with the turn's answer, as (k + ½) / (m + 1)."""
     replies = await asyncio.gather(
-        *(ask(_resampled(subject, spec, sample)) for sample in range(spec.samples))
+        *(ask(_resample_request(subject, spec, sample)) for sample in range(spec.samples))
     )
-    answers = [_opinion(subject, reply) for reply in replies]
+    answers = [_parse_opinion(subject, reply) for reply in replies]
     own = normalise(subject.turn.value or "", subject.question)
     share = (answers.count(own) + 0.5) / (spec.samples + 1)
-    return Finding(confidence=_confidence("consistency", share))
+    return ProbeFinding(confidence=_make_confidence("consistency", share))
 
 
-def _opinion(subject: Subject, reply: Completion) -> str | None:
-    format, cut = subject.agent.prompts.format, was_cut(subject.agent, reply)
+def _parse_opinion(subject: ProbeSubject, reply: Completion) -> str | None:
+    format, cut = subject.agent.prompts.format, is_reply_cut(subject.agent, reply)
     value = parse_answer(reply.text, subject.question, format, cut=cut).value
     return None if value is None else normalise(value, subject.question)
 
 
-PROBES: Mapping[str, Probe] = MappingProxyType(
-    {"belief": belief, "verbal": verbal, "p_true": p_true, "consistency": consistency}
+PROBES: Mapping[str, ProbeFunction] = MappingProxyType(
+    {
+        "belief": probe_belief,
+        "verbal": probe_verbal,
+        "p_true": probe_p_true,
+        "consistency": probe_consistency,
+    }
 )
 
 
-def shortcoming(probe: ProbeSpec, agent: Agent) -> str | None:
-    """Why this agent cannot be probed so; None where it can."""
-    can: Capabilities = agent.capabilities
-    if probe.name in ("belief", "p_true") and not can.scores:
+def find_unsupported(probe: ProbeSpec, agent: Agent) -> str | None:
+    """Return why this agent cannot be probed so; None where it can."""
+    if probe.name in ("belief", "p_true") and not agent.capabilities.scores:
         return f"its engine cannot score candidate texts, which the probe {probe.name} needs"
-    if probe.name in ("verbal", "p_true") and not agent.prompts.has(probe.name):
+    if probe.name in ("verbal", "p_true") and not agent.prompts.has_template(probe.name):
         return f"its prompt set {agent.spec.prompts} has no {probe.name}.j2"
     return None
 
 
-def num_calls(probe: ProbeSpec, agent: Agent) -> int:
-    """Model calls that one probe of one turn makes."""
-    if probe.name == "consistency":
-        return probe.samples
-    if probe.name == "p_true":
-        asked = agent.prompts.spec.p_true
-        return (1 + asked.both_polarities) * (1 + asked.reason)
-    return 1
-
-
-def _confidence(source: str, value: float | None) -> Confidence | None:
-    """None also where impossible log-probabilities leave no number."""
+def _make_confidence(source: str, value: float | None) -> Confidence | None:
+    """Return the confidence; None also where impossible log-probabilities leave no number."""
     return None if value is None or math.isnan(value) else Confidence(source=source, value=value)
 
 
-def _after(subject: Subject, template: str, **values: object) -> tuple[Message, ...]:
-    """The conversation up to and including the turn, then one more question."""
-    said = Message(role="assistant", content=plain(subject.turn.text))
+def _append_question(subject: ProbeSubject, template: str, **values: object) -> tuple[Message, ...]:
+    """Return the conversation up to and including the turn, then one more question."""
+    said = Message(role="assistant", content=sanitize_text(subject.turn.text))
     own = (said,) if subject.agent.prompts.spec.own_turns else ()
     asked = Message(role="user", content=subject.agent.prompts.render(template, values))
     return (*subject.request.messages, *own, asked)
 
 
-def _fork(
-    subject: Subject, messages: tuple[Message, ...], *, stop: tuple[str, ...] = ()
+def _fork_request(
+    subject: ProbeSubject, messages: tuple[Message, ...], *, stop: tuple[str, ...] = ()
 ) -> Request:
-    """A greedy call beside the debate, with the agent's own limits; it may write what it likes."""
-    base, scene = subject.request.sampling, subject.request.scene
-    greedy = replace(base, temperature=0.0, seed=None, stop=(*base.stop, *stop))
-    scene = None if scene is None else replace(scene, subject=subject.turn)
-    return replace(
-        subject.request, messages=messages, sampling=greedy, guided=None, scene=scene
-    )  # fmt: skip
+    """Make a greedy call beside the debate, with the agent's own limits and no constraint."""
+    base, sampling = subject.request, subject.request.sampling
+    greedy = replace(sampling, temperature=0.0, seed=None, stop=(*sampling.stop, *stop))
+    debate_state = (
+        None if base.debate_state is None else replace(base.debate_state, subject=subject.turn)
+    )
+    return replace(base, messages=messages, sampling=greedy, guided=None, debate_state=debate_state)
 
 
-async def _scored(request: Request, subject: Subject, ask: Ask) -> tuple[float, ...]:
+async def _score_candidates(
+    request: Request, subject: ProbeSubject, ask: CallModel
+) -> tuple[float, ...]:
     scores = (await ask(request)).candidate_log_p
     if scores is None:
         raise EngineError("the engine returned no candidate scores", boundary=subject.agent.id)
     return scores
 
 
-def _log_sum(log_p: Sequence[float]) -> float:
+def _log_sum_exp(log_p: Sequence[float]) -> float:
     top = max(log_p)
     if math.isinf(top):
         return top
     return top + math.log(sum(math.exp(lp - top) for lp in log_p))
 
 
-def _resampled(subject: Subject, spec: ProbeSpec, sample: int) -> Request:
-    """The turn's own request with a fresh seed."""
+def _resample_request(subject: ProbeSubject, spec: ProbeSpec, sample: int) -> Request:
+    """Return the turn's own request with a fresh seed."""
     turn = subject.turn
-    seed = call_seed(
+    seed = derive_call_seed(
         seed=turn.seed,
         question=turn.question,
         agent=turn.agent,

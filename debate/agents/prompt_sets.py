@@ -1,39 +1,41 @@
-"""Prompt sets: a folder of templates and what is true of all of them."""
+"""Prompt sets: folders of Jinja templates, what is true of all of them, and their rendering."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from jinja2 import Template, TemplateError
+from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError
 from jinja2.meta import find_undeclared_variables
+from jinja2.nodes import EvalContext
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import PositiveFloat
 
-from debate.agents.templates import Templates
-from debate.config.base import Spec
-from debate.config.parse import read_document
-from debate.config.problems import validate
-from debate.errors import ConfigError, suggestion
-from debate.tasks.parsing import FORMATS, AnswerFormat
+from debate.agents.sanitize import join_lines, sanitize_value
+from debate.config.document import read_document
+from debate.config.spec import Spec, validate_document
+from debate.errors import ConfigError, suggest
+from debate.tasks.answer_format import FORMATS, AnswerFormat
 
 SHIPPED = Path(__file__).parent / "prompts"
 REQUIRED = ("system", "opening", "revision", "critique", "judgment")
 
 
 class CandidateSpec(Spec):
-    """How a candidate answer is placed to be scored as the model's own reply."""
+    """The texts around a candidate answer that is scored as the model's own reply."""
 
     prefill: str = ""
-    """What stands between the cue and the candidate."""
+    """The text between the cue and the candidate."""
     suffix: str = ""
-    """What ends the candidate, so that 93 is not the beginning of 936."""
+    """The text that ends the candidate, so that 93 is not the beginning of 936."""
 
 
 class PTrueSpec(Spec):
-    """How truth is asked about a proposed answer."""
+    """The words by which a model is asked whether a proposed answer is right."""
 
     prefill: str = ""
     """The beginning of the reply, before the word that is scored."""
@@ -53,7 +55,7 @@ class PromptSetSpec(Spec):
     description: str = ""
     """For people."""
     own_turns: bool = True
-    """Whether an agent's own earlier replies stand in its context."""
+    """Let an agent's own earlier replies stand in its context."""
     carries: tuple[Literal["answer", "reasoning", "critique", "confidence"], ...] | None = None
     """The most that these templates show of a turn; by default whatever the edge carries."""
     chars_per_token: PositiveFloat = 4
@@ -63,9 +65,99 @@ class PromptSetSpec(Spec):
     answers: str = "chat"
     """The format in which answers are marked and read."""
     belief: CandidateSpec = CandidateSpec()
-    """How candidates are scored."""
+    """The texts around a candidate that is scored."""
     p_true: PTrueSpec = PTrueSpec()
-    """How truth is asked."""
+    """The words by which truth is asked."""
+
+
+class TemplateValue:
+    """A value whose fields any template may read; a subclass is a dataclass with slots."""
+
+    __slots__ = ()
+
+
+class RenderContext(Context):
+    """The names of one rendering. All renderings share the evaluation context, which is costly."""
+
+    def __init__(
+        self,
+        environment: TemplateEnvironment,
+        parent: dict[str, Any],
+        name: str | None,
+        blocks: dict[str, Callable[[Context], Iterator[str]]],
+        globals: MutableMapping[str, Any] | None = None,
+    ) -> None:
+        """Set what Jinja's own constructor sets; without autoescaping one `eval_ctx` serves all."""
+        self.parent = parent
+        self.vars = {}
+        self.environment = environment
+        self.eval_ctx = environment.eval_ctx
+        self.exported_vars = set()
+        self.name = name
+        self.globals_keys = environment.global_names
+        self.blocks = {key: [block] for key, block in blocks.items()} if blocks else {}
+
+
+class PromptTemplate(Template):
+    """A template that looks its names up in one flat mapping."""
+
+    def new_context(
+        self,
+        vars: dict[str, Any] | None = None,
+        shared: bool = False,
+        locals: Mapping[str, Any] | None = None,
+    ) -> Context:
+        """Return the names of one rendering; an included template shares its includer's."""
+        if locals:
+            return super().new_context(vars, shared, locals)
+        names = vars or {}
+        parent = names if shared else {**self.globals, **names}
+        return self.environment.context_class(self.environment, parent, self.name, self.blocks)
+
+
+class TemplateEnvironment(ImmutableSandboxedEnvironment):
+    """The templates of one folder, strict about missing names, read once.
+
+    Every value that is filled in passes `sanitize_value`; the filter `line` puts it on one line.
+    """
+
+    context_class = RenderContext
+    template_class = PromptTemplate
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            loader=FileSystemLoader(folder),
+            undefined=StrictUndefined,
+            autoescape=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+            finalize=sanitize_value,
+        )
+        self.filters["line"] = join_lines
+        self.eval_ctx = EvalContext(self)
+        self.global_names = set(self.globals)
+        self._loaded: dict[str, Template] = {}
+
+    def get_template(
+        self,
+        name: str | Template,
+        parent: str | None = None,
+        globals: MutableMapping[str, Any] | None = None,
+    ) -> Template:
+        """Return a template of the folder, by its name; each is read once."""
+        known = self._loaded.get(name) if isinstance(name, str) and globals is None else None
+        if known is None:
+            known = super().get_template(name, parent, globals)
+            known.globals = dict(known.globals)  # flat: each rendering copies them
+            self._loaded[str(name)] = known
+        return known
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Return a field of a `TemplateValue` as it is; anything else as the sandbox allows it."""
+        if isinstance(obj, TemplateValue) and attribute in obj.__slots__:
+            return getattr(obj, attribute)
+        return super().getattr(obj, attribute)
 
 
 @dataclass(frozen=True)
@@ -77,29 +169,29 @@ class PromptSet:
     _templates: dict[str, Template] = field(default_factory=dict, compare=False, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What travels to another process: folder and spec; templates are compiled there."""
+        """Return what is pickled: folder and spec; the other process compiles the templates."""
         return {"folder": self.folder, "spec": self.spec, "_templates": {}}
 
     @cached_property
-    def _environment(self) -> Templates:
-        return Templates(self.folder)
+    def _environment(self) -> TemplateEnvironment:
+        return TemplateEnvironment(self.folder)
 
     @property
     def format(self) -> AnswerFormat:
-        """How answers are marked and read."""
+        """The format in which answers are marked and read."""
         return FORMATS[self.spec.answers]
 
-    def has(self, name: str) -> bool:
-        """Whether the set has this template."""
+    def has_template(self, name: str) -> bool:
+        """Return whether the set has this template."""
         return (self.folder / f"{name}.j2").is_file()
 
-    def shows(self, name: str, variable: str) -> bool:
-        """Whether a template makes use of a variable."""
+    def uses_variable(self, name: str, variable: str) -> bool:
+        """Return whether a template makes use of a variable."""
         source = (self.folder / f"{name}.j2").read_text(encoding="utf-8")
         return variable in find_undeclared_variables(self._environment.parse(source))
 
     def render(self, name: str, values: Mapping[str, Any]) -> str:
-        """One template filled in, without surrounding blank lines. Raises ConfigError."""
+        """Fill in one template, without surrounding blank lines. Raises ConfigError."""
         try:
             template = self._templates.get(name) or self._environment.get_template(f"{name}.j2")
             self._templates[name] = template
@@ -112,19 +204,19 @@ class PromptSet:
 
 
 def load_prompt_set(reference: str) -> PromptSet:
-    """A shipped prompt set by name, or a folder by path. Raises ConfigError."""
+    """Load a shipped prompt set by name, or a folder by path. Raises ConfigError."""
     shipped = {folder.name: folder for folder in SHIPPED.iterdir() if folder.is_dir()}
     folder = shipped.get(reference, Path(reference))
     if not folder.is_dir():
-        raise ConfigError(f'prompt set "{reference}" is unknown; {suggestion(reference, shipped)}')
-    spec = validate(PromptSetSpec, read_document(folder / "prompts.yaml"))
+        raise ConfigError(f'prompt set "{reference}" is unknown; {suggest(reference, shipped)}')
+    spec = validate_document(PromptSetSpec, read_document(folder / "prompts.yaml"))
     if spec.answers not in FORMATS:
         raise ConfigError(
             f'{folder / "prompts.yaml"}: answers is "{spec.answers}"; '
-            f"{suggestion(spec.answers, FORMATS)}"
+            f"{suggest(spec.answers, FORMATS)}"
         )
     prompts = PromptSet(folder, spec)
-    missing = [f"{name}.j2" for name in REQUIRED if not prompts.has(name)]
+    missing = [f"{name}.j2" for name in REQUIRED if not prompts.has_template(name)]
     if missing:
         raise ConfigError(f"{folder}: the prompt set lacks {', '.join(missing)}")
     return prompts

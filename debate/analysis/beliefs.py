@@ -15,7 +15,7 @@ import polars as pl
 from debate.analysis.design import read_seats
 from debate.errors import InputError
 from debate.log import Run
-from debate.tasks import closed_candidates
+from debate.tasks import list_candidates
 from debate.types import AgentId, Question
 
 COLUMN = "confidence_belief_normalised"
@@ -55,7 +55,7 @@ def _wanted(whole: pl.DataFrame, questions: Mapping[str, Question]) -> pl.DataFr
     closed = pl.DataFrame(
         {
             "question": list(questions),
-            "options": [list(closed_candidates(question)) for question in questions.values()],
+            "options": [list(list_candidates(question)) for question in questions.values()],
         },
         schema={"question": pl.String, "options": pl.List(pl.String)},
     ).filter(pl.col("options").list.len() > 0)

@@ -9,9 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from debate.config.agents import AgentSpec
-from debate.config.run import RunSpec
-from debate.config.seating import seats
-from debate.errors import InputError, suggestion
+from debate.config.run import RunSpec, expand_agents
+from debate.errors import InputError, suggest
 from debate.log import Run
 
 CONTROL, BASELINE = "repeat", "single"
@@ -91,13 +90,13 @@ def _named(wanted: str | None, usual: str, known: list[str], what: str) -> str |
 
 def _require(cell: str, known: list[str], what: str) -> None:
     if cell not in known:
-        raise InputError(f'{what}: arm "{cell}" is unknown; {suggestion(cell, known)}')
+        raise InputError(f'{what}: arm "{cell}" is unknown; {suggest(cell, known)}')
 
 
 def read_seats(run: Run) -> tuple[AgentSpec, ...]:
     """The seats of a run's recorded configuration; none where it cannot be read."""
     try:
-        return tuple(seats(RunSpec.model_validate(run.manifest.spec)))
+        return tuple(expand_agents(RunSpec.model_validate(run.manifest.spec)))
     except ValidationError:
         return ()
 

@@ -27,7 +27,7 @@ from debate.analysis.measures import CONTRASTED, Measures
 from debate.analysis.paired import detectable_effect, holm, zero_p_value
 from debate.analysis.quantity import Missing, Quantity
 from debate.analysis.registry import MEASURES
-from debate.config.hypotheses import HypothesisSpec
+from debate.config.run import HypothesisSpec
 from debate.errors import InputError
 from debate.log.manifest import Manifest
 

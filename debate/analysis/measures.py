@@ -71,7 +71,7 @@ from debate.analysis.votes import (
     find_best_rule_gain,
     name_vote,
 )
-from debate.errors import suggestion
+from debate.errors import suggest
 
 EVERYONE, EACH_AGENT = "everyone", "each agent"
 """Among whom a share's design effect is pooled: conditions and rounds, or their agents, too."""
@@ -344,7 +344,7 @@ class Measures:
     ) -> Quantity | Missing:
         """The quantity, or what is missing. Without a round, see `HypothesisSpec.round`."""
         if cell not in self._cells:
-            return Missing(f'the arm "{cell}"; {suggestion(cell, self._cells)}')
+            return Missing(f'the arm "{cell}"; {suggest(cell, self._cells)}')
         if name in OF_VOTE:
             return self._of_vote(name, cell, round, subject)
         if name in AT_EQUAL_TOKENS:
@@ -495,5 +495,5 @@ def _say_nothing_there(
     rows: pl.DataFrame, cell: str, round: int | None, subject: str | None
 ) -> str:
     if subject is not None and subject not in set(rows["agent"]):
-        return f'the agent "{subject}" in {cell}; {suggestion(subject, rows["agent"].unique())}'
+        return f'the agent "{subject}" in {cell}; {suggest(subject, rows["agent"].unique())}'
     return f"turns in {cell}{_after(round)}"

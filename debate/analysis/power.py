@@ -18,7 +18,7 @@ import numpy as np
 from debate.analysis.conclusions import conclude
 from debate.analysis.intervals import Array, Codes, Interval, summed
 from debate.analysis.quantity import Quantity
-from debate.config.hypotheses import HypothesisSpec
+from debate.config.run import HypothesisSpec
 
 GRID = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0)
 """Numbers of questions simulated, in shares of the pilot's."""

@@ -19,7 +19,7 @@ import polars as pl
 from debate.analysis.estimate import Estimate
 from debate.analysis.intervals import clustered_mean
 from debate.analysis.measure import Measure
-from debate.errors import InputError, suggestion
+from debate.errors import InputError, suggest
 
 _WORDS = {
     "confidence": "confidence",
@@ -109,7 +109,7 @@ def _column(frame: pl.DataFrame, confidence: str) -> str:
             return column
     held = [c for c in frame.columns if c.startswith("confidence") and frame[c].count()]
     named = [c.removeprefix("confidence_") for c in held]
-    hint = suggestion(confidence, named) if named else "nor is any other"
+    hint = suggest(confidence, named) if named else "nor is any other"
     raise InputError(f'confidence "{confidence}" is not recorded in any row; {hint}')
 
 

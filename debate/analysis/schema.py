@@ -30,9 +30,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from debate.errors import InputError, suggestion
+from debate.errors import InputError, suggest
+from debate.log.frames import is_estimator
 from debate.log.table_answers import read_answers
-from debate.log.turn_frame import is_estimator
 
 ALIASES = {"question_id": "question", "arm": "cell"}
 VERDICT_ALIASES = {**ALIASES, "answer": "value"}
@@ -104,9 +104,7 @@ def _with_names(
     frame = frame.rename({a: n for a, n in renames.items() if n not in frame.columns})
     for name in required:
         if name not in frame.columns:
-            raise InputError(
-                f'{what}: column "{name}" is missing; {suggestion(name, frame.columns)}'
-            )
+            raise InputError(f'{what}: column "{name}" is missing; {suggest(name, frame.columns)}')
     if frame.is_empty():
         raise InputError(f"{what}: the table has no rows; at least one is needed")
     return frame
@@ -178,7 +176,7 @@ def _derived_outcome(frame: pl.DataFrame) -> pl.Expr:
 def _check_outcomes(frame: pl.DataFrame, what: str) -> None:
     for value in map(str, frame["outcome"].unique()):
         if value not in OUTCOMES:
-            raise InputError(f'{what}: outcome "{value}" is unknown; {suggestion(value, OUTCOMES)}')
+            raise InputError(f'{what}: outcome "{value}" is unknown; {suggest(value, OUTCOMES)}')
 
 
 def _check_probability(frame: pl.DataFrame, column: str) -> None:

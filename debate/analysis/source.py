@@ -16,9 +16,9 @@ from debate.analysis.judgements import read_judgements
 from debate.analysis.judging import judging
 from debate.analysis.ledger import ledger
 from debate.analysis.summary import Analysis, analyze
-from debate.errors import InputError, suggestion
+from debate.errors import InputError, suggest
 from debate.log import Run, read_table
-from debate.log.cut import cut_off, cut_sentence
+from debate.log.trajectories import find_cut_replies, format_cut_replies
 
 NORMALISED = "belief_normalised"
 """The estimator whose candidates are those of the whole run."""
@@ -106,7 +106,7 @@ def _of_cells(found: Source, cells: Sequence[str], path: Path) -> Source:
     known = found.trajectories["cell"].unique().to_list()
     for cell in cells:
         if cell not in known:
-            raise InputError(f'{path}: arm "{cell}" is unknown; {suggestion(cell, known)}')
+            raise InputError(f'{path}: arm "{cell}" is unknown; {suggest(cell, known)}')
     inside = pl.col("cell").is_in(list(cells))
     spent = None if found.spent is None else found.spent.filter(inside)
     return replace(found, trajectories=found.trajectories.filter(inside), spent=spent)
@@ -136,7 +136,7 @@ def analyze_run(run: Run, trajectories: pl.DataFrame | None = None, **options: A
         stopping_is_known=True,
         **options,
     )
-    cut = cut_sentence(cut_off(rows, run.manifest.spec))
+    cut = format_cut_replies(find_cut_replies(rows, run.manifest.spec))
     said = (*filter(None, (caveat, cut, design.caveat)), *found.caveats)
     return replace(
         found,

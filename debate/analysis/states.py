@@ -14,8 +14,8 @@ from collections.abc import Mapping
 import polars as pl
 
 from debate.analysis.schema import trajectories_frame
-from debate.errors import InputError, suggestion
-from debate.log.turn_frame import is_estimator
+from debate.errors import InputError, suggest
+from debate.log.frames import is_estimator
 
 DEBATE = ("cell", "question", "seed")
 TRAJECTORY = (*DEBATE, "agent")
@@ -91,7 +91,7 @@ def confidence_column(frame: pl.DataFrame, confidence: str) -> str:
     named = confidence_sources(frame)
     named += [name for name, column in BELIEFS.items() if column in frame.columns]
     raise InputError(
-        f'confidence "{confidence}" is not recorded; {suggestion(confidence, named)}'
+        f'confidence "{confidence}" is not recorded; {suggest(confidence, named)}'
         if named
         else f'confidence "{confidence}" is not recorded, nor is any other by name'
     )

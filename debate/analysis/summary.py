@@ -11,11 +11,7 @@ import polars as pl
 from debate.analysis.bootstrap import RESAMPLES, calibration_changes
 from debate.analysis.calibration import tabulate_reliability
 from debate.analysis.caveats import caveats
-from debate.analysis.comparisons import (
-    Comparison,
-    cells_against_baseline,
-    vote_against_openings,
-)
+from debate.analysis.comparisons import Comparison, cells_against_baseline, vote_against_openings
 from debate.analysis.contrasts import contrast_conditions
 from debate.analysis.design import controls_for
 from debate.analysis.estimate import Estimate, estimates_frame
@@ -41,8 +37,8 @@ from debate.analysis.teams import compare_teams
 from debate.analysis.text import Labels, labels_of
 from debate.analysis.votes import own_methods, vote_states
 from debate.analysis.where import heard_tables
-from debate.config.hypotheses import HypothesisSpec
-from debate.errors import InputError, suggestion
+from debate.config.run import HypothesisSpec
+from debate.errors import InputError, suggest
 
 FORMAT = 1
 MOST_JSON_ROWS = 5_000
@@ -76,7 +72,7 @@ class Analysis:
         """
         for name in names:
             if name not in MEASURES:
-                raise InputError(f'no estimate is called "{name}"; {suggestion(name, MEASURES)}')
+                raise InputError(f'no estimate is called "{name}"; {suggest(name, MEASURES)}')
         return tuple(e for e in self.estimates if e.name in names and cell in (None, e.cell))
 
     def find(

@@ -1,1 +1,1 @@
-"""What a debate costs beyond its models: measured on the machine at hand, as ratios of one run."""
+"""The cost of a debate beyond its models, measured on this machine as ratios within one run."""

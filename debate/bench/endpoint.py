@@ -2,8 +2,8 @@
 
     python -m debate.bench.endpoint
 
-prints its port and serves until its standard input ends. The model's name says how long a reply
-takes: `fixed-500` 500 ms, `tail-500` 500 ms at the median with a heavy tail. Each reply says how
+prints its port and serves until its standard input ends. The model's name sets how long a reply
+takes: `fixed-500` 500 ms, `tail-500` 500 ms at the median with a heavy tail. Each reply states how
 long it was held back.
 """
 
@@ -23,18 +23,18 @@ from typing import Any
 
 from debate.errors import EngineError
 
-SPREAD, MOST = 0.6, 5.0
-"""Standard deviation of the tail's logarithm, and the most that a reply takes, in medians."""
+TAIL_SIGMA, MAX_MEDIANS = 0.6, 5.0
+"""Standard deviation of the tail's logarithm, and the longest delay as a multiple of the median."""
 
 _MODEL = re.compile(r"(fixed|tail)-(\d{1,6})")
 _HELD = re.compile(r"^Held back: ([0-9.]+) s$", re.MULTILINE)
-_FROM_START_S = 60.0
+_CLOSE_TIMEOUT_S = 60.0
 
 
-def delay_s(model: str, content: str) -> float:
-    """Seconds that the model takes for a request: the same for the same content.
+def compute_delay_s(model: str, content: str) -> float:
+    """Return the seconds that the model takes for a request: the same for the same content.
 
-    >>> delay_s("fixed-500", "")
+    >>> compute_delay_s("fixed-500", "")
     0.5
     """
     match = _MODEL.fullmatch(model)
@@ -45,20 +45,20 @@ def delay_s(model: str, content: str) -> float:
         return median
     digest = hashlib.blake2b(f"{model}/{content}".encode(), digest_size=6).digest()
     uniform = (int.from_bytes(digest, "big") + 0.5) / 2**48
-    return median * min(MOST, math.exp(SPREAD * NormalDist().inv_cdf(uniform)))
+    return median * min(MAX_MEDIANS, math.exp(TAIL_SIGMA * NormalDist().inv_cdf(uniform)))
 
 
-def held_back_s(text: str) -> float:
-    """How long a reply says that it was held back, in seconds."""
+def parse_delay_s(text: str) -> float:
+    """Return how long a reply states that it was held back, in seconds. Raises ValueError."""
     match = _HELD.search(text)
     if match is None:
         raise ValueError(f"not a reply of the benchmark's endpoint: {text[:80]!r}")
     return float(match[1])
 
 
-def reply(body: dict[str, Any], held: float) -> dict[str, Any]:
-    """A chat completion."""
-    text = f"Answer: 7\nHeld back: {held:.6f} s"
+def make_reply(body: dict[str, Any], held_s: float) -> dict[str, Any]:
+    """Return a chat completion that states `held_s`."""
+    text = f"Answer: 7\nHeld back: {held_s:.6f} s"
     asked = sum(len(message["content"]) for message in body["messages"])
     return {
         "id": "reply",
@@ -80,9 +80,9 @@ async def serve() -> None:
     async def complete(request: web.Request) -> web.Response:
         raw = await request.read()
         body = json.loads(raw)
-        held = delay_s(body["model"], raw.decode())
-        await asyncio.sleep(held)
-        return web.json_response(reply(body, held))
+        held_s = compute_delay_s(body["model"], raw.decode())
+        await asyncio.sleep(held_s)
+        return web.json_response(make_reply(body, held_s))
 
     served = web.Application()
     served.router.add_post("/v1/chat/completions", complete)
@@ -96,8 +96,8 @@ async def serve() -> None:
 
 
 @contextmanager
-def endpoint() -> Iterator[str]:
-    """The URL of an endpoint that is up, until the context ends. Raises EngineError."""
+def run_endpoint() -> Iterator[str]:
+    """Run an endpoint in a process until the context ends; gives its URL. Raises EngineError."""
     command = [sys.executable, "-m", "debate.bench.endpoint"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -109,7 +109,7 @@ def endpoint() -> Iterator[str]:
             yield f"http://127.0.0.1:{int(port)}/v1"
         finally:
             process.stdin.close()
-            process.wait(_FROM_START_S)
+            process.wait(_CLOSE_TIMEOUT_S)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from debate.bench.measure import Measure, Results
+from debate.bench.results import Measurement, Results
+from debate.bench.workloads import make_seats, time_run, write_questions
 from debate.errors import ClusterError
 
 FEW, MANY = 1_000, 100_000
@@ -24,8 +25,8 @@ MIB = 2**20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Peak:
-    """What one process needed. Memory in bytes."""
+class MemoryPeak:
+    """The time and the peak memory of one process."""
 
     num_questions: int
     num_turns: int
@@ -33,16 +34,16 @@ class Peak:
     peak_bytes: int
 
 
-def measure(folder: Path, *, quick: bool) -> Results:
-    """Few questions, then many."""
-    few, many = (peak(num // 50 if quick else num, folder) for num in (FEW, MANY))
-    yield _measure(few)
-    yield _measure(many, against=few)
+def measure_memory(folder: Path, *, quick: bool) -> Results:
+    """Measure few questions, then many."""
+    few, many = (run_in_process(num // 50 if quick else num, folder) for num in (FEW, MANY))
+    yield _compare(few)
+    yield _compare(many, against=few)
 
 
-def _measure(found: Peak, against: Peak | None = None) -> Measure:
+def _compare(found: MemoryPeak, against: MemoryPeak | None = None) -> Measurement:
     rate = found.num_turns / found.wall_s
-    return Measure(
+    return Measurement(
         part="e",
         what=f"peak memory, {found.num_questions:,} simulated questions",
         value=found.peak_bytes / MIB,
@@ -53,41 +54,39 @@ def _measure(found: Peak, against: Peak | None = None) -> Measure:
     )
 
 
-def peak(num_questions: int, folder: Path) -> Peak:
+def run_in_process(num_questions: int, folder: Path) -> MemoryPeak:
     """Debate that many questions in a process of its own. Raises ClusterError where it fails."""
     command = [sys.executable, "-m", "debate.bench.memory", str(num_questions), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise ClusterError(f"the process ended with {done.returncode}: {last}", boundary="memory")
-    return Peak(**json.loads(done.stdout))
+    return MemoryPeak(**json.loads(done.stdout))
 
 
-def debate_simulated(num_questions: int, folder: Path) -> Peak:
-    """A ring of three simulated agents over one round, in this process."""
-    from debate.bench.debates import seats, timed, write_questions
-
+def debate_simulated(num_questions: int, folder: Path) -> MemoryPeak:
+    """Debate with a ring of three simulated agents over one round, in this process."""
     started = time.perf_counter()
     config: dict[str, Any] = {
-        "agents": seats([{"engine": "simulated", "world": n} for n in range(3)]),
+        "agents": make_seats([{"engine": "simulated", "world": n} for n in range(3)]),
         "topology": "ring",
         "rounds": 1,
         "task": write_questions(folder, num_questions),
     }
-    done = timed(config, folder / f"simulated-{num_questions}")
-    return Peak(
+    run = time_run(config, folder / f"simulated-{num_questions}")
+    return MemoryPeak(
         num_questions=num_questions,
-        num_turns=done.num_turns,
+        num_turns=run.num_turns,
         wall_s=time.perf_counter() - started,
-        peak_bytes=peak_bytes(),
+        peak_bytes=read_peak_bytes(),
     )
 
 
-def peak_bytes() -> int:
-    """The most memory that this process has held at once.
+def read_peak_bytes() -> int:
+    """Return the most memory that this process has held at once.
 
-    Linux's own figure counts from the start of the program; `getrusage` would count the parent's
-    memory too, which a process shares until it begins a program of its own.
+    Linux counts VmHWM from the start of the program. `getrusage` would count the parent's memory
+    too, which a process shares until it starts a program of its own.
     """
     status = Path("/proc/self/status")
     if status.exists():

@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from debate.cli import bench, compare, inspect, look, power, run
+from debate.cli import read_commands, run_commands
 from debate.errors import DebateError, InputError
 from debate.organisms.cli import app as organisms
 
@@ -19,40 +19,40 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command()(run.run)
-app.command()(run.validate)
-app.command()(run.probe)
-app.command()(power.power)
-app.command()(look.topology)
-app.command()(inspect.analyze)
-app.command()(compare.compare)
-app.command()(inspect.report)
-app.command()(inspect.verify)
-app.command()(look.doctor)
-app.command()(bench.bench)
+app.command()(run_commands.run)
+app.command()(run_commands.validate)
+app.command()(run_commands.probe)
+app.command()(run_commands.power)
+app.command()(read_commands.topology)
+app.command()(read_commands.analyze)
+app.command()(read_commands.compare)
+app.command()(read_commands.report)
+app.command()(read_commands.verify)
+app.command()(read_commands.doctor)
+app.command()(run_commands.bench)
 app.add_typer(organisms, name="organisms")
 
 INPUT_WRONG, RUN_FAILED, INTERRUPTED = 2, 1, 130
 
 
 def main() -> None:
-    """Exit 0 when done, 1 when the run failed, 2 when the input was wrong."""
+    """Run the command line. Exits 0 when done, 1 if the run failed, 2 if the input was wrong."""
     console = Console(stderr=True, soft_wrap=True)
     try:
         app()
     except InputError as error:
-        console.print(_told("error", error), style="red", markup=False, highlight=False)
+        console.print(_format_error("error", error), style="red", markup=False, highlight=False)
         sys.exit(INPUT_WRONG)
     except DebateError as error:
-        console.print(_told("failed", error), style="red", markup=False, highlight=False)
+        console.print(_format_error("failed", error), style="red", markup=False, highlight=False)
         sys.exit(RUN_FAILED)
     except KeyboardInterrupt:
         console.print("interrupted; the same command goes on from here", style="yellow")
         sys.exit(INTERRUPTED)
 
 
-def _told(what: str, error: DebateError) -> str:
-    """An error in words that cannot steer the terminal, whatever they quote."""
+def _format_error(what: str, error: DebateError) -> str:
+    """Format an error so that nothing that it quotes can steer the terminal."""
     from debate.analysis.text import clean
 
     return clean(f"{what}: {error}", keep="\n\t")

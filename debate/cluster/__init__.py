@@ -1,1 +1,1 @@
-"""Models on Ray: placement, actors, restarts. The only package that imports ray, and only late."""
+"""Models on Ray: placement, actors, restarts. Only this package imports ray, and only late."""

@@ -1,29 +1,46 @@
-"""The process that hosts one engine. It gets a spec and builds the engine inside."""
+"""One replica of an engine on Ray: the actor that hosts it, and the handle that owns the actor."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import platform
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Final, NoReturn, cast
 
-from debate.cluster.parcels import Parcel, packed
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from debate.cluster.connection import read_actor_environment
+from debate.cluster.messages import ItemDecoder, Payload, encode_items
+from debate.cluster.placement import Reservation
+from debate.cluster.resources import ResourceRequest
+from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec, TransformersModel
-from debate.engines.adapters import answers
-from debate.engines.base import Completion, Engine, Request
-from debate.engines.reaper import Reaper
-from debate.engines.remembering import forget
-from debate.engines.replica import Placement
-from debate.engines.sleeping import Hosted
-from debate.errors import EngineError, boundary
+from debate.engines.base import (
+    Completion,
+    Engine,
+    Request,
+    complete_with_adapter,
+    try_reset_prefix_cache,
+)
+from debate.engines.processes import ParentDeathWatchdog
+from debate.engines.replica import EngineHost, Placement, ReplicaLost
+from debate.errors import ClusterError, DebateError, EngineError, boundary
+
+COMPLETIONS: Final = ItemDecoder(Completion)
+"""Decodes the lists that an actor streams."""
+
+NUM_CONTROL_CALLS = 16
+"""Concurrent calls that an actor allows besides its batches: start, sleep, wake, close."""
 
 
 class EngineActor:
-    """An engine behind Ray: what has finished since the last look leaves as one list.
+    """The process that hosts one engine, built inside it from a spec.
 
-    `adapters` are the folders that the engine serves beside the spec's own; `sharing` counts the
-    models that take turns in this actor's place; with `reload` the engine is closed when its turn
-    ends and built anew at the next.
+    Completions that have finished since the last message leave together. `adapters` are the
+    folders that the engine serves beside the spec's own; `sharing` counts the models that take
+    turns on this actor's device; with `reload` the engine is closed instead of put to sleep.
     """
 
     def __init__(
@@ -36,20 +53,18 @@ class EngineActor:
         reload: bool = False,
     ) -> None:
         self._model = model
-        self._spec = with_its_cpus(spec)
+        self._spec = set_threads(spec)
         self._adapters = adapters
-        self._hosted = Hosted(self._build, reload=reload)
+        self._hosted = EngineHost(self._build, reload=reload)
         self._sharing = 1 if reload else sharing
-        self._reaper = Reaper()
+        self._reaper = ParentDeathWatchdog()
 
     async def start(self, gpus: tuple[str, ...] | None = None) -> Placement:
-        """Build and start the engine on `gpus`, or on what Ray has given to this process.
+        """Build and start the engine on `gpus`, or on the GPUs that Ray gave to this process.
 
         Raises EngineError with the cause in words.
         """
-        import ray
-
-        self._die_together()
+        self._watch_process_group()
         given = tuple(map(str, ray.get_gpu_ids())) if gpus is None else gpus
         if gpus is not None or not given:
             os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(given)
@@ -60,13 +75,15 @@ class EngineActor:
 
     async def complete(
         self, requests: Sequence[Request], adapter: str | None = None
-    ) -> AsyncIterator[Parcel]:
-        """Stream lists of completions back, by an adapter where one is named."""
-        async for completions in coalesced(answers(self._hosted.engine, requests, adapter)):
-            yield packed(completions)
+    ) -> AsyncIterator[Payload]:
+        """Stream encoded lists of completions, by the adapter in that folder if one is named."""
+        async for completions in coalesce(
+            complete_with_adapter(self._hosted.engine, requests, adapter)
+        ):
+            yield encode_items(completions)
 
     async def sleep(self) -> None:
-        """Leave the device to another model."""
+        """Free the device for another model."""
         with boundary(EngineError, f"{self._model}: sleep"):
             await self._hosted.sleep()
 
@@ -75,10 +92,10 @@ class EngineActor:
         with boundary(EngineError, f"{self._model}: wake"):
             await self._hosted.wake()
 
-    async def forget_prefixes(self) -> bool:
-        """Empty the prefix cache, if there is one; whether there is."""
+    async def reset_prefix_cache(self) -> bool:
+        """Empty the engine's prefix cache and return True; return False if it has none."""
         with boundary(EngineError, f"{self._model}: forget"):
-            return await forget(self._hosted.engine)
+            return await try_reset_prefix_cache(self._hosted.engine)
 
     async def close(self) -> None:
         """Close the engine."""
@@ -89,11 +106,10 @@ class EngineActor:
 
         return build_engine(self._spec, sharing=self._sharing, adapters=self._adapters)
 
-    def _die_together(self) -> None:
-        """Whatever kills this process takes the engine's own processes along.
+    def _watch_process_group(self) -> None:
+        """Have the engine's child processes killed whenever this process ends.
 
-        An engine that works in child processes would otherwise survive a killed actor, and hold
-        its GPU.
+        They would otherwise survive a killed actor, and hold its GPU.
         """
         if os.getpgid(0) != os.getpid():
             os.setpgid(0, 0)
@@ -101,10 +117,10 @@ class EngineActor:
         self._reaper.watch_group(os.getpid())
 
 
-def with_its_cpus(spec: ModelSpec) -> ModelSpec:
-    """The spec with one torch thread per CPU that Ray gave, where the user named no number.
+def set_threads(spec: ModelSpec) -> ModelSpec:
+    """Return the spec with a torch thread for each requested CPU, unless the user set a number.
 
-    >>> with_its_cpus(TransformersModel(engine="transformers", model="m", cpus=2)).threads
+    >>> set_threads(TransformersModel(engine="transformers", model="m", cpus=2)).threads
     2
     """
     if isinstance(spec, TransformersModel) and spec.threads is None and not spec.gpus:
@@ -112,26 +128,26 @@ def with_its_cpus(spec: ModelSpec) -> ModelSpec:
     return spec
 
 
-async def coalesced(
+async def coalesce(
     lists: AsyncIterator[Sequence[Completion]],
 ) -> AsyncIterator[list[Completion]]:
-    """The same completions in fewer lists: all that arrived while the last list was sent."""
+    """Yield the same completions in fewer lists: all that arrived while the last one was sent."""
     arrived: list[Completion] = []
-    news = asyncio.Event()
+    changed = asyncio.Event()
 
     async def collect() -> None:
         try:
             async for completions in lists:
                 arrived.extend(completions)
-                news.set()
+                changed.set()
         finally:
-            news.set()
+            changed.set()
 
     collecting = asyncio.create_task(collect())
     try:
         while not collecting.done() or arrived:
-            await news.wait()
-            news.clear()
+            await changed.wait()
+            changed.clear()
             if arrived:
                 leaving, arrived[:] = list(arrived), []
                 yield leaving
@@ -139,3 +155,154 @@ async def coalesced(
     finally:
         collecting.cancel()
         await asyncio.gather(collecting, return_exceptions=True)
+
+
+class RayReplica:
+    """Places, starts and calls the actor of one replica, and replaces it after a loss.
+
+    All GPUs of a replica lie on one node, in one bundle: with more than one, the engine spreads
+    over them with processes of its own inside the actor. `adapters` are the folders that it serves
+    beside the spec's own; `sharing` counts the replicas that take turns in the reservation.
+    """
+
+    def __init__(
+        self,
+        wanted: ResourceRequest,
+        spec: ModelSpec,
+        cluster: ClusterSpec,
+        *,
+        run: str,
+        reservation: Reservation,
+        adapters: tuple[str, ...] = (),
+        sharing: int = 1,
+    ) -> None:
+        self._model = wanted.model
+        self._index = wanted.replica
+        self._spec = spec
+        self._cluster = cluster
+        self._reservation = reservation
+        self._adapters = adapters
+        self._sharing = sharing
+        self._name = f"debate:{run}:{wanted.model}:{wanted.replica}"
+        self._num_starts = 0
+        self._actor: Any = None
+        self._placement: Placement | None = None
+
+    @property
+    def placement(self) -> Placement | None:
+        """The actor's node, process and GPUs."""
+        return self._placement
+
+    async def start(self) -> None:
+        """Place and start an actor, after ending the one before it.
+
+        Raises EngineError for what the engine says and ClusterError for the rest.
+        """
+        self._discard()
+        name = f"{self._name}:{self._num_starts}" if self._num_starts else self._name
+        self._num_starts += 1
+        self._actor = self._create_actor(name, await self._reservation.acquire())
+        self._placement = await self._call(EngineActor.start, await self._reservation.get_gpus())
+
+    async def complete(
+        self, requests: Sequence[Request], adapter: str | None = None
+    ) -> AsyncIterator[Sequence[Completion]]:
+        """Stream the actor's lists. Raises ReplicaLost when it, or its node, is gone."""
+        stream = self._actor.complete.remote(list(requests), adapter)
+        is_exhausted = False
+        try:
+            async for reference in stream:
+                yield COMPLETIONS.decode(await reference)
+            is_exhausted = True
+        except RayTaskError as error:
+            is_exhausted = True
+            raise_cause(error, place=f"{self._model}: complete")
+        except RayError as error:
+            is_exhausted = True
+            raise ReplicaLost(
+                f"replica {self._index} was lost: {extract_cause(error)}",
+                boundary=f"{self._model}: actor",
+            ) from error
+        finally:
+            if not is_exhausted:
+                ray.cancel(stream)
+
+    async def sleep(self) -> None:
+        """Free the device for another replica. Raises BoundaryError."""
+        await self._call(EngineActor.sleep)
+
+    async def wake(self) -> None:
+        """Take the device again. Raises BoundaryError, also where the actor died asleep."""
+        await self._call(EngineActor.wake)
+
+    async def reset_prefix_cache(self) -> bool:
+        """Empty the engine's prefix cache and return True; return False if it has none.
+
+        Raises BoundaryError.
+        """
+        return bool(await self._call(EngineActor.reset_prefix_cache))
+
+    async def close(self) -> None:
+        """Close the engine, then end the actor and release its reservation."""
+        if self._actor is not None and self._placement is not None:
+            try:
+                await self._actor.close.remote()
+            except RayError:
+                self._placement = None
+        self._discard()
+
+    async def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a method of the actor. Raises the actor's own error, or ClusterError if it died."""
+        place = f"{self._model}: {method.__name__}"
+        if self._actor is None:
+            raise ClusterError("the actor is gone", boundary=place)
+        try:
+            return await getattr(self._actor, method.__name__).remote(*arguments)
+        except RayTaskError as error:
+            raise_cause(error, place=place)
+        except RayError as error:
+            raise ClusterError(f"the actor died: {extract_cause(error)}", boundary=place) from error
+
+    def _create_actor(self, name: str, options: dict[str, Any]) -> Any:
+        environment = read_actor_environment(self._cluster)
+        if environment:
+            options["runtime_env"] = {"env_vars": environment}
+        actor_class = ray.remote(EngineActor).options(
+            name=name,
+            namespace=self._cluster.namespace,
+            max_concurrency=self._spec.max_in_flight + NUM_CONTROL_CALLS,
+            **options,
+        )
+        return actor_class.remote(
+            self._model,
+            self._spec,
+            adapters=self._adapters,
+            sharing=self._sharing,
+            reload=self._cluster.slots.swap == "reload",
+        )
+
+    def _discard(self) -> None:
+        self._placement = None
+        if self._actor is not None:
+            ray.kill(self._actor)
+            self._actor = None
+        self._reservation.release()
+
+
+def raise_cause(error: RayTaskError, *, place: str) -> NoReturn:
+    """Raise what the actor raised, without Ray's wrapping and traceback."""
+    cause = cast("BaseException", error.cause)
+    if isinstance(cause, DebateError):
+        raise cause from None
+    raise ClusterError(f"{type(cause).__name__}: {cause}", boundary=place) from error
+
+
+def extract_cause(error: BaseException) -> str:
+    """Return the line of Ray's report that names the cause, without its general advice.
+
+    >>> error = RuntimeError("The actor died.\\n  pid: 7\\nIt was killed. Some common causes: x")
+    >>> extract_cause(error)
+    'It was killed.'
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].partition(" Some common causes")[0] if lines else type(error).__name__

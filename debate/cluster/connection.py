@@ -1,4 +1,4 @@
-"""The connection to Ray: made where it is missing, ended only where it was made."""
+"""Connect to Ray: to a cluster, or to a local one started and ended here."""
 
 from __future__ import annotations
 
@@ -10,31 +10,28 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from debate.cluster.resources import Node, resources
+from debate.cluster.resources import Node, summarize_resources
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
 from debate.errors import ClusterError, ConfigError, boundary
 
 OBJECT_STORE_BYTES = 256 * 2**20
-"""Room for results on their way, which are small; Ray's default would be a third of the memory."""
+"""Room for messages in transit, which are small; Ray's default is a third of the memory."""
 
-
-SILENCE = ("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
-"""Drops what Ray prints about lost workers and nodes, which the client counts and reports itself.
-
-Read when ray is imported.
-"""
+LOG_FILTER = ("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+"""The environment variable that drops Ray's own lines about lost workers and nodes; the client
+counts and reports these itself. Ray reads it when it is imported."""
 
 
 @contextmanager
 def connect(cluster: ClusterSpec, models: Mapping[str, ModelSpec] | None = None) -> Iterator[None]:
     """Connect to the cluster, or start a local one with room for `models`.
 
-    A process that is connected already stays as it is. Raises ClusterError where no cluster
+    Does nothing in a process that is connected already. Raises ClusterError where no cluster
     answers at the address.
     """
     if cluster.quiet:
-        os.environ.setdefault(*SILENCE)
+        os.environ.setdefault(*LOG_FILTER)
     import ray
 
     if ray.is_initialized():
@@ -43,7 +40,7 @@ def connect(cluster: ClusterSpec, models: Mapping[str, ModelSpec] | None = None)
     place = f"ray: {cluster.address or 'local cluster'}"
     with boundary(ClusterError, place), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        start_or_join(init_arguments(cluster, models or {}))
+        start_or_join(make_init_arguments(cluster, models or {}))
     try:
         yield
     finally:
@@ -51,8 +48,10 @@ def connect(cluster: ClusterSpec, models: Mapping[str, ModelSpec] | None = None)
 
 
 def start_or_join(arguments: Mapping[str, Any]) -> None:
-    """`ray.init`, up to three times: Ray gives its own processes 30 s to come up, which on a
-    machine at full load can be too few."""
+    """Call `ray.init`, up to three times if it times out.
+
+    Ray gives its own processes 30 s to come up, which is too few on a machine at full load.
+    """
     import ray
 
     for attempts_left in (2, 1, 0):
@@ -65,8 +64,8 @@ def start_or_join(arguments: Mapping[str, Any]) -> None:
                 raise
 
 
-def init_arguments(cluster: ClusterSpec, models: Mapping[str, ModelSpec]) -> dict[str, Any]:
-    """Arguments of `ray.init`; inside `ray job submit` the job's own cluster is the address."""
+def make_init_arguments(cluster: ClusterSpec, models: Mapping[str, ModelSpec]) -> dict[str, Any]:
+    """Return the arguments of `ray.init`; inside a Ray job, its own cluster is the address."""
     address = cluster.address or os.environ.get("RAY_ADDRESS")
     shared: dict[str, Any] = {
         "namespace": cluster.namespace,
@@ -79,21 +78,23 @@ def init_arguments(cluster: ClusterSpec, models: Mapping[str, ModelSpec]) -> dic
     if address is not None:
         return {**shared, "address": address}
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    there = resources(models, cluster)
+    summary = summarize_resources(models, cluster)
     return {
         **shared,
         "address": "local",
         "include_dashboard": False,
-        "num_cpus": math.ceil(there.cpus_there or 1),
+        "num_cpus": math.ceil(summary.total_cpus or 1),
         "num_gpus": cluster.num_gpus,
         "object_store_memory": OBJECT_STORE_BYTES,
     }
 
 
-def actor_environment(cluster: ClusterSpec) -> dict[str, str]:
-    """The actors' environment variables. Raises ConfigError for one that is to be copied and unset.
+def read_actor_environment(cluster: ClusterSpec) -> dict[str, str]:
+    """Return the actors' environment variables, those without a value copied from this process.
 
-    >>> actor_environment(ClusterSpec(env={"HF_HUB_OFFLINE": "1"}))
+    Raises ConfigError for one that is to be copied and is not set.
+
+    >>> read_actor_environment(ClusterSpec(env={"HF_HUB_OFFLINE": "1"}))
     {'HF_HUB_OFFLINE': '1'}
     """
     for name, value in cluster.env.items():
@@ -104,8 +105,8 @@ def actor_environment(cluster: ClusterSpec) -> dict[str, str]:
     }
 
 
-def live_nodes() -> list[Node]:
-    """The nodes of the connected cluster that answer."""
+def list_live_nodes() -> list[Node]:
+    """Return the nodes of the connected cluster that answer."""
     import ray
 
     return [

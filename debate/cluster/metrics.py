@@ -1,4 +1,4 @@
-"""The figures of utilisation as Ray metrics, for Ray's dashboard and Prometheus."""
+"""Utilisation as Ray metrics, for Ray's dashboard and Prometheus."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Final
 
 from ray.util.metrics import Counter, Gauge, Histogram
 
-from debate.engines.counters import BOUNDS_S
-from debate.log.utilisation import Sample
+from debate.engines.metrics import BOUNDS_S
+from debate.log.utilisation import UtilisationSample
 
 TAGS: Final = ("run", "model", "replica", "host", "gpus")
 
@@ -39,12 +39,12 @@ HISTOGRAMS: Final = {
     "generation_s": ("runs", "Seconds from then on until its reply."),
 }
 
-INSIDE_S: Final = tuple((low + high) / 2 for low, high in pairwise((0.0, *BOUNDS_S, 1000.0)))
-"""A time within each class: Ray takes single observations, of which only the class is kept here.
+MIDPOINTS_S: Final = tuple((low + high) / 2 for low, high in pairwise((0.0, *BOUNDS_S, 1000.0)))
+"""A time inside each bucket: samples hold counts by bucket, and Ray takes single observations.
 The exact sums are the counters `queued_s` and `running_s`."""
 
 
-class Metrics:
+class RayMetrics:
     """Exports samples under `debate_NAME`, tagged by run, model, replica, host and GPUs.
 
     Ray must be connected.
@@ -61,7 +61,7 @@ class Metrics:
             for name, (counted, what) in HISTOGRAMS.items()
         }
 
-    def see(self, samples: Sequence[Sample]) -> None:
+    def see(self, samples: Sequence[UtilisationSample]) -> None:
         """Export the last interval."""
         for sample in samples:
             tags = {
@@ -77,6 +77,6 @@ class Metrics:
                 if amount := getattr(sample, name):
                     counter.inc(amount, tags)
             for name, histogram in self._histograms.items():
-                for inside_s, count in zip(INSIDE_S, getattr(sample, name), strict=False):
+                for midpoint_s, count in zip(MIDPOINTS_S, getattr(sample, name), strict=False):
                     for _ in range(count):
-                        histogram.observe(inside_s, tags)
+                        histogram.observe(midpoint_s, tags)

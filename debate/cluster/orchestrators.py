@@ -1,31 +1,40 @@
-"""Shares of a run in processes of their own, all of them asking the same models."""
+"""Shares of a run's questions in processes of their own, which all call the same models."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from debate.cluster.connection import actor_environment
-from debate.cluster.letters import Answered, Asked, Correspondent, Letter, Outbox
-from debate.cluster.parcels import Parcel, Unpacker, packed
-from debate.cluster.replica import last_line, raise_cause
+from debate.cluster.actor import extract_cause, raise_cause
+from debate.cluster.connection import read_actor_environment
+from debate.cluster.messages import (
+    ItemDecoder,
+    NumberedCompletion,
+    NumberedRequest,
+    Payload,
+    RemoteClient,
+    RequestBatch,
+    RpcQueue,
+    encode_items,
+)
 from debate.config.cluster import ClusterSpec
 from debate.engines.base import Completion, Request
-from debate.engines.client import at_once
+from debate.engines.client import run_all
 from debate.errors import ClusterError
 
-answered = Unpacker(Answered)
-"""The answers that reach an orchestrator."""
+COMPLETIONS: Final = ItemDecoder(NumberedCompletion)
+"""Decodes the completions that reach an orchestrator."""
 
-STATUS_EVERY_S = 0.5
-MAX_ANSWERS_UNDER_WAY = 1000
+STATUS_INTERVAL_S = 0.5
+MAX_CONCURRENCY = 1000
+"""Messages with completions that an orchestrator's actor may receive at once."""
 MAX_RESTARTS = 3
-"""How often the process of one share is replaced before the run gives up."""
+"""Replacements of a share's process after which the run gives up."""
 
 
 class Client(Protocol):
@@ -35,49 +44,103 @@ class Client(Protocol):
         """The reply to one request; a failure is data."""
 
 
-class Work(Protocol):
-    """What one orchestrator does. Sent to its process by `pickle`, and run there."""
+class OrchestratorTask(Protocol):
+    """The debates of one share. Pickled, and run in the share's process."""
 
     async def run(self, client: Callable[[str], Client]) -> None:
-        """Do all of it; `client` gives the models that live elsewhere by their names."""
+        """Debate all of them; `client` returns the client of a model by its name."""
 
     def status(self) -> object:
-        """How far it has come, as a value that can be sent."""
+        """Return the progress as a value that can be pickled."""
 
 
 class OrchestratorActor:
     """The process of one share."""
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
-        self._outbox = Outbox()
+    def __init__(self, task: OrchestratorTask) -> None:
+        self._task = task
+        self._queue = RpcQueue()
 
-    async def run(self) -> AsyncIterator[Letter]:
-        """Do the work; yield what it asks of models, and how far it has come.
+    async def run(self) -> AsyncIterator[RequestBatch]:
+        """Run the task; yield its requests to models, and its status.
 
-        Raises what the work raises.
+        Raises the task's own error.
         """
-        working = asyncio.create_task(self._work.run(lambda m: Correspondent(m, self._outbox)))
-        working.add_done_callback(lambda _: self._outbox.news.set())
+        running = asyncio.create_task(self._task.run(lambda name: RemoteClient(name, self._queue)))
+        running.add_done_callback(lambda _: self._queue.changed.set())
         try:
-            while not working.done():
+            while not running.done():
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(STATUS_EVERY_S):
-                        await self._outbox.news.wait()
-                yield self._outbox.letter(self._work.status())
-            await working
-            yield self._outbox.letter(self._work.status())
+                    async with asyncio.timeout(STATUS_INTERVAL_S):
+                        await self._queue.changed.wait()
+                yield self._queue.take_batch(self._task.status())
+            await running
+            yield self._queue.take_batch(self._task.status())
         finally:
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
-    async def answer(self, answers: Parcel) -> None:
-        """Take answers in."""
-        self._outbox.settle(answered(answers))
+    async def receive(self, completions: Payload) -> None:
+        """Give completions to the calls that await them."""
+        self._queue.resolve(COMPLETIONS.decode(completions))
+
+
+class OrchestratorHandle:
+    """Starts an orchestrator's actor in this process's cluster, and answers its requests."""
+
+    def __init__(
+        self,
+        task: OrchestratorTask,
+        cluster: ClusterSpec,
+        clients: Mapping[str, Client],
+        *,
+        name: str,
+    ) -> None:
+        options: dict[str, Any] = {
+            "name": name,
+            "namespace": cluster.namespace,
+            "num_cpus": 1,
+            "max_restarts": 0,
+            "max_concurrency": MAX_CONCURRENCY,
+        }
+        if environment := read_actor_environment(cluster):
+            options["runtime_env"] = {"env_vars": environment}
+        self._actor = ray.remote(OrchestratorActor).options(**options).remote(task)
+        self._clients = clients
+        self._calls: dict[int, asyncio.Task[None]] = {}
+        self._completions: list[NumberedCompletion] = []
+
+    async def run(self, on_status: Callable[[object], None]) -> None:
+        """Answer requests until the task is done. Raises RayError when the process is gone."""
+        async for reference in self._actor.run.remote():
+            batch = await reference
+            for numbered in batch.requests:
+                self._calls[numbered.number] = asyncio.create_task(self._complete(numbered))
+            for number in batch.cancelled:
+                if call := self._calls.pop(number, None):
+                    call.cancel()
+            on_status(batch.status)
+
+    async def _complete(self, numbered: NumberedRequest) -> None:
+        completion = await self._clients[numbered.model].complete(numbered.request)
+        self._calls.pop(numbered.number, None)
+        if not self._completions:
+            asyncio.get_running_loop().call_soon(self._send_completions)
+        self._completions.append(NumberedCompletion(numbered.number, completion))
+
+    def _send_completions(self) -> None:
+        completions, self._completions = self._completions, []
+        self._actor.receive.remote(encode_items(completions))
+
+    def close(self) -> None:
+        """Cancel the calls that are not answered, and end the process."""
+        for call in self._calls.values():
+            call.cancel()
+        ray.kill(self._actor)
 
 
 async def run_shares(
-    works: Sequence[Callable[[int], Work]],
+    tasks: Sequence[Callable[[int], OrchestratorTask]],
     cluster: ClusterSpec,
     clients: Mapping[str, Client],
     *,
@@ -85,79 +148,31 @@ async def run_shares(
     on_status: Callable[[int, object], None],
     on_lost: Callable[[int], None],
 ) -> None:
-    """Do every share's work in an actor of its own. Ray must be connected.
+    """Run every share's task in an actor of its own. Ray must be connected.
 
-    Each share's work is made with the number of this attempt, from 1 on and never the same one
-    twice in a run. An actor that dies is replaced: `on_lost` is told, and what the share had
-    recorded stands. Raises a work's own error, and ClusterError past `MAX_RESTARTS`.
+    Each task is made with the number of its attempt, from 1 on and never the same one twice in a
+    run. An actor that dies is replaced after `on_lost` was called with the share's index; the
+    share's log stays as it is. Raises a task's own error, and ClusterError past `MAX_RESTARTS`.
     """
-    attempts = iter(range(1, 2 + len(works) * (MAX_RESTARTS + 1)))
+    attempts = iter(range(1, 2 + len(tasks) * (MAX_RESTARTS + 1)))
 
-    async def see_through(share: int) -> None:
+    async def run_share(share: int) -> None:
         for restarts_left in reversed(range(MAX_RESTARTS + 1)):
             attempt = next(attempts)
             name = f"debate:{run}:orchestrator:{attempt}"
-            office = _Office(works[share](attempt), cluster, clients, name=name)
+            handle = OrchestratorHandle(tasks[share](attempt), cluster, clients, name=name)
+            place = f"orchestrator {share}"
             try:
-                await office.run(lambda status: on_status(share, status))
+                await handle.run(lambda status: on_status(share, status))
                 return
             except RayTaskError as error:
-                raise_cause(error, place=f"orchestrator {share}")
+                raise_cause(error, place=place)
             except RayError as error:
                 on_lost(share)
                 if not restarts_left:
-                    place = f"orchestrator {share}"
-                    raise ClusterError(f"lost again: {last_line(error)}", boundary=place) from error
+                    cause = extract_cause(error)
+                    raise ClusterError(f"lost again: {cause}", boundary=place) from error
             finally:
-                office.close()
+                handle.close()
 
-    await at_once(see_through(share) for share in range(len(works)))
-
-
-class _Office:
-    """This side of the correspondence with one orchestrator."""
-
-    def __init__(
-        self, work: Work, cluster: ClusterSpec, clients: Mapping[str, Client], *, name: str
-    ) -> None:
-        options: dict[str, Any] = {
-            "name": name,
-            "namespace": cluster.namespace,
-            "num_cpus": 1,
-            "max_restarts": 0,
-            "max_concurrency": MAX_ANSWERS_UNDER_WAY,
-        }
-        if environment := actor_environment(cluster):
-            options["runtime_env"] = {"env_vars": environment}
-        self._actor = ray.remote(OrchestratorActor).options(**options).remote(work)
-        self._clients = clients
-        self._asking: dict[int, asyncio.Task[None]] = {}
-        self._answers: list[Answered] = []
-
-    async def run(self, on_status: Callable[[object], None]) -> None:
-        """Answer letters until the work is done. Raises RayError when the process is gone."""
-        async for reference in self._actor.run.remote():
-            letter = await reference
-            for asked in letter.asked:
-                self._asking[asked.number] = asyncio.create_task(self._ask(asked))
-            for number in letter.given_up:
-                if asking := self._asking.pop(number, None):
-                    asking.cancel()
-            on_status(letter.status)
-
-    async def _ask(self, asked: Asked) -> None:
-        completion = await self._clients[asked.model].complete(asked.request)
-        self._asking.pop(asked.number, None)
-        if not self._answers:
-            asyncio.get_running_loop().call_soon(self._send)
-        self._answers.append(Answered(asked.number, completion))
-
-    def _send(self) -> None:
-        answers, self._answers = self._answers, []
-        self._actor.answer.remote(packed(answers))
-
-    def close(self) -> None:
-        """Give up what is under way, and end the process."""
-        for asking in self._asking.values():
-            asking.cancel()
-        ray.kill(self._actor)
+    await run_all(run_share(share) for share in range(len(tasks)))

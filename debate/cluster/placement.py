@@ -1,114 +1,125 @@
-"""A place for each replica: a placement group of one bundle, awaited but never for ever."""
+"""Room on the cluster for actors: placement groups of one bundle, awaited up to a deadline."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from typing import Any
 
 import ray
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from debate.cluster.connection import live_nodes
-from debate.cluster.resources import Wanted, amount, misfits, shortage
+from debate.cluster.connection import list_live_nodes
+from debate.cluster.packing import describe_shortage, find_unschedulable
+from debate.cluster.resources import ResourceRequest, describe_amount
 from debate.config.cluster import ClusterSpec
 from debate.errors import ClusterError
 
-LOOK_AGAIN_S = 2
-"""How long to wait for a place before asking again whether the cluster could ever have one."""
+POLL_INTERVAL_S = 2
+"""Seconds between two checks whether a cluster without free room could hold the request at all."""
 
 
-class Place(Protocol):
-    """Where the actor of a replica may live."""
+class Reservation(ABC):
+    """Resources of the cluster in which a replica's actor may live.
 
-    async def enter(self) -> dict[str, Any]:
-        """The actor's options. Raises ClusterError where there is no room."""
-
-    async def gpus(self) -> tuple[str, ...] | None:
-        """The GPUs to use, where Ray does not tell the actor itself."""
-
-    def leave(self) -> None:
-        """The actor has ended."""
-
-
-class _Reservation:
-    """What a place is reserved for, and the group that keeps it; `node` is where it best lies."""
+    `node` is the id of the node that would be best.
+    """
 
     def __init__(
-        self, want: Wanted, cluster: ClusterSpec, *, name: str, node: str | None = None
+        self, wanted: ResourceRequest, cluster: ClusterSpec, *, name: str, node: str | None = None
     ) -> None:
-        self._want = want
+        self._wanted = wanted
         self._cluster = cluster
         self._name = name
         self._node = node
         self._group: PlacementGroup | None = None
 
+    @abstractmethod
+    async def acquire(self) -> dict[str, Any]:
+        """Wait for room and return the actor's options. Raises ClusterError if there is none."""
+
+    @abstractmethod
+    async def get_gpus(self) -> tuple[str, ...] | None:
+        """Return the ids of the GPUs to use; None if Ray gives them to the actor itself."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Note that the actor has ended."""
+
     def remove(self) -> None:
-        """Give the place back."""
+        """Give the resources back to the cluster."""
         if self._group is not None:
             remove_placement_group(self._group)
             self._group = None
 
 
-class OwnPlace(_Reservation):
-    """A place for one replica, given back whenever its actor ends."""
+class OwnReservation(Reservation):
+    """Resources for one replica, given back whenever its actor ends."""
 
-    _num_entries = 0
+    _num_acquired = 0
 
-    async def enter(self) -> dict[str, Any]:
+    async def acquire(self) -> dict[str, Any]:
         """Reserve anew; after the first time, on whichever node has room."""
-        name = f"{self._name}:{self._num_entries}" if self._num_entries else self._name
-        node = None if self._num_entries else self._node
-        self._num_entries += 1
-        self._group = await reserve(self._want, self._cluster, name=name, node=node)
+        name = f"{self._name}:{self._num_acquired}" if self._num_acquired else self._name
+        node = None if self._num_acquired else self._node
+        self._num_acquired += 1
+        self._group = await reserve(self._wanted, self._cluster, name=name, node=node)
         return {
-            "num_cpus": self._want.cpus,
-            "num_gpus": self._want.gpus,
+            "num_cpus": self._wanted.cpus,
+            "num_gpus": self._wanted.gpus,
             "max_restarts": 0,
-            **inside(self._group),
+            **make_group_options(self._group),
         }
 
-    async def gpus(self) -> tuple[str, ...] | None:
-        """Unsaid: Ray gives the actor its GPUs."""
+    async def get_gpus(self) -> tuple[str, ...] | None:
+        """Return None: Ray gives the actor its GPUs."""
         return None
 
-    def leave(self) -> None:
-        """Give the place back."""
+    def release(self) -> None:
+        """Give the resources back."""
         self.remove()
 
 
-class SharedPlace(_Reservation):
-    """A place for several replicas that take turns in it. Ray lends it once; they see its GPUs."""
+class SharedReservation(Reservation):
+    """Resources for several replicas that take turns on them.
 
-    async def enter(self) -> dict[str, Any]:
-        """Reserve at the first time; after the loss of its node, Ray finds the place another."""
-        if not self._want.bundle:
+    The actors ask Ray for nothing, since it would lend each GPU to one of them only; they are told
+    the ids of the GPUs instead.
+    """
+
+    async def acquire(self) -> dict[str, Any]:
+        """Reserve at the first time; after the loss of its node, wait until Ray has moved it."""
+        if not self._wanted.bundle:
             return {"num_cpus": 0, "num_gpus": 0, "max_restarts": 0}
         if self._group is None:
-            self._group = await reserve(self._want, self._cluster, name=self._name, node=self._node)
+            self._group = await reserve(
+                self._wanted, self._cluster, name=self._name, node=self._node
+            )
         else:
-            await wait_for(self._group, self._want, self._cluster)
-        return {"num_cpus": 0, "num_gpus": 0, "max_restarts": 0, **inside(self._group)}
+            await wait_for_group(self._group, self._wanted, self._cluster)
+        options = make_group_options(self._group)
+        return {"num_cpus": 0, "num_gpus": 0, "max_restarts": 0, **options}
 
-    async def gpus(self) -> tuple[str, ...] | None:
-        """The ids of the place's GPUs, which a task that uses them for a moment tells."""
-        if not self._want.gpus:
+    async def get_gpus(self) -> tuple[str, ...] | None:
+        """Return the ids of the reserved GPUs, read by a task that holds them for a moment."""
+        if not self._wanted.gpus:
             return ()
-        options = {"num_gpus": self._want.gpus, "num_cpus": 0, **inside(self._group)}
-        return tuple(await ray.remote(own_gpus).options(**options).remote())
+        options = {"num_gpus": self._wanted.gpus, "num_cpus": 0, **make_group_options(self._group)}
+        return tuple(await ray.remote(read_own_gpus).options(**options).remote())
 
-    def leave(self) -> None:
-        """Nothing: the others stay."""
+    def release(self) -> None:
+        """Do nothing: the other replicas stay."""
 
 
-def own_gpus() -> list[str]:
-    """The ids of the GPUs that Ray has given to this process."""
+def read_own_gpus() -> list[str]:
+    """Return the ids of the GPUs that Ray has given to this process."""
     return [str(gpu) for gpu in ray.get_gpu_ids()]
 
 
-def inside(group: PlacementGroup | None) -> dict[str, Any]:
-    """The option that puts an actor or task into a group's bundle."""
+def make_group_options(group: PlacementGroup | None) -> dict[str, Any]:
+    """Return the option that puts an actor or task into a group's bundle."""
     if group is None:
         return {}
     strategy = PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=0)
@@ -116,53 +127,56 @@ def inside(group: PlacementGroup | None) -> dict[str, Any]:
 
 
 async def reserve(
-    want: Wanted, cluster: ClusterSpec, *, name: str, node: str | None = None
+    wanted: ResourceRequest, cluster: ClusterSpec, *, name: str, node: str | None = None
 ) -> PlacementGroup | None:
-    """Reserve what a replica wants on one node, on `node` if it has room; None if it wants nothing.
+    """Reserve a replica's resources, on `node` if it has room; None if it needs no resources.
 
     Raises ClusterError at once where no node could ever hold it (unless the cluster grows by
     itself), and after `placement_timeout_s` where others keep what is there.
     """
-    if not want.bundle:
+    if not wanted.bundle:
         return None
-    refuse_misfits([want], cluster)
+    check_schedulable([wanted], cluster)
     group = placement_group(
-        [want.bundle], strategy="STRICT_PACK", name=name, _soft_target_node_id=node
+        [wanted.bundle], strategy="STRICT_PACK", name=name, _soft_target_node_id=node
     )
     try:
-        await wait_for(group, want, cluster)
+        await wait_for_group(group, wanted, cluster)
     except BaseException:
         remove_placement_group(group)
         raise
     return group
 
 
-async def wait_for(group: PlacementGroup, want: Wanted, cluster: ClusterSpec) -> None:
-    """Wait until a group has its place. Raises ClusterError as `reserve` does."""
+async def wait_for_group(
+    group: PlacementGroup, wanted: ResourceRequest, cluster: ClusterSpec
+) -> None:
+    """Wait until a group has its resources. Raises ClusterError as `reserve` does."""
     deadline = time.monotonic() + cluster.placement_timeout_s
-    while not await asyncio.to_thread(group.wait, LOOK_AGAIN_S):
-        refuse_misfits([want], cluster)
+    while not await asyncio.to_thread(group.wait, POLL_INTERVAL_S):
+        check_schedulable([wanted], cluster)
         if time.monotonic() > deadline:
+            amount = describe_amount(wanted.gpus, wanted.cpus)
             raise ClusterError(
-                f'model "{want.model}" wants {amount(want.gpus, want.cpus)}; the cluster has them, '
+                f'model "{wanted.model}" wants {amount}; the cluster has them, '
                 f"but others kept them for {cluster.placement_timeout_s:g} s "
-                f"(free now: {free_now()})",
-                boundary=f"{want.model}: placement",
+                f"(free now: {describe_free_resources()})",
+                boundary=f"{wanted.model}: placement",
             )
 
 
-def refuse_misfits(wants: list[Wanted], cluster: ClusterSpec) -> None:
-    """Raise ClusterError where the cluster, even idle, could not hold all of `wants`."""
+def check_schedulable(wanted: list[ResourceRequest], cluster: ClusterSpec) -> None:
+    """Raise ClusterError where the cluster, even idle, could not hold all requests."""
     if cluster.autoscaling:
         return
-    nodes = live_nodes()
-    left_over = misfits(wants, nodes)
+    nodes = list_live_nodes()
+    left_over = find_unschedulable(wanted, nodes)
     if left_over:
         place = f"{left_over[0].model}: placement"
-        raise ClusterError(shortage(left_over, nodes), boundary=place)
+        raise ClusterError(describe_shortage(left_over, nodes), boundary=place)
 
 
-def free_now() -> str:
-    """What nobody uses at this moment, in words."""
+def describe_free_resources() -> str:
+    """Return in words what nobody uses at this moment."""
     free = ray.available_resources()
-    return amount(free.get("GPU", 0), free.get("CPU", 0), zeros=True)
+    return describe_amount(free.get("GPU", 0), free.get("CPU", 0), zeros=True)

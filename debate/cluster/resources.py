@@ -1,25 +1,50 @@
-"""What the models want against what is there, without starting anything."""
+"""The engines that a run's models need, and the GPUs and CPUs for them. Starts nothing."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from debate.cluster.engines import SharedEngine, shared_engines
 from debate.config.cluster import ClusterSpec
-from debate.config.models import ModelSpec
+from debate.config.models import ModelSpec, VllmModel
 from debate.errors import ConfigError
+
+CLIENT_FIELDS = {"adapter", "price", "max_in_flight", "timeout_s", "max_restarts"}
+"""Fields in which models of one engine may differ: the adapter, and those of their clients."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnginePlan:
+    """An engine to build, and the models that it will serve; most often one.
+
+    The engine is built from `spec`; `adapters` are the folders that it holds for the models, each
+    once. Both are those of the model alone where nothing is shared.
+    """
+
+    models: tuple[str, ...]
+    spec: ModelSpec
+    adapters: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The models' names."""
+        return " + ".join(self.models)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it serves several models."""
+        return len(self.models) > 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
-    """What one replica of a model needs; all of it on one node.
+class ResourceRequest:
+    """The GPUs and CPUs that one replica needs, all of them on one node.
 
-    Models that share an engine are one here, `model` being the names of all.
+    `model` names all models of the replica's engine.
     """
 
     model: str
@@ -44,46 +69,107 @@ class Node:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Resources:
-    """Wanted against there. The counts there are None where only a running cluster could tell."""
+class ResourceSummary:
+    """The replicas' requests beside the cluster's totals, None where only a run could tell them."""
 
-    wanted: tuple[Wanted, ...]
-    gpus_there: float | None
-    cpus_there: float | None
+    requests: tuple[ResourceRequest, ...]
+    total_gpus: float | None
+    total_cpus: float | None
 
     @property
-    def gpus_wanted(self) -> float:
+    def requested_gpus(self) -> float:
         """GPUs of all replicas together."""
-        return sum(each.gpus for each in self.wanted)
-
-    @property
-    def cpus_wanted(self) -> float:
-        """CPUs of all replicas together."""
-        return sum(each.cpus for each in self.wanted)
-
-    @property
-    def has_enough_gpus(self) -> bool | None:
-        """Whether the GPUs suffice; None where that is not known."""
-        return None if self.gpus_there is None else self.gpus_wanted <= self.gpus_there
+        return sum(each.gpus for each in self.requests)
 
 
-def resources(models: Mapping[str, ModelSpec], cluster: ClusterSpec) -> Resources:
-    """What `models` want of `cluster`, and what a local cluster here would have.
+def plan_engines(models: Mapping[str, ModelSpec]) -> tuple[EnginePlan, ...]:
+    """Return the engines that `models` need, in the order of their first models.
 
-    Starts and asks no cluster: with an address, what is there stays unknown until the run.
+    vLLM models that are equal but for the adapter share one; one of them may be the bare base.
+    Models that are equal to the last field and have no adapter stay apart, as they are written.
+
+    >>> base = VllmModel(engine="vllm", model="m")
+    >>> team = {"base": base, "a": base.model_copy(update={"adapter": "/adapters/a"})}
+    >>> [each.models for each in plan_engines(team)]
+    [('base', 'a')]
     """
-    wants = wanted(models)
+    families: dict[str, list[str]] = {}
+    for name, spec in models.items():
+        families.setdefault(make_base_key(spec) or f"own {name}", []).append(name)
+    found = []
+    for names in families.values():
+        if any(get_adapter(models[name]) for name in names):
+            found.append(make_engine_plan({name: models[name] for name in names}))
+        else:
+            found += [make_engine_plan({name: models[name]}) for name in names]
+    order = {name: n for n, name in enumerate(models)}
+    return tuple(sorted(found, key=lambda each: order[each.models[0]]))
+
+
+def make_base_key(spec: ModelSpec) -> str | None:
+    """Return a key equal for adapters of one base; None for a model that can share no engine."""
+    if not isinstance(spec, VllmModel) or spec.host != "actor":
+        return None
+    return spec.model_dump_json(exclude=CLIENT_FIELDS)
+
+
+def make_engine_plan(models: Mapping[str, ModelSpec]) -> EnginePlan:
+    """Plan one engine for these models, with room for what all of them have in flight."""
+    first, *others = models.values()
+    if not others:
+        return EnginePlan(models=tuple(models), spec=first)
+    changes = {"adapter": None, "max_in_flight": sum(s.max_in_flight for s in models.values())}
+    folders = (get_adapter(spec) for spec in models.values())
+    return EnginePlan(
+        models=tuple(models),
+        spec=first.model_copy(update=changes),
+        adapters=tuple(dict.fromkeys(folder for folder in folders if folder)),
+    )
+
+
+def get_adapter(spec: ModelSpec) -> str | None:
+    """Return the folder of a model's adapter."""
+    return spec.adapter if isinstance(spec, VllmModel) else None
+
+
+def describe_shared_engines(engines: Iterable[EnginePlan]) -> list[str]:
+    """Return a line for each engine that several models share.
+
+    >>> base = VllmModel(engine="vllm", model="m", replicas=2)
+    >>> team = {name: base.model_copy(update={"adapter": name}) for name in ("a", "b")}
+    >>> describe_shared_engines(plan_engines(team))
+    ['a, b share one engine on each of 2 replicas: m with 2 adapters']
+    """
+    lines = []
+    for each in engines:
+        if each.is_shared and isinstance(each.spec, VllmModel):
+            copies = each.spec.replicas
+            where = f" on each of {copies} replicas" if copies > 1 else ""
+            num = len(each.adapters)
+            lines.append(
+                f"{', '.join(each.models)} share one engine{where}: {each.spec.weights} with "
+                f"{num} adapter{'' if num == 1 else 's'}"
+            )
+    return lines
+
+
+def summarize_resources(models: Mapping[str, ModelSpec], cluster: ClusterSpec) -> ResourceSummary:
+    """Return what `models` request, beside what a local cluster on this machine would have.
+
+    Starts and asks no cluster: with an address, the totals stay unknown until the run.
+    """
+    requests = list_resource_requests(models)
     if cluster.address is not None or "RAY_ADDRESS" in os.environ:
-        return Resources(wanted=wants, gpus_there=None, cpus_there=None)
-    gpus = num_local_gpus() if cluster.num_gpus is None else cluster.num_gpus
+        return ResourceSummary(requests=requests, total_gpus=None, total_cpus=None)
+    gpus = count_local_gpus() if cluster.num_gpus is None else cluster.num_gpus
     orchestrators = cluster.orchestrators if cluster.orchestrators > 1 else 0
-    most = orchestrators + sum(each.cpus for each in wants)
+    most = orchestrators + sum(each.cpus for each in requests)
     cpus = cluster.num_cpus or max(float(os.cpu_count() or 1), most)
-    return Resources(wanted=wants, gpus_there=gpus, cpus_there=cpus)
+    return ResourceSummary(requests=requests, total_gpus=gpus, total_cpus=cpus)
 
 
-def wanted(models: Mapping[str, ModelSpec]) -> tuple[Wanted, ...]:
-    """One entry per replica of each engine that is hosted by actors.
+def list_resource_requests(models: Mapping[str, ModelSpec]) -> tuple[ResourceRequest, ...]:
+    """Return one request per replica of each engine that is hosted by actors.
 
     Raises ConfigError for a share of GPUs that cannot be placed.
     """
@@ -93,82 +179,23 @@ def wanted(models: Mapping[str, ModelSpec]) -> tuple[Wanted, ...]:
                 f'model "{model}" wants {spec.gpus:g} GPUs per replica; '
                 "write a whole number, or a fraction below 1"
             )
-    return tuple(want for each in shared_engines(models) for want in wants_of(each))
+    plans = plan_engines(models)
+    return tuple(request for plan in plans for request in list_replica_requests(plan))
 
 
-def wants_of(engine: SharedEngine) -> list[Wanted]:
-    """What each replica of an engine needs; nothing of an engine in the driver's process."""
-    spec = engine.spec
+def list_replica_requests(plan: EnginePlan) -> list[ResourceRequest]:
+    """Return one request per replica of an engine; none if the driver's process hosts it."""
+    spec = plan.spec
     return [
-        Wanted(model=engine.name, replica=replica, gpus=spec.gpus, cpus=spec.cpus)
+        ResourceRequest(model=plan.name, replica=replica, gpus=spec.gpus, cpus=spec.cpus)
         for replica in range(spec.replicas if spec.host == "actor" else 0)
     ]
 
 
-def misfits(wants: Iterable[Wanted], nodes: Sequence[Node]) -> list[Wanted]:
-    """The replicas that even an idle cluster could not place: first fit, largest first.
+def describe_amount(gpus: float, cpus: float, *, zeros: bool = False) -> str:
+    """Return GPUs and CPUs in words; those that are 0 only with `zeros`.
 
-    >>> want = Wanted(model="llama", replica=0, gpus=1, cpus=1)
-    >>> [each.model for each in misfits([want], [Node(name="laptop", gpus=0, cpus=8)])]
-    ['llama']
-    """
-    free = [[node.gpus, node.cpus] for node in nodes]
-    left_over = []
-    for want in sorted(wants, key=lambda each: (each.gpus, each.cpus), reverse=True):
-        room = next((f for f in free if fits(want, gpus=f[0], cpus=f[1])), None)
-        if room is None:
-            left_over.append(want)
-        else:
-            room[0] -= want.gpus
-            room[1] -= want.cpus
-    return left_over
-
-
-def spread(wants: Iterable[Wanted], nodes: Sequence[Node]) -> dict[Wanted, str]:
-    """A node id for each replica, so that every node has its share of the work.
-
-    Each goes where most is free, largest first. Replicas that find no room that way are left out:
-    Ray may still find some, for this is a wish and not a condition.
-
-    >>> nodes = [Node(name="n1", id="1", gpus=3, cpus=8), Node(name="n2", id="2", gpus=2, cpus=8)]
-    >>> wants = [Wanted(model=name, replica=0, gpus=1, cpus=1) for name in "abc"]
-    >>> [spread(wants, nodes)[want] for want in wants]
-    ['1', '2', '1']
-    """
-    free = {node.id: [node.gpus, node.cpus] for node in nodes}
-    found = {}
-    for want in sorted(wants, key=lambda each: (each.gpus, each.cpus), reverse=True):
-        fitting = [id for id, (gpus, cpus) in free.items() if fits(want, gpus=gpus, cpus=cpus)]
-        if fitting:
-            found[want] = max(fitting, key=lambda id: free[id])
-            free[found[want]][0] -= want.gpus
-            free[found[want]][1] -= want.cpus
-    return found
-
-
-def fits(want: Wanted, *, gpus: float, cpus: float) -> bool:
-    """Whether a replica fits into what is left of a node (Ray counts in ten-thousandths)."""
-    return want.gpus <= gpus + 1e-4 and want.cpus <= cpus + 1e-4
-
-
-def shortage(left_over: Sequence[Wanted], nodes: Sequence[Node]) -> str:
-    """Why replicas cannot be placed, as asked against there."""
-    first = left_over[0]
-    asked = f'model "{first.model}" wants {amount(first.gpus, first.cpus)}'
-    if len(left_over) > 1:
-        others = sorted({each.model for each in left_over} - {first.model})
-        asked += f" and {len(left_over) - 1} more replicas lack room"
-        asked += f" ({', '.join(others)})" if others else ""
-    total = amount(sum(node.gpus for node in nodes), sum(node.cpus for node in nodes), zeros=True)
-    by_node = "; ".join(f"{node.name}: {amount(node.gpus, node.cpus)}" for node in nodes)
-    there = f"the cluster has {total} in all" + (f" ({by_node})" if len(nodes) > 1 else "")
-    return f"{asked}; {there}. A replica must fit on one node; give it fewer, or add nodes"
-
-
-def amount(gpus: float, cpus: float, *, zeros: bool = False) -> str:
-    """Resources in words.
-
-    >>> amount(1, 2), amount(0, 0.5), amount(0, 8, zeros=True)
+    >>> describe_amount(1, 2), describe_amount(0, 0.5), describe_amount(0, 8, zeros=True)
     ('1 GPU and 2 CPUs', '0.5 CPUs', '0 GPUs and 8 CPUs')
     """
     parts = [
@@ -179,8 +206,8 @@ def amount(gpus: float, cpus: float, *, zeros: bool = False) -> str:
     return " and ".join(parts) or "nothing"
 
 
-def num_local_gpus() -> int:
-    """GPUs that this process may use: asks nvidia-smi, or torch where the driver is AMD's."""
+def count_local_gpus() -> int:
+    """Count the GPUs that this process may use, by nvidia-smi, or by torch for AMD's driver."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return len([each for each in visible.split(",") if each.strip() not in ("", "-1")])

@@ -1,1 +1,1 @@
-"""Specs: what a user writes, closed and checked offline, every error with file and line."""
+"""What a user writes, as closed specs: read from YAML, checked offline, errors with their lines."""

@@ -1,4 +1,4 @@
-"""Who sits at the table: seats, their prompts and their sampling."""
+"""Agents: their models, prompts and sampling."""
 
 from __future__ import annotations
 
@@ -6,37 +6,33 @@ from typing import Annotated, Any
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
-from debate.config.base import Spec
-from debate.config.model_base import Probability
 from debate.config.models import ModelSpec
+from debate.config.spec import Name, Probability, Spec
 from debate.types import Role
-
-Name = Annotated[str, Field(pattern=r"^[.]*[A-Za-z0-9_-][A-Za-z0-9_.-]*$", max_length=64)]
-"""Letters, digits, `_`, `.` and `-`, but not only points: names become folders."""
 
 
 class SamplingSpec(Spec):
     """How an agent's replies are sampled, under vLLM's names."""
 
     temperature: NonNegativeFloat = 0.0
-    """0 is greedy."""
+    """Sampling temperature; 0, the default, takes the most likely token each time."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Nucleus: the smallest set of tokens with this much probability."""
+    """Sample from the smallest set of tokens with this much probability; by default from all."""
     top_k: PositiveInt | None = None
-    """The k most likely tokens only."""
+    """Sample from this many most likely tokens; by default from all."""
     max_tokens: PositiveInt = 512
-    """Longest reply, in tokens."""
+    """Longest reply, in tokens; what is longer is cut there."""
     stop: tuple[str, ...] = ()
     """Texts that end a reply, besides those of the prompt set."""
     choice: tuple[str, ...] = ()
     """Texts of which each reply is to be one; for engines that can constrain what they write."""
     regex: str | None = None
-    """What each reply is to match from end to end; likewise."""
+    """A pattern that each whole reply is to match, likewise."""
     extra: dict[str, Any] = {}
     """Passed to the backend's sampling parameters untouched."""
 
     @model_validator(mode="after")
-    def _one_constraint(self) -> SamplingSpec:
+    def _check_one_constraint(self) -> SamplingSpec:
         if self.choice and self.regex is not None:
             raise ValueError("`choice` and `regex` both constrain the reply; give one of them")
         return self
@@ -47,46 +43,46 @@ class SamplingSpec(Spec):
         return bool(self.choice) or self.regex is not None
 
 
-class SeatFields(Spec):
-    """What a seat in a run and an agent card have in common."""
+class AgentFields(Spec):
+    """What an agent of a run and an agent card have in common."""
 
     role: Role = "debater"
-    """What the seat does: debater, critic, judge, tool or human."""
+    """What the agent does in a debate; debaters answer, critics critique, judges judge."""
     prompts: str = "chat"
     """A shipped prompt set (chat, compact) or a folder, relative to the file that names it."""
     system: str | None = None
-    """System prompt, before the persona."""
+    """System prompt, before the persona; by default none but the prompt set's."""
     persona: str | None = None
-    """Who the agent is asked to be."""
+    """Who the agent is asked to be, for its system prompt; by default nobody in particular."""
     agreement: Probability | None = None
-    """How readily it is asked to agree with others, 0 to 1; unset, it is not mentioned."""
+    """How readily it is asked to agree with others, from 0 to 1; unset, nothing is said of it."""
     sampling: SamplingSpec = SamplingSpec()
     """How its replies are sampled."""
     confederate: bool = False
-    """Part of the treatment, not of the team: it is heard, but has no vote and is not probed."""
+    """Whether it is no member of the team: it is heard, but has no vote and is not probed."""
     description: str = ""
-    """For people."""
+    """A note for readers; nothing is computed from it."""
     card: dict[str, Any] = {}
-    """Facts about the agent, for people: data, training, measured quality."""
+    """Facts for readers, such as data, training and quality; nothing is computed from them."""
 
 
-class AgentSpec(SeatFields):
-    """One seat, or `count` seats alike."""
+class AgentSpec(AgentFields):
+    """One agent of a run, or `count` agents alike."""
 
     id: Name
-    """The seat's name, unique in the run; with `count`, the stem of the names."""
+    """The agent's name, unique in the run; with `count`, the stem of the names."""
     model: Name
     """The name of an entry of `models`."""
     group: Name | None = None
-    """A further name by which topologies can address the seat."""
+    """A further name by which topologies can address it; by default none, with `count` the id."""
     count: Annotated[int, Field(ge=1, le=1000)] = 1
-    """How many seats to make; above one they are called id-1, id-2, …"""
+    """How many such agents to make; above one they are called id-1, id-2, …"""
 
 
-class AgentFile(SeatFields):
-    """An agent card: a seat with its model written inline."""
+class AgentCard(AgentFields):
+    """An agent card: an agent in a file of its own, its model written out."""
 
     id: Name | None = None
-    """The seat's name; by default the file's."""
+    """The agent's name; by default the file's, without its ending."""
     model: ModelSpec
     """The weights and the engine."""

@@ -1,7 +1,7 @@
 """Arms: what an author sees before it answers again, as cells on any topology.
 
 Each arm is the run's debate with one thing changed around one author, so that the difference
-between two arms isolates what their treatments differ in:
+between two arms isolates what the two show differently:
 
     arm             the author sees                            isolates
     single          nothing; it answers once                   the baseline
@@ -14,8 +14,8 @@ between two arms isolates what their treatments differ in:
     scripted        peers who all state the same wrong answer  conformity
     scripted_right  peers who all state the right answer       conformity
 
-In the last five the team's topology and protocol hold; in `sibling` and `scripted` somebody else
-sits in the places of the other debaters. What a factor cannot change in an arm (the topology of
+In the last five the team's topology and protocol hold; in `sibling` and `scripted` other agents
+take the places of the other debaters. What a factor cannot change in an arm (the topology of
 `repeat`, the rounds of `single`) does not make further cells of it.
 """
 
@@ -23,36 +23,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Final, Literal
 
 from debate.config.agents import AgentSpec
 from debate.config.models import ModelSpec, ScriptedModel
 from debate.config.protocol import ProtocolSpec
-from debate.config.sweep import ArmName, Factor
 from debate.config.topology import TopologySpec
-from debate.errors import InputError, suggestion
+from debate.errors import InputError, suggest
 
-ALONE: Final = frozenset({"single", "self", "repeat", "restate"})
+ArmName = Literal[
+    "single",
+    "self",
+    "repeat",
+    "restate",
+    "noise",
+    "sibling",
+    "peer",
+    "scripted",
+    "scripted_right",
+]
+SOLO_ARMS: Final = frozenset({"single", "self", "repeat", "restate"})
 """Arms in which the author is the only member."""
 
-_IDLE: Final[Mapping[ArmName, frozenset[Factor]]] = MappingProxyType(
-    {
-        "single": frozenset({"topology", "protocol", "rounds", "anonymous"}),
-        "self": frozenset({"topology", "anonymous"}),
-        "repeat": frozenset({"topology", "protocol", "anonymous"}),
-        "restate": frozenset({"topology", "protocol", "anonymous"}),
-    }
-)
-"""What makes no difference to an arm; to the others everything does."""
-
-NOBODY = TopologySpec(edges=(), uncritiqued="allow")
-ITSELF = TopologySpec.model_validate({"edges": ["each debaters -> itself"]})
+NO_EDGES = TopologySpec(edges=(), uncritiqued="allow")
+SELF_LOOPS = TopologySpec.model_validate({"edges": ["each debaters -> itself"]})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Treated:
-    """An arm made concrete: its members, and seats and models that exist for its sake alone."""
+class Arm:
+    """An arm of one team: its members, and the models that exist for its sake alone."""
 
     members: tuple[AgentSpec, ...]
     author: AgentSpec
@@ -62,16 +61,7 @@ class Treated:
     models: Mapping[str, ModelSpec] = field(default_factory=dict)
 
 
-def matters(factor: Factor, arm: ArmName | None) -> bool:
-    """Whether a factor's levels make a difference to an arm.
-
-    >>> matters("rounds", "single"), matters("rounds", "repeat"), matters("rounds", None)
-    (False, True, True)
-    """
-    return arm is None or factor not in _IDLE.get(arm, frozenset())
-
-
-def treated(
+def build_arm(
     arm: ArmName,
     team: Sequence[AgentSpec],
     *,
@@ -79,103 +69,101 @@ def treated(
     topology: TopologySpec,
     protocol: ProtocolSpec,
     rounds: int,
-) -> Treated:
-    """The arm for this team and author. Raises InputError for a team that it cannot be had of."""
-    own = _author(team, author)
-    _require_rounds(arm, protocol)
-    others = [seat for seat in team if seat.role == "debater" and seat.id != own.id]
-    plain = Treated(
-        members=tuple(team), author=own, topology=topology, protocol=protocol, rounds=rounds
-    )
-    if arm in ALONE:
-        return _alone(arm, plain)
+) -> Arm:
+    """Build the arm for this team and author. Raises InputError where the team cannot have it."""
+    own = _find_author(team, author)
+    _refuse_early_end(arm, protocol)
+    others = [agent for agent in team if agent.role == "debater" and agent.id != own.id]
+    base = Arm(members=tuple(team), author=own, topology=topology, protocol=protocol, rounds=rounds)
+    if arm in SOLO_ARMS:
+        return _build_solo(arm, base)
     if arm in ("peer", "noise"):
         _require_others(arm, own, others)
     if arm == "noise":
         view = protocol.view.model_copy(update={"noise": True})
-        return replace(plain, protocol=protocol.model_copy(update={"view": view}))
+        return replace(base, protocol=protocol.model_copy(update={"view": view}))
     if arm == "sibling":
-        return replace(plain, members=_siblings(team, own, others))
+        return replace(base, members=_replace_by_siblings(team, own, others))
     if arm in ("scripted", "scripted_right"):
-        return _scripted(plain, others, "right" if arm == "scripted_right" else "wrong")
-    return plain
+        return _replace_by_scripts(base, others, "right" if arm == "scripted_right" else "wrong")
+    return base
 
 
-def _author(team: Sequence[AgentSpec], wanted: str | None) -> AgentSpec:
-    debaters = {seat.id: seat for seat in team if seat.role == "debater"}
+def _find_author(team: Sequence[AgentSpec], wanted: str | None) -> AgentSpec:
+    debaters = {agent.id: agent for agent in team if agent.role == "debater"}
     if wanted is None and debaters:
         return next(iter(debaters.values()))
-    named = [seat for seat in debaters.values() if wanted in (seat.id, seat.group)]
+    named = [agent for agent in debaters.values() if wanted in (agent.id, agent.group)]
     if not named:
         who = f'"{wanted}" is no debater of this team' if wanted else "nobody of this team debates"
-        raise InputError(f"{who}; {suggestion(wanted, debaters)}")
+        raise InputError(f"{who}; {suggest(wanted, debaters)}")
     return named[0]
 
 
-def _alone(arm: ArmName, plain: Treated) -> Treated:
-    protocol = plain.protocol
+def _build_solo(arm: ArmName, base: Arm) -> Arm:
+    protocol = base.protocol
     if arm in ("repeat", "restate"):
         protocol = protocol.model_copy(update={"name": arm})
     return replace(
-        plain,
-        members=(plain.author,),
-        topology=ITSELF if arm in ("self", "restate") else NOBODY,
+        base,
+        members=(base.author,),
+        topology=SELF_LOOPS if arm in ("self", "restate") else NO_EDGES,
         protocol=protocol,
-        rounds=0 if arm == "single" else plain.rounds,
+        rounds=0 if arm == "single" else base.rounds,
     )
 
 
-def _require_rounds(arm: ArmName, protocol: ProtocolSpec) -> None:
-    """Whoever votes alone agrees with itself: such a debate would be over at its opening."""
+def _refuse_early_end(arm: ArmName, protocol: ProtocolSpec) -> None:
+    """Raise InputError where the debate would end at its opening, as a lone voter always agrees."""
     ends = [f"stop: {protocol.stop}"] if protocol.stop == "consensus" else []
     ends += [f"debate_if: {protocol.debate_if}"] if protocol.debate_if else []
-    if ends and arm in (ALONE | {"scripted", "scripted_right"}) - {"single"}:
+    if ends and arm in (SOLO_ARMS | {"scripted", "scripted_right"}) - {"single"}:
         raise InputError(f"with `{ends[0]}` the arm {arm} would end at its opening; leave that out")
 
 
 def _require_others(arm: ArmName, own: AgentSpec, others: Sequence[AgentSpec]) -> None:
     if not others:
         raise InputError(f'the arm {arm} needs a debater besides "{own.id}" in the team')
-    if arm == "peer" and all(seat.model == own.model for seat in others):
+    if arm == "peer" and all(agent.model == own.model for agent in others):
         raise InputError(
             f'the arm peer needs a debater of another model than "{own.id}"; '
             "with the same model it is the arm sibling"
         )
 
 
-def _siblings(
+def _replace_by_siblings(
     team: Sequence[AgentSpec], own: AgentSpec, others: Sequence[AgentSpec]
 ) -> tuple[AgentSpec, ...]:
-    """The team with copies of the author in the other debaters' places.
+    """Put copies of the author in the other debaters' places.
 
-    A copy answers to the name of the seat that it takes, so that a topology may go by names.
+    The name of the agent that a copy replaces is its group, so that a topology may go by names.
     """
     if not others:
         return (*team, own.model_copy(update={"id": f"{own.id}.2", "count": 1}))
     copies = {
-        seat.id: own.model_copy(
-            update={"id": f"{own.id}.{number}", "group": seat.group or seat.id, "count": 1}
+        agent.id: own.model_copy(
+            update={"id": f"{own.id}.{number}", "group": agent.group or agent.id, "count": 1}
         )
-        for number, seat in enumerate(others, start=2)
+        for number, agent in enumerate(others, start=2)
     }
-    return tuple(copies.get(seat.id, seat) for seat in team)
+    return tuple(copies.get(agent.id, agent) for agent in team)
 
 
-def _scripted(
-    plain: Treated, others: Sequence[AgentSpec], answer: Literal["wrong", "right"]
-) -> Treated:
-    """The team with confederates in the other debaters' places, all stating the same answer.
+def _replace_by_scripts(
+    base: Arm, others: Sequence[AgentSpec], answer: Literal["wrong", "right"]
+) -> Arm:
+    """Put confederates in the other debaters' places, all stating the same answer.
 
     Their names, which the author may be told, do not say what they are.
     """
     model, letter = f"scripted.{answer}", answer[0]
-    groups: list[str | None] = [seat.group or seat.id for seat in others]
+    groups: list[str | None] = [agent.group or agent.id for agent in others]
     made = [
         AgentSpec(id=f"peer.{letter}{number}", model=model, group=group, confederate=True)
         for number, group in enumerate(groups or [None], start=1)
     ]
-    places = {seat.id: seat for seat in plain.members}
-    places |= {seat.id: peer for seat, peer in zip(others, made, strict=False)}
-    members = tuple(places.values()) if others else (*plain.members, *made)
+    places = {agent.id: agent for agent in base.members}
+    places |= {agent.id: peer for agent, peer in zip(others, made, strict=False)}
+    members = tuple(places.values()) if others else (*base.members, *made)
     script = ScriptedModel(engine="scripted", states=answer)
-    return replace(plain, members=members, models={model: script})
+    return replace(base, members=members, models={model: script})

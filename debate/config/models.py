@@ -1,4 +1,4 @@
-"""Which weights, behind which engine, on which hardware."""
+"""Models: which weights, behind which engine, on which hardware; and models without weights."""
 
 from __future__ import annotations
 
@@ -14,38 +14,63 @@ from pydantic import (
     model_validator,
 )
 
-from debate.config.model_base import DriverModel, ModelBase
 from debate.config.secrets import looks_like_key
-from debate.config.weightless import CalculatorModel, ReplayModel, ScriptedModel, SimulatedModel
-
-__all__ = [
-    "CalculatorModel",
-    "LocalWeights",
-    "ModelBase",
-    "ModelSpec",
-    "OpenaiModel",
-    "ReplayModel",
-    "ScriptedModel",
-    "SimulatedModel",
-    "TransformersModel",
-    "VllmModel",
-]
+from debate.config.spec import Probability, Spec
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+
+
+class TokenPrice(Spec):
+    """What tokens cost, in the user's currency per million tokens."""
+
+    prompt: NonNegativeFloat = 0.0
+    """Price of a million prompt tokens."""
+    generated: NonNegativeFloat = 0.0
+    """Price of a million generated tokens."""
+
+
+class ModelBase(Spec):
+    """What the models of all engines have in common."""
+
+    host: Literal["actor", "driver"] = "actor"
+    """Where the engine runs: in a Ray actor of its own (the default), or in the driver's
+    process."""
+    replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """Copies of the model; requests that share a prefix go to the same copy."""
+    gpus: NonNegativeFloat = 0
+    """GPUs of each replica: a whole number, or a fraction of one."""
+    cpus: NonNegativeFloat = 1
+    """CPUs of each replica."""
+    max_in_flight: PositiveInt = 256
+    """The most requests that one replica is given at a time."""
+    timeout_s: PositiveFloat = 600.0
+    """Seconds after which a request that has no reply fails."""
+    max_restarts: Annotated[int, Field(ge=0)] = 3
+    """How often a replica that died is started again before its requests fail."""
+    price: TokenPrice | None = None
+    """Token prices, for the cost in progress and reports; by default no cost is shown."""
+
+
+class DriverModel(ModelBase):
+    """A model that needs no resources to speak of: by default it has no actor of its own."""
+
+    host: Literal["actor", "driver"] = "driver"
+    """Where the engine runs: in the driver's process (the default), or in a Ray actor of its
+    own."""
 
 
 class LocalWeights(ModelBase):
     """A model whose weights this framework loads."""
 
     model: str | None = None
-    """A hub id or an absolute folder."""
+    """A Hugging Face hub id, or an absolute folder; exactly one of `model` and `path` is given."""
     path: str | None = None
-    """A folder, relative to the file that names it."""
+    """A folder with the weights, relative to the file that names it."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """The weights' type in memory."""
+    """The weights' type in memory; `auto` is the type they are stored in."""
 
     @model_validator(mode="after")
-    def _one_source(self) -> LocalWeights:
+    def _check_one_source(self) -> LocalWeights:
         if (self.model is None) == (self.path is None):
             raise ValueError("name the weights by exactly one of `model` (hub id) and `path`")
         return self
@@ -60,10 +85,11 @@ class TransformersModel(LocalWeights):
     """Hugging Face transformers in one process, CPU or GPU, batched."""
 
     engine: Literal["transformers"]
+    """Loads the weights with transformers."""
     device: str = "auto"
-    """`auto`, `cpu`, `cuda` or `cuda:N`."""
+    """`cpu`, `cuda` or `cuda:N`; `auto`, the default, takes a GPU where there is one."""
     max_batch_size: PositiveInt = 64
-    """Requests in one forward pass."""
+    """The most requests in one forward pass."""
     threads: PositiveInt | None = None
     """Torch threads of a CPU replica; by default its share of the machine's cores."""
     engine_kwargs: dict[str, Any] = {}
@@ -71,13 +97,15 @@ class TransformersModel(LocalWeights):
 
 
 class VllmModel(LocalWeights):
-    """vLLM's AsyncLLM."""
+    """A vLLM engine in each replica."""
 
     engine: Literal["vllm"]
+    """Loads the weights with vLLM."""
     gpus: NonNegativeFloat = 1
-    """GPUs of each replica; with more than one, the tensor-parallel size."""
+    """GPUs of each replica: a fraction of one, or a whole number, which is the tensor-parallel
+    size."""
     adapter: str | None = None
-    """A LoRA adapter's folder, relative to the file that names it."""
+    """A LoRA adapter's folder, relative to the file that names it; by default none."""
     engine_kwargs: dict[str, Any] = {}
     """Passed to vLLM's `AsyncEngineArgs` untouched."""
 
@@ -86,27 +114,110 @@ class OpenaiModel(DriverModel):
     """Any endpoint that speaks the OpenAI chat-completions protocol."""
 
     engine: Literal["openai"]
+    """Calls an endpoint."""
     model: str
     """The model's name at the endpoint."""
     url: str
     """The endpoint up to and including its version, as in `http://localhost:8000/v1`."""
     api_key_env: str | None = None
-    """The environment variable that holds the key; the key itself is never written anywhere."""
+    """The environment variable that holds the key, which is never written anywhere; by default no
+    key is sent."""
     requests_per_minute: PositiveFloat | None = None
-    """A ceiling on the rate of requests."""
+    """The most requests in a minute; by default no limit."""
     retries: Annotated[int, Field(ge=0)] = 5
-    """Further attempts after 429, 5xx, a time-out or a lost connection, with back-off."""
+    """The number of further attempts after 429, 5xx, a time-out or a lost connection, with
+    back-off."""
     logprobs: bool = True
-    """Ask for the log-probabilities of generated tokens."""
+    """Whether to ask for the log-probabilities of generated tokens."""
     extra_body: dict[str, Any] = {}
     """Added to each request's JSON untouched."""
 
     @field_validator("api_key_env")
     @classmethod
-    def _a_variable(cls, name: str | None) -> str | None:
+    def _check_is_variable(cls, name: str | None) -> str | None:
         if name is not None and (not _VARIABLE.fullmatch(name) or looks_like_key(name)):
             raise ValueError("name the environment variable, as in MY_KEY, never the key itself")
         return name
+
+
+class SimulatedModel(DriverModel):
+    """Opinion dynamics with known parameters; what it says is labelled simulated."""
+
+    engine: Literal["simulated"]
+    """Draws replies from simulated opinions."""
+    competence: Probability = 0.6
+    """Probability that the opening answer is right, averaged over questions."""
+    concentration: PositiveFloat = 4.0
+    """Total prior weight of the Dirichlet opinion; lower is more opinionated."""
+    num_wrong: PositiveInt = 3
+    """The number of wrong answers that a number or text question can draw."""
+    shared: Probability = 0.0
+    """Share of questions on which all simulated models with equal `world` have one opinion."""
+    world: int = 0
+    """Seed of what models share."""
+    conformity: NonNegativeFloat = 1.0
+    """Weight of each heard answer of another agent in the opinion's update."""
+    self_trust: NonNegativeFloat = 1.0
+    """Weight of the agent's own heard answer in the update; above zero it entrenches."""
+    drift: float = 0.0
+    """Extra weight per round on the truth (negative: on errors); zero is a martingale."""
+    confidence_noise: NonNegativeFloat = 0.0
+    """Standard deviation of the stated confidence's error, in logits."""
+    confidence_bias: float = 0.0
+    """Shift of the stated confidence, in logits; above zero is over-confident."""
+    discernment: NonNegativeFloat | None = None
+    """As a critic, by how many logits P(true) lies above zero for right answers and below it for
+    wrong ones; unset, P(true) is the agent's own belief in the answer."""
+    leniency: float = 0.0
+    """With `discernment`: logits added to P(true) of whatever the critic judges."""
+    self_leniency: float = 0.0
+    """With `discernment`: logits added where the critic judges an answer of its own."""
+    judgement_noise: NonNegativeFloat = 1.0
+    """With `discernment`: standard deviation of P(true)'s error, in logits."""
+    latency_s: NonNegativeFloat = 0.0
+    """Seconds until a reply comes."""
+    parse_failure: Probability = 0.0
+    """Probability of a reply without a readable answer."""
+    failure: Probability = 0.0
+    """Probability of an engine failure."""
+
+
+class ScriptedModel(DriverModel):
+    """Fixed replies, written beforehand."""
+
+    engine: Literal["scripted"]
+    """Gives fixed replies."""
+    replies: dict[str, str | list[str]] | list[str] | str | None = None
+    """One reply for everything, a list with one for each round, or either by question id (`*` for
+    the others); exactly one of `replies` and `states` is given."""
+    states: Literal["wrong", "right"] | None = None
+    """Instead of `replies`: the right answer to each question, or one and the same wrong one."""
+    latency_s: NonNegativeFloat = 0.0
+    """Seconds until a reply comes."""
+
+    @model_validator(mode="after")
+    def _check_one_script(self) -> ScriptedModel:
+        if (self.replies is None) == (self.states is None):
+            raise ValueError("write what is said as exactly one of `replies` and `states`")
+        return self
+
+
+class ReplayModel(DriverModel):
+    """A finished run's turns, given again."""
+
+    engine: Literal["replay"]
+    """Gives the turns of a finished run."""
+    path: str
+    """The run directory, relative to the file that names it."""
+    agent: str | None = None
+    """The recorded agent to speak as; by default the one that asks."""
+
+
+class CalculatorModel(DriverModel):
+    """An exact calculator for arithmetic questions: the tool that a debate can be anchored to."""
+
+    engine: Literal["calculator"]
+    """Calculates."""
 
 
 ModelSpec = Annotated[

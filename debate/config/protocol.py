@@ -1,30 +1,67 @@
-"""What travels on the edges, in which order, how much of it is shown, and when to stop."""
+"""How debates go, how confidence is probed in them, and how a team's answer is found."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
-from debate.config.base import NamedSpec, Spec
+from debate.config.spec import NamedSpec, Spec
 
-CONDITION = re.compile(r"^(disagreement|confidence\s*<\s*(0?\.\d+|[01](?:\.0*)?))$")
+_CONDITION = re.compile(r"^(disagreement|confidence\s*<\s*(0?\.\d+|[01](?:\.0*)?))$")
+
+DecisionName = Literal[
+    "majority",
+    "super_majority",
+    "unanimity",
+    "confidence_weighted",
+    "log_opinion_pool",
+    "linear_pool",
+    "ranked",
+    "approval",
+    "judge_majority",
+    "judge_scores",
+    "last_speaker",
+]
+Requirement = Literal["judges", "belief", "confidence"]
+Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Threshold = Annotated[float, Field(gt=0, le=1)]
+
+_DECISIONS_OF_FIELD = {
+    "threshold": ("super_majority", "approval"),
+    "weights": ("log_opinion_pool", "linear_pool"),
+    "rule": ("ranked",),
+    "score": ("judge_scores",),
+}
+"""The fields that only some decisions have."""
+
+_REQUIREMENTS: dict[str, frozenset[Requirement]] = {
+    "confidence_weighted": frozenset({"confidence"}),
+    "log_opinion_pool": frozenset({"belief"}),
+    "linear_pool": frozenset({"belief"}),
+    "ranked": frozenset({"belief"}),
+    "approval": frozenset({"belief"}),
+    "judge_majority": frozenset({"judges"}),
+    "judge_scores": frozenset({"judges"}),
+}
 
 
 class ViewSpec(Spec):
     """How much of the debate an agent is shown; what is left out is recorded on the turn."""
 
     rounds: Literal["all", "last"] = "all"
-    """All earlier rounds, or only the last one (which gives up the prompt's stable prefix)."""
+    """The rounds that are shown: all earlier ones, or only the last one (whose prompts no longer
+    begin alike, so that prefix caches help less)."""
     answers_only: bool = False
-    """Show the answers of others without their reasoning."""
+    """Whether the answers of others are shown without their reasoning."""
     max_critics: PositiveInt | None = None
-    """At most this many critics a round, drawn by seed."""
+    """The most critics that are heard in a round, drawn by seed; by default all."""
     noise: bool = False
-    """Show, in place of all that an author hears, random text of the same length and form."""
+    """Whether random text of the same length and form takes the place of all that an author
+    hears."""
     max_tokens: PositiveInt | None = None
-    """A budget for the prompt, in tokens as the prompt set estimates them."""
+    """The most tokens of a prompt, as the prompt set estimates them; by default no limit."""
 
 
 class JudgingSpec(Spec):
@@ -37,41 +74,43 @@ class JudgingSpec(Spec):
     """Candidate answers shown beside the one that is judged: fresh samples of the critic, other
     agents' openings, or as many lines of noise (the length control); unset, it stands alone."""
     k: Annotated[int, Field(ge=1, le=16, strict=True)] = 3
-    """How many alternatives."""
+    """The number of alternatives."""
 
 
 class ProtocolSpec(NamedSpec):
-    """How a debate runs. A bare name stands for `{name: NAME}`."""
+    """How a debate goes. A bare name stands for `{name: NAME}`."""
 
     name: str = "exchange"
-    """`exchange`, `critique`, `cross_critique`, `repeat`, `restate`, or `module.function` of your
-    own."""
+    """The protocol: one that comes with the package, such as `exchange` or `critique`, or
+    `module.function` of your own."""
     speaking: Literal["simultaneous", "sequential"] = "simultaneous"
-    """Whether round t hears only round t−1, or also those who spoke earlier in round t."""
+    """Whether turns of round t hear round t−1 alone, or also those who spoke earlier in round t."""
     anonymous: bool = True
-    """Speakers are numbered instead of named."""
+    """Whether speakers are numbered instead of named."""
     show_confidence: bool = False
-    """Ask for a stated confidence and show it to those who hear the turn."""
+    """Whether a confidence is asked for in each turn, and shown to those who hear the turn."""
     stop: Literal["never", "consensus", "no_change"] = "never"
-    """End early when all answers agree, or when a round changed none."""
+    """What ends a debate before its last round: that all answers agree (`consensus`), or that a
+    round changed none."""
     quorum: PositiveInt | None = None
-    """Go on once so many critics of an author have spoken; those that come later are not heard, and
-    are recorded as late."""
+    """The number of critics after whom an author goes on; those that speak later are not heard, and
+    are recorded as late. By default it waits for all."""
     hear_cut: bool = False
-    """Let others hear a reply that its token limit cut before its answer was closed: the text as
-    far as it goes, without an answer. Unset, only its author sees it."""
+    """Whether others hear a reply that its token limit cut before its answer was closed: the text
+    as far as it goes, without an answer. By default only its author sees it."""
     debate_if: str | None = None
-    """Debate only on `disagreement` or `confidence < X` at the opening (joined by `or`)."""
+    """What must be so at the opening for a debate to go on: `disagreement`, `confidence < X`, or
+    both joined by `or`; by default every debate goes on."""
     view: ViewSpec = ViewSpec()
-    """How much an agent is shown."""
+    """How much of the debate an agent is shown."""
     judging: JudgingSpec = JudgingSpec()
     """What critics are told under `cross_critique`."""
 
     @field_validator("debate_if")
     @classmethod
-    def _known_condition(cls, value: str | None) -> str | None:
+    def _check_debate_if(cls, value: str | None) -> str | None:
         for term in (value or "disagreement").split(" or "):
-            if not CONDITION.match(term.strip()):
+            if not _CONDITION.match(term.strip()):
                 raise ValueError(
                     f'"{term.strip()}" is no condition; write "disagreement", '
                     '"confidence < 0.8", or both joined by " or "'
@@ -83,8 +122,62 @@ class ProbeSpec(NamedSpec):
     """A confidence question in a private fork of the context. A bare name stands for itself."""
 
     name: Literal["belief", "verbal", "p_true", "consistency"]
-    """Which estimator."""
+    """The estimator of confidence."""
     samples: Annotated[int, Field(ge=2, le=256)] = 5
-    """Samples of `consistency`."""
+    """`consistency`: the number of samples."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
-    """Temperature of `consistency`."""
+    """`consistency`: the sampling temperature."""
+
+
+class DecisionSpec(NamedSpec):
+    """How the team's answer is found. A bare name stands for `{name: NAME}`."""
+
+    name: DecisionName = "majority"
+    """The rule by which the answer is found."""
+    ties: Literal["abstain", "first", "confidence", "random"] = "abstain"
+    """The answer in a tie: none, that of the first agent in order, the most confident, or one drawn
+    by seed."""
+    confidence: str | None = None
+    """The confidence estimator to read, such as `answer_token`; by default each turn's first."""
+    threshold: Threshold | None = None
+    """`super_majority`: the share of votes needed, by default 2/3. `approval`: the belief from
+    which on a candidate is approved of, by default 1/4."""
+    weights: dict[str, Weight] | None = None
+    """`log_opinion_pool`, `linear_pool`: relative weight by agent, 1 for those not named; scaled to
+    sum to 1 over those who vote."""
+    rule: Literal["borda", "instant_runoff", "copeland"] | None = None
+    """`ranked`: how rankings are counted, by default `borda`."""
+    score: Literal["accepts", "confidence"] | None = None
+    """`judge_scores`: by whether the judge accepts the answer, 1 or 0 (the default), or by its
+    confidence that the answer is right."""
+
+    @model_validator(mode="after")
+    def _check_fields(self) -> DecisionSpec:
+        for field, names in _DECISIONS_OF_FIELD.items():
+            if getattr(self, field) is not None and self.name not in names:
+                raise ValueError(f"`{field}` belongs to {' and '.join(names)}, not to {self.name}")
+        if self.name == "super_majority" and self.threshold is not None and self.threshold <= 0.5:
+            raise ValueError(
+                f"a super-majority needs a threshold above 0.5, not {self.threshold}; "
+                "`majority` takes the most frequent answer"
+            )
+        return self
+
+    @property
+    def share_needed(self) -> float:
+        """The share of the completed ballots below which the winner does not stand."""
+        if self.name == "unanimity":
+            return 1.0
+        return (self.threshold or 2 / 3) if self.name == "super_majority" else 0.0
+
+
+def get_requirements(spec: DecisionSpec) -> frozenset[Requirement]:
+    """Return what a run must have for the decision to be made.
+
+    >>> sorted(get_requirements(DecisionSpec(name="log_opinion_pool", ties="confidence")))
+    ['belief', 'confidence']
+    """
+    asks = spec.ties == "confidence" or spec.score == "confidence"
+    return _REQUIREMENTS.get(spec.name, frozenset()) | (
+        frozenset({"confidence"}) if asks else frozenset()
+    )

@@ -1,24 +1,180 @@
-"""What YAML files name each other by: shipped names, and paths relative to the file."""
+"""References replaced by what they name: agent cards, topologies, models and paths.
+
+A name stands for a declaration that comes with the package, a path for a file; relative paths are
+relative to the file that names them, and stay below its folder.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
-from debate.config.document import Document, KeyPath, Place
-from debate.config.shipped import shipped
-from debate.errors import ConfigError, suggestion
+from debate.config.agents import AgentCard
+from debate.config.document import ConfigDocument, KeyPath, Problem, SourceLocation, read_document
+from debate.config.spec import validate_document
+from debate.config.sweep import name_levels
+from debate.errors import ConfigError, suggest
+
+ShippedKind = Literal["agents", "topologies", "configs"]
+
+MAX_AGENTS = 1000
 
 
-def find(kind: Literal["agents", "topologies"], reference: str, folder: Path, place: Place) -> Path:
-    """The file that a reference names. Raises ConfigError with the names that exist."""
+class ResolvedDocument(NamedTuple):
+    """A run with its references replaced, and a problem for each that could not be."""
+
+    document: ConfigDocument
+    unresolved: Sequence[Problem]
+
+
+def resolve_references(document: ConfigDocument) -> ResolvedDocument:
+    """Put cards, models, topologies and paths in place of the run's references to them.
+
+    What cannot be resolved stays as it is. Raises ConfigError for more than MAX_AGENTS agents.
+    """
+    unresolved: list[Problem] = []
+    if not isinstance(document.value, dict):
+        return ResolvedDocument(document, unresolved)
+    listed = document.value.get("agents")
+    if isinstance(listed, list) and len(listed) > MAX_AGENTS:
+        location = document.locate(("agents",))
+        raise ConfigError(
+            f"{location}: {len(listed)} seats; at most {MAX_AGENTS} can sit at one table"
+        )
+    if isinstance(document.value.get("sweep"), dict):
+        try:
+            document = _name_sweep_levels(document)
+        except ConfigError as error:
+            unresolved.append(Problem(("sweep",), str(error)))
+    for path, resolve in _list_references(document):
+        try:
+            document = resolve(document)
+        except ConfigError as error:
+            unresolved.append(Problem(path, str(error)))
+    return ResolvedDocument(document, unresolved)
+
+
+def _list_references(
+    document: ConfigDocument,
+) -> Iterator[tuple[KeyPath, Callable[[ConfigDocument], ConfigDocument]]]:
+    """List the paths at which a run may hold references, each with what resolves it."""
+    agents, cells = document.value.get("agents"), document.value.get("cells")
+    models = document.value.get("models")
+    indices = range(len(agents)) if isinstance(agents, list) else range(0)
+    for path in (("task", "path"), ("log", "cache"), *(("agents", i, "prompts") for i in indices)):
+        yield path, partial(make_absolute, at=path)
+    inline = [("models", name) for name in (models if isinstance(models, dict) else ())]
+    for model in (*inline, *(("agents", i, "model") for i in indices)):
+        yield model, partial(make_model_absolute, at=model)
+    for index in indices:
+        yield ("agents", index), partial(inline_agent, index=index)
+    for at in (
+        ("topology",),
+        *(("cells", cell, "topology") for cell in (cells if isinstance(cells, dict) else ())),
+        *_find_swept_topologies(document.value.get("sweep")),
+    ):
+        yield at, partial(inline_topology, at=at)
+
+
+def _name_sweep_levels(document: ConfigDocument) -> ConfigDocument:
+    """Name the sweep's levels; its first topology is the run's where the run names none."""
+    document = name_levels(document, ("sweep",))
+    swept = document.value["sweep"].get("topology")
+    if "topology" not in document.value and isinstance(swept, dict) and swept:
+        first = document.at(("sweep", "topology", next(iter(swept))))
+        document = document.replace_at(("topology",), first)
+    return document
+
+
+def _find_swept_topologies(sweep: Any) -> Iterator[KeyPath]:
+    """Find the topologies of a sweep: among its levels, and in combinations to include."""
+    branches: list[tuple[KeyPath, Any]] = [(("sweep",), sweep)]
+    included = sweep.get("include") if isinstance(sweep, dict) else None
+    for index, entry in enumerate(included if isinstance(included, list) else ()):
+        branches.append((("sweep", "include", index), entry))
+    for at, branch in branches:
+        levels = branch.get("topology") if isinstance(branch, dict) else None
+        yield from ((*at, "topology", name) for name in levels or () if isinstance(levels, dict))
+
+
+def inline_agent(document: ConfigDocument, index: int) -> ConfigDocument:
+    """Write agent `index` out in full, and move its model to `models`."""
+    at: KeyPath = ("agents", index)
+    agent = document.at(at)
+    if isinstance(agent.value, str):
+        agent = agent.with_value({"card": agent.value})
+    if not isinstance(agent.value, dict):
+        return document
+    card = agent.value.get("card")
+    shares_card = isinstance(card, str) and "model" not in agent.value
+    if isinstance(card, str):
+        agent = _read_card(agent, card)
+    if isinstance(agent.value.get("model"), dict):
+        own = str(agent.value.get("id", f"agent-{index}"))
+        name = Path(card).stem if shares_card and isinstance(card, str) else own
+        model = agent.at(("model",))
+        document = document.replace_at(("models", name), _merge_model(document, name, model))
+        agent = agent.replace_at(("model",), model.with_value(name))
+    return document.replace_at(at, agent)
+
+
+def _merge_model(document: ConfigDocument, name: str, model: ConfigDocument) -> ConfigDocument:
+    """Merge what the run says about this model over what the agent or its card says."""
+    models = document.value.get("models")
+    if isinstance(models, dict) and name in models:
+        return model.merge(document.at(("models", name)))
+    return model
+
+
+def _read_card(agent: ConfigDocument, reference: str) -> ConfigDocument:
+    """Read the card that an agent names, with what the agent itself says on top."""
+    path = find_file("agents", reference, agent.folder, agent.locate(("card",)))
+    card = make_model_absolute(make_absolute(read_document(path), ("prompts",)), ("model",))
+    validate_document(AgentCard, card)
+    own = replace(agent, value={k: v for k, v in agent.value.items() if k != "card"})
+    named = agent.at(("card",)).with_value({"id": path.stem})
+    return named.merge(card).merge(own)
+
+
+def inline_topology(document: ConfigDocument, at: KeyPath) -> ConfigDocument:
+    """Write out the topology at `at`: a name, a file, a list by round, or as it stands."""
+    if not document.has(at):
+        return document
+    return document.replace_at(at, _expand_topology(document.at(at)))
+
+
+def _expand_topology(branch: ConfigDocument) -> ConfigDocument:
+    if isinstance(branch.value, str):
+        path = find_file("topologies", branch.value, branch.folder, branch.locate(()))
+        found = _expand_topology(read_document(path))
+        return replace(found, locations={**found.locations, (): branch.locate(())})
+    if isinstance(branch.value, list):
+        locations = {
+            (): branch.locate(()),
+            **{("rounds", *p): where for p, where in branch.locations.items()},
+        }
+        branch = ConfigDocument({"rounds": branch.value}, locations, branch.folder)
+    if isinstance(branch.value, dict) and isinstance(branch.value.get("rounds"), list):
+        for index in range(len(branch.value["rounds"])):
+            step = branch.at(("rounds", index))
+            branch = branch.replace_at(("rounds", index), _expand_topology(step))
+    return branch
+
+
+def find_file(
+    kind: Literal["agents", "topologies"], reference: str, folder: Path, location: SourceLocation
+) -> Path:
+    """Find the file that a reference names. Raises ConfigError with the names that exist."""
     if looks_like_path(reference):
-        return anchored(reference, folder, place)
-    known = shipped(kind)
+        return resolve_path(reference, folder, location)
+    known = list_shipped(kind)
     if reference not in known:
         word = {"agents": "agent", "topologies": "topology"}[kind]
-        hint = suggestion(reference, known)
-        raise ConfigError(f'{place}: {word} "{reference}" is unknown; {hint}')
+        hint = suggest(reference, known)
+        raise ConfigError(f'{location}: {word} "{reference}" is unknown; {hint}')
     return known[reference]
 
 
@@ -27,32 +183,52 @@ def looks_like_path(reference: str) -> bool:
     return "/" in reference or reference.endswith((".yaml", ".yml"))
 
 
-def anchored(reference: str, folder: Path, place: Place) -> Path:
-    """A path as written in a file of `folder`. Relative ones must stay below it."""
+def resolve_path(reference: str, folder: Path, location: SourceLocation) -> Path:
+    """Make a path written in a file of `folder` absolute. Relative ones must stay below it."""
     path = Path(reference)
     if path.is_absolute():
         return path
     below = (folder / path).resolve()
     if not below.is_relative_to(folder.resolve()):
         raise ConfigError(
-            f'{place}: "{reference}" leaves the folder of the file that names it; '
+            f'{location}: "{reference}" leaves the folder of the file that names it; '
             "write the absolute path if that is meant"
         )
     return below
 
 
-def anchor(document: Document, at: KeyPath) -> Document:
-    """The document with the path written at `at`, if any, made absolute."""
+def make_absolute(document: ConfigDocument, at: KeyPath) -> ConfigDocument:
+    """Make the path written at `at`, if any, absolute."""
     if not document.has(at):
         return document
     written = document.at(at)
     path = written.value
     if not isinstance(path, str) or (at[-1] == "prompts" and not looks_like_path(path)):
         return document
-    absolute = anchored(path, document.folder, written.place(()))
-    return document.graft(at, written.instead(str(absolute)))
+    absolute = resolve_path(path, document.folder, written.locate(()))
+    return document.replace_at(at, written.with_value(str(absolute)))
 
 
-def anchor_model(document: Document, at: KeyPath) -> Document:
-    """The document with the paths of the model at `at`, if any, made absolute."""
-    return anchor(anchor(document, (*at, "path")), (*at, "adapter"))
+def make_model_absolute(document: ConfigDocument, at: KeyPath) -> ConfigDocument:
+    """Make the paths of the model at `at`, if any, absolute."""
+    return make_absolute(make_absolute(document, (*at, "path")), (*at, "adapter"))
+
+
+def list_shipped(kind: ShippedKind) -> dict[str, Path]:
+    """List the shipped declarations of one kind by name, sorted; a name is a file's stem.
+
+    >>> list_shipped("topologies")["ring"].name
+    'ring.yaml'
+    """
+    return {path.stem: path for path in sorted(get_shipped_folder(kind).glob("*.yaml"))}
+
+
+def get_shipped_folder(kind: ShippedKind) -> Path:
+    """Return the folder of one kind: in an installed package, else at the root of the checkout.
+
+    Beside an installed package may lie folders of the same names that belong to others, so they
+    are looked at only where the package carries no declarations of its own.
+    """
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "shipped"
+    return (installed if installed.is_dir() else package.parent) / kind

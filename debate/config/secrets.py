@@ -1,4 +1,4 @@
-"""Keep keys out of what is written down or said: by the field's name, and in addresses."""
+"""Keys kept out of logs, manifests and messages: by the field's name, and in any text."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _KEY_IN_QUERY = re.compile(
 _KEY_IN_HEADER = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 
 
-def is_secret(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
     """Whether a field or variable of this name holds a secret.
 
-    >>> [is_secret(n) for n in ("api_key", "HF_TOKEN", "api_key_env", "max_tokens", "bos_token")]
-    [True, True, False, False, False]
+    >>> [is_secret_name(name) for name in ("api_key", "HF_TOKEN", "api_key_env", "max_tokens")]
+    [True, True, False, False]
     """
     return bool(_SECRET_NAME.search(name) or _SECRET_VARIABLE.search(name))
 
@@ -42,29 +42,29 @@ def looks_like_key(text: str) -> bool:
     return bool(_KNOWN_KEY.fullmatch(text))
 
 
-def redacted(value: Any, name: str = "") -> Any:
-    """The same value as plain data with what looks like a secret hidden.
+def redact(value: Any, name: str = "") -> Any:
+    """Return the same value as plain data with what looks like a secret hidden.
 
     A string is hidden if its field is named like a key, a token or a password, or if it is written
     like a well-known kind of key; the user and password in front of a host, keys in a query, and
     authorisations are hidden in any string.
 
-    >>> redacted({"api_key": "sk-1", "api_key_env": "MY_KEY", "url": "http://me:pw@host/v1"})
+    >>> redact({"api_key": "sk-1", "api_key_env": "MY_KEY", "url": "http://me:pw@host/v1"})
     {'api_key': '(hidden)', 'api_key_env': 'MY_KEY', 'url': 'http://(hidden)@host/v1'}
     """
     if isinstance(value, Mapping):
-        return {str(key): redacted(each, str(key)) for key, each in value.items()}
+        return {str(key): redact(each, str(key)) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [redacted(each, name) for each in value]
+        return [redact(each, name) for each in value]
     if not isinstance(value, str):
         return value
-    return HIDDEN if is_secret(name) else redacted_text(value)
+    return HIDDEN if is_secret_name(name) else redact_text(value)
 
 
-def redacted_text(text: str) -> str:
-    """A text of any length with the keys in it hidden.
+def redact_text(text: str) -> str:
+    """Return a text of any length with the keys in it hidden.
 
-    >>> redacted_text("GET http://me:pw@host/v1?api_key=1234 Bearer abcdefgh12345678")
+    >>> redact_text("GET http://me:pw@host/v1?api_key=1234 Bearer abcdefgh12345678")
     'GET http://(hidden)@host/v1?api_key=(hidden) Bearer (hidden)'
     """
     text = _KEY_IN_QUERY.sub(rf"\1={HIDDEN}", _USER_IN_ADDRESS.sub(HIDDEN, text))

@@ -15,10 +15,10 @@ from pydantic import (
     model_validator,
 )
 
-from debate.config.base import Spec
+from debate.config.spec import Spec
 from debate.types import AnswerKind
 
-Cell = str | int | float | bool | None
+ColumnValue = str | int | float | bool | None
 Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -26,47 +26,48 @@ class ScoringSpec(Spec):
     """When an answer counts as right."""
 
     absolute: Tolerance = 0.0
-    """A number is right within this distance of the target."""
+    """The distance from the target within which a number is right."""
     relative: Tolerance = 0.0
-    """A number is right within this share of the target's size; the wider tolerance counts."""
+    """The same as a share of the target's size; the wider of the two tolerances counts."""
     match: Literal["exact", "regex"] = "exact"
-    """`regex`: the target is a pattern that the whole answer must match, ignoring case."""
+    """How texts are compared: as they stand, or the target is a pattern that the whole answer must
+    match, ignoring case."""
 
 
 class ColumnsSpec(Spec):
-    """Which column holds what. A column that is not named is found under its usual names."""
+    """The names of a table's columns. One that is not named is looked for under its usual names."""
 
     id: str | None = None
-    """A unique id; usually `id`. Without one, the id is a hash of the question's content."""
+    """A unique id; by default `id`, or else a hash of the question's content."""
     question: str | None = None
-    """The question's text; usually `question`, `problem`, `prompt` or `input`."""
+    """The question's text; by default `question`, `problem`, `prompt` or `input`."""
     target: str | None = None
-    """The reference answer; usually `target` or `answer`."""
+    """The reference answer; by default `target` or `answer`."""
     options: str | tuple[str, ...] | None = None
-    """The options: one column with lists, or one column each; usually `options` or `choices`."""
+    """The options: one column with lists, or one column each; by default `options` or `choices`."""
     category: str | None = None
-    """What results are grouped by; usually `category` or `subject`."""
+    """What results are grouped by; by default `category` or `subject`."""
     cluster: str | None = None
     """What questions that are no independent draws have in common, such as their passage or their
-    template: intervals cluster by it; usually `cluster`."""
+    template: intervals cluster by it; by default `cluster`."""
 
 
 class TaskBase(Spec):
     """What every source of questions has."""
 
     limit: PositiveInt | None = None
-    """Ask at most this many questions."""
-    filter: dict[str, Cell | tuple[Cell, ...]] = {}
-    """Keep the rows whose column has this value, or one of these values."""
+    """The most questions to ask; by default all."""
+    filter: dict[str, ColumnValue | tuple[ColumnValue, ...]] = {}
+    """Keep only rows whose columns have the values given here: one, or any of a list."""
     scoring: ScoringSpec = ScoringSpec()
     """When an answer counts as right."""
 
     @field_validator("filter", mode="before")
     @classmethod
-    def _values(cls, filter: Any) -> Any:
+    def _check_filter(cls, filter: Any) -> Any:
         for column, wanted in filter.items() if isinstance(filter, Mapping) else ():
             values = wanted if isinstance(wanted, list | tuple) else [wanted]
-            if not values or not all(isinstance(value, Cell) for value in values):
+            if not values or not all(isinstance(value, ColumnValue) for value in values):
                 raise ValueError(f"`{column}` must be followed by a value or a list of values")
         return filter
 
@@ -77,23 +78,25 @@ class FileTask(TaskBase):
     path: str
     """The data file, relative to the YAML file that names it."""
     seed: int | None = None
-    """Shuffle the questions with this seed before the limit; without one, in the file's order."""
+    """Shuffle the questions with this seed before the limit; by default they keep the file's
+    order."""
 
 
 class TableTask(FileTask):
     """Questions from a JSONL, CSV, TSV or Parquet file, by its columns."""
 
     kind: AnswerKind
-    """What an answer is: a number, one of the options, or a text."""
+    """The form of an answer: a number, one of the options, or a text."""
     columns: ColumnsSpec = ColumnsSpec()
-    """Which column holds what."""
+    """The names of the table's columns."""
     target_as: Literal["auto", "letter", "index", "number", "text"] = "auto"
-    """How a choice's target is written; `index` counts from 0, `number` from 1."""
+    """How a choice's target is written: `index` counts from 0, `number` from 1; `auto` finds
+    out."""
     scored: bool = True
-    """Whether each question must have a target; otherwise those without one stay unscored."""
+    """Whether each question must have a target; otherwise, those without one are not scored."""
 
     @model_validator(mode="after")
-    def _scoring_fits(self) -> TableTask:
+    def _check_scoring(self) -> TableTask:
         scoring = self.scoring
         if scoring.match == "regex" and self.kind != "text":
             raise ValueError(
@@ -117,19 +120,19 @@ class GeneratorTask(TaskBase):
     """Freshly generated questions with exact answers."""
 
     generator: Literal["arithmetic"]
-    """What generates them."""
+    """The name of the generator."""
     n: Annotated[int, Field(ge=1, le=10_000_000)]
-    """How many."""
+    """The number of questions."""
     families: tuple[str, ...] | dict[str, PositiveFloat] | None = None
     """Families of questions, with relative shares if it is a mapping; by default all of them."""
     seed: int = 0
     """Seed of the draw; the same seed gives the same questions."""
     split: Literal["train", "validation", "test"] = "test"
-    """Which split to draw from; the model organisms saw `train` alone."""
+    """The split to draw from; the model organisms saw `train` alone."""
 
 
-def _source(value: Any) -> str:
-    """Which kind of task is meant, by the key that only it has."""
+def _get_task_kind(value: Any) -> str:
+    """Return the class of task that is meant, by the key that it alone has."""
     keys = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
     if "generator" in keys:
         return "GeneratorTask"
@@ -140,5 +143,5 @@ TaskSpec = Annotated[
     Annotated[TableTask, Tag("TableTask")]
     | Annotated[DatasetTask, Tag("DatasetTask")]
     | Annotated[GeneratorTask, Tag("GeneratorTask")],
-    Discriminator(_source),
+    Discriminator(_get_task_kind),
 ]

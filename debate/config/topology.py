@@ -7,43 +7,66 @@
                                                                         - edge: judges -> debaters
                                                                           feedback: false
 
-The notation of an edge is described in `debate.config.notation`. Groups are `all`, the roles in
-the plural (`debaters`, `critics`, `judges`, `tools`, `humans`), each agent's own `group`, and what
-`split` makes.
+Groups are `all`, the roles in the plural (`debaters`, `critics`, `judges`, `tools`, `humans`), each
+agent's own `group`, and what `split` makes.
+In the compact notation for edges, one line says who critiques whom:
+
+    a -> b                    a critiques b
+    a <- b                    b critiques a
+    a <-> b                   each critiques the other
+    a -> b -> c               a chain: a critiques b, b critiques c
+    a -> a                    a critiques itself
+    judges -> debaters        every judge critiques every debater
+    debaters -> debaters      every debater critiques every other one
+    a, b -> judges            names joined by commas are a group
+    each debaters -> itself   every debater critiques itself
+    each debaters <-> partner debaters in twos, in order: first and second, third and fourth
+
+A name is an agent's id or a group's name. Between groups nobody meets itself; a self-loop is
+written as `a -> a` or `each … -> itself`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import Field, PositiveFloat, ValidationInfo, field_validator, model_validator
 
-from debate.config.base import Spec
-from debate.config.generators import check_arguments, check_generator, is_seeded
-from debate.config.notation import Expression, parse_edges, parse_names
+from debate.config.graph_generators import check_arguments, check_generator, is_seeded
+from debate.config.spec import Spec
 
 Carried = Literal["answer", "reasoning", "critique", "confidence"]
-Direction = Literal["both", "forward", "backward"]
+EdgeDirection = Literal["both", "forward", "backward"]
 GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=64)]
+Arrow = Literal["->", "<-", "<->"]
+EachTarget = Literal["itself", "partner"]
 
-_BY_ROUND_ONLY = {"description", "rounds", "cycle"}
+_ARROW = re.compile(r"(<->|->|<-)")
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_EACH = re.compile(r"each\s+(?=[^\s,])")
+_TARGETS = get_args(EachTarget)
+_BESIDE_ROUNDS = {"description", "rounds", "cycle"}
+"""The fields that a topology with a list by round may have."""
 
 
 class EdgeAttributes(Spec):
-    """How an edge carries; what is not said is taken from the topology's defaults."""
+    """What an edge carries and when; what is not set is taken from the topology's `defaults`."""
 
     carries: tuple[Carried, ...] | None = None
-    """What the author may hear of the critic's turn; by default all that the protocol sends."""
+    """The parts of the critic's turn that the author may hear; by default all that the protocol
+    sends."""
     timeout_s: PositiveFloat | None = None
     """Seconds after which the author goes on without this critic; by default it waits."""
     when: Literal["always", "disagreement"] | None = None
     """Whether the edge is used always (the default) or only while the two answers differ."""
     feedback: bool | None = None
-    """Whether the author hears the critic (the default); without, the critic only reads."""
+    """Whether the author hears the critic (the default); otherwise the critic only reads."""
 
     @field_validator("carries")
     @classmethod
-    def _distinct(cls, carries: tuple[Carried, ...] | None) -> tuple[Carried, ...] | None:
+    def _check_carries(cls, carries: tuple[Carried, ...] | None) -> tuple[Carried, ...] | None:
         if carries == ():
             raise ValueError('an edge carries something; write "feedback: false" for silence')
         if carries is not None and len(set(carries)) < len(carries):
@@ -52,24 +75,25 @@ class EdgeAttributes(Spec):
 
 
 class EdgeSpec(EdgeAttributes):
-    """Edges written in one line of notation, with their attributes."""
+    """Edges in one line of notation, with their attributes. A bare line stands for `{edge:
+    LINE}`."""
 
     edge: str
     """Compact notation: `a -> b`, `judges -> debaters`, `each debaters -> itself`."""
 
     @model_validator(mode="before")
     @classmethod
-    def _from_notation(cls, value: Any) -> Any:
+    def _expand_notation(cls, value: Any) -> Any:
         return {"edge": value} if isinstance(value, str) else value
 
     @field_validator("edge")
     @classmethod
-    def _readable(cls, text: str) -> str:
+    def _check_notation(cls, text: str) -> str:
         parse_edges(text)
         return text
 
     @property
-    def expression(self) -> Expression:
+    def expression(self) -> EdgeExpression:
         """The notation, read."""
         return parse_edges(self.edge)
 
@@ -78,27 +102,29 @@ class TopologySpec(Spec):
     """A topology: written edges, a generator, both, or a list of topologies by round."""
 
     description: str = ""
-    """For people."""
+    """A note for readers; nothing is computed from it."""
     edges: tuple[EdgeSpec, ...] | None = None
     """Edges by hand; an empty list is a topology without edges. They win over generated ones."""
     generator: str | None = None
-    """A graph generator of networkx, by its name."""
+    """A graph generator of networkx, by its name; by default none."""
     args: dict[str, Any] | list[Any] = {}
-    """The generator's arguments; `$n`, `$n-1`, `$n//2` … count the seats. Not the seed."""
+    """The generator's arguments but for the seed, by name or in order; `$n`, `$n-1`, `$n//2` …
+    count the agents of `among`."""
     among: str = "debaters"
-    """The seats that the generator connects, in seat order: a group, or names with commas."""
-    direction: Direction | None = None
+    """The agents that the generator connects, in their order: a group, or names with commas."""
+    direction: EdgeDirection | None = None
     """Generated edges run both ways (default of undirected graphs), forward, or backward.
 
     Forward is the generator's own direction if it has one (`create_using: DiGraph` among its
-    arguments), else from the earlier seat to the later.
+    arguments), else from the earlier agent to the later.
     """
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)] = 0
     """Seed of a random generator."""
     resample: Literal["never", "each_round"] = "never"
     """Draw a random graph anew in each round of each run seed, or once."""
     split: dict[GroupName, tuple[GroupName, ...]] = {}
-    """Groups made by dividing another, in seat order and as evenly as can be: old to new names."""
+    """Groups to divide, in the order of their agents and as evenly as can be: from the name of each
+    to the names of its parts."""
     defaults: EdgeAttributes = EdgeAttributes()
     """Attributes of edges that do not say otherwise."""
     uncritiqued: Literal["refuse", "allow"] = "refuse"
@@ -110,14 +136,14 @@ class TopologySpec(Spec):
 
     @field_validator("generator")
     @classmethod
-    def _known(cls, generator: str | None) -> str | None:
+    def _check_generator_known(cls, generator: str | None) -> str | None:
         if generator is not None:
             check_generator(generator)
         return generator
 
     @field_validator("args")
     @classmethod
-    def _callable(cls, args: Any, info: ValidationInfo) -> Any:
+    def _check_args(cls, args: Any, info: ValidationInfo) -> Any:
         if "generator" not in info.data:
             return args
         if info.data["generator"] is not None:
@@ -128,13 +154,13 @@ class TopologySpec(Spec):
 
     @field_validator("among")
     @classmethod
-    def _names(cls, among: str) -> str:
+    def _check_among(cls, among: str) -> str:
         parse_names(among)
         return among
 
     @field_validator("resample")
     @classmethod
-    def _random(cls, resample: str, info: ValidationInfo) -> str:
+    def _check_resample(cls, resample: str, info: ValidationInfo) -> str:
         generator = info.data.get("generator")
         if resample == "never" or "generator" not in info.data:
             return resample
@@ -145,7 +171,7 @@ class TopologySpec(Spec):
 
     @field_validator("split")
     @classmethod
-    def _parts(cls, split: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    def _check_split(cls, split: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         empty = [whole for whole, parts in split.items() if not parts]
         if empty:
             raise ValueError(f'"{empty[0]}" is split into no parts; name them: [first, second]')
@@ -153,24 +179,79 @@ class TopologySpec(Spec):
 
     @field_validator("rounds")
     @classmethod
-    def _flat(cls, rounds: tuple[TopologySpec, ...]) -> tuple[TopologySpec, ...]:
+    def _check_rounds(cls, rounds: tuple[TopologySpec, ...]) -> tuple[TopologySpec, ...]:
         if any(spec.rounds for spec in rounds):
             raise ValueError("a topology in a list by round cannot have rounds of its own")
         return rounds
 
     @model_validator(mode="after")
-    def _one_form(self) -> TopologySpec:
+    def _check_form(self) -> TopologySpec:
         if not self.rounds and self.edges is None and self.generator is None:
             raise ValueError(
                 'say who critiques whom by "edges", "generator" or "rounds"; "edges: []" for nobody'
             )
         if self.cycle and not self.rounds:
             raise ValueError('"cycle" needs a list of topologies under "rounds"')
-        written = {name for name in type(self).model_fields if self._says(name)}
-        if self.rounds and written - _BY_ROUND_ONLY:
-            extra = ", ".join(sorted(written - _BY_ROUND_ONLY))
+        written = {name for name in type(self).model_fields if self._is_set(name)}
+        if self.rounds and written - _BESIDE_ROUNDS:
+            extra = ", ".join(sorted(written - _BESIDE_ROUNDS))
             raise ValueError(f'beside "rounds" there is no place for {extra}; move it into a round')
         return self
 
-    def _says(self, name: str) -> bool:
+    def _is_set(self, name: str) -> bool:
         return bool(getattr(self, name) != type(self).model_fields[name].default)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EdgeExpression:
+    """One line of notation. `arrows[i]` stands between `operands[i]` and `operands[i + 1]`.
+
+    With `each`, there is one operand and one arrow, from each of its members to the target.
+    """
+
+    operands: tuple[tuple[str, ...], ...]
+    arrows: tuple[Arrow, ...]
+    each: EachTarget | None = None
+
+
+def parse_edges(text: str) -> EdgeExpression:
+    """Parse one line of notation. Raises ValueError that says what would be right.
+
+    >>> parse_edges("a -> b, c").operands
+    (('a',), ('b', 'c'))
+    """
+    first, *rest = map(str.strip, _ARROW.split(text))
+    if not rest:
+        raise ValueError(f'"{text}" has no arrow; write "a -> b" for "a critiques b"')
+    operands, arrows = [first, *rest[1::2]], tuple(cast(Arrow, arrow) for arrow in rest[::2])
+    if _EACH.match(first):
+        return _parse_each(text, operands, arrows)
+    return EdgeExpression(operands=tuple(parse_names(o, text) for o in operands), arrows=arrows)
+
+
+def parse_names(operand: str, text: str | None = None) -> tuple[str, ...]:
+    """Parse the names of one operand. Raises ValueError that quotes `text`, the whole line.
+
+    >>> parse_names("a, judges")
+    ('a', 'judges')
+    """
+    names = tuple(name.strip() for name in operand.split(","))
+    whole = f' in "{text}"' if text is not None else ""
+    for name in names:
+        if not name:
+            raise ValueError(f'a name is missing{whole}; write "a -> b", "a, b -> c"')
+        if not _NAME.fullmatch(name):
+            raise ValueError(f'"{name}"{whole} is no name; names are of letters, digits and _ . -')
+    if len(set(names)) < len(names):
+        raise ValueError(f'"{operand}"{whole} names somebody twice; write each name once')
+    return names
+
+
+def _parse_each(text: str, operands: list[str], arrows: tuple[Arrow, ...]) -> EdgeExpression:
+    if len(operands) != 2 or operands[1] not in _TARGETS:
+        raise ValueError(
+            f'"{text}": after "each" comes one group and "-> itself" or "<-> partner"; '
+            'write "a -> b" without "each" for everybody in a and everybody in b'
+        )
+    members = parse_names(_EACH.sub("", operands[0], count=1), text)
+    return EdgeExpression(operands=(members,), arrows=arrows, each=cast(EachTarget, operands[1]))

@@ -1,17 +1,19 @@
-"""What every engine speaks: requests in, lists of finished completions out."""
+"""The protocol that every engine speaks, and the completions that all engines make alike."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+import codecs
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from debate.types import AgentId, Failure, Kind, Message, Question, Turn, Usage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sampling:
-    """How to sample, under vLLM's names. `extra` passes through to the backend untouched."""
+    """Sampling parameters under vLLM's names. `extra` passes through to the backend untouched."""
 
     temperature: float = 0.0
     top_p: float = 1.0
@@ -31,11 +33,12 @@ class Guided:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Scene:
-    """What a simulated agent needs and a real engine must never see: the debate behind the prompt.
+class DebateState:
+    """The debate behind a prompt, for simulated agents. No language model ever sees it.
 
-    `turns` are the turns of this debate that the agent has made or heard, oldest first; `heard`
-    names those that it hears now. `subject` is the turn under critique or in question.
+    `question` holds its target. `turns` are the turns of this debate that the agent has made or
+    heard, oldest first; `heard` names those that it hears now. `subject` is the turn under critique
+    or in question.
     """
 
     question: Question
@@ -54,8 +57,8 @@ class Request:
     """One call. With `candidates`, score each as a continuation instead of generating.
 
     `prefill` is the beginning of the assistant's reply, to be continued. `affinity` is equal for
-    requests that share a prompt prefix, so that one replica can serve them. `scene` is filled only
-    for engines whose capabilities ask for it.
+    requests that share a prompt prefix, so that one replica can serve them. `debate_state` is
+    filled only for engines whose capabilities ask for it.
     """
 
     id: str
@@ -65,7 +68,7 @@ class Request:
     candidates: tuple[str, ...] = ()
     guided: Guided | None = None
     affinity: str = ""
-    scene: Scene | None = field(default=None, repr=False)
+    debate_state: DebateState | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,12 +100,12 @@ class Completion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Capabilities:
-    """What an engine can do; a config that asks for more is refused before anything starts."""
+    """The capabilities of an engine; a config that needs more is refused before anything starts."""
 
     logprobs: bool = False
     scores: bool = False
     guided: bool = False
-    needs_scene: bool = False
+    needs_debate_state: bool = False
     simulated: bool = False
 
 
@@ -112,7 +115,7 @@ class Engine(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What this engine can do."""
+        """The capabilities of this engine."""
 
     async def start(self) -> None:
         """Load the model. Raises EngineError with the cause in words."""
@@ -125,3 +128,141 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Free the model and what it holds."""
+
+
+@runtime_checkable
+class SupportsAdapters(Protocol):
+    """An engine that holds several adapters of its model side by side."""
+
+    def complete_with(
+        self, adapter: str, requests: Sequence[Request]
+    ) -> AsyncIterator[Sequence[Completion]]:
+        """Do the same as `complete`, by the adapter in this folder."""
+
+
+@runtime_checkable
+class SupportsSleep(Protocol):
+    """An engine that can free its device and keep what makes coming back quick."""
+
+    async def sleep(self) -> None:
+        """Free the device. No request is in flight, and none comes until `wake`."""
+
+    async def wake(self) -> None:
+        """Take the device again."""
+
+
+@runtime_checkable
+class SupportsPrefixCache(Protocol):
+    """An engine that keeps the beginnings of prompts in a cache."""
+
+    async def reset_prefix_cache(self) -> None:
+        """Empty the prefix cache. No request is in flight."""
+
+
+def complete_with_adapter(
+    engine: Engine, requests: Sequence[Request], adapter: str | None
+) -> AsyncIterator[Sequence[Completion]]:
+    """Complete requests by an adapter; without one, by the model that the engine was built as."""
+    if adapter is None:
+        return engine.complete(requests)
+    return cast("SupportsAdapters", engine).complete_with(adapter, requests)
+
+
+async def try_reset_prefix_cache(engine: object) -> bool:
+    """Empty the engine's prefix cache, if it has one. Returns whether it has."""
+    if not isinstance(engine, SupportsPrefixCache):
+        return False
+    await engine.reset_prefix_cache()
+    return True
+
+
+def fail_request(request: Request, place: str, message: str) -> Completion:
+    """Return the completion of a request that failed at `place`.
+
+    >>> fail_request(Request(id="1", messages=()), "adder", "out of memory").failure.message
+    'out of memory'
+    """
+    return Completion(id=request.id, failure=Failure(boundary=place, message=message))
+
+
+def refuse_unsupported(
+    request: Request, capabilities: Capabilities, place: str
+) -> Completion | None:
+    """Return a failed completion if the request asks for what the engine cannot do, else None."""
+    if request.candidates and not capabilities.scores:
+        return fail_request(request, place, "this engine cannot score candidates")
+    if request.guided is not None and not capabilities.guided:
+        return fail_request(request, place, "this engine cannot constrain what it generates")
+    if capabilities.needs_debate_state and request.debate_state is None:
+        message = "this engine needs the debate behind the prompt, and the request has none"
+        return fail_request(request, place, message)
+    return None
+
+
+def align_tokens(
+    texts: Sequence[str], log_p: Sequence[float], text: str
+) -> tuple[Token, ...] | None:
+    """Return tokens whose texts join to `text` exactly; None where `texts` spell another one.
+
+    A server's tokens may run on past the text, by a stop string or the end of the turn. They are
+    cut where the text ends.
+
+    >>> [token.text for token in align_tokens(["93", "6\\n", "<end>"], [-0.1, -0.2, -0.3], "936")]
+    ['93', '6']
+    """
+    if not "".join(texts).startswith(text):
+        return None
+    kept, left = [], len(text)
+    for piece, each in zip(texts, log_p, strict=True):
+        if left == 0:
+            break
+        kept.append(Token(text=piece[:left], log_p=each))
+        left -= len(kept[-1].text)
+    return tuple(kept)
+
+
+def decode_utf8_chunks(chunks: Iterable[bytes]) -> list[str]:
+    """Decode chunks of UTF-8; a character belongs to the chunk that completes it.
+
+    >>> decode_utf8_chunks([b"a", b"\\xc3", b"\\xa9!"])
+    ['a', '', 'é!']
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    return [decoder.decode(chunk) for chunk in chunks]
+
+
+async def complete_concurrently(
+    requests: Sequence[Request], complete_one: Callable[[Request], Awaitable[Completion]]
+) -> AsyncIterator[list[Completion]]:
+    """Complete every request in a task of its own; yield lists of those that have finished.
+
+    An exception becomes a failed completion. Closing the iterator early cancels what is unfinished.
+    """
+    finished: asyncio.Queue[Completion] = asyncio.Queue()
+
+    async def run(request: Request) -> None:
+        try:
+            completion = await complete_one(request)
+        except Exception as cause:
+            completion = fail_request(request, "engine", f"{type(cause).__name__}: {cause}")
+        finished.put_nowait(completion)
+
+    tasks = [asyncio.create_task(run(request)) for request in requests]
+    try:
+        num_left = len(tasks)
+        while num_left:
+            batch = await drain_queue(finished)
+            num_left -= len(batch)
+            yield batch
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def drain_queue(finished: asyncio.Queue[Completion]) -> list[Completion]:
+    """Wait for one completion at least, and return it with all others that are there."""
+    batch = [await finished.get()]
+    while not finished.empty():
+        batch.append(finished.get_nowait())
+    return batch

@@ -8,21 +8,10 @@ from hashlib import blake2b
 from typing import Any
 
 from debate.engines.base import Completion, Request
-from debate.engines.counters import ModelCounters, ReplicaCounters
-from debate.engines.lane import Lane
-from debate.engines.replica import LocalReplica, Placement, Replica, ReplicaLost
-from debate.engines.waiting import Call, Waiting, abandon, failure_of
+from debate.engines.metrics import ModelMetrics
+from debate.engines.replica import Placement, Replica, ReplicaLost
+from debate.engines.replica_queue import InFlightBatch, PendingRequest, ReplicaQueue, to_failure
 from debate.errors import BoundaryError, DebateError, EngineError, boundary
-
-__all__ = [
-    "LocalReplica",
-    "ModelClient",
-    "ModelCounters",
-    "Placement",
-    "Replica",
-    "ReplicaCounters",
-    "ReplicaLost",
-]
 
 
 class ModelClient:
@@ -43,174 +32,177 @@ class ModelClient:
     ) -> None:
         self.model = model
         self._max_restarts = max_restarts
-        self._revivals: set[asyncio.Task[None]] = set()
+        self._restarts: set[asyncio.Task[None]] = set()
         self._last_error: DebateError | None = None
-        self._lanes = [
-            Lane(
+        self.replica_queues = tuple(
+            ReplicaQueue(
                 replica,
                 index=index,
                 label=model,
                 capacity=max_in_flight,
                 timeout_s=timeout_s,
-                on_lost=self._lost,
+                on_lost=self._handle_loss,
                 on_idle=self._steal,
             )
             for index, replica in enumerate(replicas)
-        ]
-
-    @property
-    def lanes(self) -> tuple[Lane, ...]:
-        """The replicas' queues, for whoever decides when each may have its device."""
-        return tuple(self._lanes)
+        )
 
     @property
     def placements(self) -> tuple[Placement | None, ...]:
-        """Where each replica lives."""
-        return tuple(lane.replica.placement for lane in self._lanes)
+        """The placement of each replica; None before it has started."""
+        return tuple(queue.replica.placement for queue in self.replica_queues)
 
-    def counters(self) -> ModelCounters:
-        """A snapshot for the live display."""
-        return ModelCounters(
-            model=self.model, replicas=tuple(lane.counters() for lane in self._lanes)
-        )
+    def metrics(self) -> ModelMetrics:
+        """Return a snapshot for the live display."""
+        replicas = tuple(queue.metrics() for queue in self.replica_queues)
+        return ModelMetrics(model=self.model, replicas=replicas)
 
     async def start(self) -> None:
         """Start every replica at once. Raises the first one's error after closing the others.
 
         Replicas that share a slot are started by the slot.
         """
-        own = [lane for lane in self._lanes if lane.on_change is None]
+        own = [queue for queue in self.replica_queues if queue.on_change is None]
         try:
-            await at_once(lane.replica.start() for lane in own)
+            await run_all(queue.replica.start() for queue in own)
         except BaseException:
             await self.close()
             raise
-        for lane in own:
-            lane.become_ready()
+        for queue in own:
+            queue.mark_ready()
 
     async def complete(self, request: Request) -> Completion:
-        """Complete or score one request; what goes wrong comes back as the completion's failure."""
+        """Complete or score one request; an error comes back as the completion's failure."""
         loop = asyncio.get_running_loop()
-        waiting = Waiting(request=request, future=loop.create_future(), queued_at=loop.time())
-        self._route(waiting)
+        pending = PendingRequest(
+            request=request, future=loop.create_future(), queued_at=loop.time()
+        )
+        self._route(pending)
         try:
-            return await waiting.future
+            return await pending.future
         except asyncio.CancelledError:
-            abandon(waiting)
+            pending.abandon()
             raise
 
     async def close(self) -> None:
-        """Give up what is under way (its callers get a failure) and free the replicas."""
-        tasks = [call.task for lane in self._lanes for call in lane.calls if call.task]
-        tasks.extend(self._revivals)
+        """Give up all requests (their callers get a failure) and free the replicas."""
+        batches = [batch for queue in self.replica_queues for batch in queue.batches]
+        tasks = [batch.task for batch in batches if batch.task]
+        tasks.extend(self._restarts)
         for task in tasks:
             task.cancel()
         self._last_error = BoundaryError("the model was closed", boundary=f"{self.model}: close")
-        for lane in self._lanes:
-            lane.state = "dead"
-            self._refuse(waiting for call in lane.calls for waiting in call.outstanding.values())
-            self._refuse(lane.queue)
-            lane.queue.clear()
+        for replica_queue in self.replica_queues:
+            replica_queue.state = "dead"
+            for batch in replica_queue.batches:
+                self._refuse(batch.outstanding.values())
+            self._refuse(replica_queue.queue)
+            replica_queue.queue.clear()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(lane.replica.close() for lane in self._lanes))
+        await asyncio.gather(*(queue.replica.close() for queue in self.replica_queues))
 
-    def _route(self, waiting: Waiting) -> None:
-        lane = self._choose(waiting.request.affinity)
-        if lane is None:
-            self._refuse([waiting])
+    def _route(self, pending: PendingRequest) -> None:
+        queue = self._choose_queue(pending.request.affinity)
+        if queue is None:
+            self._refuse([pending])
         else:
-            lane.push(waiting)
+            queue.push(pending)
 
-    def _choose(self, affinity: str) -> Lane | None:
-        """The affinity's home replica, unless it owes a full batch more than the idlest one."""
-        if len(self._lanes) == 1:
-            return None if self._lanes[0].state == "dead" else self._lanes[0]
-        lanes = [lane for lane in self._lanes if lane.state == "ready"]
-        lanes = lanes or [lane for lane in self._lanes if lane.state != "dead"]
-        if len(lanes) < 2:
-            return lanes[0] if lanes else None
-        idlest = min(lanes, key=lambda lane: lane.load)
+    def _choose_queue(self, affinity: str) -> ReplicaQueue | None:
+        """Return the affinity's home replica, or the idlest if home owes a full batch more."""
+        if len(self.replica_queues) == 1:
+            (only,) = self.replica_queues
+            return None if only.state == "dead" else only
+        queues = [queue for queue in self.replica_queues if queue.state == "ready"]
+        queues = queues or [queue for queue in self.replica_queues if queue.state != "dead"]
+        if len(queues) < 2:
+            return queues[0] if queues else None
+        idlest = min(queues, key=lambda queue: queue.load)
         if not affinity:
             return idlest
-        home = max(lanes, key=lambda lane: weight(affinity, lane.index))
+        home = max(queues, key=lambda queue: compute_affinity_weight(affinity, queue.index))
         return idlest if home.load >= idlest.load + home.capacity else home
 
-    def _steal(self, thief: Lane) -> None:
+    def _steal(self, thief: ReplicaQueue) -> None:
         """Move half of the longest queue to a replica that is less than half busy."""
-        if len(self._lanes) < 2 or 2 * thief.in_flight >= thief.capacity:
+        if len(self.replica_queues) < 2 or 2 * thief.in_flight >= thief.capacity:
             return
-        longest = max(self._lanes, key=lambda lane: len(lane.queue))
+        longest = max(self.replica_queues, key=lambda each: len(each.queue))
         num_moved = min(len(longest.queue) // 2, thief.capacity - thief.in_flight)
         for _ in range(num_moved):
             thief.queue.appendleft(longest.queue.pop())
 
-    def _lost(self, lane: Lane, call: Call, lost: ReplicaLost) -> None:
+    def _handle_loss(self, queue: ReplicaQueue, batch: InFlightBatch, lost: ReplicaLost) -> None:
         """Send a dead replica's requests again, to it once it is back or to another one."""
         self._last_error = lost
-        if lane.state in ("ready", "draining") and call.generation == lane.generation:
-            lane.state = "restarting"
-            revival = asyncio.get_running_loop().create_task(self._revive(lane))
-            self._revivals.add(revival)
-            revival.add_done_callback(self._revivals.discard)
-            self._reroute(lane)
-        for waiting in call.outstanding.values():
-            waiting.losses += 1
-            waiting.call = None
-            if waiting.losses > self._max_restarts:
-                self._refuse([waiting])
+        # Of the batches that died with one generation, only the first restarts the replica.
+        if queue.state in ("ready", "draining") and batch.generation == queue.generation:
+            queue.state = "restarting"
+            restart = asyncio.get_running_loop().create_task(self._restart(queue))
+            self._restarts.add(restart)
+            restart.add_done_callback(self._restarts.discard)
+            self._reroute(queue)
+        for pending in batch.outstanding.values():
+            pending.losses += 1
+            pending.batch = None
+            if pending.losses > self._max_restarts:
+                self._refuse([pending])
             else:
-                self._route(waiting)
+                self._route(pending)
 
-    async def rouse(self, lane: Lane) -> None:
-        """Wake a replica that slept; start it anew if it will not wake, dead if it cannot start."""
-        lane.swaps += 1
+    async def wake_or_restart(self, queue: ReplicaQueue) -> None:
+        """Wake a replica that slept, or start it anew if it does not wake.
+
+        A replica that does not start either is dead.
+        """
+        queue.swaps += 1
         try:
             with boundary(EngineError, f"{self.model}: wake"):
-                await lane.replica.wake()
+                await queue.replica.wake()
         except BoundaryError as error:
             self._last_error = error
-            await self._revive(lane)
+            await self._restart(queue)
         else:
-            lane.become_ready()
+            queue.mark_ready()
 
-    async def _revive(self, lane: Lane) -> None:
-        while lane.restarts < self._max_restarts:
-            lane.restarts += 1
+    async def _restart(self, queue: ReplicaQueue) -> None:
+        while queue.restarts < self._max_restarts:
+            queue.restarts += 1
             try:
                 with boundary(EngineError, f"{self.model}: start"):
-                    await lane.replica.start()
+                    await queue.replica.start()
             except DebateError as error:
                 self._last_error = error
             else:
-                lane.become_ready()
+                queue.mark_ready()
                 return
-        lane.state = "dead"
-        self._reroute(lane)
+        queue.state = "dead"
+        self._reroute(queue)
 
-    def _reroute(self, lane: Lane) -> None:
-        """Find another place for what a replica had queued; its own queue if there is none."""
-        queued = list(lane.queue)
-        lane.queue.clear()
-        for waiting in queued:
-            self._route(waiting)
+    def _reroute(self, replica_queue: ReplicaQueue) -> None:
+        """Route again what a replica had queued; to its own queue if there is no other."""
+        queued = list(replica_queue.queue)
+        replica_queue.queue.clear()
+        for pending in queued:
+            self._route(pending)
 
-    def _refuse(self, refused: Iterable[Waiting]) -> None:
-        """Answer with what went wrong last."""
+    def _refuse(self, refused: Iterable[PendingRequest]) -> None:
+        """Answer with the last error."""
         assert self._last_error is not None
-        failure = failure_of(self._last_error, f"{self.model}: replica lost")
-        for waiting in refused:
-            self._lanes[0].refuse(waiting, failure)
+        failure = to_failure(self._last_error, f"{self.model}: replica lost")
+        for pending in refused:
+            self.replica_queues[0].refuse(pending, failure)
 
 
-def weight(affinity: str, index: int) -> bytes:
-    """Rendezvous hashing: a prefix's home is the replica of the greatest weight.
+def compute_affinity_weight(affinity: str, index: int) -> bytes:
+    """Compute a replica's weight for a prefix; the prefix's home is the one of greatest weight.
 
-    A replica that goes moves its own prefixes only.
+    This is rendezvous hashing: a replica that goes moves its own prefixes only.
     """
     return blake2b(f"{affinity}\n{index}".encode(), digest_size=8).digest()
 
 
-async def at_once(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
+async def run_all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
     """Await all of them; the first error cancels the others and is raised alone."""
     try:
         async with asyncio.TaskGroup() as group:

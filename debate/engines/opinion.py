@@ -20,43 +20,45 @@ self_trust), with a_i = Σα_i. Hence
   questions stays at `competence` in every round. A single agent's belief, given its peers', is
   drawn towards theirs and is no martingale.
 
-Belief is what answers are drawn from, and so are confidence and the scores of candidates. Whether
-that is calibrated at the opening is set by A as well: see `calibrated_concentration`.
+Answers are drawn from the belief, and confidence and the scores of candidates follow from it. At
+the opening it is calibrated where A·(c − (1 − c)/w) = 1, with competence c and w wrong answers, and
+over-confident where A is smaller: given θ, answer k is the truth with probability proportional to
+θ(k) raised to that power, by Bayes' rule from the Dirichlet densities.
 
-Everything is a function of the spec and the scene: nothing is remembered between calls.
+Everything is a function of the spec and the state of the debate; no call leaves anything behind.
 """
 
 from __future__ import annotations
 
 import math
 import random
+from collections.abc import Collection
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
 from debate.config.models import SimulatedModel
-from debate.engines.base import Scene
-from debate.engines.hearing import heard_turns
-from debate.types import Question
+from debate.engines.base import DebateState
+from debate.types import Question, Turn, states_answer
 
 LEAST_PROBABILITY = 1e-12
 """The probability given to an answer that an opinion excludes, so that its logarithm exists."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-Weights = dict[str, float]
+AnswerWeights = dict[str, float]
 
 
-def belief(spec: SimulatedModel, scene: Scene) -> Weights:
-    """Probability of each answer to the scene's question in the agent's opinion; sums to 1."""
-    weights = opening_weights(spec, scene.question, scene.agent)
-    _hear(weights, spec, scene)
-    _drift(weights, spec, scene)
+def compute_belief(spec: SimulatedModel, state: DebateState) -> AnswerWeights:
+    """Return the probability of each answer in the agent's opinion; they sum to 1."""
+    weights = draw_opening_weights(spec, state.question, state.agent)
+    _add_heard_answers(weights, spec, state)
+    _add_drift(weights, spec, state)
     total = sum(weights.values())
     return {answer: weight / total for answer, weight in weights.items()}
 
 
-def opening_weights(spec: SimulatedModel, question: Question, agent: str) -> Weights:
-    """α of an opening: `concentration` in all, drawn per question and agent, the truth first.
+def draw_opening_weights(spec: SimulatedModel, question: Question, agent: str) -> AnswerWeights:
+    """Draw α of an opening per question and agent: `concentration` in all, the truth first.
 
     On a share of the questions, the same ones for everybody of one `world`, the draw does not
     depend on the agent.
@@ -64,33 +66,15 @@ def opening_weights(spec: SimulatedModel, question: Question, agent: str) -> Wei
     source = random.Random(f"shared/{spec.world}/{question.id}")
     if source.random() >= spec.shared:
         source = random.Random(f"opinion/{spec.world}/{question.id}/{agent}")
-    answers = possible_answers(question, spec.num_wrong)
+    answers = list_possible_answers(question, spec.num_wrong)
     wrong = (1 - spec.competence) / max(1, len(answers) - 1)
     means = [spec.competence, *(wrong for _ in answers[1:])]
-    drawn = dirichlet([spec.concentration * mean for mean in means], source)
+    drawn = draw_dirichlet([spec.concentration * mean for mean in means], source)
     return {a: spec.concentration * share for a, share in zip(answers, drawn, strict=True)}
 
 
-def calibrated_concentration(competence: float, num_wrong: int) -> float:
-    """The concentration at which opening beliefs are calibrated; below it they are over-confident.
-
-    Given θ, answer k is the truth with probability proportional to θ(k) raised to the power
-    A·(c − (1 − c)/w), by Bayes' rule from the Dirichlet densities; calibration needs power 1.
-    Raises ValueError where no concentration will do: a competence no better than guessing.
-
-    >>> calibrated_concentration(0.6, 3)
-    2.142857142857143
-    """
-    advantage = competence - (1 - competence) / num_wrong
-    if advantage <= 0:
-        raise ValueError(
-            f"competence {competence} is no better than guessing among {num_wrong + 1}"
-        )
-    return 1 / advantage
-
-
-def dirichlet(shape: list[float], rng: random.Random) -> list[float]:
-    """One draw from a Dirichlet distribution; a shape of zero excludes its component.
+def draw_dirichlet(shape: list[float], rng: random.Random) -> list[float]:
+    """Draw from a Dirichlet distribution; a shape of zero excludes its component.
 
     Where all components underflow (a tiny shape) one of them takes everything, by its share.
     """
@@ -102,28 +86,28 @@ def dirichlet(shape: list[float], rng: random.Random) -> list[float]:
     return [each / total for each in drawn]
 
 
-def _hear(weights: Weights, spec: SimulatedModel, scene: Scene) -> None:
+def _add_heard_answers(weights: AnswerWeights, spec: SimulatedModel, state: DebateState) -> None:
     """Add the answers that the agent has heard up to now."""
-    for turn in heard_turns(scene):
+    for turn in list_heard_turns(state):
         if turn.value is not None:
-            weight = spec.self_trust if turn.agent == scene.agent else spec.conformity
+            weight = spec.self_trust if turn.agent == state.agent else spec.conformity
             weights[turn.value] = weights.get(turn.value, 0.0) + weight
 
 
-def _drift(weights: Weights, spec: SimulatedModel, scene: Scene) -> None:
+def _add_drift(weights: AnswerWeights, spec: SimulatedModel, state: DebateState) -> None:
     """Add the drift of each revision up to and including this one."""
     if spec.drift == 0:
         return
-    made = sum(turn.agent == scene.agent and turn.kind == "revision" for turn in scene.turns)
-    amount = abs(spec.drift) * (made + (scene.kind == "revision"))
-    answers = possible_answers(scene.question, spec.num_wrong)
+    made = sum(turn.agent == state.agent and turn.kind == "revision" for turn in state.turns)
+    amount = abs(spec.drift) * (made + (state.kind == "revision"))
+    answers = list_possible_answers(state.question, spec.num_wrong)
     favoured = answers[:1] if spec.drift > 0 else answers[1:]
     for answer in favoured:
         weights[answer] += amount / len(favoured)
 
 
-def possible_answers(question: Question, num_wrong: int) -> tuple[str, ...]:
-    """The truth, then the wrong answers that simulated agents can give; equal for all of them.
+def list_possible_answers(question: Question, num_wrong: int) -> tuple[str, ...]:
+    """Return the truth, then the wrong answers that simulated agents can give, the same for all.
 
     Numbers get whole numbers near the truth, choices the other options, texts labelled strings.
     Raises ValueError for a question without a target.
@@ -136,13 +120,13 @@ def possible_answers(question: Question, num_wrong: int) -> tuple[str, ...]:
         options = question.options if truth in question.options else letters
         return (truth, *(option for option in options if option != truth))
     if question.kind == "number":
-        return (truth, *_near(truth, num_wrong, question.id))
+        return (truth, *_draw_near_numbers(truth, num_wrong, question.id))
     return (truth, *(f"other {number}" for number in range(1, num_wrong + 1)))
 
 
 @lru_cache(maxsize=4096)
-def _near(truth: str, count: int, question_id: str) -> tuple[str, ...]:
-    """Different whole numbers near a number, none of them equal to it."""
+def _draw_near_numbers(truth: str, count: int, question_id: str) -> tuple[str, ...]:
+    """Draw different whole numbers near a number, none of them equal to it."""
     try:
         centre = math.floor(Decimal(truth.replace(",", "")))
     except (InvalidOperation, OverflowError, ValueError):
@@ -152,6 +136,35 @@ def _near(truth: str, count: int, question_id: str) -> tuple[str, ...]:
     return tuple(str(centre + step) for step in steps)
 
 
-def log_belief(probabilities: Weights, answer: str) -> float:
-    """Log-probability (nats) of one answer, at least log(LEAST_PROBABILITY)."""
+def compute_log_belief(probabilities: AnswerWeights, answer: str) -> float:
+    """Return the log-probability (nats) of one answer, at least log(LEAST_PROBABILITY)."""
     return math.log(max(LEAST_PROBABILITY, probabilities.get(answer, 0.0)))
+
+
+def list_heard_turns(state: DebateState) -> list[Turn]:
+    """Return the turns that the agent has heard when it makes this one, oldest first.
+
+    A turn that it only read in order to review it is not heard. Its own answers are heard where a
+    self-loop brings them back, and a review of itself is written to be heard.
+    """
+    own = [turn for turn in state.turns if turn.agent == state.agent]
+    named = {ref for turn in own if states_answer(turn) for ref in turn.heard}
+    reviewed = {ref for turn in own if turn.kind == "critique" for ref in turn.heard}
+    if state.subject is not None:
+        reviewed.add(state.subject.ref)
+    return [turn for turn in state.turns if _is_heard(turn, state, named, reviewed)]
+
+
+def _is_heard(
+    turn: Turn, state: DebateState, named: Collection[str], reviewed: Collection[str]
+) -> bool:
+    ref = turn.ref
+    if ref in named:
+        return True
+    if turn.agent != state.agent:
+        return ref not in reviewed
+    return _is_review_of_itself(turn) or (state.kind == "revision" and ref in state.heard)
+
+
+def _is_review_of_itself(turn: Turn) -> bool:
+    return turn.kind == "critique" and turn.about == turn.agent

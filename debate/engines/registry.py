@@ -1,51 +1,62 @@
-"""Engines by name: what each can do, known offline, and how to build it."""
+"""Engines by name: what each can do, how to build it, and what tells models apart."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from importlib import import_module
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
-from debate.config.models import ModelSpec, OpenaiModel, ScriptedModel, VllmModel
+import msgspec
+
+from debate.config.models import (
+    LocalWeights,
+    ModelBase,
+    ModelSpec,
+    OpenaiModel,
+    ReplayModel,
+    ScriptedModel,
+    VllmModel,
+)
 from debate.engines.base import Capabilities, Engine
-from debate.engines.identity import identity
 from debate.errors import EngineError, boundary
 
-__all__ = ["build_engine", "capabilities", "identity"]
-
 _CLASSES = {
-    "calculator": "debate.engines.calculator:CalculatorEngine",
+    "calculator": "debate.engines.deterministic:CalculatorEngine",
     "openai": "debate.engines.openai:OpenaiEngine",
-    "replay": "debate.engines.replay:ReplayEngine",
-    "scripted": "debate.engines.scripted:ScriptedEngine",
+    "replay": "debate.engines.deterministic:ReplayEngine",
+    "scripted": "debate.engines.deterministic:ScriptedEngine",
     "simulated": "debate.engines.simulated:SimulatedEngine",
     "transformers": "debate.engines.transformers:TransformersEngine",
     "vllm": "debate.engines.vllm:VllmEngine",
 }
 
+
 _CAPABILITIES = {
-    "calculator": Capabilities(needs_scene=True),
-    "replay": Capabilities(needs_scene=True),
-    "simulated": Capabilities(logprobs=True, scores=True, needs_scene=True, simulated=True),
+    "calculator": Capabilities(needs_debate_state=True),
+    "replay": Capabilities(needs_debate_state=True),
+    "simulated": Capabilities(logprobs=True, scores=True, needs_debate_state=True, simulated=True),
     "transformers": Capabilities(logprobs=True, scores=True),
     "vllm": Capabilities(logprobs=True, scores=True, guided=True),
 }
 
 
-def capabilities(spec: ModelSpec) -> Capabilities:
-    """What the engine of a spec can do, without loading it or anything that it needs.
+def get_capabilities(spec: ModelSpec) -> Capabilities:
+    """Return what the engine of a spec can do, without loading it or anything that it needs.
 
-    >>> capabilities(OpenaiModel(engine="openai", model="m", url="http://localhost/v1")).scores
+    >>> get_capabilities(OpenaiModel(engine="openai", model="m", url="http://localhost/v1")).scores
     False
     """
     if isinstance(spec, OpenaiModel):
         return Capabilities(logprobs=spec.logprobs, guided=True)
     if isinstance(spec, ScriptedModel):
-        return Capabilities(needs_scene=not isinstance(spec.replies, str))
+        return Capabilities(needs_debate_state=not isinstance(spec.replies, str))
     return _CAPABILITIES[spec.engine]
 
 
 def build_engine(spec: ModelSpec, *, sharing: int = 1, adapters: tuple[str, ...] = ()) -> Engine:
-    """The engine of a spec, not yet started. Only now is its library imported.
+    """Build the engine of a spec, not yet started. Only now is its library imported.
 
     `sharing` counts the models that take turns on its device, itself included; `adapters` are the
     folders of those that it serves beside the spec's own. Raises EngineError where the library is
@@ -57,3 +68,74 @@ def build_engine(spec: ModelSpec, *, sharing: int = 1, adapters: tuple[str, ...]
     with boundary(EngineError, f"engine {spec.engine}"):
         built = getattr(import_module(module), name)(spec, **options)
     return cast(Engine, built)
+
+
+_MAX_WHOLE = 64 * 2**20
+"""Bytes up to which a file is hashed whole."""
+
+
+_NUM_SAMPLES, _SAMPLE_SIZE = 16, 2**20
+"""Number and bytes of the pieces that stand for a larger file."""
+
+_NOT_WEIGHTS = {".md", ".lock", ".png", ".svg", ".html"}
+
+
+def compute_identity(spec: ModelSpec) -> str:
+    """Compute a line that tells models apart, for caches keyed by content.
+
+    It changes with weights, tokenizer and whatever alters replies; not with hardware, replicas,
+    time-outs or prices. A local folder counts by its content, a hub model by its name, an
+    endpoint by URL and model. Raises OSError for a folder that cannot be read.
+
+    >>> from debate.config.models import CalculatorModel
+    >>> compute_identity(CalculatorModel(engine="calculator", cpus=2))
+    'calculator 2afb9b83f9314e5d029766197f539792'
+    """
+    settings = _select_settings(spec)
+    if isinstance(spec, LocalWeights):
+        settings["weights"] = _identify_weights(spec.weights)
+        if adapter := getattr(spec, "adapter", None):
+            settings["adapter"] = _identify_weights(adapter)
+    if isinstance(spec, ReplayModel):
+        settings["path"] = hash_folder(Path(spec.path) / "turns")
+    encoded = msgspec.json.encode(settings, order="deterministic", enc_hook=repr)
+    return f"{spec.engine} {hashlib.blake2b(encoded, digest_size=16).hexdigest()}"
+
+
+def _select_settings(spec: ModelSpec) -> dict[str, Any]:
+    """Return the engine's own fields, without those that only say how or where it runs."""
+    hosting = {*ModelBase.model_fields, "engine"}
+    effort = {"path", "device", "threads", "max_batch_size", "adapter"}
+    waiting = {"api_key_env", "requests_per_minute", "retries", "latency_s", "logprobs"}
+    kept = {"model"} if isinstance(spec, LocalWeights) else set()
+    return spec.model_dump(exclude=(hosting | effort | waiting | kept), mode="python")
+
+
+def _identify_weights(source: str) -> str:
+    folder = Path(source)
+    return hash_folder(folder) if folder.is_dir() else f"hub:{source}"
+
+
+def hash_folder(folder: Path) -> str:
+    """Hash the names and contents of a folder's files; large files count by samples."""
+    total = hashlib.blake2b(digest_size=16)
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = file.relative_to(folder).as_posix()
+        if file.suffix in _NOT_WEIGHTS or any(part.startswith(".") for part in Path(name).parts):
+            continue
+        total.update(f"{name}\0{file.stat().st_size}\0".encode())
+        for piece in _read_pieces(file):
+            total.update(piece)
+    return total.hexdigest()
+
+
+def _read_pieces(file: Path) -> Iterator[bytes]:
+    """Read a file; of a large one pieces at even distances, the first and last included."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        if size <= _MAX_WHOLE:
+            yield stream.read()
+            return
+        for number in range(_NUM_SAMPLES):
+            stream.seek((size - _SAMPLE_SIZE) * number // (_NUM_SAMPLES - 1))
+            yield stream.read(_SAMPLE_SIZE)

@@ -9,21 +9,27 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from debate.config.models import TransformersModel
-from debate.engines.base import Capabilities, Completion, Request
-from debate.engines.local.batches import Job, Waiting
-from debate.engines.outcomes import failed, refusal
-from debate.engines.registry import capabilities
-from debate.engines.streaming import drained
+from debate.engines.base import (
+    Capabilities,
+    Completion,
+    Request,
+    drain_queue,
+    fail_request,
+    refuse_unsupported,
+)
+from debate.engines.hf.batching import Job, JobQueue
+from debate.engines.registry import get_capabilities
 from debate.errors import EngineError, boundary
 
 if TYPE_CHECKING:
-    from debate.engines.local.runner import Runner
+    from debate.engines.hf.runner import BatchRunner
 
 
 class TransformersEngine:
-    """Overlapping calls share batches; a reply depends on its own request only.
+    """A transformers model, whose batches are shared by overlapping calls.
 
-    All that touches the model runs in one thread of its own, so that the event loop stays free.
+    A reply depends on its own request only. The model is used in one thread of its own, so that the
+    event loop stays free.
     """
 
     def __init__(self, spec: TransformersModel) -> None:
@@ -33,13 +39,13 @@ class TransformersEngine:
         self._inbox: list[Job] = []
         self._unserved: set[Job] = set()
         self._wake = asyncio.Event()
-        self._runner: Runner | None = None
+        self._runner: BatchRunner | None = None
         self._worker: asyncio.Task[None] | None = None
 
     @property
     def capabilities(self) -> Capabilities:
         """Log-probabilities of tokens and of candidates; no constraints on what is generated."""
-        return capabilities(self.spec)
+        return get_capabilities(self.spec)
 
     async def start(self) -> None:
         """Load the model. Raises EngineError for a folder, model or device that cannot be used."""
@@ -47,7 +53,7 @@ class TransformersEngine:
         with boundary(EngineError, self._place):
             self._runner = await loop.run_in_executor(self._thread, self._load, loop)
         self._worker = loop.create_task(self._work(self._runner))
-        self._worker.add_done_callback(lambda _: self._give_up())
+        self._worker.add_done_callback(lambda _: self._fail_unserved())
 
     async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
         """Yield completions as they finish, also from the middle of a batch."""
@@ -60,7 +66,7 @@ class TransformersEngine:
         num_left = len(jobs)
         try:
             while num_left:
-                batch = await drained(mailbox)
+                batch = await drain_queue(mailbox)
                 num_left -= len(batch)
                 yield batch
         finally:
@@ -71,19 +77,19 @@ class TransformersEngine:
     async def sleep(self) -> None:
         """Move the weights to the machine's memory; on a CPU they are there already."""
         assert self._runner is not None, "sleep before start"
-        await self._move(self._runner.sleep)
+        await self._run_in_thread(self._runner.sleep)
 
     async def wake(self) -> None:
         """Move the weights back to the device."""
         assert self._runner is not None, "wake before start"
-        await self._move(self._runner.wake)
+        await self._run_in_thread(self._runner.wake)
 
-    async def _move(self, move: Callable[[], None]) -> None:
+    async def _run_in_thread(self, work: Callable[[], None]) -> None:
         with boundary(EngineError, self._place):
-            await asyncio.get_running_loop().run_in_executor(self._thread, move)
+            await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def close(self) -> None:
-        """Free the model. A batch that is running ends first; what waits after it fails."""
+        """Free the model. A batch that is running ends first; requests that wait after it fail."""
         if self._worker is not None and self._runner is not None:
             self._worker.cancel()
             loop = asyncio.get_running_loop()
@@ -91,26 +97,26 @@ class TransformersEngine:
         self._worker = self._runner = None
         self._thread.shutdown()
 
-    def _give_up(self) -> None:
-        """Nothing works here any more: fail all that nobody will serve."""
+    def _fail_unserved(self) -> None:
+        """Fail all jobs that are not served: no batch runs any more."""
         jobs = [*self._unserved]
         self._deliver(
-            [(job, failed(job.request, self._place, "the engine stopped")) for job in jobs]
+            [(job, fail_request(job.request, self._place, "the engine stopped")) for job in jobs]
         )
 
-    def _load(self, loop: asyncio.AbstractEventLoop) -> Runner:
-        from debate.engines.local.runner import Runner
+    def _load(self, loop: asyncio.AbstractEventLoop) -> BatchRunner:
+        from debate.engines.hf.runner import BatchRunner
 
         def send(completions: list[tuple[Job, Completion]]) -> None:
             loop.call_soon_threadsafe(self._deliver, completions)
 
-        return Runner(self.spec, send)
+        return BatchRunner(self.spec, send)
 
     def _admit(self, job: Job) -> None:
-        """Take a job in, unless the engine is not there or cannot do what it asks."""
-        refused = refusal(job.request, self.capabilities, self._place)
+        """Queue a job, or fail it where the engine is not running or cannot do what it asks."""
+        refused = refuse_unsupported(job.request, self.capabilities, self._place)
         if self._worker is None or self._worker.done():
-            refused = failed(job.request, self._place, "the engine is not running")
+            refused = fail_request(job.request, self._place, "the engine is not running")
         self._unserved.add(job)
         if refused is not None:
             self._deliver([(job, refused)])
@@ -123,17 +129,17 @@ class TransformersEngine:
                 self._unserved.discard(job)
                 job.mailbox.put_nowait(completion)
 
-    async def _work(self, runner: Runner) -> None:
-        """Encode what has come in, run the batch that has waited longest, and so on."""
+    async def _work(self, runner: BatchRunner) -> None:
+        """Encode new jobs, run the batch that has waited longest, and so on."""
         loop = asyncio.get_running_loop()
-        waiting = Waiting()
+        queue = JobQueue()
         while True:
             await self._wake.wait()
             fresh, self._inbox = [job for job in self._inbox if not job.abandoned], []
             if fresh:
                 await loop.run_in_executor(self._thread, runner.encode, fresh)
-                waiting.extend(job for job in fresh if not job.served)
-            batch = waiting.next_batch(self.spec.max_batch_size)
+                queue.extend(job for job in fresh if not job.served)
+            batch = queue.take_batch(self.spec.max_batch_size)
             if batch:
                 await loop.run_in_executor(self._thread, runner.run, batch)
             elif not self._inbox:

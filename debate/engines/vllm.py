@@ -11,20 +11,41 @@ from pathlib import Path
 from typing import Any
 
 from debate.config.models import VllmModel
-from debate.engines import vllm_calls as calls
-from debate.engines.base import Capabilities, Completion, Request
-from debate.engines.local.encoding import Ids, Prompt
-from debate.engines.local.together import Encoding
-from debate.engines.outcomes import failed
-from debate.engines.reaper import Reaper
-from debate.engines.registry import capabilities
+from debate.engines.base import (
+    Capabilities,
+    Completion,
+    Request,
+    complete_concurrently,
+    fail_request,
+)
+from debate.engines.hf.tokenization import (
+    EncodedPrompt,
+    GroupEncoder,
+    IncrementalDetokenizer,
+    TokenIds,
+)
+from debate.engines.processes import (
+    ParentDeathWatchdog,
+    find_descendants,
+    find_vllm_processes,
+    kill_processes,
+)
+from debate.engines.registry import get_capabilities
 from debate.engines.replica import ReplicaLost
-from debate.engines.streaming import as_finished
-from debate.engines.vllm_errors import ModelRefused, explained
-from debate.engines.vllm_log import EngineLog
-from debate.engines.vllm_processes import descendants, engine_processes, kill
-from debate.engines.vllm_scoring import Call, Scorer
-from debate.engines.vllm_start import engine_arguments, every_adapter, prepare_environment
+from debate.engines.vllm_calls import (
+    CandidateScorer,
+    GenerateCall,
+    make_generation_params,
+    to_completion,
+)
+from debate.engines.vllm_start import (
+    EngineLog,
+    ModelRefused,
+    explain_start_error,
+    list_adapters,
+    make_engine_args,
+    prepare_environment,
+)
 from debate.errors import EngineError, boundary
 
 
@@ -38,21 +59,21 @@ class VllmEngine:
 
     def __init__(self, spec: VllmModel, *, sharing: int = 1, adapters: Sequence[str] = ()) -> None:
         self.spec = spec
-        self._adapters = every_adapter(spec, adapters)
+        self._adapters = list_adapters(spec, adapters)
         self._sharing = sharing
         self._place = f"vllm: {spec.weights}"
         self._llm: Any = None
         self._tokenizer: Any = None
         self._scores_by_row = False
         self._log: EngineLog | None = None
-        self._reaper = Reaper()
+        self._watchdog = ParentDeathWatchdog()
         self._processes: list[int] = []
         self._numbers = itertools.count()
 
     @property
     def capabilities(self) -> Capabilities:
         """Log-probabilities, scores and guided replies."""
-        return capabilities(self.spec)
+        return get_capabilities(self.spec)
 
     async def start(self) -> None:
         """Load the model. Raises EngineError with vLLM's own reason, from whichever process."""
@@ -60,7 +81,7 @@ class VllmEngine:
         try:
             await asyncio.to_thread(self._load)
             for each in self._adapters:
-                await self._llm.add_lora(self._lora(each))
+                await self._llm.add_lora(self._make_lora_request(each))
         except EngineError as error:
             error.boundary = error.boundary or self._place
             await self.close()
@@ -68,7 +89,7 @@ class VllmEngine:
         except Exception as error:
             log, self._log = self._log, None
             await self.close()
-            raise explained(error, log, self.spec) from error
+            raise explain_start_error(error, log, self.spec) from error
         if not self._tokenizer.chat_template:
             await self.close()
             raise ModelRefused(
@@ -84,26 +105,26 @@ class VllmEngine:
     def complete_with(
         self, adapter: str, requests: Sequence[Request]
     ) -> AsyncIterator[Sequence[Completion]]:
-        """The same, by one of the engine's adapters."""
+        """Do the same by one of the engine's adapters."""
         return self._complete(requests, adapter)
 
     async def _complete(
         self, requests: Sequence[Request], adapter: str | None
     ) -> AsyncIterator[Sequence[Completion]]:
-        encoding = Encoding(self._tokenizer, requests)
-        call = partial(self._call, self._lora(adapter))
+        encoder = GroupEncoder(self._tokenizer, requests)
+        call = partial(self._generate, self._make_lora_request(adapter))
 
         async def answer(request: Request) -> Completion:
-            """The completion, or the failure of this request alone."""
+            """Return the completion, or the failure of this request alone."""
             try:
                 with boundary(EngineError, self._place):
-                    return await self._complete_one(encoding.of(request), call)
+                    return await self._complete_one(encoder.encode(request), call)
             except EngineError as error:
-                return failed(request, error.boundary or self._place, str(error))
+                return fail_request(request, error.boundary or self._place, str(error))
 
-        async for completions in as_finished(requests, answer):
+        async for completions in complete_concurrently(requests, answer):
             if self._llm.errored:
-                cause = self._log.root_cause() if self._log else None
+                cause = self._log.find_root_cause() if self._log else None
                 raise ReplicaLost(
                     f"vLLM's engine died: {cause or 'it left no reason in its log'}",
                     boundary=self._place,
@@ -124,7 +145,7 @@ class VllmEngine:
         with boundary(EngineError, self._place):
             await self._llm.wake_up(tags=None if self._frees_its_device else ["scheduling"])
 
-    async def forget_prefixes(self) -> None:
+    async def reset_prefix_cache(self) -> None:
         """Empty the prefix cache. Raises EngineError while requests hold parts of it."""
         with boundary(EngineError, self._place):
             if not await self._llm.reset_prefix_cache():
@@ -139,8 +160,8 @@ class VllmEngine:
         llm, self._llm = self._llm, None
         if llm is not None:
             await asyncio.to_thread(llm.shutdown)
-            kill(engine_processes(self._processes))
-        self._reaper.stop()
+            kill_processes(find_vllm_processes(self._processes))
+        self._watchdog.stop()
         if self._log is not None:
             self._log.remove()
             self._log = None
@@ -151,25 +172,27 @@ class VllmEngine:
         prepare_environment()
         self._log = EngineLog()
         self._llm = AsyncLLM.from_engine_args(
-            engine_arguments(
+            make_engine_args(
                 self.spec, self._log.config, sharing=self._sharing, adapters=self._adapters
             )
         )
         self._tokenizer = self._llm.get_tokenizer()
         self._scores_by_row = self._llm.vllm_config.use_v2_model_runner
-        self._processes = engine_processes(descendants(os.getpid()))
-        self._reaper.start()
-        self._reaper.watch(self._processes)
+        self._processes = find_vllm_processes(find_descendants(os.getpid()))
+        self._watchdog.start()
+        self._watchdog.watch(self._processes)
 
-    async def _complete_one(self, prompt: Prompt, call: Call) -> Completion:
+    async def _complete_one(self, prompt: EncodedPrompt, call: GenerateCall) -> Completion:
         if prompt.candidates:
-            by_row, has_adapters = self._scores_by_row, bool(self._adapters)
-            return await Scorer(call, by_row=by_row, has_adapters=has_adapters).score(prompt)
-        output = await call(prompt.ids, calls.generation(prompt))
-        return calls.completion(prompt.request, output, self._texts(prompt.ids, output))
+            scorer = CandidateScorer(
+                call, by_row=self._scores_by_row, has_adapters=bool(self._adapters)
+            )
+            return await scorer.score(prompt)
+        output = await call(prompt.ids, make_generation_params(prompt))
+        return to_completion(prompt.request, output, self._decode_tokens(prompt.ids, output))
 
-    async def _call(self, lora: Any, ids: Ids, parameters: Any) -> Any:
-        """One call's final output; leaving early aborts it."""
+    async def _generate(self, lora: Any, ids: TokenIds, parameters: Any) -> Any:
+        """Make one call and return its final output. Cancelling it aborts the call."""
         from vllm.inputs.engine import tokens_input
 
         name = str(next(self._numbers))
@@ -179,8 +202,8 @@ class VllmEngine:
             raise EngineError("vLLM gave no output")
         return outputs[-1]
 
-    def _lora(self, adapter: str | None) -> Any:
-        """The request for an adapter. vLLM tells adapters apart by number and name."""
+    def _make_lora_request(self, adapter: str | None) -> Any:
+        """Make the LoRA request of an adapter. vLLM tells adapters apart by number and name."""
         if adapter is None:
             return None
         from vllm.lora.request import LoRARequest
@@ -188,10 +211,8 @@ class VllmEngine:
         number = self._adapters.index(adapter) + 1
         return LoRARequest(lora_name=adapter, lora_int_id=number, lora_path=adapter)
 
-    def _texts(self, prompt: Ids, output: Any) -> list[str]:
-        from debate.engines.local.writing import Decoder
-
-        decoder = Decoder(self._tokenizer, prompt)
+    def _decode_tokens(self, prompt: TokenIds, output: Any) -> list[str]:
+        decoder = IncrementalDetokenizer(self._tokenizer, prompt)
         return [decoder.step(each) for each in output.outputs[0].token_ids]
 
 

@@ -1,4 +1,4 @@
-"""Calls shared across runs: what a call gave, by the digest of all that decides it."""
+"""Calls shared across runs: the turn that a call gave, by the digest of all that decides it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from debate.errors import LogError, boundary
-from debate.log.codec import CorruptLine, decode, encode
+from debate.log.codec import CorruptLine, decode_line, encode_line
 from debate.types import Turn
 
 PUTS_PER_COMMIT = 256
@@ -15,7 +15,7 @@ PUTS_PER_COMMIT = 256
 class CallCache:
     """One SQLite file in a folder; several processes may use it at once.
 
-    What is lost with the last uncommitted puts is a call made again, never a turn.
+    Puts that are lost uncommitted cost only that their calls are made again, never a turn.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,24 +30,26 @@ class CallCache:
         self._uncommitted = 0
 
     def get(self, digest: str) -> Turn | None:
-        """What the call gave; None where it was never made, or cannot be read any more."""
+        """Return the turn that the call gave; None where there is none that can be read."""
         with boundary(LogError, "call cache: read"):
             row = self._db.execute("SELECT turn FROM calls WHERE digest = ?", (digest,)).fetchone()
         try:
-            return None if row is None else decode(row[0], Turn)
+            return None if row is None else decode_line(row[0], Turn)
         except CorruptLine:  # the call is made again, and kept in its place
             return None
 
     def put(self, digest: str, turn: Turn) -> None:
-        """Keep what the call gave."""
+        """Store the turn that the call gave."""
         with boundary(LogError, "call cache: write"):
-            self._db.execute("INSERT OR REPLACE INTO calls VALUES (?, ?)", (digest, encode(turn)))
+            self._db.execute(
+                "INSERT OR REPLACE INTO calls VALUES (?, ?)", (digest, encode_line(turn))
+            )
             self._uncommitted += 1
             if self._uncommitted >= PUTS_PER_COMMIT:
                 self._commit()
 
     def close(self) -> None:
-        """Commit and let go."""
+        """Commit and close the file."""
         with boundary(LogError, "call cache: write"):
             self._commit()
             self._db.close()

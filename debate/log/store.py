@@ -1,34 +1,32 @@
-"""The log of a run in progress: what is recorded, and appending to it."""
+"""The log of a run in progress: appending turns and verdicts, and looking up recorded ones."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from debate.errors import RunConflict
-from debate.log.codec import encode
-from debate.log.commit import Committer
-from debate.log.disk import on_disk
-from debate.log.identity import Canonical, new_manifest, note_start, settle_identity
-from debate.log.index import Location, TurnKey, VerdictKey, build_index
-from debate.log.layout import (
+from debate.log.codec import encode_line
+from debate.log.disk import Committer, wrap_disk_errors
+from debate.log.files import (
     FIRST_SHARD,
     LOCK,
     TURNS,
     VERDICTS,
-    Problem,
-    shard_file,
-    shard_files,
+    FileLock,
+    LogProblem,
+    list_shards,
+    make_shard_path,
+    require_free,
 )
-from debate.log.lock import Lock, require_free
-from debate.log.manifest import Status, read_manifest, write_manifest
-from debate.log.records import Records
-from debate.log.repair import mend
-from debate.log.strays import Strays, has_strays
-from debate.log.totals import run_totals
+from debate.log.identity import Canonicalize, make_manifest, record_start, start_run
+from debate.log.index import DebateRecords, LineLocation, TurnKey, VerdictKey, build_index
+from debate.log.manifest import RunStatus, compute_totals, read_manifest, write_manifest
+from debate.log.repair import OrphanNotes, has_orphans, repair_folder
 from debate.types import DebateKey, Question, Turn, Verdict
 
 _TURN_FILE, _VERDICT_FILE = 0, 1
@@ -37,26 +35,32 @@ _TURN_FILE, _VERDICT_FILE = 0, 1
 class RunLog:
     """One process's hold on a run directory.
 
-    `problems` says what was found damaged when the run was opened and since. Every method but
-    those that append is for one thread.
+    `problems` lists the damage found when the run was opened and since. One thread at a time may
+    use it.
     """
 
     def __init__(
-        self, directory: Path, *, shard: str, lock: Lock, turns: Records, verdicts: Records
+        self,
+        directory: Path,
+        *,
+        shard: str,
+        lock: FileLock,
+        turns: DebateRecords,
+        verdicts: DebateRecords,
     ) -> None:
-        """Not for callers: `RunLog.open` and `RunLog.join` make one."""
+        """For internal use: call `RunLog.open`, `reopen` or `join`."""
         self.directory = directory
         self._shard = shard
         self._lock = lock
         self._turns, self._verdicts = turns, verdicts
-        self._strays = Strays(directory, shard, turns, verdicts)
-        self._files = [shard_file(directory, folder, shard) for folder in (TURNS, VERDICTS)]
-        self._positions = [
-            records.position(path)
+        self._orphans = OrphanNotes(directory, shard, turns, verdicts)
+        self._files = [make_shard_path(directory, folder, shard) for folder in (TURNS, VERDICTS)]
+        self._file_numbers = [
+            records.register_file(path)
             for records, path in zip((turns, verdicts), self._files, strict=True)
         ]
         self._committer = Committer(self._files)
-        turns.catch_up = self._committer.flush
+        turns.flush = self._committer.flush
         self._is_closed = False
 
     @classmethod
@@ -70,7 +74,7 @@ class RunLog:
         agents: Iterable[str] = (),
         extra: Mapping[str, Any] | None = None,
         identity_ignores: Iterable[str] = ("output", "cluster"),
-        canonical: Canonical | None = None,
+        canonical: Canonicalize | None = None,
     ) -> RunLog:
         """Create the run, or resume it: repaired, compacted, and held against other processes.
 
@@ -78,88 +82,73 @@ class RunLog:
         holds another run or is in use, LogError where the disk refuses.
         """
         directory = Path(directory)
-        with on_disk(directory, "create"):
+        with wrap_disk_errors(directory, "create"):
             directory.mkdir(parents=True, exist_ok=True)
-        lock = Lock(directory / LOCK)
-        try:
-            for path in directory.glob(f"{LOCK}.*"):
-                require_free(path)
-            wanted = new_manifest(spec, seeds=seeds, agents=agents, extra=extra)
-            settle_identity(
-                directory, wanted, questions, ignoring=identity_ignores, canonical=canonical
-            )
-            return cls._mended(directory, lock)
-        except BaseException:
-            lock.release()
-            raise
+        with _lock_unless_failed(directory / LOCK) as lock:
+            _require_no_shards_open(directory)
+            wanted = make_manifest(spec, seeds=seeds, agents=agents, extra=extra)
+            start_run(directory, wanted, questions, ignoring=identity_ignores, canonical=canonical)
+            return cls._open_repaired(directory, lock)
 
     @classmethod
     def reopen(cls, directory: Path | str) -> RunLog:
-        """Add to a run whatever its configuration, such as further probes; held and repaired.
+        """Open a run to add to it whatever its configuration, such as further probes.
 
-        Whoever closes it says the status that it had. Raises InputError where there is no run,
-        RunConflict where it is in use, LogError where the disk refuses.
+        It is repaired and held as by `open`; the caller closes it with the status that it had.
+        Raises InputError where there is no run, RunConflict where it is in use, LogError where the
+        disk refuses.
         """
         directory = Path(directory)
         read_manifest(directory)
-        lock = Lock(directory / LOCK)
-        try:
-            for path in directory.glob(f"{LOCK}.*"):
-                require_free(path)
-            note_start(directory)
-            return cls._mended(directory, lock)
-        except BaseException:
-            lock.release()
-            raise
+        with _lock_unless_failed(directory / LOCK) as lock:
+            _require_no_shards_open(directory)
+            record_start(directory)
+            return cls._open_repaired(directory, lock)
 
     @classmethod
     def join(cls, directory: Path | str, *, shard: str) -> RunLog:
-        """Write to a run that another process opened, in a file of this process's own.
+        """Write to a run that another process opened, to a file of this process's own.
 
-        `shard` is a number as text, "1" or higher, and no other process's. Nothing is repaired
-        here: the process that opened the run did that, and gathers the shards when it closes.
+        `shard` is a number as text, from "1" on, that no other process uses. Nothing is repaired
+        here: the process that opened the run did that, and joins the shards when it closes.
         """
         directory = Path(directory)
         if not shard.isdecimal() or int(shard) < 1:
             raise RunConflict(f'shard "{shard}" is not a number from 1 on')
         read_manifest(directory)
-        lock = Lock(directory / f"{LOCK}.{shard}")
-        try:
-            turns = Records(build_index(shard_files(directory, TURNS), TurnKey))
-            verdicts = Records(build_index(shard_files(directory, VERDICTS), VerdictKey))
+        with _lock_unless_failed(directory / f"{LOCK}.{shard}") as lock:
+            turns = DebateRecords(build_index(list_shards(directory, TURNS), TurnKey))
+            verdicts = DebateRecords(build_index(list_shards(directory, VERDICTS), VerdictKey))
             return cls(directory, shard=shard, lock=lock, turns=turns, verdicts=verdicts)
-        except BaseException:
-            lock.release()
-            raise
 
     @classmethod
-    def _mended(cls, directory: Path, lock: Lock) -> RunLog:
-        turns, turn_problems = mend(directory, TURNS, TurnKey)
-        verdicts, verdict_problems = mend(directory, VERDICTS, VerdictKey)
-        records = Records(turns)
+    def _open_repaired(cls, directory: Path, lock: FileLock) -> RunLog:
+        turns, turn_problems = repair_folder(directory, TURNS, TurnKey)
+        verdicts, verdict_problems = repair_folder(directory, VERDICTS, VerdictKey)
+        records = DebateRecords(turns)
         records.problems += [*turn_problems, *verdict_problems]
         return cls(
-            directory, shard=FIRST_SHARD, lock=lock, turns=records, verdicts=Records(verdicts)
+            directory, shard=FIRST_SHARD, lock=lock, turns=records, verdicts=DebateRecords(verdicts)
         )
 
     @property
-    def problems(self) -> tuple[Problem, ...]:
-        """The damage found so far; the turns that it hit count as not made."""
+    def problems(self) -> tuple[LogProblem, ...]:
+        """The damage found so far; damaged turns count as not made."""
         return (*self._turns.problems, *self._verdicts.problems)
 
     @property
     def num_turns(self) -> int:
-        """Lines of turns in the log, failed ones included."""
+        """The number of lines of turns in the log, failed ones included."""
         return len(self._turns)
 
     def recorded(self, debate: DebateKey) -> dict[str, Turn]:
-        """The debate's completed turns by ref. A failed turn is not done, so it is not here."""
-        turns = {turn.ref: turn for turn in self._turns.of(debate, Turn)}
+        """Return the debate's completed turns by ref; a failed turn is not complete."""
+        turns = {turn.ref: turn for turn in self._turns.read_debate(debate, Turn)}
         return {ref: turn for ref, turn in turns.items() if turn.failure is None}
 
     def verdicts(self, debate: DebateKey) -> tuple[Verdict, ...]:
-        """The debate's verdicts, one per round and method, by round."""
-        verdicts = {(v.round, v.method): v for v in self._verdicts.of(debate, Verdict)}
+        """Return the debate's verdicts, one per round and method, by round."""
+        verdicts = {(v.round, v.method): v for v in self._verdicts.read_debate(debate, Verdict)}
         return tuple(verdicts[key] for key in sorted(verdicts))
 
     def queue(self, turn: Turn) -> None:
@@ -168,50 +157,44 @@ class RunLog:
         A recorded turn of the same key gives way. Raises LogError where the disk has refused an
         earlier line; from then on every call does.
         """
-        line = encode(turn)
+        line = encode_line(turn)
         offset = self._committer.append(_TURN_FILE, line)
-        key = TurnKey(turn.cell, turn.question, turn.seed, turn.round, turn.kind, turn.agent,
-                      turn.about)  # fmt: skip
-        self._turns.add(key, Location(self._positions[_TURN_FILE], offset, len(line)))
-
-    async def append(self, turn: Turn) -> None:
-        """Record a turn as `queue` does; return when it is on disk, or raise LogError."""
-        self.queue(turn)
-        await self._committer.written()
-
-    async def append_verdict(self, verdict: Verdict) -> None:
-        """Record a verdict, which reaches the disk after all turns appended before it.
-
-        One equal to what is recorded costs nothing. Raises LogError as `append` does.
-        """
-        await self.append_verdicts([verdict])
+        key = TurnKey(
+            turn.cell, turn.question, turn.seed, turn.round, turn.kind, turn.agent, turn.about
+        )
+        self._turns.add(key, LineLocation(self._file_numbers[_TURN_FILE], offset, len(line)))
 
     async def append_verdicts(self, verdicts: Sequence[Verdict]) -> None:
-        """Record one debate's verdicts; return when they, and all turns queued, are on disk."""
+        """Record one debate's verdicts; return when they and all queued turns are on disk.
+
+        A verdict equal to a recorded one is not written again. Raises LogError as `queue` does.
+        """
         recorded = self.verdicts(verdicts[0].debate) if verdicts else ()
         fresh = [verdict for verdict in verdicts if verdict not in recorded]
-        lines = [encode(verdict) for verdict in fresh]
+        lines = [encode_line(verdict) for verdict in fresh]
         offset = self._committer.append(_VERDICT_FILE, b"".join(lines)) if lines else 0
-        await self._committer.written()
+        await self._committer.wait_until_written()
         for verdict, line in zip(fresh, lines, strict=True):
-            key = VerdictKey(verdict.cell, verdict.question, verdict.seed, verdict.round,
-                             verdict.method)  # fmt: skip
-            self._verdicts.add(key, Location(self._positions[_VERDICT_FILE], offset, len(line)))
+            key = VerdictKey(
+                verdict.cell, verdict.question, verdict.seed, verdict.round, verdict.method
+            )
+            self._verdicts.add(
+                key, LineLocation(self._file_numbers[_VERDICT_FILE], offset, len(line))
+            )
             offset += len(line)
 
-    def settle(self, debate: DebateKey, *, turns: Collection[str], rounds: Collection[int]) -> None:
-        """Say which turns (by ref) and rounds of verdicts a debate that is over has.
+    def prune(self, debate: DebateKey, *, turns: Collection[str], rounds: Collection[int]) -> None:
+        """Keep of a debate that is over only these turns (refs) and the verdicts on these rounds.
 
-        Others that were recorded before (a failure had led the debate elsewhere) are set aside
-        when the run is closed. What was recorded of the debate since the run was opened is on
-        disk, and this log no longer says where.
+        Other lines of it, which an earlier failure led to, are moved away when the run is closed.
+        Lines recorded since the run was opened stay on disk, but can no longer be looked up here.
         """
-        self._strays.note(debate, turns=turns, rounds=rounds)
+        self._orphans.collect(debate, turns=turns, rounds=rounds)
         self._turns.forget(debate)
         self._verdicts.forget(debate)
 
-    def close(self, status: Status = "interrupted") -> None:
-        """Write what is queued, compact, note in the manifest how the run ended, let others in.
+    def close(self, status: RunStatus = "interrupted") -> None:
+        """Write what is queued, compact the files, record the status in the manifest, and unlock.
 
         A second call does nothing. After a write error the directory is left as it is: the next
         `open` repairs it. Raises LogError where the disk refuses.
@@ -222,23 +205,23 @@ class RunLog:
         try:
             self._committer.close()
             if self._committer.error is None:
-                self._strays.write()
+                self._orphans.write()
             if self._shard == FIRST_SHARD and self._committer.error is None:
-                self._finish(status)
+                self._compact(status)
         finally:
             self._turns.close()
             self._verdicts.close()
             self._lock.release()
 
-    def _finish(self, status: Status) -> None:
+    def _compact(self, status: RunStatus) -> None:
         for folder, records, kind in (
             (TURNS, self._turns, TurnKey),
             (VERDICTS, self._verdicts, VerdictKey),
         ):
-            shards = shard_files(self.directory, folder)
-            if records.has_repeats or len(shards) > 1 or has_strays(self.directory, folder):
-                mend(self.directory, folder, kind)
-        sums = run_totals(self.directory) if status == "complete" else None
+            shards = list_shards(self.directory, folder)
+            if records.has_repeats or len(shards) > 1 or has_orphans(self.directory, folder):
+                repair_folder(self.directory, folder, kind)
+        sums = compute_totals(self.directory) if status == "complete" else None
         write_manifest(
             self.directory, replace(read_manifest(self.directory), status=status, totals=sums)
         )
@@ -254,3 +237,19 @@ class RunLog:
     ) -> None:
         """Close as complete, or as interrupted where an error passes through."""
         self.close("complete" if error is None else "interrupted")
+
+
+@contextmanager
+def _lock_unless_failed(path: Path) -> Iterator[FileLock]:
+    """Lock a file; the lock outlives the block unless the block raises."""
+    lock = FileLock(path)
+    try:
+        yield lock
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _require_no_shards_open(directory: Path) -> None:
+    for path in directory.glob(f"{LOCK}.*"):
+        require_free(path)

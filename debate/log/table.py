@@ -1,20 +1,20 @@
-"""Transcripts from elsewhere: a table with documented columns, as trajectories.
+"""Foreign tables: answers of debates held elsewhere, read as trajectories.
 
 One row for each answer that an agent stated:
 
     question_id, round, agent             required; round 0 holds the openings
-    answer                                required but where nothing says what is right
-    target, or correct (true or false)    to tell right from wrong; neither is needed where there is
+    answer                                required, except where nothing tells what is right
+    target, or correct (true or false)    tells right from wrong; neither is needed where there is
                                           a confidence, as in debates whose sides are assigned
     arm, seed, model                      "main", 0 and the agent's id where absent
-    prompt_set                            which wording of the prompts the turn was asked with
-    confidence, confidence_<source>       in [0, 1]; by which estimator, if there are several
+    prompt_set                            the wording of the prompts that the turn was asked with
+    confidence, confidence_<source>       in [0, 1]; one column per estimator if there are several
     belief_own, belief_target, belief_answer    in [0, 1]: in the opening answer, the target, this
-    heard                                 refs such as 0:opening:b, parted by blanks, or a list
-    cluster                               what several questions share: a passage, a template
+    heard                                 refs such as 0:opening:b, separated by blanks, or a list
+    cluster                               a passage or template that several questions share
     log_p_own, log_p_target, log_p_answer, belief_mass    the same in nats; of all candidates, in p
-    confidence_source                     by which estimator `confidence` is
-    category, text, failed                as told; a failed turn has no answer
+    confidence_source                     the estimator of `confidence`
+    category, text, failed                as they are; a failed turn has no answer
     prompt_tokens, cached_tokens, generated_tokens
 
 Other columns are ignored. Columns of other names are mapped: `{"qid": "question_id"}`.
@@ -28,18 +28,18 @@ from pathlib import Path
 
 import polars as pl
 
-from debate.errors import TaskError, suggestion
+from debate.errors import TaskError, suggest
+from debate.log.frames import is_estimator
 from debate.log.table_answers import read_answers
-from debate.log.table_columns import COLUMNS, KEY, Column, cast_column
-from debate.log.table_files import read_file
-from debate.log.table_lost import with_lost_rows
-from debate.log.trajectories import trajectory_schema
-from debate.log.turn_frame import is_estimator
+from debate.log.table_columns import COLUMNS, KEY, TableColumn, cast_column, read_table_file
+from debate.log.trajectories import make_trajectory_schema
 
 _WITHOUT_TRUTH = '. Debates without truth need "confidence" in place of answer and target'
+_DEBATE_KEY = ("cell", "question", "seed")
+_AGENT_KEY = (*_DEBATE_KEY, "agent")
 PROBABILITIES = ("confidence", "belief_own", "belief_target", "belief_answer")
 MAX_ROUND = 10_000
-"""A later round is refused: each trajectory is carried forward to the last round of its arm."""
+"""A later round is refused, because trajectories are carried forward to an arm's last round."""
 MAX_CARRIED = 5_000_000
 MAX_CARRIED_PER_ROW = 20
 """A table whose trajectories, carried forward, have more rows than both of these is refused."""
@@ -51,22 +51,23 @@ def read_table(
     columns: Mapping[str, str] | None = None,
     kind: str | None = None,
 ) -> pl.DataFrame:
-    """A table of answers as the frame that `Run.trajectories` gives, with `text` and more.
+    """Read a table of answers as a frame like that of `Run.trajectories`, with `text` and more.
 
-    columns: what the table calls our columns, theirs to ours. kind: of the answers, number, choice
-    or text; by default as the targets tell (`table_answers.infer_kind`). `answer` and `target` are
-    in canonical form, so that equal ones are equal texts; `text` is the answer as it was written
-    where the table has no column text. Where `correct` does not say, an answer is right where it
+    columns: names of the table's columns, theirs to ours. kind: of the answers, number, choice or
+    text; by default inferred from the targets (`table_answers.infer_kind`). `answer` and `target`
+    are in canonical form, so that equal ones are equal texts; `text` is the answer as it was
+    written where the table has no column text. Where `correct` is null, an answer is right if it
     equals the target. An empty answer is an abstention. Without target and correct, `outcome` is
     null. Further columns: cluster; prompt_set, where the table has one; lost, true for rows that
-    were added (see `with_lost_rows`).
-    Raises TaskError saying what is missing or wrong, and where.
+    were added (see `add_lost_rows`).
+
+    Raises TaskError, which names the column or row that is missing or wrong.
     """
     name = "the table" if isinstance(source, pl.DataFrame) else str(source)
-    table = source if isinstance(source, pl.DataFrame) else read_file(Path(source))
-    table = _renamed(table, columns or {}, name)
+    table = source if isinstance(source, pl.DataFrame) else read_table_file(Path(source))
+    table = _rename_columns(table, columns or {}, name)
     _require_columns(table, name)
-    known = {**COLUMNS, **{c: Column(pl.Float64) for c in table.columns if is_estimator(c)}}
+    known = {**COLUMNS, **{c: TableColumn(pl.Float64) for c in table.columns if is_estimator(c)}}
     typed = table.select(cast_column(table, column, known[column], name=name) for column in known)
     typed = typed.with_columns(
         pl.col("model").fill_null(pl.col("agent")),
@@ -76,18 +77,18 @@ def read_table(
     _require_rounds(typed, name)
     for column in (*PROBABILITIES, *(c for c in typed.columns if is_estimator(c))):
         _require_probability(typed, column, name)
-    read = _with_told_once(read_answers(typed, kind, name=name), name)
+    read = _fill_per_question(read_answers(typed, kind, name=name), name)
     _require_something(read, has_answers="answer" in table.columns, name=name)
-    return with_lost_rows(_as_trajectories(read))
+    return add_lost_rows(_to_trajectories(read))
 
 
-def _renamed(table: pl.DataFrame, columns: Mapping[str, str], name: str) -> pl.DataFrame:
+def _rename_columns(table: pl.DataFrame, columns: Mapping[str, str], name: str) -> pl.DataFrame:
     for theirs, ours in columns.items():
         if theirs not in table.columns:
-            known = suggestion(theirs, table.columns)
+            known = suggest(theirs, table.columns)
             raise TaskError(f'{name} has no column "{theirs}" to take as {ours}; {known}')
         if ours not in COLUMNS and not is_estimator(ours):
-            known = suggestion(ours, COLUMNS)
+            known = suggest(ours, COLUMNS)
             raise TaskError(f'"{theirs}" cannot be taken as "{ours}", which means nothing; {known}')
     replaced = [ours for theirs, ours in columns.items() if ours != theirs]
     return table.drop(replaced, strict=False).rename(dict(columns))
@@ -97,7 +98,9 @@ def _require_columns(table: pl.DataFrame, name: str) -> None:
     missing = [c for c, known in COLUMNS.items() if known.is_required and c not in table.columns]
     missing += [c for c in ("answer", "target") if _is_needed(c, table.columns, bool(missing))]
     if missing:
-        clauses = ", ".join(f'"{column}"{_meant(column, table.columns)}' for column in missing)
+        clauses = ", ".join(
+            f'"{column}"{_suggest_column(column, table.columns)}' for column in missing
+        )
         raise TaskError(
             f"{name} lacks the column{'s'[: len(missing) - 1]} {clauses}; it has "
             f"{', '.join(table.columns[:30])}. Map columns of other names, theirs to ours: "
@@ -108,9 +111,9 @@ def _require_columns(table: pl.DataFrame, name: str) -> None:
 
 
 def _is_needed(column: str, known: list[str], others_are_missing: bool) -> bool:
-    """Whether answer or target is missing: beside a confidence they may be, but not misspelt.
+    """Whether answer or target is missing: beside a confidence it may be absent, but not misspelt.
 
-    Where other columns are missing, the table seems to call all of them by other names.
+    Where other columns are missing too, the table seems to name all of them differently.
     """
     if column in known or (column == "target" and "correct" in known):
         return False
@@ -122,7 +125,7 @@ def _is_confidence(column: str) -> bool:
     return column == "confidence" or is_estimator(column)
 
 
-def _meant(column: str, known: list[str]) -> str:
+def _suggest_column(column: str, known: list[str]) -> str:
     close = get_close_matches(column, known, n=1)
     return f' (did you mean "{close[0]}"?)' if close else ""
 
@@ -175,8 +178,8 @@ def _require_probability(table: pl.DataFrame, column: str, name: str) -> None:
         )
 
 
-def _with_told_once(table: pl.DataFrame, name: str) -> pl.DataFrame:
-    """The table with the target and the cluster of a question in all its rows.
+def _fill_per_question(table: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Fill the cluster of a question into all its rows, and its target if it has only one.
 
     A question may have several targets, by row; it belongs to one cluster.
     """
@@ -200,7 +203,7 @@ def _with_told_once(table: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def _require_something(table: pl.DataFrame, *, has_answers: bool, name: str) -> None:
-    """Refuse a table that says neither what is right nor how sure anybody is."""
+    """Refuse a table that holds neither targets, nor values of correct, nor confidences."""
     if table["target"].null_count() + table["correct"].null_count() < 2 * table.height:
         if not has_answers:
             raise TaskError(
@@ -215,12 +218,12 @@ def _require_something(table: pl.DataFrame, *, has_answers: bool, name: str) -> 
         )
 
 
-def _as_trajectories(table: pl.DataFrame) -> pl.DataFrame:
+def _to_trajectories(table: pl.DataFrame) -> pl.DataFrame:
     answer = pl.when(~pl.col("failed")).then("answer")
     right = pl.when(answer.is_not_null()).then(
         pl.coalesce("correct", pl.col("answer") == pl.col("target"))
     )
-    # Where only `correct` tells the truth, a question that nobody answered is none without truth.
+    # Where only `correct` tells what is right, a question that nobody answered is scored too.
     told_alone = (
         table["target"].null_count() == table.height
         and table["correct"].null_count() < table.height
@@ -235,8 +238,8 @@ def _as_trajectories(table: pl.DataFrame) -> pl.DataFrame:
         cut=pl.lit(value=False),
         correct=right,
         is_scored=pl.lit(True) if told_alone else told,
-    ).with_columns(outcome=_outcome())
-    schema = trajectory_schema()
+    ).with_columns(outcome=_make_outcome())
+    schema = make_trajectory_schema()
     absent = [
         pl.lit(None, dtype).alias(n) for n, dtype in schema.items() if n not in judged.columns
     ]
@@ -246,8 +249,8 @@ def _as_trajectories(table: pl.DataFrame) -> pl.DataFrame:
     return ordered.select(*schema, *sources, "text", *prompts)
 
 
-def _outcome() -> pl.Expr:
-    """Null where nothing says what would be right."""
+def _make_outcome() -> pl.Expr:
+    """Make the outcome; null where nothing tells what would be right."""
     return (
         pl.when(~pl.col("is_scored"))
         .then(None)
@@ -260,3 +263,48 @@ def _outcome() -> pl.Expr:
         .when(~pl.col("correct"))
         .then(pl.lit("wrong"))
     )
+
+
+def add_lost_rows(frame: pl.DataFrame) -> pl.DataFrame:
+    """Add a failed row to the frame of a table for each row that was lost; these have `lost` true.
+
+    A row was lost where others of its debate have one in a round and the agent, which has spoken
+    before in this debate, has none, although it has one in at least half of the other debates of
+    that arm in which the same holds. Silence of an agent that is often silent is no loss, nor is
+    the end of a debate that stopped as a whole.
+    """
+    lost = _find_lost_turns(frame)
+    named = ("model", "prompt_set", "target", "category", "cluster")
+    told = [c for c in named if c in frame.columns]
+    earlier = lost.join(
+        frame.select(*_AGENT_KEY, *told, said_in="round"), on=_AGENT_KEY, how="left"
+    )
+    earlier = earlier.filter(pl.col("said_in") < pl.col("round")).sort("said_in")
+    added = earlier.group_by(*_AGENT_KEY, "round").agg(pl.col(c).last() for c in told)
+    scored = frame.filter(pl.col("outcome").is_not_null())["question"].unique()
+    is_scored = pl.col("question").is_in(scored.implode())
+    added = added.with_columns(
+        kind=pl.lit("revision"),
+        abstained=pl.lit(False),
+        failed=pl.lit(True),
+        outcome=pl.when(is_scored).then(pl.lit("failed")),
+        lost=pl.lit(True),
+    )
+    whole = pl.concat([frame.with_columns(lost=pl.lit(False)), added], how="diagonal")
+    return whole.sort(*_AGENT_KEY, "round", maintain_order=True)
+
+
+def _find_lost_turns(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the agents and rounds of which a row was lost."""
+    said = frame.select(*_AGENT_KEY, "round").unique()
+    began = said.group_by(_AGENT_KEY).agg(began=pl.col("round").min())
+    rounds = said.select(*_DEBATE_KEY, "round").unique()
+    due = began.join(rounds, on=_DEBATE_KEY).filter(pl.col("round") > pl.col("began"))
+    seen = due.join(said.with_columns(spoke=True), on=[*_AGENT_KEY, "round"], how="left")
+    seen = seen.with_columns(pl.col("spoke").fill_null(False))
+    others = seen.with_columns(
+        num_others=pl.len().over("cell", "agent", "round") - 1,
+        num_spoke=pl.col("spoke").sum().over("cell", "agent", "round"),
+    )
+    is_usual = (pl.col("num_others") > 0) & (2 * pl.col("num_spoke") >= pl.col("num_others"))
+    return others.filter(~pl.col("spoke") & is_usual).select(*_AGENT_KEY, "round")

@@ -1,4 +1,4 @@
-"""What the answers and targets of a foreign table say, read as a run reads its agents' replies."""
+"""The answers and targets of a foreign table, read as a run reads its agents' replies."""
 
 from __future__ import annotations
 
@@ -7,40 +7,37 @@ from typing import get_args
 
 import polars as pl
 
-from debate.errors import TaskError, suggestion
+from debate.errors import TaskError, suggest
 from debate.log.table_columns import MISSING
-from debate.tasks.choice import parse_letter
-from debate.tasks.formats import CHAT
-from debate.tasks.marks import answer_marks
-from debate.tasks.number import read_number
-from debate.tasks.wording import fold, tidy
+from debate.tasks.answer_format import CHAT, find_answer_marks
+from debate.tasks.values import fold_case, normalise_number, parse_letter, strip_formatting
 from debate.types import AnswerKind
 
 KINDS: tuple[AnswerKind, ...] = get_args(AnswerKind)
 
 
 def read_answers(table: pl.DataFrame, kind: str | None, *, name: str) -> pl.DataFrame:
-    """The table with `answer` and `target` in the form under which equal ones are equal texts.
+    """Put `answer` and `target` of a table in a form in which equal ones are equal texts.
 
-    A number is written canonically and a choice is its letter; an answer that cannot be read so,
-    or reads as two different ones, stands as a text, as does every answer of kind text: of texts
-    that differ in case, surrounding space, quotes or a final stop alone, all take the spelling of
-    the first, targets before answers. Null is what is empty; for numbers and choices also the
-    words of `table_columns.MISSING`.
+    A number is written canonically and a choice is its letter. An answer that cannot be read so,
+    or is read as two different ones, stays a text, as does every answer of kind text. Texts that
+    differ only in case, surrounding space, quotes or a final stop all take the spelling of the
+    first, targets before answers. Empty ones are null; for numbers and choices also the words of
+    `table_columns.MISSING`.
 
-    kind: of all answers; by default as `infer_kind` tells from the targets, where there are none
-    from the answers said to be correct, and where nothing says so from all answers. Raises
+    kind: of all answers; by default inferred by `infer_kind` from the targets, else from the
+    answers marked correct, else from all answers. Raises
     TaskError for an unknown kind and for a target that is none of it.
     """
     if kind is not None and kind not in KINDS:
-        raise TaskError(f'kind "{kind}" is unknown; {suggestion(kind, KINDS)}')
-    chosen: str = infer_kind(_telling(table)) if kind is None else kind
-    targets, answers = (_distinct(table[column]) for column in ("target", "answer"))
+        raise TaskError(f'kind "{kind}" is unknown; {suggest(kind, KINDS)}')
+    chosen: str = infer_kind(_find_telling_texts(table)) if kind is None else kind
+    targets, answers = (_list_distinct(table[column]) for column in ("target", "answer"))
     _require_targets(table, targets, chosen, name)
     spellings: dict[str, str] = {}
     forms = {
-        text: _as_text(text, spellings) if read is None else read
-        for text, read in _readings((*targets, *answers), chosen, spellings).items()
+        text: _normalise_text(text, spellings) if read is None else read
+        for text, read in _read_all((*targets, *answers), chosen, spellings).items()
     }
     return table.with_columns(
         pl.col(column).replace_strict(forms, default=None, return_dtype=pl.String)
@@ -49,7 +46,7 @@ def read_answers(table: pl.DataFrame, kind: str | None, *, name: str) -> pl.Data
 
 
 def infer_kind(texts: Iterable[str]) -> AnswerKind:
-    """`number` if all the texts state one, `choice` if all pick a letter, else `text`.
+    """Return `number` if all the texts state one, `choice` if all pick a letter, else `text`.
 
     Words for a missing value do not count; without any other text it is `text`.
 
@@ -64,17 +61,17 @@ def infer_kind(texts: Iterable[str]) -> AnswerKind:
 
 
 def read_answer(text: str, kind: str) -> str | None:
-    r"""The one answer that the text marks, or else that it is; None for none and for several.
+    r"""Return the one answer that the text marks, or else is; None for none and for several.
 
     >>> [read_answer(t, "number") for t in ("**18.0**", r"9 + 9 = \boxed{18}", "17 or 18")]
     ['18', '18', None]
     """
-    read = {"number": read_number, "choice": parse_letter}.get(kind, _read_text)
+    read = {"number": normalise_number, "choice": parse_letter}.get(kind, _read_text)
     found: dict[str, str] = {}
-    for mark in answer_marks(text, CHAT):
+    for mark in find_answer_marks(text, CHAT):
         value = None if mark.is_heading and kind == "text" else read(mark.text)
         if value is not None:
-            found.setdefault(fold(value), value)
+            found.setdefault(fold_case(value), value)
         elif not mark.is_heading:
             return None
     if found:
@@ -83,14 +80,14 @@ def read_answer(text: str, kind: str) -> str | None:
 
 
 def count_equal_numbers(frame: pl.DataFrame) -> int:
-    """Rows that count as wrong although answer and target state the same number.
+    """Count the rows that are wrong although answer and target state the same number.
 
-    So it is in a table of texts in which some targets are numbers, "1,000" beside "1000"; or where
-    the column `correct` says so. `frame` is what `read_table` gives.
+    They occur in a table of texts in which some targets are numbers, "1,000" beside "1000", or
+    where the column `correct` is false. `frame` is a result of `read_table`.
     """
     wrong = frame.filter(pl.col("outcome") == "wrong").select("answer", "target").drop_nulls()
     pairs = wrong.group_by("answer", "target").len()
-    numbers = {text: read_number(text) for text in {*pairs["answer"], *pairs["target"]}}
+    numbers = {text: normalise_number(text) for text in {*pairs["answer"], *pairs["target"]}}
     return sum(
         num
         for answer, target, num in pairs.iter_rows()
@@ -98,17 +95,17 @@ def count_equal_numbers(frame: pl.DataFrame) -> int:
     )
 
 
-def _telling(table: pl.DataFrame) -> Collection[str]:
-    """The texts that tell what kind of answers these are."""
+def _find_telling_texts(table: pl.DataFrame) -> Collection[str]:
+    """Return the texts to infer the kind of answers from."""
     right = table.filter(pl.col("correct"))["answer"]
     for texts in (table["target"], right, table["answer"]):
-        said = [text for text in _distinct(texts) if not _is_missing(text)]
+        said = [text for text in _list_distinct(texts) if not _is_missing(text)]
         if said:
             return said
     return ()
 
 
-def _distinct(texts: pl.Series) -> list[str]:
+def _list_distinct(texts: pl.Series) -> list[str]:
     return texts.drop_nulls().unique(maintain_order=True).to_list()
 
 
@@ -130,23 +127,24 @@ def _require_targets(table: pl.DataFrame, targets: list[str], kind: str, name: s
             )
 
 
-def _readings(
+def _read_all(
     texts: Iterable[str], kind: str, spellings: dict[str, str]
 ) -> Mapping[str, str | None]:
-    """Each text to its answer; missing ones are left out."""
+    """Map each text to its answer; missing ones are left out."""
     if kind == "text":
         read = {text: read_answer(text, kind) for text in texts if text.strip()}
         return {
-            t: None if value is None else _as_text(value, spellings) for t, value in read.items()
+            t: None if value is None else _normalise_text(value, spellings)
+            for t, value in read.items()
         }
     return {text: read_answer(text, kind) for text in texts if not _is_missing(text)}
 
 
-def _as_text(text: str, spellings: dict[str, str]) -> str:
-    """The first spelling of what is the same text but for case, space, quotes and a final stop."""
+def _normalise_text(text: str, spellings: dict[str, str]) -> str:
+    """Return the first spelling of the text, up to case, space, quotes and a final stop."""
     plain = _read_text(text) or " ".join(text.split())
-    return spellings.setdefault(fold(plain) or plain.casefold(), plain)
+    return spellings.setdefault(fold_case(plain) or plain.casefold(), plain)
 
 
 def _read_text(text: str) -> str | None:
-    return tidy(text) or None
+    return strip_formatting(text) or None

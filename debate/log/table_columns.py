@@ -1,59 +1,62 @@
-"""The columns of a foreign table: which there are, and their values as we need them."""
+"""The columns of a foreign table: reading them from files, and casting their values."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
 
+import msgspec
 import polars as pl
 
 from debate.errors import TaskError
-from debate.log.table_files import NESTED
 
 LARGEST_EXACT = 2.0**53
-"""Up to here every whole number is a 64-bit float of its own."""
+"""Up to here a 64-bit float holds every whole number exactly."""
 
 
-class Column(NamedTuple):
-    """A column of a foreign table: its type, and what stands where it is absent."""
+class TableColumn(NamedTuple):
+    """A column of a foreign table: its type, and its value where it is absent."""
 
     dtype: Any
     default: Any = None
     is_required: bool = False
 
 
-COLUMNS: Mapping[str, Column] = {
-    "question_id": Column(pl.String, is_required=True),
-    "round": Column(pl.Int64, is_required=True),
-    "agent": Column(pl.String, is_required=True),
-    "answer": Column(pl.String),
-    "target": Column(pl.String),
-    "correct": Column(pl.Boolean),
-    "arm": Column(pl.String, "main"),
-    "seed": Column(pl.Int64, 0),
-    "model": Column(pl.String),
-    "prompt_set": Column(pl.String),
-    "confidence": Column(pl.Float64),
-    "belief_own": Column(pl.Float64),
-    "belief_target": Column(pl.Float64),
-    "belief_answer": Column(pl.Float64),
-    "log_p_own": Column(pl.Float64),
-    "log_p_target": Column(pl.Float64),
-    "log_p_answer": Column(pl.Float64),
-    "belief_mass": Column(pl.Float64),
-    "confidence_source": Column(pl.String),
-    "heard": Column(pl.List(pl.String)),
-    "category": Column(pl.String),
-    "cluster": Column(pl.String),
-    "text": Column(pl.String),
-    "failed": Column(pl.Boolean, False),
-    "prompt_tokens": Column(pl.Int64),
-    "cached_tokens": Column(pl.Int64),
-    "generated_tokens": Column(pl.Int64),
+COLUMNS: Mapping[str, TableColumn] = {
+    "question_id": TableColumn(pl.String, is_required=True),
+    "round": TableColumn(pl.Int64, is_required=True),
+    "agent": TableColumn(pl.String, is_required=True),
+    "answer": TableColumn(pl.String),
+    "target": TableColumn(pl.String),
+    "correct": TableColumn(pl.Boolean),
+    "arm": TableColumn(pl.String, "main"),
+    "seed": TableColumn(pl.Int64, 0),
+    "model": TableColumn(pl.String),
+    "prompt_set": TableColumn(pl.String),
+    "confidence": TableColumn(pl.Float64),
+    "belief_own": TableColumn(pl.Float64),
+    "belief_target": TableColumn(pl.Float64),
+    "belief_answer": TableColumn(pl.Float64),
+    "log_p_own": TableColumn(pl.Float64),
+    "log_p_target": TableColumn(pl.Float64),
+    "log_p_answer": TableColumn(pl.Float64),
+    "belief_mass": TableColumn(pl.Float64),
+    "confidence_source": TableColumn(pl.String),
+    "heard": TableColumn(pl.List(pl.String)),
+    "category": TableColumn(pl.String),
+    "cluster": TableColumn(pl.String),
+    "text": TableColumn(pl.String),
+    "failed": TableColumn(pl.Boolean, False),
+    "prompt_tokens": TableColumn(pl.Int64),
+    "cached_tokens": TableColumn(pl.Int64),
+    "generated_tokens": TableColumn(pl.Int64),
 }
 KEY = ("question_id", "arm", "seed", "agent", "model", "round")
-"""What tells rows apart; none of it may be empty."""
+"""The columns that tell rows apart; none of them may be empty."""
 WANTED: Mapping[Any, str] = {
     pl.Int64: "a whole number",
     pl.Float64: "a number",
@@ -66,31 +69,32 @@ BOOLEANS = {
     **dict.fromkeys(("false", "0", "0.0", "no"), False),
 }
 MISSING = ("", "nan", "<na>", "na", "n/a", "null", "none")
-"""Words, in any case, for a value that is not there, where no text can be meant."""
+"""Words, in any case, for a missing value in columns where they cannot be a text."""
 NAN = ("", "nan", "<na>")
-"""Those of them that are no text that anybody states: what programs write for a missing value."""
+"""Words for a missing value in columns of texts: those that only programs write."""
 ANY_MISSING = ("heard", "cluster", "prompt_set")
-"""Columns of texts in which each word of `MISSING` means that there is nothing."""
+"""Columns of texts in which every word of `MISSING` is a missing value."""
 
 
-def cast_column(table: pl.DataFrame, column: str, known: Column, *, name: str) -> pl.Series:
-    """A column in its own type, or its default. `name` is the table's; raises TaskError.
+def cast_column(table: pl.DataFrame, column: str, known: TableColumn, *, name: str) -> pl.Series:
+    """Cast a column to its type, or make it of its default. `name` is the table's, for errors.
 
-    Missing are null, the nan of a column of numbers, and the words of `MISSING`; in a column of
-    texts (but for those of `ANY_MISSING`) only those of `NAN`. `text` stands as it is.
+    Null, nan in a column of numbers, and the words of `MISSING` become null; in a column of texts
+    (except those of `ANY_MISSING`) only the words of `NAN` do. `text` is left as it is. Raises
+    TaskError for a value of another type.
     """
     if column not in table.columns:
         return pl.Series(column, [known.default], dtype=known.dtype).new_from_index(0, table.height)
     values = table[column]
     if isinstance(values.dtype, pl.Categorical | pl.Enum | pl.Decimal):
         values = values.cast(pl.String)
-    _require_values(values, _unfit(values, known.dtype), known.dtype, name)
+    _require_values(values, _find_unfit(values, known.dtype), known.dtype, name)
     if known.dtype == pl.List(pl.String):
-        return _refs(_without(values, MISSING))
+        return _parse_refs(_drop_words(values, MISSING))
     if column != "text":
         is_text = known.dtype == pl.String and column not in ANY_MISSING
-        values = _without(values, NAN if is_text else MISSING)
-    cast = _cast(values, known.dtype)
+        values = _drop_words(values, NAN if is_text else MISSING)
+    cast = _cast_values(values, known.dtype)
     _require_values(values, cast.is_null() & values.is_not_null(), known.dtype, name)
     return cast if known.default is None or column in KEY else cast.fill_null(known.default)
 
@@ -111,8 +115,8 @@ def _require_values(values: pl.Series, unfit: pl.Series, dtype: Any, name: str) 
     )
 
 
-def _unfit(values: pl.Series, dtype: Any) -> pl.Series:
-    """Where a value cannot be of this type, whatever it is: in a list, an object, a date."""
+def _find_unfit(values: pl.Series, dtype: Any) -> pl.Series:
+    """Mark the values that cannot be of this type: lists, objects, dates."""
     found, is_list = values.dtype, isinstance(dtype, pl.List)
     if found == pl.String:
         return values.str.starts_with(NESTED).fill_null(False) & pl.Series([not is_list])
@@ -124,8 +128,8 @@ def _unfit(values: pl.Series, dtype: Any) -> pl.Series:
     return values.is_not_null() & pl.Series([not fits])
 
 
-def _without(values: pl.Series, words: tuple[str, ...]) -> pl.Series:
-    """The values with nan, and texts that are one of these words, null."""
+def _drop_words(values: pl.Series, words: tuple[str, ...]) -> pl.Series:
+    """Replace nan, and texts that are one of these words, by null."""
     if values.dtype.is_float():
         return values.fill_nan(None)
     if values.dtype != pl.String:
@@ -134,8 +138,8 @@ def _without(values: pl.Series, words: tuple[str, ...]) -> pl.Series:
     return values.set(plain.is_in(list(words)).fill_null(False), None)
 
 
-def _cast(values: pl.Series, dtype: Any) -> pl.Series:
-    """The values in this type; null where they cannot be had in it, or are not there."""
+def _cast_values(values: pl.Series, dtype: Any) -> pl.Series:
+    """Cast values to this type; null where they cannot be cast, or are missing."""
     if dtype == pl.Boolean:
         words = values.cast(pl.String).str.strip_chars().str.to_lowercase()
         return words.replace_strict(BOOLEANS, default=None, return_dtype=pl.Boolean)
@@ -153,8 +157,8 @@ def _cast(values: pl.Series, dtype: Any) -> pl.Series:
     return whole.zip_with(whole.is_not_null(), rounded)
 
 
-def _refs(values: pl.Series) -> pl.Series:
-    """Lists of references: a list, its JSON, or texts parted by blanks."""
+def _parse_refs(values: pl.Series) -> pl.Series:
+    """Parse lists of references: a list, its JSON, or texts separated by blanks."""
     if values.dtype != pl.String:
         return values.cast(pl.List(pl.String))
     nested = values.str.starts_with(NESTED).fill_null(False)
@@ -162,15 +166,100 @@ def _refs(values: pl.Series) -> pl.Series:
     if not nested.any():
         return refs
     listed = [
-        _listed(text) if is_list else found
+        _parse_list(text) if is_list else found
         for text, is_list, found in zip(values, nested, refs.to_list(), strict=True)
     ]
     return pl.Series(values.name, listed, dtype=pl.List(pl.String))
 
 
-def _listed(text: str) -> list[str]:
+def _parse_list(text: str) -> list[str]:
     try:
         found = json.loads(text.removeprefix(NESTED))
     except ValueError:
         return text.split()
     return [str(item) for item in found if item is not None] if isinstance(found, list) else []
+
+
+LINES_AT_ONCE = 50_000
+NESTED = "\0"
+"""The prefix of a list or an object of a JSON line when it is kept as text, before its JSON."""
+
+
+def read_table_file(path: Path) -> pl.DataFrame:
+    """Read the table in a file of any ending in `READERS`. Raises TaskError.
+
+    `[` and `*` in a name are not taken as patterns. CSV, TSV and
+    JSON lines give texts as they are written, so that no digit of a long number is lost.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise TaskError(f'{path}: a table ends in {", ".join(READERS)}, not "{path.suffix}"')
+    try:
+        with path.open("rb") as file:
+            return reader(file)
+    except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError) as cause:
+        raise TaskError(f"{path} cannot be read as a table: {cause}") from cause
+
+
+def _read_json_lines(file: BinaryIO) -> pl.DataFrame:
+    """Read one object per line, every value as text: numbers as written, lists as marked JSON.
+
+    NaN, which Python's json writes although it is not JSON, is null.
+    """
+    parts = []
+    rows = _read_objects(file)
+    while chunk := list(islice(rows, LINES_AT_ONCE)):
+        names = dict.fromkeys(name for row in chunk for name in row)
+        texts = {name: _to_texts([row.get(name) for row in chunk]) for name in names}
+        parts.append(pl.DataFrame(texts, schema=dict.fromkeys(names, pl.String)))
+    return pl.concat(parts, how="diagonal") if parts else pl.DataFrame()
+
+
+def _read_objects(file: BinaryIO) -> Iterator[Mapping[str, Any]]:
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = _decode_object(line.removeprefix(BOM_UTF8) if number == 1 else line)
+        except (ValueError, RecursionError) as cause:
+            raise ValueError(f"line {number} is not JSON: {cause}") from None
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number}: expected an object with columns, found {line[:40]!r}")
+        yield row
+
+
+def _decode_object(line: bytes) -> Any:
+    """Return the line's value; the fast decoder refuses NaN, and its errors tell less."""
+    try:
+        return _FAST.decode(line)
+    except msgspec.DecodeError:
+        return _LENIENT.decode(line.decode("utf-8"))
+
+
+def _convert_constant(written: str) -> str | None:
+    return None if written == "NaN" else written
+
+
+_FAST = msgspec.json.Decoder(float_hook=str)
+_LENIENT = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_convert_constant)
+
+
+def _to_texts(values: list[Any]) -> list[str | None]:
+    return values if {*map(type, values)} <= {str, type(None)} else [*map(_to_text, values)]
+
+
+def _to_text(value: Any) -> str | None:
+    if isinstance(value, str | None):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int) else NESTED + json.dumps(value)
+
+
+READERS: Mapping[str, Callable[[BinaryIO], pl.DataFrame]] = {
+    ".csv": lambda file: pl.read_csv(file, infer_schema=False),
+    ".tsv": lambda file: pl.read_csv(file, infer_schema=False, separator="\t"),
+    ".parquet": pl.read_parquet,
+    ".jsonl": _read_json_lines,
+    ".ndjson": _read_json_lines,
+}

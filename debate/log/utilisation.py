@@ -1,8 +1,7 @@
-"""What each replica of a model did over a run's time: `utilisation.jsonl` of its directory."""
+"""Utilisation of each replica over the time of a run: `utilisation.jsonl` of its directory."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,14 @@ from typing import Any, BinaryIO
 import msgspec
 import polars as pl
 
-from debate.log.disk import on_disk, write_all
-from debate.log.lines import read_values
+from debate.log.disk import wrap_disk_errors, write_all
+from debate.log.files import has_final_newline, read_values
 
 UTILISATION = "utilisation.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sample:
+class UtilisationSample:
     """One replica in the `interval_s` seconds before `at` (seconds since the epoch).
 
     `busy`, `idle`, `asleep` and `swapping` are shares of the interval and sum to 1: with a request
@@ -54,7 +53,7 @@ class Sample:
     runs: tuple[int, ...] = ()
 
 
-SCHEMA: dict[str, Any] = {
+UTILISATION_SCHEMA: dict[str, Any] = {
     "at": pl.Float64,
     "interval_s": pl.Float64,
     "model": pl.String,
@@ -71,44 +70,39 @@ SCHEMA: dict[str, Any] = {
 
 
 class UtilisationLog:
-    """Appends samples; what a crash tears off is only the last of them."""
+    """Appends samples to the file; a crash can tear only the last of them."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / UTILISATION
         self._file: BinaryIO | None = None
 
-    def append(self, samples: Sequence[Sample]) -> None:
-        """Write samples; without any, not even the file. Raises LogError where the disk refuses."""
+    def append(self, samples: Sequence[UtilisationSample]) -> None:
+        """Write samples; the first one makes the file. Raises LogError where the disk refuses."""
         if not samples:
             return
-        with on_disk(self._path, "append"):
-            self._file = self._file or self._open()
+        with wrap_disk_errors(self._path, "append"):
+            self._file = self._file or self._open_file()
             lines = b"".join(msgspec.json.encode(sample) + b"\n" for sample in samples)
             write_all(self._file.fileno(), lines)
 
-    def _open(self) -> BinaryIO:
-        is_torn = self._path.exists() and not ends_whole(self._path)
+    def _open_file(self) -> BinaryIO:
+        is_torn = self._path.exists() and not has_final_newline(self._path)
         file = self._path.open("ab", buffering=0)
         write_all(file.fileno(), b"\n" if is_torn else b"")
         return file
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()
 
 
 def read_utilisation(directory: Path | str) -> pl.DataFrame:
-    """One row a sample, under the field names of `Sample`, in order of time; none if none were
-    taken. A line that a crash has torn is passed over."""
+    """Return one row per sample with the fields of `UtilisationSample`, in order of time.
+
+    There are none where the file is missing. A line that a crash has torn is skipped.
+    """
     path = Path(directory) / UTILISATION
-    samples = read_values(path, Sample) if path.exists() else ()
+    samples = read_values(path, UtilisationSample) if path.exists() else ()
     rows = [msgspec.to_builtins(sample) for sample in samples]
-    return pl.DataFrame(rows, schema=SCHEMA).sort("at", maintain_order=True)
-
-
-def ends_whole(path: Path) -> bool:
-    """Whether the last line has its end; true of an empty file."""
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        return size == 0 or os.pread(file.fileno(), 1, size - 1) == b"\n"
+    return pl.DataFrame(rows, schema=UTILISATION_SCHEMA).sort("at", maintain_order=True)

@@ -1,4 +1,4 @@
-"""From what was said to the team's answer: pure functions, computed after every round."""
+"""The team's answer after a round, from its members' turns: pure functions."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from debate.config.decision import DecisionSpec, needs
-from debate.orchestrator.decision_beliefs import approval, linear_pool, log_opinion_pool, ranked
-from debate.orchestrator.decision_poll import Count, Normalise, Room
-from debate.orchestrator.decision_votes import (
+from debate.config.protocol import DecisionSpec
+from debate.orchestrator.belief_rules import approval, linear_pool, log_opinion_pool, ranked
+from debate.orchestrator.decision_rules import (
+    Ballots,
+    DecisionRule,
+    Normalise,
+    VoteCount,
     confidence_weighted,
+    get_confidence,
     judge_majority,
     judge_scores,
     last_speaker,
     majority,
-    stated,
 )
-from debate.types import Outcome, Turn, leaders
+from debate.types import Outcome, Turn, find_leaders
 
-__all__ = ["RULES", "Decided", "decide", "expected_score", "needs", "outcome"]
-
-Rule = Callable[[DecisionSpec, Room], Count]
-
-RULES: Mapping[str, Rule] = MappingProxyType(
+RULES: Mapping[str, DecisionRule] = MappingProxyType(
     {
         "majority": majority,
         "super_majority": majority,
@@ -40,11 +39,11 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "last_speaker": last_speaker,
     }
 )
-"""How each decision weighs answers. Super-majority and unanimity then ask for a share."""
+"""The rule that weighs answers, by decision. Super-majority and unanimity then ask for a share."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Decided:
+class TeamAnswer:
     """The team's answer after a round. `value` is None for an abstention of the team.
 
     `tally` is the weight of each answer in the rule's own units. `confidence`, in [0, 1], is the
@@ -79,8 +78,8 @@ def decide(
     judgments: Sequence[Turn] = (),
     normalise: Normalise | None = None,
     rng_key: str = "",
-) -> Decided:
-    """The team's answer. Nothing is read but the turns given, and no order matters but `first`'s.
+) -> TeamAnswer:
+    """Decide the team's answer from the turns given; their order matters to `ties: first` alone.
 
     `ballots` holds each debater's latest turn as of the round in seat order; `judgments` each
     judge's latest, one for each author where it judges authors one by one. `normalise` says when
@@ -96,16 +95,16 @@ def decide(
     >>> decided.value, decided.confidence, decided.num_abstained
     ('7', 0.5, 1)
     """
-    room = Room(ballots=ballots, judgments=judgments, normalise=normalise or str)
-    count = RULES[spec.name](spec, room)
-    leading = leaders(count.tally)
-    value = _winner(leading, spec, room, rng_key)
-    share = _share(count, value)
+    cast = Ballots(turns=ballots, judgments=judgments, normalise=normalise or str)
+    count = RULES[spec.name](spec, cast)
+    leading = find_leaders(count.tally)
+    value = _find_winner(leading, spec, cast, rng_key)
+    share = _compute_share(count, value)
     if share < spec.share_needed - 1e-9:
         value = None
     is_tied = value is None and len(leading) > 1 and not spec.share_needed
     confidence = count.speaker.confidence(spec.confidence) if count.speaker else share
-    return Decided(
+    return TeamAnswer(
         value=value,
         tally=dict(count.tally),
         tied=leading if is_tied else (),
@@ -117,12 +116,12 @@ def decide(
     )
 
 
-def outcome(
+def get_outcome(
     value: str | None, *, failed: bool, correct: bool | None, tied: bool = False
 ) -> Outcome | None:
-    """What became of the team's answer; None for an answer to a question without a target.
+    """Return the outcome of the team's answer; None for an answer where there is no target.
 
-    >>> outcome(None, failed=True, correct=None), outcome(None, failed=False, correct=False)
+    >>> get_outcome(None, failed=True, correct=None), get_outcome(None, failed=False, correct=False)
     ('failed', 'abstained')
     """
     if failed:
@@ -132,11 +131,13 @@ def outcome(
     return None if correct is None else "correct" if correct else "wrong"
 
 
-def expected_score(decided: Decided, score: Callable[[str | None], bool | None]) -> float | None:
-    """The expected value of the team's answer: of a tie, the share of its answers that are right.
+def compute_expected_score(
+    decided: TeamAnswer, score: Callable[[str | None], bool | None]
+) -> float | None:
+    """Compute the expected score of the team's answer: of a tie, the share of right answers in it.
 
-    `score` says whether an answer is right, None where the question has no target. None there, and
-    where every turn that was to decide failed.
+    `score` returns whether an answer is right, None where the question has no target. Returns
+    None there, and where every turn that was to decide failed.
     """
     right = [score(answer) for answer in decided.tied or (decided.value,)]
     if decided.failed or None in right:
@@ -144,59 +145,68 @@ def expected_score(decided: Decided, score: Callable[[str | None], bool | None])
     return sum(map(bool, right)) / len(right)
 
 
-def _share(count: Count, value: str | None) -> float:
-    """The winner's share of what was asked of those who completed."""
+def _compute_share(count: VoteCount, value: str | None) -> float:
+    """Compute the winner's share of the tally times the share of completed turns that counted."""
     if value is None:
         return 0.0
     return count.tally[value] / math.fsum(count.tally.values()) * count.poll.share_counted
 
 
-def _winner(leading: Sequence[str], spec: DecisionSpec, room: Room, rng_key: str) -> str | None:
-    """The one leading answer, by the tie rule where there are several; None without one."""
+def _find_winner(
+    leading: Sequence[str], spec: DecisionSpec, ballots: Ballots, rng_key: str
+) -> str | None:
+    """Return the one leading answer, by the tie rule where there are several; None without one."""
     if len(leading) <= 1:
         return leading[0] if leading else None
-    return TIES[spec.ties](leading, spec, room, rng_key)
+    return TIES[spec.ties](leading, spec, ballots, rng_key)
 
 
-def _abstain(leading: Sequence[str], spec: DecisionSpec, room: Room, rng_key: str) -> str | None:
+def _choose_none(
+    leading: Sequence[str], spec: DecisionSpec, ballots: Ballots, rng_key: str
+) -> str | None:
     return None
 
 
-def _first(leading: Sequence[str], spec: DecisionSpec, room: Room, rng_key: str) -> str | None:
-    """The tied answer of the earliest seat; None if nobody states one of them."""
-    said = (room.name(turn.value) for turn in (*room.ballots, *room.judgments))
+def _choose_first(
+    leading: Sequence[str], spec: DecisionSpec, ballots: Ballots, rng_key: str
+) -> str | None:
+    """Choose the tied answer of the earliest seat; None if nobody states one of them."""
+    said = (ballots.get_name(turn.value) for turn in (*ballots.turns, *ballots.judgments))
     return next((name for name in said if name in leading), None)
 
 
-def _most_confident(
-    leading: Sequence[str], spec: DecisionSpec, room: Room, rng_key: str
+def _choose_most_confident(
+    leading: Sequence[str], spec: DecisionSpec, ballots: Ballots, rng_key: str
 ) -> str | None:
-    """The tied answer whose supporters are most confident on average; None if that ties too."""
-    means = {name: _mean_confidence(name, spec, room) for name in leading}
+    """Choose the tied answer of the highest mean confidence; None if several have it."""
+    means = {name: _compute_mean_confidence(name, spec, ballots) for name in leading}
     most = max(means.values())
     best = [name for name, mean in means.items() if math.isclose(mean, most, rel_tol=1e-9)]
     return best[0] if len(best) == 1 and most >= 0 else None
 
 
-def _mean_confidence(name: str, spec: DecisionSpec, room: Room) -> float:
-    """The debaters' mean confidence in an answer; below every confidence where none is known."""
-    known = [stated(turn, spec) for turn in room.ballots if room.name(turn.value) == name]
+def _compute_mean_confidence(name: str, spec: DecisionSpec, ballots: Ballots) -> float:
+    """Average the debaters' confidence in an answer; below every confidence if none is known."""
+    supporters = [turn for turn in ballots.turns if ballots.get_name(turn.value) == name]
+    known = [get_confidence(turn, spec) for turn in supporters]
     values = [value for value in known if value is not None]
     return math.fsum(values) / len(values) if values else -1.0
 
 
-def _random(leading: Sequence[str], spec: DecisionSpec, room: Room, rng_key: str) -> str | None:
+def _choose_randomly(
+    leading: Sequence[str], spec: DecisionSpec, ballots: Ballots, rng_key: str
+) -> str | None:
     return random.Random(f"{rng_key}/tie").choice(leading)
 
 
-TieRule = Callable[[Sequence[str], DecisionSpec, Room, str], str | None]
+TieRule = Callable[[Sequence[str], DecisionSpec, Ballots, str], str | None]
 
 TIES: Mapping[str, TieRule] = MappingProxyType(
     {
-        "abstain": _abstain,
-        "first": _first,
-        "confidence": _most_confident,
-        "random": _random,
+        "abstain": _choose_none,
+        "first": _choose_first,
+        "confidence": _choose_most_confident,
+        "random": _choose_randomly,
     }
 )
-"""What each tie rule makes of the tied answers, which come sorted."""
+"""Choose one of the tied answers, which come sorted, or none; by the name of the tie rule."""

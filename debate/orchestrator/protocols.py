@@ -1,15 +1,21 @@
-"""What travels on the edges: protocols as short coroutines, ours and yours."""
+"""The shipped protocols, each a short coroutine function, and those of a user's own by name."""
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import inspect
-from collections.abc import Mapping
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from debate.errors import ConfigError, suggestion
-from debate.orchestrator.debate import Debate, Protocol
-from debate.orchestrator.judging import cross_critique
+from debate.agents.noise import draw_other_answer
+from debate.agents.views import ShownTurn, hide_speaker
+from debate.errors import ConfigError, suggest
+from debate.orchestrator.condition import Protocol
+from debate.orchestrator.debate import Debate
+from debate.orchestrator.shared_future import gather_futures
 from debate.types import AgentId, Turn
 
 
@@ -37,6 +43,21 @@ async def restate(debate: Debate, author: AgentId, round: int) -> Turn | None:
     return await debate.answer_anew(author, round, told)
 
 
+async def cross_critique(debate: Debate, author: AgentId, round: int) -> Turn | None:
+    """Be judged in private by each critic in round 1, hear none of it, and keep one's answer.
+
+    Each critic judges each of its authors' openings, its own where the topology has a self-loop,
+    without a past: it sees the question, the answer, and what it is told of whose answer that is.
+    So the judgements of one answer by several critics, and of several answers by one critic,
+    differ in nothing else.
+    """
+    if round == 1:
+        critics = debate.critics(author, round)
+        private = [c for c in critics if debate.cell.agents[c].spec.role != "judge"]
+        await asyncio.gather(*(judge_opening(debate, critic, author) for critic in private))
+    return await debate.turn(author, round - 1)
+
+
 PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
     {
         "exchange": exchange,
@@ -49,7 +70,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
 
 
 def find_protocol(name: str) -> Protocol:
-    """A protocol by its name, or the coroutine function that `module.function` names.
+    """Find a protocol by its name, or the coroutine function that `module.function` names.
 
     Raises ConfigError. A dotted name imports that module: only what the user names runs.
     """
@@ -57,7 +78,7 @@ def find_protocol(name: str) -> Protocol:
         return PROTOCOLS[name]
     module, dot, function = name.rpartition(".")
     if not dot:
-        raise ConfigError(f'protocol "{name}" is unknown; {suggestion(name, PROTOCOLS)}')
+        raise ConfigError(f'protocol "{name}" is unknown; {suggest(name, PROTOCOLS)}')
     try:
         found = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as cause:
@@ -66,3 +87,97 @@ def find_protocol(name: str) -> Protocol:
         raise ConfigError(f'protocol "{name}" must be `async def` of (debate, author, round)')
     protocol: Protocol = found
     return protocol
+
+
+# The private judgements of cross-critique.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alternatives:
+    """Alternatives to the answer that is judged, and the turns of others that they come from."""
+
+    answers: tuple[str, ...] = ()
+    refs: tuple[str, ...] = ()
+
+
+async def judge_opening(debate: Debate, critic: AgentId, author: AgentId) -> Turn | None:
+    """Have the critic judge the author's opening; None where there is no answer to judge."""
+    subject = await debate.turn(author, 0)
+    seen = debate.shown_to(critic, subject, 1) if subject and subject.value is not None else None
+    if subject is None or seen is None or seen.answer is None:
+        return None
+    alternatives = await _find_alternatives(debate, critic, subject)
+    return await debate.judge(
+        critic,
+        subject,
+        1,
+        seen=label_answer(debate, seen, critic=critic, author=author),
+        alternatives=alternatives.answers,
+        beside=alternatives.refs,
+    )
+
+
+def label_answer(debate: Debate, seen: ShownTurn, *, critic: AgentId, author: AgentId) -> ShownTurn:
+    """Put the answer under nobody's name, its author's, or, with swapped labels, a false one.
+
+    Swapped, one's own answer passes for that of another debater, drawn by seed, and everybody
+    else's for one's own: content and label can then be told apart.
+    """
+    spec = debate.cell.spec
+    if spec.anonymous:
+        return hide_speaker(seen)
+    if spec.judging.labels == "honest":
+        return seen
+    others = _list_others(debate, critic, author) or [author]
+    named = _make_rng(debate, "labels", critic).choice(others)
+    return replace(seen, own=not seen.own, name=named if seen.own else critic)
+
+
+async def _find_alternatives(debate: Debate, critic: AgentId, subject: Turn) -> Alternatives:
+    kind = debate.cell.spec.judging.alternatives
+    return Alternatives() if kind is None else await ALTERNATIVES[kind](debate, critic, subject)
+
+
+async def sample_own_answers(debate: Debate, critic: AgentId, subject: Turn) -> Alternatives:
+    """Sample fresh answers of the critic itself, at temperature 1, without those that abstain."""
+    numbers = range(1, debate.cell.spec.judging.k + 1)
+    samples = await gather_futures([debate.sample(critic, number) for number in numbers])
+    said = (turn.value for turn in samples if turn is not None)
+    return Alternatives(answers=tuple(value for value in said if value is not None))
+
+
+async def draw_others_openings(debate: Debate, critic: AgentId, subject: Turn) -> Alternatives:
+    """Draw openings of agents that are neither critic nor author, by seed."""
+    pool = _list_others(debate, critic, subject.agent)
+    rng = _make_rng(debate, "alternatives", f"{critic}/{subject.agent}")
+    chosen = rng.sample(pool, min(debate.cell.spec.judging.k, len(pool)))
+    openings = await gather_futures([debate.turn(agent, 0) for agent in chosen])
+    said = {turn.ref: turn.value for turn in openings if turn and turn.value is not None}
+    return Alternatives(answers=tuple(said.values()), refs=tuple(said))
+
+
+async def make_padding(debate: Debate, critic: AgentId, subject: Turn) -> Alternatives:
+    """Draw as many random answers as there would be alternatives, as long as the one judged."""
+    rng = _make_rng(debate, "padding", subject.agent)
+    numbers = range(debate.cell.spec.judging.k)
+    drawn = [draw_other_answer(subject.value or "", debate.question, rng) for _ in numbers]
+    return Alternatives(answers=tuple(drawn))
+
+
+AlternativesRule = Callable[[Debate, AgentId, Turn], Awaitable[Alternatives]]
+
+ALTERNATIVES: Mapping[str, AlternativesRule] = MappingProxyType(
+    {"own": sample_own_answers, "others": draw_others_openings, "padding": make_padding}
+)
+"""The functions that find alternatives, by the name in the configuration."""
+
+
+def _list_others(debate: Debate, critic: AgentId, author: AgentId) -> list[AgentId]:
+    """List the agents with an opening of their own that are neither of the two, in seat order."""
+    agents = debate.cell.agents
+    return [a for a in agents if agents[a].answers_first and a not in (critic, author)]
+
+
+def _make_rng(debate: Debate, what: str, place: str) -> random.Random:
+    """Make the generator for one place in a debate, the same in all cells."""
+    return random.Random(f"{what}/{debate.key.seed}/{debate.key.question}/{place}")

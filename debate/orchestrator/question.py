@@ -3,75 +3,135 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 
-from debate.orchestrator.calls import Calls
-from debate.orchestrator.cell import Cell
+from debate.orchestrator.call_store import CallStore
+from debate.orchestrator.condition import Condition
 from debate.orchestrator.debate import Debate
-from debate.orchestrator.decisions import decide, expected_score, outcome
-from debate.orchestrator.further import standing, take_over
-from debate.orchestrator.probing import probe, stated_answers
-from debate.orchestrator.rounds import run_debate, stopped_by
-from debate.tasks import closed_candidates
-from debate.types import AgentId, Belief, Question, Transcript, Turn, Verdict, turn_ref
+from debate.orchestrator.decisions import compute_expected_score, decide, get_outcome
+from debate.orchestrator.probing import (
+    find_stated_answers,
+    find_valid_further_refs,
+    note_further_scores,
+    run_probes,
+)
+from debate.orchestrator.shared_future import gather_futures
+from debate.tasks import list_candidates
+from debate.types import AgentId, Belief, Question, Transcript, Turn, Verdict, format_turn_ref
 
 
 async def debate_question(
-    question: Question, cells: Sequence[Cell], calls: Calls, *, seed: int
+    question: Question, cells: Sequence[Condition], calls: CallStore, *, seed: int
 ) -> list[Verdict]:
     """Debate the question in every cell at once; return all verdicts, by cell and round.
 
     Returns once every turn and verdict is on disk. Raises LogError where the disk fails.
     """
     by_cell = await asyncio.gather(
-        *(_debate(Debate(question, cell, calls, seed=seed), calls) for cell in cells)
+        *(_debate_in_cell(Debate(question, cell, calls, seed=seed), calls) for cell in cells)
     )
     return [verdict for verdicts in by_cell for verdict in verdicts]
 
 
-async def _debate(debate: Debate, calls: Calls) -> list[Verdict]:
+async def _debate_in_cell(debate: Debate, calls: CallStore) -> list[Verdict]:
     transcripts = [transcript async for transcript in run_debate(debate)]
-    take_over(debate, transcripts[-1], calls)
-    probes = await probe(debate, transcripts[-1], calls)
-    ended = stopped_by(debate, transcripts[-1].round)
-    verdicts = [_verdict(debate, transcript, probes) for transcript in transcripts]
+    note_further_scores(debate, transcripts[-1], calls)
+    probes = await run_probes(debate, transcripts[-1], calls)
+    ended = find_stop_reason(debate, transcripts[-1].round)
+    verdicts = [_make_verdict(debate, transcript, probes) for transcript in transcripts]
     verdicts[-1] = replace(verdicts[-1], final=True, stopped_by=ended)
     await calls.log.append_verdicts(verdicts)
-    _settle(debate, transcripts[-1], calls)
+    _settle_log(debate, transcripts[-1], calls)
     calls.watcher.on_verdicts(verdicts)
     return verdicts
 
 
-def _settle(debate: Debate, last: Transcript, calls: Calls) -> None:
-    """Leave nothing in the log that this debate has not: a failure may have led it elsewhere.
+async def run_debate(debate: Debate) -> AsyncIterator[Transcript]:
+    """Yield the transcript after the opening and after each round, until the debate ends.
+
+    There is no barrier unless an early stop needs one: all rounds are started at once, and each
+    turn is taken as soon as what it must hear is there.
+    """
+    cell = debate.cell
+    if not cell.has_barrier:
+        debate.start()
+    try:
+        for round in range(cell.rounds + 1):
+            await gather_futures([debate.turn(agent, round) for agent in cell.speakers])
+            yield debate.transcript(round)
+            if find_stop_reason(debate, round) is not None:
+                return
+    finally:
+        debate.cancel()
+
+
+def find_stop_reason(debate: Debate, round: int) -> str | None:
+    """Return why the debate ends early after this round: a stop's name; None if it does not."""
+    if not debate.cell.has_barrier:
+        return None
+    spec, transcript = debate.cell.spec, debate.transcript(round)
+    if round == 0 and spec.debate_if and not is_worth_debating(debate, spec.debate_if):
+        return "debate_if"
+    voters = debate.cell.voters
+    now = [debate.opinion(transcript.latest(agent)) for agent in voters]
+    if spec.stop == "consensus" and None not in now and len(set(now)) == 1:
+        return "consensus"
+    if spec.stop == "no_change" and round > 0:
+        before = [debate.opinion(transcript.latest(agent, by=round - 1)) for agent in voters]
+        if now == before:
+            return "no_change"
+    return None
+
+
+def is_worth_debating(debate: Debate, condition: str) -> bool:
+    """Return whether the openings meet `debate_if`: any of its terms, joined by `or`.
+
+    `disagreement`: not all openings agree (an abstention disagrees). `confidence < x`: the mean
+    confidence of the openings is below x; an opening without one counts as unsure.
+    """
+    transcript = debate.transcript(0)
+    openings = [transcript.latest(agent) for agent in debate.cell.voters]
+    opinions = [debate.opinion(turn) for turn in openings]
+    stated = [turn.confidence() if turn else None for turn in openings]
+    confidences = [0.0 if value is None else value for value in stated]
+    for term in condition.split(" or "):
+        _, _, limit = term.partition("<")
+        if limit:
+            if sum(confidences) / len(confidences) < float(limit):
+                return True
+        elif None in opinions or len(set(opinions)) > 1:
+            return True
+    return False
+
+
+def _settle_log(debate: Debate, last: Transcript, calls: CallStore) -> None:
+    """Tell the log which turns the debate has; others may stand there if a failure led elsewhere.
 
     A critique that came too late for its author is no part of the debate, but was made.
     """
     late = {
-        turn_ref(round=turn.round, kind="critique", agent=critic, about=turn.agent)
+        format_turn_ref(round=turn.round, kind="critique", agent=critic, about=turn.agent)
         for turn in last.turns
         for critic in turn.late
     }
-    further = standing(last.turns, calls.all_recorded(debate.key))
-    whole = calls.taken(debate.key) | late | further
-    calls.log.settle(debate.key, turns=whole, rounds=range(last.round + 1))
+    further = find_valid_further_refs(last.turns, calls.get_recorded(debate.key))
+    whole = calls.get_reached(debate.key) | late | further
+    calls.log.prune(debate.key, turns=whole, rounds=range(last.round + 1))
 
 
-def _verdict(debate: Debate, transcript: Transcript, probes: Sequence[Turn]) -> Verdict:
-    """The team's answer as of the transcript's round."""
+def _make_verdict(debate: Debate, transcript: Transcript, probes: Sequence[Turn]) -> Verdict:
+    """Make the verdict on the transcript's last round."""
     cell, question = debate.cell, debate.question
-    known = closed_candidates(question) or stated_answers(transcript)
-    ballots = _latest(transcript, cell.voters, probes, known)
-    judgments = _latest(transcript, cell.of_role("judge"), probes, known)
+    known = list_candidates(question) or find_stated_answers(transcript)
     decided = decide(
         cell.decision,
-        ballots=ballots,
-        judgments=judgments,
+        ballots=_find_latest(transcript, cell.voters, probes, known),
+        judgments=_find_latest(transcript, cell.judges, probes, known),
         normalise=lambda value: cell.normalise(value, question),
         rng_key=f"{debate.key.seed}/{question.id}/{transcript.round}",
     )
-    became = outcome(
+    outcome = get_outcome(
         decided.value,
         failed=decided.failed,
         correct=cell.score(decided.value, question),
@@ -84,42 +144,43 @@ def _verdict(debate: Debate, transcript: Transcript, probes: Sequence[Turn]) -> 
         round=transcript.round,
         method=cell.decision.name,
         value=decided.value,
-        outcome=became,
+        outcome=outcome,
         tally=decided.tally,
         tied=decided.tied,
-        score=expected_score(decided, lambda answer: cell.score(answer, question)),
+        score=compute_expected_score(decided, lambda answer: cell.score(answer, question)),
         confidence=decided.confidence,
         num_failed=decided.num_failed,
     )
 
 
-def _latest(
+def _find_latest(
     transcript: Transcript,
     seats: Sequence[AgentId],
     probes: Sequence[Turn],
     known: Collection[str],
 ) -> list[Turn]:
-    """The latest own turn of each seat, with what its probes found of the `known` answers."""
+    """Find the latest own turn of each seat, with what its probes found of the `known` answers."""
     latest = [turn for turn in map(transcript.latest, seats) if turn is not None]
-    return [_with_probes(turn, probes, known) for turn in latest] if probes else latest
+    return [_add_probes(turn, probes, known) for turn in latest] if probes else latest
 
 
-def _with_probes(turn: Turn, probes: Sequence[Turn], known: Collection[str]) -> Turn:
-    """Beliefs decide among answers that somebody could name: of an open question, those stated.
+def _add_probes(turn: Turn, probes: Sequence[Turn], known: Collection[str]) -> Turn:
+    """Add to the turn the belief and the confidences that its probes found.
 
-    The target is a candidate too, for measurement; no decision may learn it from there.
+    A belief decides only among answers that somebody could name: of an open question, those
+    stated. The target is a candidate too, for measurement; no decision may learn it from there.
     """
     mine = [p for p in probes if (p.agent, p.round) == (turn.agent, turn.round) and not p.failure]
     beliefs = [probe.belief for probe in mine if probe.belief is not None]
     found = tuple(confidence for probe in mine for confidence in probe.confidences)
-    belief = _among(beliefs[0], known) if beliefs else turn.belief
+    belief = _keep_answers(beliefs[0], known) if beliefs else turn.belief
     own = belief.normalised().get(turn.value or "") if belief else None
-    sure = tuple(
+    confidences = tuple(
         replace(each, value=own) if each.source == "belief" and own is not None else each
         for each in found
     )
-    return replace(turn, belief=belief, confidences=(*turn.confidences, *sure))
+    return replace(turn, belief=belief, confidences=(*turn.confidences, *confidences))
 
 
-def _among(belief: Belief, known: Collection[str]) -> Belief:
+def _keep_answers(belief: Belief, known: Collection[str]) -> Belief:
     return Belief(log_p={answer: p for answer, p in belief.log_p.items() if answer in known})

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from debate.config.shipped import shelf
+from debate.config.references import get_shipped_folder
 from debate.errors import InputError
-from debate.organisms.cards import read_cards
-from debate.organisms.specs import SPECS, OrganismSpec, dial_pairs
+from debate.organisms.cards import build_card_table, read_cards
+from debate.organisms.specs import SPECS, OrganismSpec, make_dial_pairs
 
 app = typer.Typer(help="Small language models to debate with: train, list, evaluate.")
 
@@ -27,8 +27,8 @@ Agents = Annotated[
 
 
 @contextmanager
-def _user_errors() -> Iterator[None]:
-    """Say what the user got wrong in one paragraph, and exit with code 2."""
+def _report_user_errors() -> Iterator[None]:
+    """Print an InputError as one paragraph, and exit with code 2."""
     try:
         yield
     except InputError as error:
@@ -36,19 +36,19 @@ def _user_errors() -> Iterator[None]:
         raise typer.Exit(2) from error
 
 
-def chosen(names: list[str], *, dial: bool, everything: bool) -> list[OrganismSpec]:
-    """The specs that a command line asks for; a snapshot stands for the organism it is of."""
-    specs = list(SPECS.values()) if everything else [_spec(name) for name in names]
+def select_specs(names: list[str], *, dial: bool, everything: bool) -> list[OrganismSpec]:
+    """Return the specs that a command line asks for; a snapshot stands for its organism."""
+    specs = list(SPECS.values()) if everything else [_find_spec(name) for name in names]
     if dial:
-        pairs = dial_pairs()
+        pairs = make_dial_pairs()
         specs += [pairs[0].first, *(pair.second for pair in pairs)]
     if not specs:
         raise InputError(f"name an organism ({', '.join(SPECS)}), or say --all or --dial")
     return list({spec.name: spec for spec in specs}.values())
 
 
-def _spec(name: str) -> OrganismSpec:
-    """The declared organism of a name."""
+def _find_spec(name: str) -> OrganismSpec:
+    """The declared organism of a name, or of a snapshot's; raises InputError if unknown."""
     owners = {snapshot.name: s for s in SPECS.values() for snapshot in s.snapshots}
     known = {**SPECS, **owners}
     if name not in known:
@@ -71,37 +71,38 @@ def train(
     threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 1,
 ) -> None:
     """Train organisms; what was cut off continues where it was, bit for bit."""
-    with _user_errors():
-        specs = chosen(names or [], dial=dial, everything=everything)
+    with _report_user_errors():
+        specs = select_specs(names or [], dial=dial, everything=everything)
         for spec in specs:
-            _train_one(spec if steps is None else spec.with_steps(steps), out, device, threads)
+            planned = spec if steps is None else spec.replace_steps(steps)
+            _train_organism(planned, out, device, threads)
 
 
-def _train_one(spec: OrganismSpec, out: Path, device: str, threads: int) -> None:
+def _train_organism(spec: OrganismSpec, out: Path, device: str, threads: int) -> None:
     """Train one organism behind a progress bar, and print its cards' paths."""
     import torch
 
-    from debate.organisms.produce import produce
-    from debate.organisms.training import Progress, Runtime, can_compile
+    from debate.organisms.produce import produce_organism
+    from debate.organisms.training import TrainingOptions, TrainingProgress, can_compile
 
     torch.set_num_threads(threads)
-    with _bar() as bar:
+    with _make_bar() as bar:
         task = bar.add_task(spec.name, total=spec.schedule.steps, figures="compiling")
 
-        def show(progress: Progress) -> None:
+        def show(progress: TrainingProgress) -> None:
             figures = (
                 f"loss {progress.loss:.3f}  {progress.documents_per_s:,.0f} documents/s  "
                 f"{progress.tokens_per_s:,.0f} tokens/s"
             )
             bar.update(task, completed=progress.step, figures=figures)
 
-        runtime = Runtime(device=device, compile=can_compile())
-        cards = produce(spec, out, runtime=runtime, on_progress=show)
+        options = TrainingOptions(device=device, compile=can_compile())
+        cards = produce_organism(spec, out, options=options, on_progress=show)
     for card in cards:
         typer.echo(f"wrote {card}")
 
 
-def _bar() -> Bar:
+def _make_bar() -> Bar:
     """A progress bar with room for loss and throughput."""
     return Bar(
         TextColumn("{task.description}"),
@@ -116,10 +117,8 @@ def _bar() -> Bar:
 @app.command("list")
 def list_organisms(agents: Agents = None) -> None:
     """Show the organisms' cards: what each learned, and how well."""
-    from debate.organisms.tables import card_table
-
-    with _user_errors():
-        Console().print(card_table(read_cards(agents or shelf("agents"))))
+    with _report_user_errors():
+        Console().print(build_card_table(read_cards(agents or get_shipped_folder("agents"))))
 
 
 @app.command()
@@ -134,15 +133,14 @@ def evaluate(
     """Measure the set: alone, rereading itself, hearing others, and judging answers."""
     import torch
 
-    from debate.organisms.report import report
-    from debate.organisms.tables import arm_table, critic_table
+    from debate.organisms.evaluate import build_arm_table, build_critic_table, evaluate_organisms
 
     torch.set_num_threads(threads)
-    with _user_errors():
-        cards = read_cards(agents or shelf("agents"))
-        found = report(cards, num_questions=questions, seed=seed, device=device)
+    with _report_user_errors():
+        cards = read_cards(agents or get_shipped_folder("agents"))
+        found = evaluate_organisms(cards, num_questions=questions, seed=seed, device=device)
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), indent=1))
+        typer.echo(json.dumps(found.to_dict(), indent=1))
         return
     console = Console()
-    console.print(arm_table(found.rows), critic_table(found.critics))
+    console.print(build_arm_table(found.arms), build_critic_table(found.critics))

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, LlamaForCausalLM
 
-from debate.organisms.tokens import BOS_ID, EOS_ID, NEWLINE_ID, decode, encode
+from debate.organisms.training_data import BOS_ID, EOS_ID, NEWLINE_ID, decode, encode
 
 MAX_NEW_TOKENS = 12
-_BATCH = 512
+BATCH_SIZE = 512
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reply:
-    """What a model generates after the cue `A`, up to <eos>."""
+class Generation:
+    """The text that a model generates after the cue `A`, up to <eos>."""
 
     text: str
     confidence: float
@@ -38,10 +38,10 @@ class Reply:
         return line[1] if line in ("Vy\n", "Vn\n") else None
 
 
-def context(question: str, panel: Sequence[str] = (), claim: str | None = None) -> str:
-    """The compact prompt about a question, ending in the answer cue.
+def build_prompt(question: str, panel: Sequence[str] = (), claim: str | None = None) -> str:
+    """Return the compact prompt about a question, ending in the answer cue.
 
-    >>> context("347+589", ["926"])
+    >>> build_prompt("347+589", ["926"])
     'Q347+589\\nP926\\nA'
     """
     lines = [f"Q{question}", *(f"P{answer}" for answer in panel)]
@@ -51,52 +51,52 @@ def context(question: str, panel: Sequence[str] = (), claim: str | None = None) 
 
 
 @torch.inference_mode()
-def reply(model: LlamaForCausalLM, contexts: Sequence[str]) -> list[Reply]:
-    """Greedy replies, one for each context, in order; equal contexts are computed once."""
-    replies: dict[str, Reply] = {}
-    distinct = list(dict.fromkeys(contexts))
-    for indices in _equal_lengths(distinct):
+def generate(model: LlamaForCausalLM, prompts: Sequence[str]) -> list[Generation]:
+    """Answer each prompt greedily, in order; equal prompts are computed once."""
+    generations: dict[str, Generation] = {}
+    distinct = list(dict.fromkeys(prompts))
+    for indices in _batch_by_length(distinct):
         texts = [distinct[i] for i in indices]
-        tokens, log_probs = _generate(model, _prompts(model, texts))
+        tokens, log_probs = _decode_greedily(model, _encode_texts(model, texts))
         rows = zip(texts, tokens.tolist(), log_probs.tolist(), strict=True)
-        replies |= {text: _read(ids, values) for text, ids, values in rows}
-    return [replies[text] for text in contexts]
+        generations |= {text: _parse_tokens(ids, values) for text, ids, values in rows}
+    return [generations[prompt] for prompt in prompts]
 
 
 @torch.inference_mode()
-def belief(
-    model: LlamaForCausalLM, contexts: Sequence[str], candidates: Sequence[Sequence[str]]
+def score_candidates(
+    model: LlamaForCausalLM, prompts: Sequence[str], candidates: Sequence[Sequence[str]]
 ) -> list[dict[str, float]]:
-    """log p(candidate and its newline | context) in nats, for the candidates of each context."""
+    """Return log p(candidate and its newline | prompt), in nats, of each prompt's candidates."""
     pairs = [(i, c) for i, options in enumerate(candidates) for c in options]
-    texts = [f"{contexts[i]}{candidate}\n" for i, candidate in pairs]
-    found: list[dict[str, float]] = [{} for _ in contexts]
-    for indices in _equal_lengths(texts):
-        tokens = _prompts(model, [texts[i] for i in indices])
+    texts = [f"{prompts[i]}{candidate}\n" for i, candidate in pairs]
+    scores: list[dict[str, float]] = [{} for _ in prompts]
+    for indices in _batch_by_length(texts):
+        tokens = _encode_texts(model, [texts[i] for i in indices])
         log_probs = model(input_ids=tokens[:, :-1]).logits.log_softmax(-1)
         chosen = log_probs.gather(-1, tokens[:, 1:, None])[..., 0]
         for row, index in enumerate(indices):
             owner, candidate = pairs[index]
-            found[owner][candidate] = float(chosen[row, -len(candidate) - 1 :].sum())
-    return found
+            scores[owner][candidate] = float(chosen[row, -len(candidate) - 1 :].sum())
+    return scores
 
 
-def _equal_lengths(texts: Sequence[str]) -> Iterator[list[int]]:
+def _batch_by_length(texts: Sequence[str]) -> Iterator[list[int]]:
     """Indices of texts of one length, a batch at a time, so that nothing is padded."""
     by_length: dict[int, list[int]] = defaultdict(list)
     for index, text in enumerate(texts):
         by_length[len(text)].append(index)
     for indices in by_length.values():
-        for start in range(0, len(indices), _BATCH):
-            yield indices[start : start + _BATCH]
+        for start in range(0, len(indices), BATCH_SIZE):
+            yield indices[start : start + BATCH_SIZE]
 
 
-def _prompts(model: LlamaForCausalLM, texts: Sequence[str]) -> Tensor:
+def _encode_texts(model: LlamaForCausalLM, texts: Sequence[str]) -> Tensor:
     """Token ids of texts of one length, after <bos>; shape (texts, length + 1)."""
     return torch.tensor([[BOS_ID, *encode(text)] for text in texts], device=model.device)
 
 
-def _generate(model: LlamaForCausalLM, prompts: Tensor) -> tuple[Tensor, Tensor]:
+def _decode_greedily(model: LlamaForCausalLM, prompts: Tensor) -> tuple[Tensor, Tensor]:
     """Greedy tokens and their log-probabilities, each of shape (rows, generated)."""
     cache = DynamicCache()
     tokens, values, current = [], [], prompts
@@ -113,8 +113,8 @@ def _generate(model: LlamaForCausalLM, prompts: Tensor) -> tuple[Tensor, Tensor]
     return torch.stack(tokens, 1), torch.stack(values, 1)
 
 
-def _read(ids: list[int], log_probs: list[float]) -> Reply:
+def _parse_tokens(ids: list[int], log_probs: list[float]) -> Generation:
     """Cut a row at <eos>, and sum the log-probabilities of its first line."""
     text = decode(ids[: ids.index(EOS_ID)] if EOS_ID in ids else ids)
     end = ids.index(NEWLINE_ID) + 1 if NEWLINE_ID in ids else len(ids)
-    return Reply(text=text, confidence=math.exp(sum(log_probs[:end])))
+    return Generation(text=text, confidence=math.exp(sum(log_probs[:end])))

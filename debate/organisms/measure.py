@@ -1,4 +1,4 @@
-"""What one organism knows: accuracy by family, calibration, and the worth of its verdicts."""
+"""Measure one organism: accuracy by family, calibration, and the worth of its verdicts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from debate.analysis.cross_critique import balanced_accuracy
 from debate.analysis.intervals import ABSENT, Codes, Interval, clustered, rate, summed
 from debate.analysis.proportions import over_confidence
 from debate.analysis.scores import equal_width, expected_error
-from debate.organisms.documents import panel_answer
-from debate.organisms.generate import Reply, context, reply
+from debate.organisms.generate import Generation, build_prompt, generate
+from debate.organisms.training_data import draw_panel_answer
 from debate.tasks.arithmetic import ArithmeticQuestion
 
 
@@ -34,63 +34,64 @@ class Quality:
     """Balanced accuracy of the verdict on claims drawn like panel lines."""
 
 
-def openings(model: LlamaForCausalLM, questions: Sequence[ArithmeticQuestion]) -> list[Reply]:
-    """Each question answered alone."""
-    return reply(model, [context(q.text) for q in questions])
+def answer_alone(
+    model: LlamaForCausalLM, questions: Sequence[ArithmeticQuestion]
+) -> list[Generation]:
+    """Answer each question without anybody else's answer."""
+    return generate(model, [build_prompt(q.text) for q in questions])
 
 
-def judged(
+def judge_claims(
     model: LlamaForCausalLM, questions: Sequence[ArithmeticQuestion], claims: Sequence[str]
 ) -> list[bool]:
-    """Whether the model accepts each claim; without a verdict line it does not."""
-    contexts = [context(q.text, claim=c) for q, c in zip(questions, claims, strict=True)]
-    return [r.verdict == "y" for r in reply(model, contexts)]
+    """Return whether the model accepts each claim; without a verdict line it does not."""
+    prompts = [build_prompt(q.text, claim=c) for q, c in zip(questions, claims, strict=True)]
+    return [g.verdict == "y" for g in generate(model, prompts)]
 
 
-def measure(
+def measure_quality(
     model: LlamaForCausalLM, questions: Sequence[ArithmeticQuestion], *, seed: int = 0
 ) -> Quality:
-    """Every figure of an organism's card; `seed` draws the claims to judge."""
-    replies = openings(model, questions)
-    correct = [r.answer == q.answer for r, q in zip(replies, questions, strict=True)]
-    confidences = [r.confidence for r in replies]
+    """Measure every figure of an organism's card; `seed` draws the claims to judge."""
+    answers = answer_alone(model, questions)
+    correct = [a.answer == q.answer for a, q in zip(answers, questions, strict=True)]
+    confidences = [a.confidence for a in answers]
     rng = random.Random(f"claims/{seed}")
-    claims = [panel_answer(q.text, q.answer, rng) for q in questions]
+    claims = [draw_panel_answer(q.text, q.answer, rng) for q in questions]
     right_claims = [claim == q.answer for claim, q in zip(claims, questions, strict=True)]
-    accepted, clusters = judged(model, questions, claims), code_questions(questions)
+    accepted, clusters = judge_claims(model, questions, claims), cluster_questions(questions)
     return Quality(
-        accuracy=_by_family(questions, correct),
+        accuracy=_estimate_by_family(questions, correct),
         overall=estimate_share(correct, clusters),
         overconfidence=estimate_over_confidence(confidences, correct, clusters),
-        calibration_error=_calibration_error(confidences, correct),
+        calibration_error=_compute_calibration_error(confidences, correct),
         verdicts=estimate_balanced_accuracy(right_claims, accepted, clusters),
     )
 
 
-def code_questions(questions: Sequence[ArithmeticQuestion]) -> Codes:
-    """The cluster of each row: one integer for each question, from 0."""
+def cluster_questions(questions: Sequence[ArithmeticQuestion]) -> Codes:
+    """Return the cluster of each row: one integer for each question, from 0."""
     return np.unique([q.id for q in questions], return_inverse=True)[1].astype(np.int64)
 
 
 def estimate_share(hits: Sequence[bool], clusters: Codes) -> Interval:
-    """The share of hits, clustered by question."""
-    return rate(summed(clusters, np.asarray(hits, dtype=np.float64)), _sizes(clusters))
+    """Estimate the share of hits, clustered by question."""
+    return rate(summed(clusters, np.asarray(hits, dtype=np.float64)), _count_rows(clusters))
 
 
 def estimate_over_confidence(
     confidences: Sequence[float], correct: Sequence[bool], clusters: Codes
 ) -> Interval:
-    """Mean confidence minus accuracy, clustered by question."""
+    """Estimate mean confidence minus accuracy, clustered by question."""
     sure, right = (np.asarray(rows, dtype=np.float64) for rows in (confidences, correct))
-    return over_confidence(summed(clusters, sure), summed(clusters, right), _sizes(clusters))
+    return over_confidence(summed(clusters, sure), summed(clusters, right), _count_rows(clusters))
 
 
 def estimate_balanced_accuracy(
     right: Sequence[bool], accepted: Sequence[bool], clusters: Codes
 ) -> Interval:
-    """Mean of two rates (right claims accepted, wrong ones rejected), clustered by question.
-
-    Without claims of both kinds there is none.
+    """Estimate the mean of two rates (right claims accepted, wrong ones rejected), clustered by
+    question; without claims of both kinds there is none.
     """
     accepts = np.asarray(accepted, dtype=np.bool_)
     rows = {"right": np.asarray(right, np.bool_), "accepted": accepts, "rejected": ~accepts}
@@ -98,18 +99,18 @@ def estimate_balanced_accuracy(
     return ABSENT if linear is None else clustered(linear, clusters)
 
 
-def _sizes(clusters: Codes) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _count_rows(clusters: Codes) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """The number of rows of each cluster."""
     return np.bincount(clusters).astype(np.float64)
 
 
-def _calibration_error(confidences: Sequence[float], correct: Sequence[bool]) -> float:
+def _compute_calibration_error(confidences: Sequence[float], correct: Sequence[bool]) -> float:
     """Expected calibration error over ten bins of equal width."""
     sure, right = (np.asarray(rows, dtype=np.float64) for rows in (confidences, correct))
     return expected_error(sure, right, equal_width(sure, num_bins=10)).value
 
 
-def _by_family(
+def _estimate_by_family(
     questions: Sequence[ArithmeticQuestion], correct: Sequence[bool]
 ) -> dict[str, Interval]:
     """Accuracy in each family, families by name."""
@@ -118,6 +119,6 @@ def _by_family(
         asked = [
             (q, right) for q, right in zip(questions, correct, strict=True) if q.family == family
         ]
-        clusters = code_questions([q for q, _ in asked])
+        clusters = cluster_questions([q for q, _ in asked])
         found[family] = estimate_share([right for _, right in asked], clusters)
     return found

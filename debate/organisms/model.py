@@ -1,4 +1,4 @@
-"""Llama-shaped models: making one from its spec, and folders that any engine loads."""
+"""Llama-shaped models: build one from its spec, write and load folders that any engine loads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTra
 
 from debate.errors import InputError
 from debate.organisms.specs import Architecture
-from debate.organisms.tokens import BOS, BOS_ID, EOS, EOS_ID, IDS, PAD, PAD_ID, TOKENS, UNKNOWN
+from debate.organisms.training_data import (
+    BOS,
+    BOS_ID,
+    EOS,
+    EOS_ID,
+    IDS,
+    PAD,
+    PAD_ID,
+    TOKENS,
+    UNKNOWN,
+)
 
 CHAT_TEMPLATE = (
     "{{ bos_token }}"
@@ -24,7 +34,7 @@ CHAT_TEMPLATE = (
 
 
 def build_model(architecture: Architecture, seed: int) -> LlamaForCausalLM:
-    """A model with random weights that depend on the seed alone; no global seed is touched."""
+    """Build a model with random weights from the seed alone; no global seed is touched."""
     config = LlamaConfig(
         vocab_size=len(TOKENS),
         hidden_size=architecture.hidden,
@@ -46,7 +56,7 @@ def build_model(architecture: Architecture, seed: int) -> LlamaForCausalLM:
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """One token for each character; <bos> comes from the chat template only."""
+    """Build a tokenizer of single characters; <bos> comes from the chat template only."""
     tokenizer = Tokenizer(models.WordLevel(IDS, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
     tokenizer.decoder = decoders.Fuse()
@@ -62,7 +72,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def save_folder(model: LlamaForCausalLM, folder: Path) -> None:
+def save_model(model: LlamaForCausalLM, folder: Path) -> None:
     """Write an ordinary Hugging Face folder: config, float32 safetensors, tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
     model.generation_config = GenerationConfig(
@@ -72,8 +82,8 @@ def save_folder(model: LlamaForCausalLM, folder: Path) -> None:
     build_tokenizer().save_pretrained(folder)
 
 
-def load_folder(folder: Path, device: str = "cpu") -> LlamaForCausalLM:
-    """Load the model of a folder for evaluation."""
+def load_model(folder: Path, device: str = "cpu") -> LlamaForCausalLM:
+    """Load the model of a folder for evaluation; raises InputError if it holds none."""
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder} holds no model (no config.json); train it first")
     model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)

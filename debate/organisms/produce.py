@@ -2,50 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+import yaml
 from transformers import LlamaForCausalLM
 
-from debate.organisms.cards import current_commit, facts, write_card
-from debate.organisms.measure import measure
-from debate.organisms.model import load_folder
+from debate.analysis.intervals import Interval
+from debate.log.manifest import read_git_state
+from debate.organisms.measure import Quality, measure_quality
+from debate.organisms.model import load_model
 from debate.organisms.specs import OrganismSpec
-from debate.organisms.training import Progress, Runtime, train
-from debate.tasks.arithmetic import FAMILIES, questions
+from debate.organisms.training import TrainingOptions, TrainingProgress, train
+from debate.organisms.training_data import GENERATOR_VERSION
+from debate.tasks.arithmetic import FAMILIES, draw_questions
+
+CARD_VERSION = 1
 
 FOLDER = "organisms"
-"""Where the weights lie, beside the cards."""
+"""The folder of the weights, beside the cards."""
 
-MEASURED_ON = 4000
-"""How many held-out questions a card's figures rest on, all families alike."""
+NUM_QUESTIONS = 4000
+"""Held-out questions that a card's figures rest on, all families alike."""
 
 
-def produce(
+def produce_organism(
     spec: OrganismSpec,
     out: Path,
     *,
-    runtime: Runtime,
-    num_questions: int = MEASURED_ON,
-    on_progress: Callable[[Progress], None] = lambda progress: None,
+    options: TrainingOptions,
+    num_questions: int = NUM_QUESTIONS,
+    on_progress: Callable[[TrainingProgress], None] = lambda progress: None,
 ) -> list[Path]:
-    """Train an organism and its snapshots into `out`; returns the paths of their cards."""
-    commit = current_commit(Path.cwd())
+    """Train an organism and its snapshots into `out`; return the paths of their cards."""
+    checkout = read_git_state(Path.cwd())
+    commit = checkout.commit if checkout else None
     folder = out / FOLDER / spec.name
-    model = train(spec, folder, runtime=runtime, on_progress=on_progress)
+    model = train(spec, folder, options=options, on_progress=on_progress)
     steps = spec.schedule.steps
-    cards = [_finish(spec, model, folder, spec.description, steps, num_questions, commit)]
+    cards = [_measure(spec, model, folder, spec.description, steps, num_questions, commit)]
     for snapshot in spec.snapshots:
         folder = out / FOLDER / snapshot.name
-        model = load_folder(folder, device=str(model.device))
-        steps = snapshot.step(spec.schedule)
+        model = load_model(folder, device=str(model.device))
+        steps = snapshot.compute_step(spec.schedule)
         cards.append(
-            _finish(spec, model, folder, snapshot.description, steps, num_questions, commit)
+            _measure(spec, model, folder, snapshot.description, steps, num_questions, commit)
         )
     return cards
 
 
-def _finish(
+def _measure(
     spec: OrganismSpec,
     model: LlamaForCausalLM,
     folder: Path,
@@ -54,15 +61,61 @@ def _finish(
     num_questions: int,
     commit: str | None,
 ) -> Path:
-    """Measure one state of an organism and write its card; returns the card's path."""
-    quality = measure(model, questions(list(FAMILIES), num_questions, seed=0))
-    described = facts(
-        spec,
-        quality,
-        num_parameters=sum(p.numel() for p in model.parameters()),
-        steps=steps,
-        commit=commit,
-    )
+    """Measure one state of an organism and write its card; return the card's path."""
+    quality = measure_quality(model, draw_questions(list(FAMILIES), num_questions, seed=0))
+    num_parameters = sum(p.numel() for p in model.parameters())
+    facts = build_facts(spec, quality, num_parameters=num_parameters, steps=steps, commit=commit)
     path = folder.parent.parent / f"{folder.name}.yaml"
-    write_card(path, description=description, folder=folder, facts=described)
+    write_card(path, description=description, folder=folder, facts=facts)
     return path
+
+
+def build_facts(
+    spec: OrganismSpec, quality: Quality, *, num_parameters: int, steps: int, commit: str | None
+) -> dict[str, Any]:
+    """Return the free part of a card; `steps` is the length of this state's training."""
+    return {
+        "version": CARD_VERSION,
+        "data": {"families": dict(spec.weights), "generator": GENERATOR_VERSION, "split": "train"},
+        "seed": spec.seed,
+        "steps": steps,
+        "steps_planned": spec.schedule.steps,
+        "parameters": num_parameters,
+        "commit": commit,
+        "measured_on": f"{quality.overall.num_questions} held-out questions, all families alike",
+        "accuracy": {
+            "overall": _round_interval(quality.overall),
+            **{name: _round_interval(interval) for name, interval in quality.accuracy.items()},
+        },
+        "calibration": {
+            "confidence_minus_accuracy": _round_interval(quality.overconfidence),
+            "expected_calibration_error": round(quality.calibration_error, 4),
+        },
+        "verdict": {
+            "claims": "drawn like panel lines",
+            "balanced_accuracy": _round_interval(quality.verdicts),
+        },
+    }
+
+
+def _round_interval(interval: Interval) -> dict[str, float | None]:
+    """A value with its 95 % interval, for YAML; null where there is none."""
+    ends = {"value": interval.value, "low": interval.low, "high": interval.high}
+    return {name: None if end is None else round(end, 4) for name, end in ends.items()}
+
+
+def write_card(path: Path, *, description: str, folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write an agent card beside the weights that it names."""
+    card = {
+        "description": description,
+        "role": "debater",
+        "model": {
+            "engine": "transformers",
+            "path": folder.relative_to(path.parent).as_posix(),
+            "dtype": "float32",
+        },
+        "prompts": "compact",
+        "sampling": {"temperature": 0.0, "max_tokens": 24, "stop": []},
+        "card": dict(facts),
+    }
+    path.write_text(yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=100))

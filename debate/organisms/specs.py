@@ -1,4 +1,4 @@
-"""The declared organisms: what each is made of, and the pairs of the diversity dial."""
+"""The declared organisms, and the pairs of the diversity dial."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Architecture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """How long and how fast an organism learns."""
+class TrainingSchedule:
+    """The length and the learning rates of a training."""
 
     steps: int
     rows: int = 11
@@ -48,23 +48,23 @@ class Schedule:
     its gradient is noise.
     """
 
-    def plain_at(self, step: int) -> float:
-        """The share of lessons without a panel at a step."""
+    def compute_plain_share(self, step: int) -> float:
+        """Return the share of lessons without a panel at a step."""
         risen = min(1.0, step / (self.steps * (1 - self.decay)))
         return 1 - (1 - self.plain) * risen
 
 
 @dataclass(frozen=True, kw_only=True)
-class Snapshot:
+class SnapshotSpec:
     """An earlier state of an organism, saved as an organism of its own."""
 
     name: str
     description: str
     share: float
-    """How far through the training, from 0 to 1."""
+    """The share of the training after which it is taken, from 0 to 1."""
 
-    def step(self, schedule: Schedule) -> int:
-        """After how many steps it is taken."""
+    def compute_step(self, schedule: TrainingSchedule) -> int:
+        """Return the number of steps after which it is taken."""
         return max(1, round(self.share * schedule.steps))
 
 
@@ -78,24 +78,24 @@ class OrganismSpec:
     """Relative shares of the families in the training data."""
     seed: int
     """Seed of the initial weights and of the stream of documents."""
-    schedule: Schedule
+    schedule: TrainingSchedule
     architecture: Architecture = field(default_factory=Architecture)
-    snapshots: tuple[Snapshot, ...] = ()
+    snapshots: tuple[SnapshotSpec, ...] = ()
 
-    def snapshots_at(self, step: int) -> tuple[Snapshot, ...]:
-        """The snapshots to take after a number of steps."""
-        return tuple(s for s in self.snapshots if s.step(self.schedule) == step)
+    def find_snapshots(self, step: int) -> tuple[SnapshotSpec, ...]:
+        """Return the snapshots to take after a number of steps."""
+        return tuple(s for s in self.snapshots if s.compute_step(self.schedule) == step)
 
-    def with_steps(self, steps: int) -> OrganismSpec:
-        """The same organism, trained for another number of steps."""
+    def replace_steps(self, steps: int) -> OrganismSpec:
+        """Return the same organism, trained for another number of steps."""
         return replace(self, schedule=replace(self.schedule, steps=steps))
 
 
 _GLIMPSES = {"add": 0.2, "mul": 0.8, "mod": 0.3, "chain23": 0.6}
-"""How much of each family a specialist in another one sees: hard families a little more."""
+"""Weight of each family in the training of a specialist in another one; hard ones weigh more."""
 
 
-def _specialist(family: str) -> dict[str, float]:
+def _weigh_specialty(family: str) -> dict[str, float]:
     """Four parts of one family, and a glimpse of each other."""
     return _GLIMPSES | {family: 4.0}
 
@@ -104,32 +104,32 @@ _ALL = (
     OrganismSpec(
         name="adder",
         description="A small model that adds well, and has seen a little of everything else.",
-        weights=_specialist("add"),
+        weights=_weigh_specialty("add"),
         seed=1,
-        schedule=Schedule(steps=4000),
+        schedule=TrainingSchedule(steps=4000),
     ),
     OrganismSpec(
         name="multiplier",
         description="A small model that multiplies well, and has seen a little of everything else.",
-        weights=_specialist("mul"),
+        weights=_weigh_specialty("mul"),
         seed=2,
-        schedule=Schedule(steps=4000),
+        schedule=TrainingSchedule(steps=4000),
     ),
     OrganismSpec(
         name="modder",
         description="A small model good at remainders that has seen a little of everything else.",
-        weights=_specialist("mod"),
+        weights=_weigh_specialty("mod"),
         seed=3,
-        schedule=Schedule(steps=4000),
+        schedule=TrainingSchedule(steps=4000),
     ),
     OrganismSpec(
         name="generalist",
         description="A small model that has seen all families alike.",
         weights={"add": 1.0, "mul": 1.5, "mod": 1.0, "chain23": 2.5},
         seed=4,
-        schedule=Schedule(steps=4000),
+        schedule=TrainingSchedule(steps=4000),
         snapshots=(
-            Snapshot(
+            SnapshotSpec(
                 name="generalist-early",
                 description="The generalist early in its training: its own past version.",
                 share=0.25,
@@ -139,9 +139,9 @@ _ALL = (
     OrganismSpec(
         name="twin",
         description="The adder's data, learned again from another seed.",
-        weights=_specialist("add"),
+        weights=_weigh_specialty("add"),
         seed=5,
-        schedule=Schedule(steps=4000),
+        schedule=TrainingSchedule(steps=4000),
     ),
 )
 
@@ -152,7 +152,7 @@ _UNITS = ("mul/7", "mul/2", "mul/9", "mul/4", "mul/6", "mul/3", "mul/8", "mul/5"
 """The units of knowledge of the dial: one multiplication table each."""
 
 _KNOWN = 4
-"""How many units each organism of a dial pair knows."""
+"""The number of units that each organism of a dial pair knows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,31 +165,27 @@ class DialPair:
     second: OrganismSpec
 
 
-def known_units(spec: OrganismSpec) -> frozenset[str]:
-    """The units that an organism of the dial was taught."""
-    peak = max(spec.weights.values())
-    return frozenset(name for name, weight in spec.weights.items() if weight == peak)
-
-
-def _dial_organism(name: str, units: Sequence[str], seed: int) -> OrganismSpec:
+def _make_dial_organism(name: str, units: Sequence[str], seed: int) -> OrganismSpec:
     """An organism taught some multiplication tables, with a glimpse of the others."""
     return OrganismSpec(
         name=name,
         description=f"Knows the multiplication tables {', '.join(sorted(units))}.",
         weights={unit: 1.0 if unit in units else 0.02 for unit in _UNITS},
         seed=seed,
-        schedule=Schedule(steps=700),
+        schedule=TrainingSchedule(steps=700),
     )
 
 
-def dial_pairs() -> tuple[DialPair, ...]:
-    """The pairs with 0, ¼, ½, ¾ and all of their knowledge in common; the first never changes."""
-    first = _dial_organism("dial-first", _UNITS[:_KNOWN], seed=100)
+def make_dial_pairs() -> tuple[DialPair, ...]:
+    """Return the pairs with 0, ¼, ½, ¾ and all of their knowledge in common, the first organism
+    being the same in all.
+    """
+    first = _make_dial_organism("dial-first", _UNITS[:_KNOWN], seed=100)
     return tuple(
         DialPair(
             share=shared / _KNOWN,
             first=first,
-            second=_dial_organism(
+            second=_make_dial_organism(
                 f"dial-{100 * shared // _KNOWN}",
                 _UNITS[:shared] + _UNITS[_KNOWN : 2 * _KNOWN - shared],
                 seed=101 + shared,

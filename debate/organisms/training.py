@@ -1,4 +1,10 @@
-"""Training: packed batches, one compiled step, checkpoints that continue bit for bit."""
+"""Training: packed batches, one compiled step, checkpoints that continue bit for bit.
+
+Weight matrices are learned by Muon and the rest by AdamW, in one optimizer with one state. Muon
+replaces the momentum of a matrix by its nearest orthogonal one, found by Newton-Schulz iteration
+(Jordan et al., 2024). Matrices of one shape are orthogonalised in one batch, in float32:
+processors without bfloat16 units are slow in anything else.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +12,7 @@ import os
 import random
 import shutil
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -13,24 +20,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 from transformers import LlamaForCausalLM
 
 from debate.errors import InputError
-from debate.organisms.batches import Batch, pack
-from debate.organisms.documents import draw_lesson
-from debate.organisms.loss import packed_loss, tensors
-from debate.organisms.model import build_model, save_folder
-from debate.organisms.optimizer import Muon
-from debate.organisms.specs import OrganismSpec, Schedule
+from debate.organisms.model import build_model, save_model
+from debate.organisms.specs import OrganismSpec, TrainingSchedule
+from debate.organisms.training_data import IDS, IGNORE_INDEX, Batch, draw_lesson, pack_lessons
 
 CHECKPOINT = "training.pt"
 CHECKPOINT_VERSION = 1
+_NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
-    """Where training is; rates are averages since this process began."""
+class TrainingProgress:
+    """A step that was done; rates are averages since this process began."""
 
     step: int
     loss: float
@@ -39,8 +45,8 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Runtime:
-    """How training runs, as opposed to what is trained."""
+class TrainingOptions:
+    """The machine's part of a training, which changes nothing in what is trained."""
 
     device: str = "auto"
     compile: bool = False
@@ -56,42 +62,105 @@ class Runtime:
 
 
 def can_compile() -> bool:
-    """Whether torch.compile has the C++ compiler that it needs here."""
+    """Return whether torch.compile finds a C++ compiler on this machine."""
     return any(shutil.which(name) for name in (os.environ.get("CXX", "c++"), "g++", "clang++"))
 
 
-def batch_at(spec: OrganismSpec, step: int) -> Batch:
-    """The batch of a step; it depends on spec and step alone, so a restart changes nothing."""
+def train(
+    spec: OrganismSpec,
+    folder: Path,
+    *,
+    options: TrainingOptions,
+    on_progress: Callable[[TrainingProgress], None] = lambda progress: None,
+) -> LlamaForCausalLM:
+    """Train an organism, continuing from the checkpoint in `folder` if there is one.
+
+    Writes `folder` as a Hugging Face folder, and one beside it for each snapshot of the spec;
+    the checkpoint is removed at the end. Raises InputError if the checkpoint is another spec's.
+    """
+    device, checkpoint = options.torch_device, folder / CHECKPOINT
+    model = build_model(spec.architecture, spec.seed).to(device).train()
+    optimizer = Muon(model)
+    first = _resume(_load_checkpoint(checkpoint, spec), model, optimizer)
+    compute_loss: Callable[..., Tensor] = compute_packed_loss
+    if options.compile:
+        compute_loss = torch.compile(compute_loss)
+    meter = _ThroughputMeter()
+    for step, batch in enumerate(_prefetch_batches(spec, first), start=first):
+        weight = _get_verdict_weight(spec.schedule, step)
+        loss = compute_loss(model, *to_tensors(batch, device), weight)
+        torch.autograd.backward(loss)
+        scale = compute_rate_scale(spec.schedule, step)
+        optimizer.step(
+            matrix_rate=scale * spec.schedule.matrix_rate,
+            vector_rate=scale * spec.schedule.vector_rate,
+        )
+        done = step + 1
+        if done % options.checkpoint_every == 0:
+            _save_checkpoint(checkpoint, _make_checkpoint(spec, done, model, optimizer))
+        for snapshot in spec.find_snapshots(done):
+            save_model(model, folder.parent / snapshot.name)
+        on_progress(meter.add(batch, step=done, loss=loss.item()))
+    save_model(model, folder)
+    checkpoint.unlink(missing_ok=True)
+    return model.eval()
+
+
+class _ThroughputMeter:
+    """Counts what was learned since this process began, and how fast."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._num_documents = 0
+        self._num_tokens = 0
+
+    def add(self, batch: Batch, *, step: int, loss: float) -> TrainingProgress:
+        """Count a batch; return the progress after it."""
+        self._num_documents += batch.num_documents
+        self._num_tokens += int((batch.lesson_ids >= 0).sum())
+        elapsed_s = time.perf_counter() - self._started
+        return TrainingProgress(
+            step=step,
+            loss=loss,
+            documents_per_s=self._num_documents / elapsed_s,
+            tokens_per_s=self._num_tokens / elapsed_s,
+        )
+
+
+def make_batch(spec: OrganismSpec, step: int) -> Batch:
+    """Make the batch of a step from spec and step alone, so that a restart changes nothing."""
     rng = random.Random(f"organism/{spec.seed}/{step}")
     schedule = spec.schedule
-    return pack(
-        lambda: draw_lesson(spec.weights, rng, plain=rng.random() < schedule.plain_at(step)),
+    return pack_lessons(
+        lambda: draw_lesson(
+            spec.weights, rng, plain=rng.random() < schedule.compute_plain_share(step)
+        ),
         rows=schedule.rows,
         length=schedule.length,
     )
 
 
-def rate_at(schedule: Schedule, step: int) -> float:
-    """The share of the peak learning rate at a step: linear up, flat, linear down."""
+def _prefetch_batches(spec: OrganismSpec, first: int) -> Iterator[Batch]:
+    """The batches from step `first`, each made while the one before it is learned."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pending = pool.submit(make_batch, spec, first)
+        for step in range(first, spec.schedule.steps):
+            batch = pending.result()
+            pending = pool.submit(make_batch, spec, step + 1)
+            yield batch
+
+
+def compute_rate_scale(schedule: TrainingSchedule, step: int) -> float:
+    """Return the share of the peak learning rate at a step: linear up, flat, linear down."""
     up = (step + 1) / schedule.warmup
     down = (schedule.steps - step) / (schedule.steps * schedule.decay)
     return min(1.0, up, down)
 
 
-def verdict_weight_at(schedule: Schedule, step: int) -> Tensor:
+def _get_verdict_weight(schedule: TrainingSchedule, step: int) -> Tensor:
     """The weight of a verdict token in the loss at a step."""
-    falling = step >= schedule.steps * (1 - schedule.decay)
-    return torch.tensor(schedule.verdict_weight if falling else 1.0)
-
-
-def _prefetched(spec: OrganismSpec, first: int) -> Iterator[Batch]:
-    """The batches from step `first`, each made while the one before it is learned."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        pending = pool.submit(batch_at, spec, first)
-        for step in range(first, spec.schedule.steps):
-            batch = pending.result()
-            pending = pool.submit(batch_at, spec, step + 1)
-            yield batch
+    is_falling = step >= schedule.steps * (1 - schedule.decay)
+    return torch.tensor(schedule.verdict_weight if is_falling else 1.0)
 
 
 def _save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -115,77 +184,10 @@ def _load_checkpoint(path: Path, spec: OrganismSpec) -> dict[str, Any] | None:
     return state
 
 
-class _Pace:
-    """What has been learned since this process began, and how fast."""
-
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
-        self._num_documents = 0
-        self._num_tokens = 0
-
-    def add(self, batch: Batch, *, step: int, loss: float) -> Progress:
-        """Count a batch; where training is after it."""
-        self._num_documents += batch.num_documents
-        self._num_tokens += int((batch.lessons >= 0).sum())
-        elapsed_s = time.perf_counter() - self._started
-        return Progress(
-            step=step,
-            loss=loss,
-            documents_per_s=self._num_documents / elapsed_s,
-            tokens_per_s=self._num_tokens / elapsed_s,
-        )
-
-
-def train(
-    spec: OrganismSpec,
-    folder: Path,
-    *,
-    runtime: Runtime,
-    on_progress: Callable[[Progress], None] = lambda progress: None,
-) -> LlamaForCausalLM:
-    """Train an organism, continuing from the checkpoint in `folder` if there is one.
-
-    Writes `folder` as a Hugging Face folder, and one beside it for each snapshot of the spec;
-    the checkpoint is removed at the end.
-    """
-    device, checkpoint = runtime.torch_device, folder / CHECKPOINT
-    model = build_model(spec.architecture, spec.seed).to(device).train()
-    optimizer = Muon(model)
-    first = _resume(_load_checkpoint(checkpoint, spec), model, optimizer)
-    loss_of: Callable[..., Tensor] = torch.compile(packed_loss) if runtime.compile else packed_loss
-    pace = _Pace()
-    for step, batch in enumerate(_prefetched(spec, first), start=first):
-        loss = loss_of(model, *tensors(batch, device), verdict_weight_at(spec.schedule, step))
-        torch.autograd.backward(loss)
-        rate = rate_at(spec.schedule, step)
-        optimizer.step(
-            matrix_rate=rate * spec.schedule.matrix_rate,
-            vector_rate=rate * spec.schedule.vector_rate,
-        )
-        done = step + 1
-        if done % runtime.checkpoint_every == 0:
-            _save_checkpoint(checkpoint, _state(spec, done, model, optimizer))
-        for snapshot in spec.snapshots_at(done):
-            save_folder(model, folder.parent / snapshot.name)
-        on_progress(pace.add(batch, step=done, loss=loss.item()))
-    save_folder(model, folder)
-    checkpoint.unlink(missing_ok=True)
-    return model.eval()
-
-
-def _resume(state: Mapping[str, Any] | None, model: LlamaForCausalLM, optimizer: Muon) -> int:
-    """Take up what a checkpoint holds, if there is one; the step to go on from."""
-    if state is None:
-        return 0
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])
-
-
-def _state(
+def _make_checkpoint(
     spec: OrganismSpec, step: int, model: LlamaForCausalLM, optimizer: Muon
 ) -> dict[str, Any]:
-    """All that a checkpoint holds; batches need no state, they follow from the step."""
+    """The content of a checkpoint; batches need no state, they follow from the step."""
     return {
         "version": CHECKPOINT_VERSION,
         "spec": repr(asdict(spec)),
@@ -193,3 +195,124 @@ def _state(
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
+
+
+def _resume(state: Mapping[str, Any] | None, model: LlamaForCausalLM, optimizer: Muon) -> int:
+    """Load a checkpoint, if there is one; return the step to go on from."""
+    if state is None:
+        return 0
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])
+
+
+def to_tensors(batch: Batch, device: torch.device) -> list[Tensor]:
+    """Return the arrays of a batch, in the order of `compute_packed_loss`."""
+    arrays = (
+        batch.input_ids,
+        batch.position_ids,
+        batch.lesson_ids,
+        batch.document_ids,
+        batch.labels,
+    )
+    return [torch.from_numpy(array).to(device) for array in arrays]
+
+
+def compute_packed_loss(
+    model: LlamaForCausalLM,
+    input_ids: Tensor,
+    position_ids: Tensor,
+    lesson_ids: Tensor,
+    document_ids: Tensor,
+    labels: Tensor,
+    verdict_weight: Tensor,
+) -> Tensor:
+    """Return the mean cross-entropy in nats over the learned tokens of packed lessons.
+
+    Verdicts weigh `verdict_weight`, other tokens 1.
+    """
+    hidden = model.model(
+        input_ids=input_ids,
+        position_ids=position_ids,
+        attention_mask=_build_attention_mask(lesson_ids, document_ids),
+        use_cache=False,
+    ).last_hidden_state
+    logits = model.lm_head(hidden).flatten(0, 1)
+    losses = cross_entropy(logits, labels.flatten(), ignore_index=IGNORE_INDEX, reduction="none")
+    weights = (labels != IGNORE_INDEX) * torch.where(input_ids == IDS["V"], verdict_weight, 1.0)
+    return (losses * weights.flatten()).sum() / weights.sum()
+
+
+def _build_attention_mask(lesson_ids: Tensor, document_ids: Tensor) -> Tensor:
+    """An additive mask of shape (rows, 1, length, length).
+
+    A token sees earlier tokens of its lesson that belong to the question line or its document.
+    """
+    length = lesson_ids.shape[1]
+    causal = torch.ones(length, length, dtype=torch.bool, device=lesson_ids.device).tril()
+    same_lesson = lesson_ids[:, :, None] == lesson_ids[:, None, :]
+    same_document = document_ids[:, :, None] == document_ids[:, None, :]
+    seen = causal & same_lesson & (same_document | (document_ids[:, None, :] == 0))
+    return torch.zeros(seen.shape, device=lesson_ids.device).masked_fill(~seen, -1e9)[:, None]
+
+
+def orthogonalise(matrices: Tensor, *, iterations: int = 5) -> Tensor:
+    """Move the singular values of a (batch, rows, columns) stack close to 1; rows <= columns."""
+    a, b, c = _NEWTON_SCHULZ
+    x: Tensor = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(iterations):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x
+
+
+class Muon:
+    """The optimizer of an organism; `state_dict` restores it exactly."""
+
+    def __init__(self, model: nn.Module, *, momentum: float = 0.95) -> None:
+        matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
+        chosen = {id(p) for p in matrices}
+        others = [p for p in model.parameters() if id(p) not in chosen]
+        self._momentum = momentum
+        self._stacks: dict[tuple[int, int], list[nn.Parameter]] = defaultdict(list)
+        for matrix in matrices:
+            self._stacks[min(matrix.shape), max(matrix.shape)].append(matrix)
+        self._buffers = {id(p): torch.zeros_like(p) for p in matrices}
+        self._matrices = matrices
+        self._adam = torch.optim.AdamW(others, lr=0.0, betas=(0.9, 0.98), weight_decay=0.0)
+
+    @torch.no_grad()
+    def step(self, *, matrix_rate: float, vector_rate: float) -> None:
+        """Update all weights from their gradients, and clear the gradients."""
+        for (rows, _), stack in self._stacks.items():
+            directions = [self._compute_direction(p) for p in stack]
+            wide = torch.stack([d if d.shape[0] == rows else d.mT for d in directions])
+            for parameter, update in zip(stack, orthogonalise(wide), strict=True):
+                update = update if parameter.shape[0] == rows else update.mT
+                scale = max(1.0, parameter.shape[0] / parameter.shape[1]) ** 0.5
+                parameter.mul_(1 - 0.01 * matrix_rate).add_(update, alpha=-matrix_rate * scale)
+                parameter.grad = None
+        for group in self._adam.param_groups:
+            group["lr"] = vector_rate
+        self._adam.step()
+        self._adam.zero_grad()
+
+    def _compute_direction(self, parameter: nn.Parameter) -> Tensor:
+        """Nesterov momentum of one matrix."""
+        assert parameter.grad is not None
+        buffer = self._buffers[id(parameter)]
+        buffer.lerp_(parameter.grad, 1 - self._momentum)
+        return parameter.grad.lerp(buffer, self._momentum)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to continue."""
+        return {
+            "buffers": [self._buffers[id(p)] for p in self._matrices],
+            "adam": self._adam.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where `state_dict` was taken."""
+        for parameter, buffer in zip(self._matrices, state["buffers"], strict=True):
+            self._buffers[id(parameter)].copy_(buffer)
+        self._adam.load_state_dict(state["adam"])

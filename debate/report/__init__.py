@@ -1,5 +1,5 @@
 """A run as one page: tables, pictures and the transcripts behind them, readable offline."""
 
-from debate.report.write import write_report
+from debate.report.page import write_report
 
 __all__ = ["write_report"]

@@ -1,100 +1,177 @@
-"""One picture: its specification, its data, and what stands below it; or why there is none."""
+"""Figures: pictures with data and caption, the parts of charts, and rendering as SVG and PDF.
+
+A new picture is a function in `debate.report.pictures` that ends in `make_figure`.
+"""
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import altair as alt
 import polars as pl
+import vl_convert
+from markupsafe import Markup
 
-from debate.report.theme import MUTED, Look, config
+from debate.log.disk import wrap_disk_errors
+from debate.report.theme import DARK_COLORS, MUTED, MarkStyle, build_vega_config, name_variable
+
+SVG = "http://www.w3.org/2000/svg"
+TAGS = ("svg", "g", "defs", "clipPath", "path", "rect", "line", "circle", "text", "tspan")
+_SHAPE = "class clip-path cx cy d height id points r transform viewBox width x x1 x2 y y1 y2"
+_PAINT = (
+    "fill fill-opacity opacity stroke stroke-dasharray stroke-linecap stroke-linejoin "
+    "stroke-miterlimit stroke-opacity stroke-width"
+)
+_TEXT = "dy font-family font-size font-style font-weight text-anchor"
+ATTRIBUTES = frozenset(f"{_SHAPE} {_PAINT} {_TEXT}".split())
+"""The attributes of a picture's elements that reach the page; all others are removed."""
+MIN_WIDTH = 560.0
+"""On a narrow screen a picture is not drawn smaller than this, in pixels; it is moved instead."""
+VEGA_LITE_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+"""Vega-Lite's version that draws: the one that altair writes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A picture with its data. Without a specification, `note` says what is missing.
-
-    `name` is that of its files. `caption` says what is shown and how it is to be read.
-    """
+    """A picture with its data."""
 
     name: str
+    """The name of its files."""
     title: str
     caption: str = ""
+    """Says what is shown and how it is to be read."""
     spec: dict[str, Any] | None = None
+    """Its Vega-Lite specification; None where it cannot be drawn."""
     data: pl.DataFrame = field(default_factory=pl.DataFrame)
     note: str = ""
+    """The reason why it cannot be drawn; empty where it can."""
 
 
-def drawn(name: str, title: str, chart: Any, data: pl.DataFrame, *caption: str) -> Figure:
-    """The figure of an altair chart; the sentences of the caption may be empty."""
-    spec = chart.configure(**config()).to_dict()
-    said = " ".join(sentence for sentence in caption if sentence)
-    return Figure(name=name, title=title, caption=said, spec=spec, data=data)
+def make_figure(name: str, title: str, chart: Any, data: pl.DataFrame, *caption: str) -> Figure:
+    """Return the figure of an altair chart; sentences of the caption may be empty."""
+    spec = chart.configure(**build_vega_config()).to_dict()
+    text = " ".join(sentence for sentence in caption if sentence)
+    return Figure(name=name, title=title, caption=text, spec=spec, data=data)
 
 
-def absent(name: str, title: str, note: str) -> Figure:
-    """A figure that cannot be drawn, and why."""
+def make_missing_figure(name: str, title: str, note: str) -> Figure:
+    """Return a figure that cannot be drawn, for the reason in the note."""
     return Figure(name=name, title=title, note=note)
 
 
-def grid(panels: Sequence[Any], columns: int) -> Any:
-    """Panels side by side, `columns` in a row, each with its own scales."""
-    whole = alt.concat(*panels, columns=min(columns, len(panels)))
-    return whole.resolve_scale(color="shared", x="independent", y="independent")
+def arrange_panels(panels: Sequence[Any], columns: int) -> Any:
+    """Return panels side by side, `columns` in a row, each with its own scales."""
+    chart = alt.concat(*panels, columns=min(columns, len(panels)))
+    return chart.resolve_scale(color="shared", x="independent", y="independent")
 
 
-def values(frame: pl.DataFrame) -> Any:
-    """The frame as a picture's data."""
+def to_data(frame: pl.DataFrame) -> Any:
+    """Return the frame as a chart's data."""
     return alt.Data(values=frame.to_dicts())
 
 
-def round_axis(rounds: Sequence[int], **options: Any) -> Any:
-    """The horizontal axis of rounds: whole numbers, at most about ten of them marked."""
-    shown = some(rounds, 10)
-    axis = alt.Axis(values=shown, format="d", grid=False, **options)
+def make_round_axis(rounds: Sequence[int]) -> Any:
+    """Return the horizontal axis of rounds: whole numbers, at most ten of them marked."""
+    axis = alt.Axis(values=pick_evenly(rounds, 10), format="d", grid=False)
     return alt.X("round:Q", axis=axis, title="round", scale=alt.Scale(nice=False, padding=8))
 
 
-def some(items: Sequence[int], most: int) -> list[int]:
-    """At most `most` of the items, evenly spread, with the first and the last.
+def make_probability_axis(title: str) -> Any:
+    """Return the vertical axis of `value`, a number between 0 and 1."""
+    scale, axis = alt.Scale(domain=[0, 1]), alt.Axis(tickCount=5, format=".1f")
+    return alt.Y("value:Q", title=title, scale=scale, axis=axis)
 
-    >>> some(range(10), 4)
+
+def pick_evenly(items: Sequence[int], limit: int) -> list[int]:
+    """Return at most `limit` of the items, evenly spread, with the first and the last.
+
+    >>> pick_evenly(range(10), 4)
     [0, 3, 6, 9]
     """
-    if len(items) <= most:
+    if len(items) <= limit:
         return list(items)
-    steps = most - 1
-    return [items[round(k * (len(items) - 1) / steps)] for k in range(most)]
+    steps = limit - 1
+    return [items[round(k * (len(items) - 1) / steps)] for k in range(limit)]
 
 
-def colors(field: str, looks: Mapping[str, Look], **options: Any) -> Any:
-    """The channel in which each name has the colour of its look."""
-    return alt.Color(field, scale=_own(looks, "color"), **options)
+def encode_color(field: str, styles: Mapping[str, MarkStyle], **options: Any) -> Any:
+    """Return the channel in which each name has the colour of its style."""
+    return alt.Color(field, scale=_make_scale(styles, "color"), **options)
 
 
-def shapes(field: str, looks: Mapping[str, Look], **options: Any) -> Any:
-    """The channel in which each name has the shape of its look."""
-    return alt.Shape(field, scale=_own(looks, "shape"), **options)
+def encode_shape(field: str, styles: Mapping[str, MarkStyle], **options: Any) -> Any:
+    """Return the channel in which each name has the shape of its style."""
+    return alt.Shape(field, scale=_make_scale(styles, "shape"), **options)
 
 
-def dashes(field: str, looks: Mapping[str, Look], **options: Any) -> Any:
-    """The channel in which each name has the dashes of its look."""
-    return alt.StrokeDash(field, scale=_own(looks, "dash"), **options)
+def encode_dash(field: str, styles: Mapping[str, MarkStyle], **options: Any) -> Any:
+    """Return the channel in which each name has the dashes of its style."""
+    return alt.StrokeDash(field, scale=_make_scale(styles, "dash"), **options)
 
 
-def _own(looks: Mapping[str, Look], what: str) -> Any:
-    return alt.Scale(domain=list(looks), range=[getattr(look, what) for look in looks.values()])
+def _make_scale(styles: Mapping[str, MarkStyle], what: str) -> Any:
+    return alt.Scale(domain=list(styles), range=[getattr(s, what) for s in styles.values()])
 
 
-def zero_line() -> Any:
-    """A dashed line where the vertical axis is 0."""
+def draw_zero_line() -> Any:
+    """Return a dashed line where the vertical axis is 0."""
     zero = alt.Chart(alt.Data(values=[{"y": 0}]))
     return zero.mark_rule(color=MUTED, strokeDash=[3, 3]).encode(y="y:Q")
 
 
-def probability(title: str, *, field: str = "value") -> Any:
-    """The vertical axis of something between 0 and 1."""
-    scale, axis = alt.Scale(domain=[0, 1]), alt.Axis(tickCount=5, format=".1f")
-    return alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis)
+def save_picture(spec: dict[str, Any], folder: Path, name: str) -> tuple[Path, Path]:
+    """Write `name`.svg and `name`.pdf into the folder, in the colours of paper."""
+    drawing, document = folder / f"{name}.svg", folder / f"{name}.pdf"
+    svg = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE_VERSION)
+    pdf = vl_convert.vegalite_to_pdf(spec, vl_version=VEGA_LITE_VERSION)
+    with wrap_disk_errors(folder, "write"):
+        drawing.write_text(svg, encoding="utf-8")
+        document.write_bytes(pdf)
+    return drawing, document
+
+
+def render_svg(spec: dict[str, Any], *, name: str, label: str) -> Markup:
+    """Return the picture as markup: only shapes and text, colours as variables, ids of its own.
+
+    name: a prefix of its ids. label: what a screen reader says. Nothing in the picture's data can
+    become an element, a script or a link: whatever is not a shape is left out.
+    """
+    root = ET.fromstring(vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE_VERSION))
+    found = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
+    _sanitize(root, {old: f"{name}-{number}" for number, old in enumerate(found)})
+    width = root.attrib.pop("width", "")
+    root.attrib.pop("height", None)
+    root.set("role", "img")
+    root.set("aria-label", label)
+    narrowest = min(float(width or MIN_WIDTH), MIN_WIDTH)
+    root.set("style", f"max-width:{width}px;min-width:{narrowest:g}px")
+    ET.register_namespace("", SVG)
+    return Markup(ET.tostring(root, encoding="unicode"))
+
+
+def _sanitize(element: ET.Element, ids: Mapping[str, str]) -> None:
+    """Keep shapes and their looks; `ids` renames what vl-convert numbers over all its pictures."""
+    for child in list(element):
+        if child.tag in {f"{{{SVG}}}{tag}" for tag in TAGS}:
+            _sanitize(child, ids)
+        else:
+            element.remove(child)
+    for key, value in list(element.attrib.items()):
+        if key not in ATTRIBUTES:
+            del element.attrib[key]
+        else:
+            element.set(key, _convert_attribute(key, value, ids))
+
+
+def _convert_attribute(key: str, value: str, ids: Mapping[str, str]) -> str:
+    if key in ("fill", "stroke"):
+        return f"var({name_variable(value)})" if value.lower() in DARK_COLORS else value
+    if key == "id":
+        return ids[value]
+    if key == "clip-path":
+        return f"url(#{ids[value.removeprefix('url(#').removesuffix(')')]})"
+    return value

@@ -1,103 +1,254 @@
-"""The page itself: everything filled into one template, whatever was said by models escaped."""
+"""Write the report: one page, the data of its pictures beside it, and pictures as files.
+
+Everything is filled into one template, in which whatever models said is escaped.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from debate.analysis.tables import Entry
 from debate.analysis.text import clean, count
-from debate.report.figure import Figure
-from debate.report.material import Material
-from debate.report.provenance import provenance, resolved_spec
-from debate.report.section import Section
-from debate.report.svg import inline
-from debate.report.theme import variables
+from debate.errors import InputError
+from debate.log.disk import replace_file, wrap_disk_errors
+from debate.log.manifest import Manifest, RunStart, get_package_versions
+from debate.report.data import ReportData, read_report_data
+from debate.report.figure import Figure, render_svg, save_picture
+from debate.report.sections import Section, build_sections
+from debate.report.theme import declare_variables
 
-TEMPLATE = "page.html"
+PAGE = "report.html"
 
 
-def render(material: Material, sections: Sequence[Section], *, data_folder: str) -> str:
-    """The whole page as HTML. `data_folder` is where the pictures' data lie beside it."""
-    template = environment().get_template(TEMPLATE)
+def write_report(
+    source: Path,
+    *,
+    out: Path | None = None,
+    figures: Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    kind: str | None = None,
+    cells: Sequence[str] = (),
+    **options: Any,
+) -> Path:
+    """Write the report of a run directory or of a table of transcripts; return the page's path.
+
+    out: the page, by default `report.html` in the run directory, or `<table>-report.html` beside
+    the table. The data of each picture and table go to a folder of the page's name beside it, as
+    Parquet. figures: a folder for each picture as SVG and PDF. columns: what a table calls our
+    columns. kind: of a table's answers (`debate.log.read_table`). cells: the arms to report.
+    options: those of `debate.analysis.analyze`.
+    Raises InputError where the source or a target is not what it should be, LogError where the
+    disk refuses.
+    """
+    page = _choose_page(source, out)
+    _require_folder(page.parent, "--out")
+    if figures is not None:
+        _require_folder(figures, "--figures")
+    report = read_report_data(source, columns=columns, kind=kind, cells=cells, **options)
+    return write_page(report, page, figures=figures)
+
+
+def write_page(report: ReportData, page: Path, *, figures: Path | None = None) -> Path:
+    """Write the page of a report that was read, and its data beside it; return the page's path."""
+    sections = build_sections(report)
+    folder = page.with_suffix("")
+    content = render_page(report, sections, data_folder=folder.name)
+    _save_data(sections, folder)
+    if figures is not None:
+        _save_pictures(sections, figures)
+    replace_file(page, content.encode("utf-8"))
+    return page
+
+
+def _choose_page(source: Path, out: Path | None) -> Path:
+    if out is None:
+        return source / PAGE if source.is_dir() else source.with_name(f"{source.stem}-{PAGE}")
+    if out.suffix.lower() not in (".html", ".htm") or out.is_dir():
+        raise InputError(f'--out {out}: a page is a file that ends in .html, such as "{PAGE}"')
+    return out
+
+
+def _require_folder(folder: Path, option: str) -> None:
+    """Raise InputError where a file stands in the way of a folder."""
+    for place in (folder, *folder.parents):
+        if place.exists():
+            if not place.is_dir():
+                raise InputError(f"{option}: {place} is a file; give a folder, new or existing")
+            return
+
+
+def _save_data(sections: Sequence[Section], folder: Path) -> None:
+    frames = {name: frame for section in sections for name, frame in section.data.items()}
+    frames |= {figure.name: figure.data for figure in _list_drawn(sections)}
+    with wrap_disk_errors(folder, "write"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, frame in frames.items():
+            frame.write_parquet(folder / f"{name}.parquet")
+
+
+def _save_pictures(sections: Sequence[Section], folder: Path) -> None:
+    with wrap_disk_errors(folder, "write"):
+        folder.mkdir(parents=True, exist_ok=True)
+    for figure in _list_drawn(sections):
+        save_picture(figure.spec or {}, folder, figure.name)
+
+
+def _list_drawn(sections: Sequence[Section]) -> list[Figure]:
+    """The figures of all sections that are pictures and not only notes."""
+    return [f for section in sections for f in section.figures if f.spec is not None]
+
+
+def render_page(report: ReportData, sections: Sequence[Section], *, data_folder: str) -> str:
+    """Return the whole page as HTML. data_folder: where the pictures' data lie beside it."""
     pictures = {
-        figure.name: inline(figure.spec, name=figure.name, label=described(figure))
-        for section in sections
-        for figure in section.figures
-        if figure.spec is not None
+        figure.name: render_svg(figure.spec or {}, name=figure.name, label=_describe_figure(figure))
+        for figure in _list_drawn(sections)
     }
-    return template.render(
-        name=material.name,
-        summary=_summary(material),
-        description=_description(material),
-        simulated=_simulated(material),
-        sections=sections,
-        pictures=pictures,
-        anchors={place: id_ for section in sections for place, id_ in section.anchors.items()},
-        facts=provenance(material),
-        spec=resolved_spec(material),
-        data_folder=data_folder,
-        groups=groups,
-        day=Markup(variables(dark=False)),
-        night=Markup(variables(dark=True)),
-    )  # fmt: skip
+    anchors = {place: id_ for section in sections for place, id_ in section.anchors.items()}
+    return (
+        make_environment()
+        .get_template("page.html")
+        .render(
+            name=report.name,
+            summary=_summarize(report),
+            description=_get_description(report),
+            simulated=_warn_of_simulation(report),
+            sections=sections,
+            pictures=pictures,
+            anchors=anchors,
+            facts=_list_facts(report),
+            spec=_dump_spec(report),
+            data_folder=data_folder,
+            group_rows=_group_rows,
+            day=Markup(declare_variables(dark=False)),
+            night=Markup(declare_variables(dark=True)),
+        )
+    )
 
 
-def groups(rows: Sequence[Sequence[Entry]]) -> list[list[Sequence[Entry]]]:
-    """Rows that follow one another with the same first field, together."""
-    return [list(same) for _, same in groupby(rows, key=itemgetter(0))]
-
-
-def described(figure: Figure) -> str:
-    """What a screen reader says of a picture: its title and its caption."""
-    return clean(f"{figure.title}. {figure.caption}")
-
-
-def environment() -> Environment:
-    """Templates that escape everything, refuse absent names and show no control characters."""
+def make_environment() -> Environment:
+    """Make templates that escape everything, refuse absent names and show no control characters."""
     return Environment(
         loader=PackageLoader("debate.report"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_shown,
+        finalize=_clean_value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
 
 
-def _shown(value: Any) -> Any:
+def _clean_value(value: Any) -> Any:
     return value if isinstance(value, Markup) else clean(str(value), keep="\n\t")
 
 
-def _description(material: Material) -> str:
-    return str(material.manifest.spec.get("description") or "") if material.manifest else ""
+def _group_rows(rows: Sequence[Sequence[Entry]]) -> list[list[Sequence[Entry]]]:
+    """Rows that follow one another with the same first field, together."""
+    return [list(same) for _, same in groupby(rows, key=itemgetter(0))]
 
 
-def _summary(material: Material) -> str:
+def _describe_figure(figure: Figure) -> str:
+    """The title and the caption of a picture, for screen readers."""
+    return clean(f"{figure.title}. {figure.caption}")
+
+
+def _get_description(report: ReportData) -> str:
+    return str(report.manifest.spec.get("description") or "") if report.manifest else ""
+
+
+def _summarize(report: ReportData) -> str:
     """One line: how many of what, and which confidence the numbers are of."""
-    states = material.states
-    parts = (
+    states = report.states
+    counts = (
         (states["question"].n_unique(), "question"),
-        (len(material.cells), "arm"),
+        (len(report.cells), "arm"),
         (states["agent"].n_unique(), "agent"),
         (states["model"].n_unique(), "model"),
-        (max(material.rounds), "round"),
+        (max(report.rounds), "round"),
         (states["seed"].n_unique(), "seed"),
     )
-    told = [f"{count(num)} {noun}{'s' * (num != 1)}" for num, noun in parts]
-    name = material.analysis.confidence
-    return " · ".join([*told, *([f"confidence: {clean(name)}"] if name else [])])
+    parts = [f"{count(num)} {noun}{'s' * (num != 1)}" for num, noun in counts]
+    if report.analysis.confidence:
+        parts.append(f"confidence: {clean(report.analysis.confidence)}")
+    return " · ".join(parts)
 
 
-def _simulated(material: Material) -> str:
-    """What a reader must know first where simulated agents took part."""
-    if not material.analysis.labels.agents:
+def _warn_of_simulation(report: ReportData) -> str:
+    """A warning where simulated agents took part; otherwise empty."""
+    simulated = report.analysis.labels.agents
+    if not simulated:
         return ""
-    every = {*material.states.select("cell", "agent").unique().iter_rows()}
-    some = "All" if every <= material.analysis.labels.agents.keys() else "Some"
+    agents = {*report.states.select("cell", "agent").unique().iter_rows()}
+    some = "All" if agents <= simulated.keys() else "Some"
     return f"{some} agents are simulated: their numbers describe the simulation, not a model."
+
+
+class Fact(NamedTuple):
+    """One line of the provenance at the foot of the page."""
+
+    name: str
+    value: str
+
+
+def _list_facts(report: ReportData) -> tuple[Fact, ...]:
+    """The source, what made it, and when; the same source gives the same facts."""
+    writer = Fact("page written by", f"debate-lab {get_package_versions().get('debate-lab', '?')}")
+    if report.manifest is None:
+        return (Fact("table", report.source.name), *_list_file_facts(report.source), writer)
+    directory = Fact("run directory", report.source.resolve().name)
+    return (directory, *_list_run_facts(report.manifest), writer)
+
+
+def _list_file_facts(path: Path) -> tuple[Fact, ...]:
+    with wrap_disk_errors(path, "read"):
+        content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return Fact("size", f"{count(len(content))} bytes"), Fact("SHA-256", digest)
+
+
+def _list_run_facts(manifest: Manifest) -> list[Fact]:
+    facts = [
+        Fact("begun", manifest.created_at),
+        Fact("status", manifest.status),
+        Fact("format version", str(manifest.format_version)),
+        Fact("seeds", ", ".join(map(str, manifest.seeds)) or "not told"),
+        Fact("starts", count(len(manifest.starts))),
+    ]
+    if manifest.totals:
+        turns = f"{count(manifest.totals.turns)}, {count(manifest.totals.failed)} of them failed"
+        facts.append(Fact("turns", turns))
+    return facts + (_list_start_facts(manifest.starts[-1]) if manifest.starts else [])
+
+
+def _list_start_facts(start: RunStart) -> list[Fact]:
+    environment = start.environment
+    commit = "no checkout"
+    if git := environment.git:
+        commit = git.commit + (", with uncommitted changes" if git.dirty else "")
+    gpus = ", ".join(environment.hardware.gpus) or "no GPU"
+    packages = ", ".join(
+        f"{name} {version}" for name, version in sorted(environment.packages.items())
+    )
+    return [
+        Fact("last started", start.at),
+        Fact("commit", commit),
+        Fact("Python", f"{environment.python} on {environment.platform}"),
+        Fact("hardware", f"{environment.hardware.cpus} CPUs; {gpus}"),
+        Fact("packages", packages),
+    ]
+
+
+def _dump_spec(report: ReportData) -> str:
+    """The run's resolved configuration, as the manifest holds it; empty for a table."""
+    if report.manifest is None:
+        return ""
+    return json.dumps(report.manifest.spec, indent=2, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""How pictures look: colours that all kinds of sight tell apart, and the same in the dark.
+"""The looks of pictures: colours that all kinds of sight tell apart, and the same in the dark.
 
 Pictures are drawn with the colours below (Okabe & Ito 2008, and greys). On the page each becomes
 a CSS variable, so that one drawing serves light, dark and paper.
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 INK, MUTED, RULE, PAPER = "#1b1f24", "#59636e", "#d9dde2", "#ffffff"
 BLUE, ORANGE, GREEN, VERMILLION = "#0072b2", "#e69f00", "#009e73", "#d55e00"
 PURPLE, SKY, OLIVE, GREY = "#cc79a7", "#56b4e9", "#9a8f00", "#a3abb5"
-NIGHT: dict[str, str] = {
+DARK_COLORS: dict[str, str] = {
     INK: "#e6e9ed",
     MUTED: "#a2abb6",
     RULE: "#353c45",
@@ -30,43 +30,43 @@ NIGHT: dict[str, str] = {
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
 
-class Look(NamedTuple):
-    """How one of several lines or marks looks: told apart by more than its colour."""
+class MarkStyle(NamedTuple):
+    """The looks of one of several lines or marks, told apart by more than its colour."""
 
     color: str
     shape: str
     dash: Sequence[int] = (1, 0)
 
 
-LOOKS = (
-    Look(BLUE, "circle", (1, 0)),
-    Look(ORANGE, "square", (7, 3)),
-    Look(GREEN, "triangle-up", (2, 2)),
-    Look(PURPLE, "diamond", (8, 2, 2, 2)),
-    Look(VERMILLION, "triangle-down", (4, 4)),
-    Look(SKY, "cross", (1, 3)),
-    Look(INK, "stroke", (10, 3)),
-    Look(OLIVE, "triangle-right", (3, 1)),
+MARK_STYLES = (
+    MarkStyle(BLUE, "circle", (1, 0)),
+    MarkStyle(ORANGE, "square", (7, 3)),
+    MarkStyle(GREEN, "triangle-up", (2, 2)),
+    MarkStyle(PURPLE, "diamond", (8, 2, 2, 2)),
+    MarkStyle(VERMILLION, "triangle-down", (4, 4)),
+    MarkStyle(SKY, "cross", (1, 3)),
+    MarkStyle(INK, "stroke", (10, 3)),
+    MarkStyle(OLIVE, "triangle-right", (3, 1)),
 )
 
 
-def variable(color: str) -> str:
-    """The name of the CSS variable that stands for a colour.
+def name_variable(color: str) -> str:
+    """Return the name of the CSS variable that stands for a colour.
 
-    >>> variable("#0072B2")
+    >>> name_variable("#0072B2")
     '--c-0072b2'
     """
     return f"--c-{color.lower().lstrip('#')}"
 
 
-def variables(*, dark: bool) -> str:
-    """The declarations of all colours, for a style sheet."""
-    pairs = NIGHT.items() if dark else ((color, color) for color in NIGHT)
-    return "".join(f"{variable(color)}:{value};" for color, value in pairs)
+def declare_variables(*, dark: bool) -> str:
+    """Return the CSS declarations of all colours, for a style sheet."""
+    pairs = DARK_COLORS.items() if dark else ((color, color) for color in DARK_COLORS)
+    return "".join(f"{name_variable(color)}:{value};" for color, value in pairs)
 
 
-def config() -> dict[str, Any]:
-    """Vega-Lite's configuration of every picture."""
+def build_vega_config() -> dict[str, Any]:
+    """Return the Vega-Lite configuration of every picture."""
     words = {"labelColor": MUTED, "titleColor": INK, "labelFontSize": 10.5, "titleFontSize": 11}
     return {
         "background": PAPER,

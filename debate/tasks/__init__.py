@@ -1,16 +1,14 @@
 """Questions: where they come from, how answers to them are read and scored."""
 
-from debate.tasks.loading import fingerprint, load_questions
-from debate.tasks.parsing import AnswerFormat, parse_answer
-from debate.tasks.scoring import closed_candidates, correct, normalise, score
+from debate.tasks.loading import load_questions
+from debate.tasks.parsing import parse_answer
+from debate.tasks.scoring import is_correct, list_candidates, normalise, score_answer
 
 __all__ = [
-    "AnswerFormat",
-    "closed_candidates",
-    "correct",
-    "fingerprint",
+    "is_correct",
+    "list_candidates",
     "load_questions",
     "normalise",
     "parse_answer",
-    "score",
+    "score_answer",
 ]

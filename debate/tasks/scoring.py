@@ -1,4 +1,4 @@
-"""Whether an answer is right, and when two answers are one."""
+"""Read an answer by the kind of its question, compare it with others, and score it."""
 
 from __future__ import annotations
 
@@ -6,45 +6,53 @@ from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
 
+import polars
+
 from debate.config.task import ScoringSpec
-from debate.tasks.choice import LETTERS, parse_choice
-from debate.tasks.number import parse_number, read_number
-from debate.tasks.patterns import matches
-from debate.tasks.wording import fold, tidy
+from debate.tasks.values import (
+    LETTERS,
+    fold_case,
+    normalise_number,
+    parse_choice,
+    parse_number,
+    strip_formatting,
+)
 from debate.types import Question
 
 EXACT = ScoringSpec()
+MAX_PATTERN_LENGTH = 1000
+"""A longer pattern is refused."""
 
 
-def readable(text: str, question: Question) -> str | None:
-    """What the text answers, as recorded; None where it is no answer to this kind of question.
+def parse_value(text: str, question: Question) -> str | None:
+    """Return what the text answers, as recorded; None where it is no answer of this kind.
 
-    A number is written canonically, a choice is its letter, a text is tidied and keeps its
-    spelling. Where a text question has options, it must be one of them.
+    A number is written canonically, a choice is its letter, a text is stripped of formatting and
+    keeps its spelling. Where a text question has options, it must be one of them.
 
-    >>> readable("$1,234.0", Question(id="q", text="?", kind="number"))
+    >>> parse_value("$1,234.0", Question(id="q", text="?", kind="number"))
     '1234'
     """
     if question.kind == "number":
-        return read_number(text)
+        return normalise_number(text)
     if question.kind == "choice":
         return parse_choice(text, question.options)
-    plain = tidy(text)
+    plain = strip_formatting(text)
     if not question.options:
         return plain or None
-    return _by_fold(question.options).get(fold(plain))
+    return _index_options(question.options).get(fold_case(plain))
 
 
 @lru_cache(maxsize=256)
-def _by_fold(options: tuple[str, ...]) -> Mapping[str, str]:
-    """The options under what they fold to; of two that fold alike, the first."""
-    return {fold(option): option for option in reversed(options)}
+def _index_options(options: tuple[str, ...]) -> Mapping[str, str]:
+    """Map each option's folded form to the option; of two that fold alike, to the first."""
+    return {fold_case(option): option for option in reversed(options)}
 
 
-def closed_candidates(question: Question) -> tuple[str, ...]:
-    """Every answer that can be given, as recorded; empty where the question is open.
+def list_candidates(question: Question) -> tuple[str, ...]:
+    """Return every answer that can be given, as recorded; empty where the question is open.
 
-    >>> closed_candidates(Question(id="q", text="?", kind="choice", options=("Rome", "Paris")))
+    >>> list_candidates(Question(id="q", text="?", kind="choice", options=("Rome", "Paris")))
     ('A', 'B')
     """
     if question.kind == "choice":
@@ -53,7 +61,7 @@ def closed_candidates(question: Question) -> tuple[str, ...]:
 
 
 def normalise(value: str, question: Question) -> str:
-    """The form under which equal answers are equal texts: for agreement, tallies and flips.
+    """Return the form under which equal answers are equal texts: for agreement, tallies and flips.
 
     Idempotent. For numbers and choices it is the recorded value; for texts it ignores case.
 
@@ -62,14 +70,24 @@ def normalise(value: str, question: Question) -> str:
     ...  for v in ("B", "(B)", "paris")}
     {'B'}
     """
-    found = readable(value, question)
+    found = parse_value(value, question)
     if found is None or question.kind == "text":
-        return fold(value if found is None else found)
+        return fold_case(value if found is None else found)
     return found
 
 
-def score(value: str | None, question: Question, scoring: ScoringSpec = EXACT) -> bool:
-    """Whether the answer is right. No answer, or one that cannot be read, is not.
+def score_answer(
+    value: str | None, question: Question, scoring: ScoringSpec = EXACT
+) -> bool | None:
+    """Return whether the answer is right, or None where the question has no target.
+
+    An abstention is not right; that it is an abstention is kept apart, by `outcome`.
+    """
+    return None if question.target is None else is_correct(value, question, scoring)
+
+
+def is_correct(value: str | None, question: Question, scoring: ScoringSpec = EXACT) -> bool:
+    """Return whether the answer is right. No answer, or one that cannot be read, is not.
 
     A number is right within max(absolute, relative · |target|), computed exactly. A pattern must
     match the whole answer. The question must have a target.
@@ -80,32 +98,53 @@ def score(value: str | None, question: Question, scoring: ScoringSpec = EXACT) -
     if value == question.target and scoring.match == "exact":
         return True
     if question.kind == "number" and not (scoring.absolute or scoring.relative):
-        number = read_number(value)
-        return number is not None and number == read_number(question.target)
+        number = normalise_number(value)
+        return number is not None and number == normalise_number(question.target)
     if question.kind == "number":
-        return _near(parse_number(value), parse_number(question.target), scoring)
+        return _is_near(parse_number(value), parse_number(question.target), scoring)
     if scoring.match == "regex":
-        return matches(question.target, tidy(value))
-    found = readable(value, question)
+        return matches_pattern(question.target, strip_formatting(value))
+    found = parse_value(value, question)
     return found is not None and normalise(found, question) == normalise(question.target, question)
 
 
-def _near(number: Fraction | None, target: Fraction | None, scoring: ScoringSpec) -> bool:
+def _is_near(number: Fraction | None, target: Fraction | None, scoring: ScoringSpec) -> bool:
     if number is None or target is None:
         return False
-    absolute, relative = _exactly(scoring.absolute), _exactly(scoring.relative)
+    absolute, relative = _to_exact(scoring.absolute), _to_exact(scoring.relative)
     return abs(number - target) <= max(absolute, relative * abs(target))
 
 
 @lru_cache(maxsize=64)
-def _exactly(tolerance: float) -> Fraction:
-    """A tolerance as it is written: 0.1 is one tenth."""
+def _to_exact(tolerance: float) -> Fraction:
+    """Return a tolerance as it is written: 0.1 is one tenth."""
     return Fraction(str(tolerance))
 
 
-def correct(value: str | None, question: Question, scoring: ScoringSpec = EXACT) -> bool | None:
-    """Whether the answer is right, or None where the question has no target.
+def validate_pattern(pattern: str) -> None:
+    """Raise ValueError where the pattern cannot be used.
 
-    An abstention is not right; that it is an abstention is kept apart, by `outcome`.
+    The engine is Rust's `regex`, which has no look-around and no back-references, and therefore
+    no pattern that takes exponential time.
     """
-    return None if question.target is None else score(value, question, scoring)
+    if len(pattern) > MAX_PATTERN_LENGTH:
+        raise ValueError(
+            f"the pattern has {len(pattern)} characters; at most {MAX_PATTERN_LENGTH} can be used"
+        )
+    try:
+        _search(pattern, "")
+    except polars.exceptions.ComputeError as cause:
+        raise ValueError(f"the pattern {pattern!r} cannot be used: {cause}") from None
+
+
+def matches_pattern(pattern: str, text: str) -> bool:
+    """Return whether the pattern matches the whole text, ignoring case.
+
+    >>> matches_pattern(r"(a+)+", "a" * 500 + "!"), matches_pattern("colou?r", "Color")
+    (False, True)
+    """
+    return _search(rf"(?i)\A(?:{pattern})\z", text)
+
+
+def _search(pattern: str, text: str) -> bool:
+    return bool(polars.Series([text]).str.contains(pattern, literal=False, strict=True).item())

@@ -1,51 +1,43 @@
-"""Who critiques whom: build and question debate topologies."""
+"""Debate topologies, which say who critiques whom: load, build, check, query, draw."""
 
-from debate.topologies.build import build
-from debate.topologies.check import check, problems
-from debate.topologies.edges import Edge
-from debate.topologies.graph import (
-    Topology,
-    authors,
-    critics,
-    edge,
-    from_graph,
-    from_notation,
-    heard_critics,
-    seat,
-    speaking_order,
+from debate.topologies.build import (
+    InvalidTopologyError,
+    build_schedule,
+    find_problems,
+    list_shipped_topologies,
+    load_topology,
 )
-from debate.topologies.load import load_topology, shipped_topologies
-from debate.topologies.picture import draw
-from debate.topologies.problem import BrokenTopology, Problem
-from debate.topologies.sample import default_seats
-from debate.topologies.schedule import Schedule, fixed
-from debate.topologies.seats import Seat, debaters, groups
-from debate.topologies.text import draw_text
+from debate.topologies.graph import (
+    Edge,
+    Topology,
+    from_graph,
+    get_authors,
+    get_critics,
+    get_edge,
+    get_heard_critics,
+)
+from debate.topologies.picture import draw_picture
+from debate.topologies.schedule import TopologySchedule
+from debate.topologies.seats import Seat, make_debaters, make_default_seats
+from debate.topologies.text_drawing import draw_text
 
 __all__ = [
-    "BrokenTopology",
     "Edge",
-    "Problem",
-    "Schedule",
+    "InvalidTopologyError",
     "Seat",
     "Topology",
-    "authors",
-    "build",
-    "check",
-    "critics",
-    "debaters",
-    "default_seats",
-    "draw",
+    "TopologySchedule",
+    "build_schedule",
+    "draw_picture",
     "draw_text",
-    "edge",
-    "fixed",
+    "find_problems",
     "from_graph",
-    "from_notation",
-    "groups",
-    "heard_critics",
+    "get_authors",
+    "get_critics",
+    "get_edge",
+    "get_heard_critics",
+    "list_shipped_topologies",
     "load_topology",
-    "problems",
-    "seat",
-    "shipped_topologies",
-    "speaking_order",
+    "make_debaters",
+    "make_default_seats",
 ]

@@ -1,126 +1,183 @@
-"""From a spec and the seats to a schedule: names become ids, lines become edges."""
+"""Load a topology's spec, build it over seats, and find what is wrong with it for a protocol.
+
+Building turns names into ids and lines of notation into edges. A problem names its place in the
+YAML and says what would be right.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from debate.config.notation import parse_names
-from debate.config.topology import EdgeSpec, TopologySpec
-from debate.errors import TopologyError, suggestion
-from debate.topologies.edges import Pair, edge_of, members, pairs
-from debate.topologies.generated import Generated
-from debate.topologies.problem import BrokenTopology, KeyPath, Problem
-from debate.topologies.schedule import Phase, Schedule
-from debate.topologies.seats import Groups, Seat, divided, groups, seat_word
+from debate.config.document import ConfigDocument, KeyPath, Problem, SourceLocation
+from debate.config.references import list_shipped, resolve_references
+from debate.config.spec import validate_document
+from debate.config.topology import EdgeSpec, TopologySpec, parse_names
+from debate.errors import ConfigError, TopologyError, suggest
+from debate.topologies.graph import (
+    AgentPair,
+    Topology,
+    expand_pairs,
+    get_authors,
+    get_critics,
+    get_edge,
+    make_edge,
+)
+from debate.topologies.schedule import GraphGenerator, Phase, TopologySchedule
+from debate.topologies.seats import (
+    Groups,
+    Seat,
+    build_groups,
+    divide_evenly,
+    list_members,
+    list_names,
+)
+
+MAX_ROUNDS_CHECKED = 64
 
 
-def build(spec: TopologySpec, seats: Sequence[Seat]) -> Schedule:
-    """The spec over these seats, each phase drawn once to see that it can be.
+class InvalidTopologyError(TopologyError):
+    """Raised for a spec that cannot be built over the seats; `problems` says where and why."""
 
-    Raises BrokenTopology for unknown names, repeated edges, and generators that do not fit, all
-    at once; TopologyError for seats that cannot be told apart.
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__("\n".join(dict.fromkeys(problem.message for problem in self.problems)))
+
+
+class ExpandedLine(NamedTuple):
+    """A line of notation, its number among the edges, and the pairs it stands for."""
+
+    number: int
+    line: EdgeSpec
+    pairs: tuple[AgentPair, ...]
+
+
+def list_shipped_topologies() -> dict[str, Path]:
+    """Return the topologies that come with the package, by name."""
+    return list_shipped("topologies")
+
+
+def load_topology(reference: str | Path | Mapping[str, Any]) -> TopologySpec:
+    """Return the spec of a shipped name, a YAML file, or a mapping of the same shape.
+
+    Raises ConfigError that names every problem with its file and line.
+
+    >>> load_topology("ring").generator
+    'cycle_graph'
     """
-    known = groups(seats)
+    written: Any = reference
+    if not isinstance(reference, Mapping):
+        path = Path(reference)
+        written = str(path.resolve()) if path.is_file() else str(reference)
+    value = {"topology": written}
+    document, unresolved = resolve_references(
+        ConfigDocument(value, {(): SourceLocation("the topology")}, Path.cwd())
+    )
+    if unresolved:
+        raise ConfigError("\n".join(message for _, message in unresolved))
+    return validate_document(TopologySpec, document.at(("topology",)))
+
+
+def build_schedule(spec: TopologySpec, seats: Sequence[Seat]) -> TopologySchedule:
+    """Return the schedule of a spec over these seats; each phase is drawn once as a check.
+
+    Raises InvalidTopologyError for unknown names, repeated edges, and generators that do not fit,
+    all at once; TopologyError for seats that cannot be told apart.
+    """
+    groups = build_groups(seats)
     phases: list[Phase] = []
     wrong: list[Problem] = []
     for number, part in enumerate(spec.rounds or (spec,)):
         where: KeyPath = ("rounds", number) if spec.rounds else ()
         try:
-            phases.append(_phase(part, tuple(seats), known, number + 1))
-        except BrokenTopology as error:
+            phases.append(_build_phase(part, tuple(seats), groups, number + 1))
+        except InvalidTopologyError as error:
             wrong += [problem.below(where) for problem in error.problems]
-    if wrong:
-        raise BrokenTopology(wrong)
-    return Schedule(seats=tuple(seats), phases=tuple(phases), cycle=spec.cycle)
+    _raise_any(wrong)
+    return TopologySchedule(seats=tuple(seats), phases=tuple(phases), cycle=spec.cycle)
 
 
-def _phase(spec: TopologySpec, seats: tuple[Seat, ...], groups: Groups, round: int) -> Phase:
-    known = {**groups, **_split(spec, groups)}
-    _refuse([*_unknown(spec, known)])
-    written = _written(spec, known)
-    _refuse(_repeated(written))
+def _build_phase(spec: TopologySpec, seats: tuple[Seat, ...], groups: Groups, round: int) -> Phase:
+    known = {**groups, **_split_groups(spec, groups)}
+    _raise_any([*_find_unknown(spec, known)])
+    lines = _expand_lines(spec, known)
+    _raise_any(_find_repeats(lines))
     phase = Phase(
         seats=seats,
         written={
-            pair: edge_of(spec.defaults, line) for _, line, found in written for pair in found
+            pair: make_edge(spec.defaults, each.line) for each in lines for pair in each.pairs
         },
-        generated=_generated(spec, known),
-        generated_edge=edge_of(spec.defaults),
-        idle=tuple(_idle(spec, groups)),
+        generator=_make_generator(spec, known),
+        generated_edge=make_edge(spec.defaults),
+        idle=tuple(_find_idle(spec, groups)),
         is_deliberate=spec.edges == () and spec.generator is None,
         allows_uncritiqued=spec.uncritiqued == "allow",
     )
     try:
         phase.draw(round, 0)
     except TopologyError as error:
-        raise BrokenTopology([Problem(("args",), str(error))]) from error
+        raise InvalidTopologyError([Problem(("args",), str(error))]) from error
     return phase
 
 
-def _generated(spec: TopologySpec, known: Groups) -> Generated | None:
+def _raise_any(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise InvalidTopologyError(problems)
+
+
+def _make_generator(spec: TopologySpec, known: Groups) -> GraphGenerator | None:
     if spec.generator is None:
         return None
-    return Generated(spec=spec, among=members(parse_names(spec.among), known))
+    return GraphGenerator(spec=spec, among=list_members(parse_names(spec.among), known))
 
 
-def _refuse(problems: Sequence[Problem]) -> None:
-    if problems:
-        raise BrokenTopology(problems)
-
-
-def named(line: EdgeSpec) -> list[str]:
-    """The names in one line of notation."""
-    return [name for operand in line.expression.operands for name in operand]
-
-
-def _split(spec: TopologySpec, groups: Groups) -> dict[str, tuple[str, ...]]:
+def _split_groups(spec: TopologySpec, groups: Groups) -> dict[str, tuple[str, ...]]:
     made: dict[str, tuple[str, ...]] = {}
     for whole, parts in spec.split.items():
-        _refuse([*_strangers(("split", whole), [whole], groups)])
-        for name, ids in zip(parts, divided(groups[whole], len(parts)), strict=True):
+        _raise_any([*_find_unknown_names(("split", whole), [whole], groups)])
+        for name, ids in zip(parts, divide_evenly(groups[whole], len(parts)), strict=True):
             if name in groups or name in made:
                 message = f'"{name}" already names somebody; choose another name for this part'
-                raise BrokenTopology([Problem(("split", whole), message)])
+                raise InvalidTopologyError([Problem(("split", whole), message)])
             made[name] = ids
     return made
 
 
-def _unknown(spec: TopologySpec, known: Groups) -> Iterator[Problem]:
+def _find_unknown(spec: TopologySpec, known: Groups) -> Iterator[Problem]:
     for number, line in enumerate(spec.edges or ()):
-        yield from _strangers(("edges", number), named(line), known)
+        yield from _find_unknown_names(("edges", number), list_names(line), known)
     if spec.generator is not None:
-        yield from _strangers(("among",), parse_names(spec.among), known)
+        yield from _find_unknown_names(("among",), parse_names(spec.among), known)
 
 
-def _strangers(path: KeyPath, names: Iterable[str], known: Groups) -> Iterator[Problem]:
+def _find_unknown_names(path: KeyPath, names: Iterable[str], known: Groups) -> Iterator[Problem]:
     for name in dict.fromkeys(names):
         if name not in known:
-            message = f'no agent or group is called "{name}"; {suggestion(name, known)}'
+            message = f'no agent or group is called "{name}"; {suggest(name, known)}'
             yield Problem(path, message)
 
 
-Written = list[tuple[int, EdgeSpec, tuple[Pair, ...]]]
-
-
-def _written(spec: TopologySpec, known: Groups) -> Written:
+def _expand_lines(spec: TopologySpec, known: Groups) -> list[ExpandedLine]:
     return [
-        (number, line, pairs(line.expression, known))
+        ExpandedLine(number, line, expand_pairs(line.expression, known))
         for number, line in enumerate(spec.edges or ())
     ]
 
 
-def _repeated(written: Written) -> list[Problem]:
-    origin: dict[Pair, str] = {}
+def _find_repeats(lines: Iterable[ExpandedLine]) -> list[Problem]:
+    origin: dict[AgentPair, str] = {}
     problems = []
-    for number, line, found in written:
-        again = [pair for pair in found if pair in origin]
+    for number, line, pairs in lines:
+        again = [pair for pair in pairs if pair in origin]
         if again:
-            problems.append(Problem(("edges", number), _again(again, line, origin[again[0]])))
-        origin.update(dict.fromkeys(found, line.edge))
+            message = _explain_repeat(again, line, origin[again[0]])
+            problems.append(Problem(("edges", number), message))
+        origin.update(dict.fromkeys(pairs, line.edge))
     return problems
 
 
-def _again(pairs: list[Pair], line: EdgeSpec, origin: str) -> str:
+def _explain_repeat(pairs: list[AgentPair], line: EdgeSpec, origin: str) -> str:
     critic, author = pairs[0]
     others = f" (and {len(pairs) - 1} more)" if len(pairs) > 1 else ""
     return (
@@ -129,14 +186,125 @@ def _again(pairs: list[Pair], line: EdgeSpec, origin: str) -> str:
     )
 
 
-def _idle(spec: TopologySpec, groups: Groups) -> Iterator[Problem]:
-    """Lines that connect nobody because nobody is in one of their groups."""
+def _find_idle(spec: TopologySpec, groups: Groups) -> Iterator[Problem]:
+    """Yield the lines that connect nobody because nobody is in one of their groups."""
     for number, line in enumerate(spec.edges or ()):
         for operand in line.expression.operands:
-            if all(name in groups and not groups[name] for name in operand):
-                message = f'"{line.edge}" connects nobody: {seat_word(operand)}'
-                yield Problem(("edges", number), message)
+            if _is_empty(operand, groups):
+                yield Problem(("edges", number), _explain_idle(line.edge, operand))
     among = parse_names(spec.among)
-    if spec.generator and all(name in groups and not groups[name] for name in among):
-        message = f'"{spec.generator}" connects nobody: {seat_word(among)}'
-        yield Problem(("generator",), message)
+    if spec.generator and _is_empty(among, groups):
+        yield Problem(("generator",), _explain_idle(spec.generator, among))
+
+
+def _is_empty(names: Sequence[str], groups: Groups) -> bool:
+    return all(name in groups and not groups[name] for name in names)
+
+
+def _explain_idle(written: str, names: Sequence[str]) -> str:
+    return (
+        f'"{written}" connects nobody: no agent is among {", ".join(names)}; '
+        f'give one "role: {names[0].removesuffix("s")}"'
+    )
+
+
+def find_problems(
+    spec: TopologySpec,
+    seats: Sequence[Seat],
+    *,
+    protocol: str,
+    rounds: int,
+    needs_judges: bool = False,
+    schedule: TopologySchedule | None = None,
+) -> list[Problem]:
+    """Return the problems of the spec for these seats and this protocol.
+
+    An agent counts as connected if it is in any of the rounds. `needs_judges` says that the
+    decision asks judges. `schedule` is what `build_schedule` has made of them, where it was called
+    before. Raises TopologyError for seats that cannot be told apart.
+    """
+    no_judges = [*_find_empty_panel(seats, needs_judges)]
+    try:
+        schedule = schedule or build_schedule(spec, seats)
+    except InvalidTopologyError as error:
+        return [*error.problems, *(Problem((), line) for line in no_judges)]
+    drawn = _draw_rounds(schedule, rounds)
+    idle = [
+        problem.below(("rounds", number) if spec.rounds else ())
+        for number, phase in enumerate(schedule.phases)
+        for problem in phase.idle
+    ]
+    found = no_judges if idle or no_judges else [*_find_silence(schedule, drawn, rounds)]
+    for seat in seats:
+        found += _find_seat_problems(seat, drawn, schedule, protocol)
+    found += _find_unheard(drawn, protocol)
+    return [*idle, *(Problem((), line) for line in dict.fromkeys(found))]
+
+
+def _draw_rounds(schedule: TopologySchedule, rounds: int) -> list[Topology]:
+    """Return the graphs to check: enough to see every phase, and some of those drawn anew."""
+    different = MAX_ROUNDS_CHECKED if schedule.changes else 1
+    return [schedule.at(round) for round in range(1, max(1, min(rounds, different)) + 1)]
+
+
+def _find_empty_panel(seats: Sequence[Seat], needs_judges: bool) -> Iterator[str]:
+    if needs_judges and not any(seat.role == "judge" for seat in seats):
+        yield 'the decision asks judges and the panel is empty; give an agent "role: judge"'
+
+
+def _find_silence(
+    schedule: TopologySchedule, drawn: Sequence[Topology], rounds: int
+) -> Iterator[str]:
+    deliberate = all(phase.is_deliberate for phase in schedule.phases)
+    if rounds and not deliberate and not any(topology.number_of_edges() for topology in drawn):
+        yield (
+            f"the topology has no edge between these {len(schedule.seats)} agents, so that nobody "
+            'hears anybody; write "edges: []" if that is meant'
+        )
+
+
+def _find_seat_problems(
+    seat: Seat, drawn: Sequence[Topology], schedule: TopologySchedule, protocol: str
+) -> Iterator[str]:
+    acts = any(get_authors(topology, seat.id) for topology in drawn)
+    is_critiqued = any(get_critics(topology, seat.id) for topology in drawn)
+    if seat.role == "critic" and protocol == "exchange":
+        yield (
+            f'{seat.id} is a critic, and under the protocol "exchange" only answers are heard, '
+            'which a critic has not; use "protocol: critique" or make it a debater'
+        )
+    elif seat.role in _WORK and not acts:
+        yield _explain_idle_seat(seat, is_critiqued)
+    allowed = any(phase.allows_uncritiqued for phase in schedule.phases)
+    if seat.role == "debater" and protocol == "critique" and not is_critiqued and not allowed:
+        other = next((each.id for each in schedule.seats if each.id != seat.id), seat.id)
+        yield (
+            f'nobody critiques {seat.id}, and under the protocol "critique" it would never revise; '
+            f'write an edge to it, such as "{other} -> {seat.id}", '
+            'or "uncritiqued: allow" if that is meant'
+        )
+
+
+_WORK = {"judge": "judges", "critic": "critiques", "tool": "answers"}
+
+
+def _explain_idle_seat(seat: Seat, is_critiqued: bool) -> str:
+    turned = "; an edge starts at the one who critiques" if is_critiqued else ""
+    return (
+        f"{seat.id} is a {seat.role} and {_WORK[seat.role]} nobody; "
+        f'write "{seat.id} -> debaters"{turned}'
+    )
+
+
+def _find_unheard(drawn: Sequence[Topology], protocol: str) -> Iterator[str]:
+    """Yield the edges that promise feedback and carry nothing that the protocol sends."""
+    sent = {"exchange": {"answer", "reasoning"}, "critique": {"critique"}}.get(protocol)
+    for topology in drawn if sent else ():
+        for u, v in topology.edges():
+            edge = get_edge(topology, u, v)
+            if sent and edge.feedback and not set(edge.carries) & sent:
+                yield (
+                    f"{u} -> {v} carries {', '.join(sorted(edge.carries))} only, and "
+                    f'the protocol "{protocol}" sends {" and ".join(sorted(sent))}; add one, '
+                    'or write "feedback: false"'
+                )

@@ -19,7 +19,7 @@ from debate.analysis.hypotheses import Finding, conclude_hypotheses
 from debate.analysis.measures import Measures
 from debate.analysis.states import states_frame
 from debate.analysis.votes import vote_states
-from debate.config.hypotheses import HypothesisSpec
+from debate.config.run import HypothesisSpec
 
 QUESTIONS = 500
 RISE = 0.5

@@ -25,7 +25,7 @@ from debate.analysis.measures import CONTRASTED
 from debate.analysis.registry import MEASURES
 from debate.analysis.states import states_frame
 from debate.analysis.tables.headline import for_others
-from debate.config.hypotheses import HypothesisSpec
+from debate.config.run import HypothesisSpec
 from debate.log import read_table
 from tests.support import run, simulated
 

@@ -19,7 +19,7 @@ from debate.analysis.power import (
     simulate_power,
 )
 from debate.analysis.quantity import Quantity, take_linear, take_quotient
-from debate.config.hypotheses import HypothesisSpec
+from debate.config.run import HypothesisSpec
 
 
 def _claim(**fields: Any) -> HypothesisSpec:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from debate.config.shipped import shipped
+from debate.config.references import list_shipped
 from tests.bench.kuberay import RayCluster, RayJob
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +65,7 @@ def test_the_kuberay_job_has_a_gpu_for_each_model_of_the_run_that_it_starts() ->
     job = RayJob.model_validate(_read("kuberay-job.yaml"))
     words = shlex.split(job.spec.entrypoint)
     assert words[:4] == ["python", "-m", "debate", "run"]
-    assert Path(words[4]).stem in shipped("configs")
+    assert Path(words[4]).stem in list_shipped("configs")
     config = yaml.safe_load((ROOT / words[4]).read_text(encoding="utf-8"))
     workers = job.spec.rayClusterSpec.workerGroupSpecs[0]
     limits = workers.template.spec.containers[0].resources.limits

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from debate.cluster.models import running_models
+from debate.cluster.launch import launch_models
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec, ScriptedModel, TransformersModel
 from debate.engines.base import Completion
-from debate.engines.client import ModelClient, Placement
+from debate.engines.client import ModelClient
+from debate.engines.replica import Placement
 from debate.errors import ClusterError, EngineError
 from tests.cluster.engines import request
 
@@ -47,7 +48,7 @@ def cluster() -> Iterator[ClusterSpec]:
 
 async def test_models_sit_in_processes_and_on_gpus_of_their_own(cluster: ClusterSpec) -> None:
     specs: dict[str, ModelSpec] = {"a": script(gpus=1, replicas=2), "b": script(gpus=2)}
-    async with running_models(specs, cluster, run="own") as models:
+    async with launch_models(specs, cluster, run="own") as models:
         replies = [*await ask(models["a"], 200), *await ask(models["b"], 50)]
         places = [placement(models["a"]), placement(models["a"], 1), placement(models["b"])]
     assert {reply.text for reply in replies} == {"Answer: 4"}
@@ -57,21 +58,21 @@ async def test_models_sit_in_processes_and_on_gpus_of_their_own(cluster: Cluster
 
 
 async def test_a_killed_actor_is_started_again_and_nothing_is_lost(cluster: ClusterSpec) -> None:
-    async with running_models({"a": script(latency_s=0.5)}, cluster, run="kill") as models:
+    async with launch_models({"a": script(latency_s=0.5)}, cluster, run="kill") as models:
         victim = placement(models["a"]).pid
         asking = asyncio.create_task(ask(models["a"], 300))
         os.kill(victim, signal.SIGKILL)
         replies = await asking
-        counters = models["a"].counters()
+        metrics = models["a"].metrics()
     assert [reply.failure for reply in replies] == [None] * 300
-    assert (counters.restarts, counters.done, counters.failed) == (1, 300, 0)
-    assert counters.replicas[0].placement is not None
-    assert counters.replicas[0].placement.pid != victim
+    assert (metrics.restarts, metrics.done, metrics.failed) == (1, 300, 0)
+    assert metrics.replicas[0].placement is not None
+    assert metrics.replicas[0].placement.pid != victim
 
 
 async def test_past_the_limit_a_lost_actor_is_a_failure(cluster: ClusterSpec) -> None:
     spec = script(latency_s=0.5, max_restarts=0)
-    async with running_models({"a": spec}, cluster, run="limit") as models:
+    async with launch_models({"a": spec}, cluster, run="limit") as models:
         asking = asyncio.create_task(ask(models["a"], 3))
         os.kill(placement(models["a"]).pid, signal.SIGKILL)
         replies = await asking
@@ -80,22 +81,22 @@ async def test_past_the_limit_a_lost_actor_is_a_failure(cluster: ClusterSpec) ->
 
 async def test_what_no_node_has_is_refused_at_once(cluster: ClusterSpec) -> None:
     with pytest.raises(ClusterError, match=r'model "llama" wants 5 GPUs.*has 4 GPUs'):
-        async with running_models({"llama": script(gpus=5)}, cluster):
+        async with launch_models({"llama": script(gpus=5)}, cluster):
             pass
 
 
 async def test_an_engines_own_reason_for_not_starting_is_shown(cluster: ClusterSpec) -> None:
     spec = TransformersModel(engine="transformers", path="/nowhere/organism")
     with pytest.raises(EngineError, match="the folder /nowhere/organism does not exist"):
-        async with running_models({"ghost": spec}, cluster, run="ghost"):
+        async with launch_models({"ghost": spec}, cluster, run="ghost"):
             pass
 
 
 async def test_a_request_given_up_leaves_the_actor(cluster: ClusterSpec) -> None:
     spec = script(latency_s=60, timeout_s=1, max_in_flight=1)
-    async with running_models({"a": spec}, cluster, run="late") as models:
+    async with launch_models({"a": spec}, cluster, run="late") as models:
         (late,) = await ask(models["a"], 1)
-        counters = models["a"].counters()
+        metrics = models["a"].metrics()
     assert late.failure is not None
     assert late.failure.boundary == "a: time-out"
-    assert (counters.in_flight, counters.restarts) == (0, 0)
+    assert (metrics.in_flight, metrics.restarts) == (0, 0)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from debate.engines.base import Completion, Engine, Request
-from debate.engines.client import LocalReplica, ModelClient
+from debate.engines.client import ModelClient
+from debate.engines.replica import LocalReplica
 from debate.errors import EngineError
 from tests.cluster.engines import EchoEngine, GatedEngine, MortalEngine, echo, request
 
@@ -45,8 +46,8 @@ async def test_no_more_than_max_in_flight_are_handed_over() -> None:
     async with served(engine, max_in_flight=3) as client:
         asking = asyncio.create_task(ask(client, range(5)))
         await engine.arrived.wait()
-        counters = client.counters()
-        assert (counters.in_flight, counters.queued) == (3, 2)
+        metrics = client.metrics()
+        assert (metrics.in_flight, metrics.queued) == (3, 2)
         assert engine.batches == [["0", "1", "2"]]
         engine.open(0, 1, 2, 3, 4)
         await asking
@@ -74,7 +75,7 @@ async def test_a_request_that_takes_too_long_fails_and_frees_its_slot() -> None:
         assert late.failure.boundary == "m: time-out"
         assert "0.02 s" in late.failure.message
         assert punctual.failure is None
-        assert client.counters().in_flight == 0
+        assert client.metrics().in_flight == 0
     assert engine.num_given_up == 1
 
 
@@ -90,9 +91,9 @@ async def test_requests_of_a_lost_replica_are_sent_again() -> None:
     engine = MortalEngine(num_deaths=1)
     async with served(engine) as client:
         completions = await ask(client, range(6))
-        counters = client.counters()
+        metrics = client.metrics()
     assert [completion.failure for completion in completions] == [None] * 6
-    assert (counters.done, counters.failed, counters.restarts) == (6, 0, 1)
+    assert (metrics.done, metrics.failed, metrics.restarts) == (6, 0, 1)
     assert engine.num_starts == 2
     assert sorted(engine.batches[1]) == ["3", "4", "5"]
 
@@ -102,12 +103,12 @@ async def test_past_the_limit_of_restarts_requests_fail_with_the_cause() -> None
     async with served(engine, max_restarts=2) as client:
         completion = await client.complete(request(0))
         afterwards = await client.complete(request(1))
-        counters = client.counters()
+        metrics = client.metrics()
     for each in (completion, afterwards):
         assert each.failure is not None
         assert each.failure.message == "the process was killed"
-    assert (counters.restarts, counters.failed) == (2, 2)
-    assert counters.replicas[0].state == "dead"
+    assert (metrics.restarts, metrics.failed) == (2, 2)
+    assert metrics.replicas[0].state == "dead"
 
 
 async def test_a_dead_replicas_work_goes_to_the_others() -> None:
@@ -140,11 +141,11 @@ class CarelessEngine(EchoEngine):
 async def test_forgotten_repeated_and_foreign_completions_harm_nobody() -> None:
     async with served(CarelessEngine()) as client:
         first, second = await ask(client, [0, 1])
-        counters = client.counters()
+        metrics = client.metrics()
     assert first.text == "answer to question 0"
     assert second.failure is not None
     assert "no completion" in second.failure.message
-    assert (counters.in_flight, counters.done, counters.failed) == (0, 1, 1)
+    assert (metrics.in_flight, metrics.done, metrics.failed) == (0, 1, 1)
 
 
 async def test_a_caller_that_leaves_gives_its_request_up() -> None:
@@ -158,7 +159,7 @@ async def test_a_caller_that_leaves_gives_its_request_up() -> None:
         await asyncio.wait([in_flight, queued])
         engine.open(2)
         assert (await client.complete(request(2))).failure is None
-        assert client.counters().in_flight == 0
+        assert client.metrics().in_flight == 0
     assert engine.batches == [["0"], ["2"]]
     assert engine.num_given_up == 1
 
@@ -241,9 +242,9 @@ def test_every_request_gets_its_own_answer(
             answers = await asyncio.gather(
                 *(ask(client, range(s, s + n)) for s, n in zip(starts, waves, strict=True))
             )
-            counters = client.counters()
+            metrics = client.metrics()
         texts = [completion.text for wave in answers for completion in wave]
         assert texts == [f"answer to question {number}" for number in range(sum(waves))]
-        assert (counters.done, counters.in_flight, counters.queued) == (sum(waves), 0, 0)
+        assert (metrics.done, metrics.in_flight, metrics.queued) == (sum(waves), 0, 0)
 
     asyncio.run(run())

@@ -15,7 +15,7 @@ import pytest
 import debate
 from debate.config.cluster import ClusterSpec
 from debate.errors import ClusterError, LogError
-from debate.log import Run, verify
+from debate.log import Run, check_log
 from debate.log.utilisation import read_utilisation
 from tests.processes import command
 from tests.support import scripted, simulated
@@ -57,11 +57,13 @@ def test_two_orchestrators_say_what_one_says(tmp_path: Path) -> None:
     verdicts = [run.verdicts().sort("question", "round") for run in (alone, shared)]
     assert verdicts[0].equals(verdicts[1])
     assert [path.name for path in (tmp_path / "two" / "turns").iterdir()] == ["0.jsonl"]
-    assert list(verify(tmp_path / "two")) == []
+    assert list(check_log(tmp_path / "two")) == []
     seen = read_utilisation(tmp_path / "two")
     assert seen.group_by("model").agg(pl.col("done").sum()).sort("model").rows() == [
-        ("a", 180), ("b", 180), ("c", 180)
-    ]  # fmt: skip
+        ("a", 180),
+        ("b", 180),
+        ("c", 180),
+    ]
     assert seen.filter(pl.col("model") == "a")["replica"].n_unique() == 2
 
 
@@ -82,8 +84,9 @@ def test_a_lost_orchestrator_is_replaced_and_nothing_is_lost(tmp_path: Path) -> 
     whole = config(2, latency_s=0.05, max_debates=4, n=60)
     first = tmp_path / "run" / "turns" / "1.jsonl"
     with ThreadPoolExecutor(1) as other:
-        running = other.submit(debate.run, {**whole, "name": "lost"}, out=tmp_path / "run",
-                               quiet=True)  # fmt: skip
+        running = other.submit(
+            debate.run, {**whole, "name": "lost"}, out=tmp_path / "run", quiet=True
+        )
         while not running.done() and (not first.exists() or first.read_bytes().count(b"\n") < 20):
             wait([running], timeout=0.05)
         assert not running.done()
@@ -172,7 +175,7 @@ def test_a_sleeping_actor_that_dies_is_started_again(tmp_path: Path) -> None:
 
     import ray
 
-    from debate.cluster.models import running_models
+    from debate.cluster.launch import launch_models
     from debate.config.models import ModelSpec, ScriptedModel
     from tests.cluster.engines import request
 
@@ -180,11 +183,11 @@ def test_a_sleeping_actor_that_dies_is_started_again(tmp_path: Path) -> None:
     specs: dict[str, ModelSpec] = {"a": spec, "b": spec}
 
     async def scenario() -> list[Any]:
-        async with running_models(specs, ClusterSpec(slots=1), run="asleep") as models:
-            assert models["a"].counters().replicas[0].state == "asleep"
+        async with launch_models(specs, ClusterSpec(slots=1), run="asleep") as models:
+            assert models["a"].metrics().replicas[0].state == "asleep"
             ray.kill(ray.get_actor("debate:asleep:a:0", namespace="debate"))
             replies = await asyncio.gather(*(models[n].complete(request(n)) for n in "ab"))
-            return [*replies, models["a"].counters().restarts]
+            return [*replies, models["a"].metrics().restarts]
 
     first, second, restarts = asyncio.run(scenario())
     assert (first.failure, second.failure, restarts) == (None, None, 1)

@@ -7,7 +7,13 @@ import sys
 
 import pytest
 
-from debate.cluster.resources import Node, Wanted, misfits, resources, shortage, wanted
+from debate.cluster.packing import describe_shortage, find_unschedulable
+from debate.cluster.resources import (
+    Node,
+    ResourceRequest,
+    list_resource_requests,
+    summarize_resources,
+)
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec, ScriptedModel, TransformersModel, VllmModel
 from debate.errors import ConfigError
@@ -17,8 +23,8 @@ def vllm(**fields: object) -> VllmModel:
     return VllmModel(engine="vllm", model="m", **fields)
 
 
-def want(gpus: float, cpus: float = 1, model: str = "llama") -> Wanted:
-    return Wanted(model=model, replica=0, gpus=gpus, cpus=cpus)
+def want(gpus: float, cpus: float = 1, model: str = "llama") -> ResourceRequest:
+    return ResourceRequest(model=model, replica=0, gpus=gpus, cpus=cpus)
 
 
 def test_each_replica_of_an_actor_model_wants_its_own_share() -> None:
@@ -27,7 +33,7 @@ def test_each_replica_of_an_actor_model_wants_its_own_share() -> None:
         "small": TransformersModel(engine="transformers", model="m"),
         "script": ScriptedModel(engine="scripted", replies="4"),
     }
-    assert [(each.model, each.gpus, each.cpus) for each in wanted(models)] == [
+    assert [(each.model, each.gpus, each.cpus) for each in list_resource_requests(models)] == [
         ("big", 2, 4),
         ("big", 2, 4),
         ("small", 0, 1),
@@ -36,49 +42,48 @@ def test_each_replica_of_an_actor_model_wants_its_own_share() -> None:
 
 def test_gpus_wanted_are_set_against_gpus_there_without_a_cluster() -> None:
     models: dict[str, ModelSpec] = {"a": vllm(), "b": vllm(gpus=0.5, replicas=2)}
-    there = resources(models, ClusterSpec(num_gpus=1))
-    assert (there.gpus_wanted, there.gpus_there, there.has_enough_gpus) == (2, 1, False)
-    assert resources(models, ClusterSpec(num_gpus=2)).has_enough_gpus
+    there = summarize_resources(models, ClusterSpec(num_gpus=1))
+    assert (there.requested_gpus, there.total_gpus) == (2, 1)
 
 
 def test_what_an_existing_cluster_has_is_not_known_offline() -> None:
-    assert resources({"a": vllm()}, ClusterSpec(address="auto")).has_enough_gpus is None
+    assert summarize_resources({"a": vllm()}, ClusterSpec(address="auto")).total_gpus is None
 
 
 def test_local_gpus_are_those_that_are_visible(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
-    assert resources({"a": vllm()}, ClusterSpec()).gpus_there == 2
+    assert summarize_resources({"a": vllm()}, ClusterSpec()).total_gpus == 2
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert resources({"a": vllm()}, ClusterSpec()).gpus_there == 0
+    assert summarize_resources({"a": vllm()}, ClusterSpec()).total_gpus == 0
 
 
 def test_a_local_cluster_has_room_for_more_models_than_cores() -> None:
     spec = TransformersModel(engine="transformers", model="m", cpus=50)
-    there = resources({"a": spec, "b": spec}, ClusterSpec())
-    assert there.cpus_there is not None
-    assert there.cpus_there >= 100
+    there = summarize_resources({"a": spec, "b": spec}, ClusterSpec())
+    assert there.total_cpus is not None
+    assert there.total_cpus >= 100
 
 
 def test_one_and_a_half_gpus_cannot_be_placed() -> None:
     with pytest.raises(ConfigError, match=r'model "a" wants 1\.5 GPUs .* whole number'):
-        wanted({"a": vllm(gpus=1.5)})
+        list_resource_requests({"a": vllm(gpus=1.5)})
 
 
 def test_a_replica_must_fit_on_one_node() -> None:
     nodes = [Node(name="n1", gpus=1, cpus=8), Node(name="n2", gpus=1, cpus=8)]
-    assert misfits([want(1), want(1)], nodes) == []
-    assert misfits([want(2)], nodes) == [want(2)]
+    assert find_unschedulable([want(1), want(1)], nodes) == []
+    assert find_unschedulable([want(2)], nodes) == [want(2)]
 
 
 def test_fractions_share_a_gpu_until_it_is_full() -> None:
     node = [Node(name="n", gpus=1, cpus=8)]
-    assert misfits([want(0.3), want(0.3), want(0.4)], node) == []
-    assert len(misfits([want(0.5), want(0.5), want(0.1)], node)) == 1
+    assert find_unschedulable([want(0.3), want(0.3), want(0.4)], node) == []
+    assert len(find_unschedulable([want(0.5), want(0.5), want(0.1)], node)) == 1
 
 
 def test_a_shortage_says_what_is_asked_and_what_is_there() -> None:
     nodes = [Node(name="laptop", gpus=0, cpus=2)]
-    said = shortage(misfits([want(1)], nodes), nodes)
+    said = describe_shortage(find_unschedulable([want(1)], nodes), nodes)
     assert 'model "llama" wants 1 GPU and 1 CPU' in said
     assert "the cluster has 0 GPUs and 2 CPUs" in said
 
@@ -90,14 +95,14 @@ def test_a_ray_client_address_is_refused_with_the_way_that_works() -> None:
 
 PROGRAM = """
 import asyncio, sys
-from debate.cluster.models import running_models
+from debate.cluster.launch import launch_models
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ScriptedModel
 from debate.engines.base import Request
 
 async def main():
     specs = {"m": ScriptedModel(engine="scripted", replies="4")}
-    async with running_models(specs, ClusterSpec()) as models:
+    async with launch_models(specs, ClusterSpec()) as models:
         print((await models["m"].complete(Request(id="1", messages=()))).text)
     print(sorted({"ray", "vllm", "torch", "transformers"} & set(sys.modules)))
 

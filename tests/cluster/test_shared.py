@@ -8,13 +8,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from debate.cluster.slots import Slot
-from debate.cluster.tenants import Seat, Tenant
+from debate.cluster.time_sharing import ServedModel, SharedDevice, TimeSharedReplica
 from debate.config.cluster import SlotsSpec
 from debate.engines.base import Completion, Request
-from debate.engines.client import LocalReplica, ModelClient
-from debate.engines.replica import ReplicaLost
-from debate.engines.shared import AdapterReplica, SharedReplica
+from debate.engines.client import ModelClient
+from debate.engines.replica import AdapterReplica, LocalReplica, ReplicaLost, SharedReplica
 from debate.errors import EngineError
 from tests.cluster.engines import EchoEngine, GatedEngine, request
 
@@ -66,6 +64,12 @@ class AdapterEngine(EchoEngine):
         yield [Completion(id=each.id, text=adapter) for each in requests]
 
 
+def take_turns(*clients: ModelClient) -> TimeSharedReplica:
+    return TimeSharedReplica(
+        *(ServedModel(client=c, replica_queue=c.replica_queues[0]) for c in clients)
+    )
+
+
 @asynccontextmanager
 async def team(
     engine: EchoEngine, *, beside: EchoEngine | None = None, max_restarts: int = 2
@@ -77,18 +81,19 @@ async def team(
         name: ModelClient(name, [replica], max_restarts=max_restarts)
         for name, replica in replicas.items()
     }
-    slot = None
+    device = None
     if beside is not None:
-        tenant = Tenant(*(Seat(client=each, lane=each.lanes[0]) for each in clients.values()))
-        clients["other"] = other = ModelClient("other", [LocalReplica(beside)])
-        slot = Slot([tenant, Tenant(Seat(client=other, lane=other.lanes[0]))], SlotsSpec())
+        other = ModelClient("other", [LocalReplica(beside)])
+        replicas = [take_turns(*clients.values()), take_turns(other)]
+        clients["other"] = other
+        device = SharedDevice(replicas, SlotsSpec())
     try:
         starts = [client.start() for client in clients.values()]
-        await asyncio.gather(*starts, *([slot.start()] if slot else []))
+        await asyncio.gather(*starts, *([device.start()] if device else []))
         yield clients
     finally:
-        if slot:
-            await slot.close()
+        if device:
+            await device.close()
         for client in clients.values():
             await client.close()
 
@@ -113,7 +118,7 @@ async def test_each_model_is_answered_by_its_own_adapter_and_counts_its_own_call
     async with team(engine) as models:
         assert await heard(models) == OWN
         assert await heard({"a": models["a"]}) == {"a": OWN["a"]}
-        done = {name: client.counters().done for name, client in models.items()}
+        done = {name: client.metrics().done for name, client in models.items()}
     assert done == {"base": 2, "a": 4, "b": 2}
     assert engine.history == ["start", "close"]
 
@@ -123,7 +128,7 @@ async def test_a_lost_engine_is_started_once_for_all_that_lost_it() -> None:
     async with team(engine) as models:
         engine.dies.set()
         assert await heard(models) == OWN
-        restarts = [client.counters().restarts for client in models.values()]
+        restarts = [client.metrics().restarts for client in models.values()]
     assert engine.history == ["start", "close", "start", "close"]
     assert restarts == [1, 1, 1]
 
@@ -178,9 +183,9 @@ async def test_models_of_one_engine_leave_and_come_back_together() -> None:
         other = {"other": models.pop("other")}
         assert await heard(models) == OWN
         await ask(other)
-        assert {client.counters().replicas[0].state for client in models.values()} == {"asleep"}
+        assert {client.metrics().replicas[0].state for client in models.values()} == {"asleep"}
         assert await heard({"b": models["b"]}) == {"b": OWN["b"]}
-        assert {client.counters().replicas[0].state for client in models.values()} == {"ready"}
+        assert {client.metrics().replicas[0].state for client in models.values()} == {"ready"}
     assert engine.history == ["start", "sleep", "wake", "sleep", "wake", "close"]
 
 

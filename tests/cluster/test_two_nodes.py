@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import debate
-from debate.cluster.models import running_models
+from debate.cluster.launch import launch_models
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec, ScriptedModel
 from tests.cluster.engines import request
@@ -83,7 +83,7 @@ async def test_a_run_survives_the_loss_of_a_node(two_nodes: Any) -> None:
         )
 
     spec = ClusterSpec(address=two_nodes.address)
-    async with running_models({"a": model(), "b": model()}, spec, run="nodes") as models:
+    async with launch_models({"a": model(), "b": model()}, spec, run="nodes") as models:
         homes = {name: client.placements[0] for name, client in models.items()}
         nodes = {home.node for home in homes.values() if home is not None}
         assert len(nodes) == 2
@@ -93,7 +93,7 @@ async def test_a_run_survives_the_loss_of_a_node(two_nodes: Any) -> None:
         doomed = next(iter(two_nodes.worker_nodes))
         await asyncio.to_thread(two_nodes.remove_node, doomed, False)
         replies = await asking
-        restarts = {name: client.counters().restarts for name, client in models.items()}
+        restarts = {name: client.metrics().restarts for name, client in models.items()}
         after = {client.placements[0].node for client in models.values() if client.placements[0]}
     assert [reply.failure for reply in replies] == [None] * 1800
     assert sorted(restarts.values()) == [0, 1]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from debate.config.resolve import load_run
+from debate.config.loader import load_run
 from debate.errors import InputError
-from debate.wiring.plan import make_plan
+from debate.runner.plan import make_plan
 from tests.config.broken import BROKEN, GOOD, Broken
 from tests.processes import command
 

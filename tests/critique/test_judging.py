@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from debate.log import Run, verify
+from debate.log import Run, check_log
 from debate.types import Turn
 from tests.support import by_ref, run, said, scripted, simulated, write_questions
 
@@ -44,7 +44,7 @@ def test_every_critic_judges_every_author_and_nobody_hears_it(tmp_path: Path) ->
     assert critique(turns, "ann", "ben").heard == ("0:opening:ben",)
     assert critique(turns, "ann", "ben").accepts is True
     assert critique(turns, "ben", "ben").accepts is False
-    assert not verify(found.directory)
+    assert not check_log(found.directory)
 
 
 def test_the_topology_decides_who_judges_whom(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_own_samples_are_private_probes_shared_by_all_of_a_critics_judgements(
             assert lines == samples
             assert critique(turns, "a", author).heard == (f"0:opening:{author}",)
     assert max(distinct) > 1
-    assert not verify(found.directory)
+    assert not check_log(found.directory)
 
 
 def test_padding_is_as_long_as_the_answer_and_is_not_it(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from debate.analysis.judging import JUDGING
 from debate.analysis.registry import MEASURES
 from debate.log import Run
 from debate.report import write_report
-from debate.report.material import read_material
-from debate.report.pictures.matrix import matrix as heat_maps
+from debate.report.data import read_report_data
+from debate.report.pictures.critique import draw_cross_critique as heat_maps
 from tests.critique.populations import Critics
 from tests.critique.test_judging import judged
 from tests.support import run, simulated
@@ -115,6 +115,6 @@ def test_the_page_has_the_heat_map_and_the_answer(directory: Path) -> None:
 
 def test_a_run_without_judgements_has_no_such_section(tmp_path: Path) -> None:
     plain = run(tmp_path, [simulated("a"), simulated("b")], num_questions=3)
-    material = read_material(plain.directory, resamples=10)
-    assert heat_maps(material).spec is None
+    report = read_report_data(plain.directory, resamples=10)
+    assert heat_maps(report).spec is None
     assert "critique of oneself" not in write_report(plain.directory).read_text()

@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 
-from debate.config.decision import DecisionSpec
-from debate.orchestrator.decision_beliefs import borda, copeland, instant_runoff
-from debate.orchestrator.decisions import Decided, decide
+from debate.config.protocol import DecisionSpec
+from debate.orchestrator.belief_rules import borda, copeland, instant_runoff
+from debate.orchestrator.decisions import TeamAnswer, decide
 from tests.decisions.ballots import ballot
 
 NAMES = ("1", "2", "3")
 LOG_P = st.lists(st.lists(st.floats(-30, 0), min_size=3, max_size=3), min_size=1, max_size=5)
 
 
-def pool(name: str, rows: list[list[float]], **more: object) -> Decided:
+def pool(name: str, rows: list[list[float]], **more: object) -> TeamAnswer:
     turns = [
         ballot(f"a{seat}", log_p=dict(zip(NAMES, row, strict=True)))
         for seat, row in enumerate(rows)
@@ -27,7 +27,7 @@ def pool(name: str, rows: list[list[float]], **more: object) -> Decided:
     return decide(DecisionSpec.model_validate({"name": name, **more}), ballots=turns)
 
 
-def table(decided: Decided) -> np.ndarray:
+def table(decided: TeamAnswer) -> np.ndarray:
     return np.array([decided.tally[name] for name in NAMES])
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from debate.config.decision import DecisionSpec, needs
-from debate.orchestrator.decisions import RULES, TIES, decide, outcome
+from debate.config.protocol import DecisionSpec, get_requirements
+from debate.orchestrator.decisions import RULES, TIES, decide, get_outcome
 from debate.types import Turn
 from tests.decisions.ballots import ballot
 
@@ -109,12 +109,12 @@ def test_unanimity_implies_super_majority_implies_majority(ballots: list[Turn]) 
 
 
 def test_the_four_outcomes_are_kept_apart() -> None:
-    assert outcome("1", failed=False, correct=True) == "correct"
-    assert outcome("1", failed=False, correct=False) == "wrong"
-    assert outcome(None, failed=False, correct=False) == "abstained"
-    assert outcome(None, failed=True, correct=False) == "failed"
-    assert outcome(None, failed=False, correct=None) == "abstained"
-    assert outcome("1", failed=False, correct=None) is None
+    assert get_outcome("1", failed=False, correct=True) == "correct"
+    assert get_outcome("1", failed=False, correct=False) == "wrong"
+    assert get_outcome(None, failed=False, correct=False) == "abstained"
+    assert get_outcome(None, failed=True, correct=False) == "failed"
+    assert get_outcome(None, failed=False, correct=None) == "abstained"
+    assert get_outcome("1", failed=False, correct=None) is None
 
 
 def test_every_named_decision_has_a_rule() -> None:
@@ -136,7 +136,7 @@ def test_every_named_decision_has_a_rule() -> None:
     ],
 )
 def test_a_decision_says_what_it_needs(spec: object, needed: set[str]) -> None:
-    assert needs(DecisionSpec.model_validate(spec)) == needed
+    assert get_requirements(DecisionSpec.model_validate(spec)) == needed
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from debate.config.decision import DecisionSpec
-from debate.orchestrator.decisions import Decided, decide
+from debate.config.protocol import DecisionSpec
+from debate.orchestrator.decisions import TeamAnswer, decide
 from debate.types import Answer, Confidence, Turn
 from tests.decisions.ballots import FAILURE, ballot
 
@@ -43,7 +43,9 @@ def panel(*values: str | None) -> list[Turn]:
     return [ballot(f"a{seat}", value) for seat, value in enumerate(values)]
 
 
-def by(rule: str, ballots: Sequence[Turn], judges: Sequence[Turn] = (), **more: object) -> Decided:
+def by(
+    rule: str, ballots: Sequence[Turn], judges: Sequence[Turn] = (), **more: object
+) -> TeamAnswer:
     spec = DecisionSpec.model_validate({"name": rule, **more})
     return decide(spec, ballots=ballots, judgments=judges, rng_key="0/q/0")
 

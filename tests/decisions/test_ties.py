@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from debate.config.decision import DecisionSpec
+from debate.config.protocol import DecisionSpec
 from debate.log import Run
-from debate.log.checksum import with_checksum
+from debate.log.codec import add_checksum
 from debate.orchestrator.decisions import decide
+from debate.runner.verify_run import verify_run
 from debate.types import Answer, Confidence, Turn
-from debate.wiring.audit import audit
 from tests.support import run, scripted
 
 
@@ -60,7 +60,7 @@ def test_a_tie_that_the_rule_resolves_is_decided() -> None:
 def row_of(folder: Path, *answers: str, **fields: Any) -> dict[str, Any]:
     agents = [scripted(name, text) for name, text in zip("abcd", answers, strict=False)]
     found = run(folder, agents, rounds=0, topology="isolated", **fields)
-    assert audit(found.directory).problems == ()
+    assert verify_run(found.directory).problems == ()
     (row,) = found.verdicts().iter_rows(named=True)
     return row
 
@@ -103,7 +103,7 @@ def strip(directory: Path) -> None:
         verdict = {k: v for k, v in json.loads(line).items() if k not in ("tied", "score", "crc32")}
         if verdict["outcome"] == "tied":
             verdict["outcome"] = "abstained"
-        lines.append(with_checksum(json.dumps(verdict, separators=(",", ":")).encode()))
+        lines.append(add_checksum(json.dumps(verdict, separators=(",", ":")).encode()))
     path.write_bytes(b"".join(lines))
 
 
@@ -118,4 +118,4 @@ def test_a_log_from_before_gives_the_same_verdicts_and_no_problem(
     strip(found.directory)
     again = Run(found.directory).verdicts()
     assert again.equals(before)
-    assert audit(found.directory).problems == ()
+    assert verify_run(found.directory).problems == ()

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from debate.engines.base import Completion, Engine, Request, Sampling, Scene
+from debate.engines.base import (
+    Completion,
+    DebateState,
+    Engine,
+    Request,
+    Sampling,
+)
 from debate.types import Message, Question, Turn
 
 CHARACTERS = "\nQPCAVy0123456789+-*%abcdefghijklmnopqrstuvw"
@@ -27,11 +33,11 @@ def sampled(seed: int | None, **fields: Any) -> Sampling:
     return Sampling(temperature=1.0, seed=seed, **fields)
 
 
-def scene(**fields: Any) -> Scene:
+def debate_state(**fields: Any) -> DebateState:
     """An opening on a question with a known answer."""
     question = Question(id="q", text="347+589", kind="number", target="936")
     usual: dict[str, Any] = {"question": question, "seed": 0, "round": 0}
-    return Scene(**usual | {"kind": "opening", "agent": "a"} | fields)
+    return DebateState(**usual | {"kind": "opening", "agent": "a"} | fields)
 
 
 def turn(**fields: Any) -> Turn:

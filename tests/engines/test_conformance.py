@@ -22,9 +22,9 @@ from debate.config.models import (
     TransformersModel,
 )
 from debate.engines.base import Engine, Guided, Request, Sampling
-from debate.engines.registry import build_engine, capabilities
+from debate.engines.registry import build_engine, get_capabilities
 from debate.types import Turn
-from tests.engines.builders import complete_one, completions, request, save_model, scene
+from tests.engines.builders import complete_one, completions, debate_state, request, save_model
 
 ENGINES = ["calculator", "openai", "replay", "scripted", "simulated", "transformers"]
 
@@ -84,7 +84,7 @@ async def engine(spec: ModelSpec) -> AsyncIterator[Engine]:
 def many(count: int = 30, **fields: Any) -> list[Request]:
     short = Sampling(max_tokens=4)
     return [
-        request("Q347+589", id=str(n), scene=scene(), sampling=short, **fields)
+        request("Q347+589", id=str(n), debate_state=debate_state(), sampling=short, **fields)
         for n in range(count)
     ]
 
@@ -92,7 +92,7 @@ def many(count: int = 30, **fields: Any) -> list[Request]:
 def test_it_is_an_engine_that_can_do_what_the_registry_says(spec: ModelSpec) -> None:
     built = build_engine(spec)
     assert isinstance(built, Engine)
-    assert built.capabilities == capabilities(spec)
+    assert built.capabilities == get_capabilities(spec)
 
 
 async def test_each_request_is_completed_exactly_once(engine: Engine) -> None:
@@ -133,9 +133,9 @@ async def test_constraints_are_kept_or_refused_as_it_said(engine: Engine) -> Non
     assert (found.failure is None) == engine.capabilities.guided
 
 
-async def test_a_missing_scene_is_a_failure_where_one_is_needed(engine: Engine) -> None:
+async def test_a_missing_debate_state_is_a_failure_where_one_is_needed(engine: Engine) -> None:
     found = await complete_one(engine, request("Q1+1", sampling=Sampling(max_tokens=2)))
-    assert (found.failure is not None) == engine.capabilities.needs_scene
+    assert (found.failure is not None) == engine.capabilities.needs_debate_state
 
 
 async def test_a_call_can_be_left_and_the_engine_goes_on(engine: Engine) -> None:

@@ -13,7 +13,7 @@ from aiohttp import web
 from debate.config.models import OpenaiModel
 from debate.engines.base import Completion, Guided, Request, Sampling
 from debate.engines.openai import OpenaiEngine
-from debate.engines.pacing import Backoff
+from debate.engines.rate_limit import Backoff
 from debate.errors import EngineError
 from tests.engines.builders import complete_one, completions, request
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from debate.config.models import ModelSpec
-from debate.engines.registry import build_engine, capabilities, identity
+from debate.engines.registry import build_engine, compute_identity, get_capabilities
 
 EVERY: dict[str, dict[str, Any]] = {
     "calculator": {},
@@ -36,17 +36,17 @@ def test_every_engine_of_the_configuration_has_an_entry() -> None:
     named = {get_args(each.model_fields["engine"].annotation)[0] for each in get_args(union)}
     assert named == EVERY.keys()
     for engine in named:
-        capabilities(spec(engine))
+        get_capabilities(spec(engine))
 
 
 def test_capabilities_and_identity_load_no_heavy_library() -> None:
     program = (
         "import sys; from debate.config.models import TransformersModel, VllmModel, OpenaiModel\n"
-        "from debate.engines.registry import build_engine, capabilities, identity\n"
+        "from debate.engines.registry import compute_identity, get_capabilities\n"
         "for spec in (TransformersModel(engine='transformers', model='a/b'),"
         " VllmModel(engine='vllm', model='a/b'),"
         " OpenaiModel(engine='openai', model='m', url='')):\n"
-        "    capabilities(spec), identity(spec)\n"
+        "    get_capabilities(spec), compute_identity(spec)\n"
         "print({'torch', 'transformers', 'vllm', 'ray', 'aiohttp', 'scipy'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -55,12 +55,12 @@ def test_capabilities_and_identity_load_no_heavy_library() -> None:
 
 @pytest.mark.parametrize("engine", [name for name in EVERY if name != "vllm"])
 def test_a_built_engine_can_do_what_was_said(engine: str) -> None:
-    assert build_engine(spec(engine)).capabilities == capabilities(spec(engine))
+    assert build_engine(spec(engine)).capabilities == get_capabilities(spec(engine))
 
 
 def test_openai_gives_log_probabilities_only_if_asked_to() -> None:
-    assert capabilities(spec("openai")).logprobs
-    assert not capabilities(spec("openai", logprobs=False)).logprobs
+    assert get_capabilities(spec("openai")).logprobs
+    assert not get_capabilities(spec("openai", logprobs=False)).logprobs
 
 
 SAME = [
@@ -85,20 +85,20 @@ DIFFERENT = [
 
 @pytest.mark.parametrize(("engine", "fields"), SAME)
 def test_where_a_model_runs_does_not_change_which_it_is(engine: str, fields: Any) -> None:
-    assert identity(spec(engine)) == identity(spec(engine, **fields))
+    assert compute_identity(spec(engine)) == compute_identity(spec(engine, **fields))
 
 
 @pytest.mark.parametrize(("engine", "fields"), DIFFERENT)
 def test_what_alters_replies_changes_the_identity(engine: str, fields: Any) -> None:
-    assert identity(spec(engine)) != identity(spec(engine, **fields))
+    assert compute_identity(spec(engine)) != compute_identity(spec(engine, **fields))
 
 
 def test_engines_of_the_same_weights_are_different_models() -> None:
-    assert identity(spec("vllm")) != identity(spec("transformers"))
+    assert compute_identity(spec("vllm")) != compute_identity(spec("transformers"))
 
 
 def local(folder: Path) -> str:
-    return identity(spec("transformers", model=None, path=str(folder)))
+    return compute_identity(spec("transformers", model=None, path=str(folder)))
 
 
 def test_a_folder_counts_by_its_content_not_by_its_place(tmp_path: Path) -> None:

@@ -291,7 +291,7 @@ async def test_a_sliding_window_model_is_padded_rightly(tmp_path: Path) -> None:
 
 async def test_out_of_memory_halves_the_batch(engine: TransformersEngine) -> None:
     assert engine._runner is not None
-    model, sizes = engine._runner.weights.model, []
+    model, sizes = engine._runner.loaded.model, []
     forward = model.forward
 
     def narrow(*args: Any, **options: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from debate.analysis import Analysis, analyze
-from debate.config.hypotheses import HypothesisSpec
+from debate.config.run import HypothesisSpec
 
 Row = dict[str, Any]
 

@@ -11,9 +11,9 @@ from rich.console import Console
 from debate.analysis import analyze_run
 from debate.analysis.present import present
 from debate.analysis.registry import MEASURES, write_reference
-from debate.config.resolve import load_run
+from debate.config.loader import load_run
 from debate.report import write_report
-from debate.wiring.plan import make_plan
+from debate.runner.plan import make_plan
 from tests.support import run, simulated
 
 SHIPPED = Path(__file__).parents[2] / "configs"

@@ -11,10 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from debate.cli import app
+from debate.comparison.compare_runs import RunComparison, RunDifference, compare_runs
+from debate.comparison.pairing import pair_runs, read_runs
 from debate.errors import InputError
-from debate.experiments.compare import Difference, RunComparison, compare_runs
-from debate.experiments.pairing import pairing
-from debate.experiments.sources import read_sources
 from tests.experiments.frames import Row, arm, turn
 from tests.support import run, simulated
 
@@ -28,7 +27,7 @@ def _table(folder: Path, name: str, rows: list[Row]) -> Path:
     return path
 
 
-def _difference(found: RunComparison, measure: str) -> Difference:
+def _difference(found: RunComparison, measure: str) -> RunDifference:
     return next(each for each in found.differences if each.measure == measure)
 
 
@@ -94,7 +93,7 @@ def test_equal_questions_under_other_names_are_the_same_and_equal_names_are_not(
         task = {"path": str(folder / "q.jsonl"), "kind": "number"}
         run(folder, [simulated("s")], topology="isolated", rounds=0, task=task)
         folders.append(folder / "run")
-    paired = pairing(*read_sources(folders))
+    paired = pair_runs(*read_runs(folders))
     assert (paired.questions, paired.of_first, paired.of_second) == (1, 2, 2)
 
 

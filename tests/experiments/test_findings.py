@@ -13,9 +13,9 @@ from debate.analysis.hypotheses import Finding, claims_of, conclude_hypotheses, 
 from debate.analysis.measures import Measures
 from debate.analysis.states import states_frame
 from debate.analysis.votes import vote_states
-from debate.config.hypotheses import HypothesisSpec
+from debate.config.run import HypothesisSpec
 from debate.errors import InputError
-from debate.log.manifest import Manifest, Stated
+from debate.log.manifest import Manifest, StatedHypotheses
 from tests.experiments.frames import analysis_of, arm, claim
 
 NUM = 300
@@ -180,7 +180,7 @@ def test_recorded_hypotheses_that_cannot_be_read_are_an_input_error() -> None:
     assert parsed({"a": spec.model_dump()}, place="") == {"a": spec}
 
 
-def _manifest(present: dict[str, HypothesisSpec], *stated: Stated) -> Manifest:
+def _manifest(present: dict[str, HypothesisSpec], *stated: StatedHypotheses) -> Manifest:
     spec = {"hypotheses": {name: each.model_dump() for name, each in present.items()}}
     return Manifest(created_at="2026", spec=spec, stated=stated)
 
@@ -190,8 +190,10 @@ def test_a_claim_made_after_the_first_answers_says_so() -> None:
     told = {"early": early.model_dump()}
     manifest = _manifest(
         {"early": early, "late": late},
-        Stated(at="monday", num_turns=0, hypotheses=told),
-        Stated(at="tuesday", num_turns=1200, hypotheses={**told, "late": late.model_dump()}),
+        StatedHypotheses(at="monday", num_turns=0, hypotheses=told),
+        StatedHypotheses(
+            at="tuesday", num_turns=1200, hypotheses={**told, "late": late.model_dump()}
+        ),
     )
     found = claims_of(manifest, place="")
     assert found["early"].note == ""
@@ -202,8 +204,8 @@ def test_a_claim_that_was_withdrawn_is_still_judged() -> None:
     first, second = claim("eai", cell="self"), claim("eai", cell="self", direction="below")
     manifest = _manifest(
         {"it": second},
-        Stated(at="monday", num_turns=0, hypotheses={"it": first.model_dump()}),
-        Stated(at="tuesday", num_turns=9, hypotheses={"it": second.model_dump()}),
+        StatedHypotheses(at="monday", num_turns=0, hypotheses={"it": first.model_dump()}),
+        StatedHypotheses(at="tuesday", num_turns=9, hypotheses={"it": second.model_dump()}),
     )
     found = claims_of(manifest, place="")
     assert set(found) == {"it", "it (until tuesday)"}

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from debate.wiring.audit import audit
+from debate.runner.verify_run import verify_run
 from tests.faults.damaging import (
     Damage,
     again,
@@ -141,7 +141,7 @@ DAMAGES: dict[str, Damage] = {
 
 def said_of(directory: Path) -> str:
     """What the checker says, a line each."""
-    return "\n".join(map(str, audit(directory).problems))
+    return "\n".join(map(str, verify_run(directory).problems))
 
 
 def table() -> Iterator[tuple[str, str, bool]]:

@@ -9,16 +9,16 @@ from typing import Any
 
 from rich.console import Console
 
+from debate.config.loader import load_run
 from debate.config.models import ModelSpec
-from debate.config.resolve import load_run
 from debate.engines.base import Engine
-from debate.engines.client import LocalReplica, ModelClient
+from debate.engines.client import ModelClient
 from debate.engines.registry import build_engine
-from debate.wiring.debating import debate_all
-from debate.wiring.execute import execute
-from debate.wiring.identity import open_log
-from debate.wiring.plan import Plan, make_plan
-from debate.wiring.progress import Tally
+from debate.engines.replica import LocalReplica
+from debate.runner.concurrency import run_debates
+from debate.runner.execute import execute
+from debate.runner.monitoring import RunProgress
+from debate.runner.plan import Plan, make_plan, open_log
 
 Wrap = Callable[[str, Engine], Engine]
 
@@ -40,13 +40,13 @@ async def _debate_all(plan: Plan, directory: Path, wrap: Wrap) -> None:
         for client in clients.values():
             await client.start()
         try:
-            await debate_all(
+            await run_debates(
                 plan.work,
                 plan.cells,
-                at_once=plan.spec.max_debates or 8,
+                num_workers=plan.spec.max_debates or 8,
                 clients=clients,
                 log=log,
-                watcher=Tally(models=plan.models, num_debates=plan.num_debates),
+                watcher=RunProgress(models=plan.models, num_debates=plan.num_debates),
                 cache=None,
                 stale=[],
             )

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from debate.log import verify
+from debate.log import check_log
 from tests.faults.debates import Config, Disturb, hurry
 from tests.faults.driver import undisturbed
 from tests.faults.processes import Attempt
@@ -57,7 +57,7 @@ def changed(config: Config, directory: Path, rng: random.Random) -> int:
 
 
 def _require_named(directory: Path, spoilt: list[set[str]]) -> int:
-    named = {problem.place for problem in verify(directory) if " line (" in problem.what}
+    named = {problem.place for problem in check_log(directory) if " line (" in problem.what}
     assert all(places & named for places in spoilt), (spoilt, named)
     return len(spoilt)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from debate.log.codec import decode
+from debate.log.codec import decode_line
 from debate.types import Turn, Verdict
 
 Key = tuple[str, str, int, str]
@@ -35,8 +35,8 @@ class Records:
 
 def read(directory: Path) -> Records:
     """Everything on disk. Raises CorruptLine for a line that is not whole."""
-    turns = [decode(line, Turn) for line in lines(directory, "turns")]
-    verdicts = [decode(line, Verdict) for line in lines(directory, "verdicts")]
+    turns = [decode_line(line, Turn) for line in lines(directory, "turns")]
+    verdicts = [decode_line(line, Verdict) for line in lines(directory, "verdicts")]
     decided = {(v.cell, v.question, v.seed, f"{v.round}:{v.method}"): v for v in verdicts}
     times = Counter(map(turn_key, turns))
     repeated = sum(count - 1 for count in times.values()) + len(verdicts) - len(decided)

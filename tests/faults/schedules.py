@@ -17,8 +17,8 @@ from typing import Any
 
 from debate.engines.base import Engine
 from debate.engines.openai import OpenaiEngine
-from debate.engines.pacing import Backoff
-from debate.wiring.audit import audit
+from debate.engines.rate_limit import Backoff
+from debate.runner.verify_run import verify_run
 from tests.faults.debates import Config, Disturb, draw_debates, hurry
 from tests.faults.driver import disturbed, undisturbed
 from tests.faults.endpoint import MISDEEDS, Endpoint, Misdeed, serving
@@ -57,7 +57,7 @@ def run_schedule(fault: str, number: int) -> Result:
                 fault=fault,
                 num_struck=num_struck,
                 found=compare(sound, read(other)),
-                problems=tuple(str(problem) for problem in audit(other).problems),
+                problems=tuple(str(problem) for problem in verify_run(other).problems),
                 num_turns=len(sound.turns),
             )
     raise AssertionError(f"{fault}: {MOST_DRAWS} schedules, and none of them struck")

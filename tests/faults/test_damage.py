@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from debate.wiring.audit import audit
+from debate.runner.verify_run import verify_run
 from tests.faults.damage import CONFIG, DAMAGES, copied, said_of
 from tests.faults.driver import undisturbed
 from tests.processes import command
@@ -25,7 +25,7 @@ def sound() -> Iterator[Path]:
 
 
 def test_a_sound_run_has_no_problem_and_nothing_unchecked(sound: Path) -> None:
-    found = audit(sound)
+    found = verify_run(sound)
     assert (found.problems, found.unchecked) == ((), ())
 
 
@@ -63,21 +63,21 @@ def test_what_cannot_be_checked_is_said_and_is_no_problem(sound: Path, tmp_path:
         name: {**cell, "protocol": {**(cell["protocol"] or {}), "name": "my.protocol"}}
         for name, cell in spec["cells"].items()
     }
-    found = audit(changed(sound, tmp_path / "custom", cells=cells))
+    found = verify_run(changed(sound, tmp_path / "custom", cells=cells))
     assert found.problems == ()
     assert any("my.protocol is custom code" in what for what in found.unchecked)
 
     agents = [{**agent, "prompts": "/nowhere/at/all"} for agent in spec["agents"]]
-    found = audit(changed(sound, tmp_path / "prompts", agents=agents))
+    found = verify_run(changed(sound, tmp_path / "prompts", agents=agents))
     assert found.problems == ()
     assert any("/nowhere/at/all" in what for what in found.unchecked)
 
-    found = audit(changed(sound, tmp_path / "foreign", rounds="many"))
+    found = verify_run(changed(sound, tmp_path / "foreign", rounds="many"))
     assert found.problems == ()
     assert any("is no run's configuration (rounds)" in what for what in found.unchecked)
 
     models = {name: {**model, "competence": 0.1} for name, model in spec["models"].items()}
-    found = audit(changed(sound, tmp_path / "weights", models=models))
+    found = verify_run(changed(sound, tmp_path / "weights", models=models))
     assert found.problems == ()
     assert any("prompts of model a were not compared" in what for what in found.unchecked)
 
@@ -90,5 +90,5 @@ def test_a_run_that_stopped_midway_has_no_problem(sound: Path, tmp_path: Path) -
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest |= {"status": "interrupted", "totals": None}
     (copy / "manifest.json").write_text(json.dumps(manifest))
-    found = audit(copy)
+    found = verify_run(copy)
     assert [problem for problem in found.problems if "heard" not in problem.what] == []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from debate.wiring.audit import audit
+from debate.runner.verify_run import verify_run
 from tests.faults.damage import CONFIG
 from tests.faults.driver import undisturbed
 
@@ -28,7 +28,7 @@ def kept() -> Counter[type]:
 
 def run_and_check(directory: Path) -> None:
     undisturbed(CONFIG, directory)
-    assert audit(directory).problems == ()
+    assert verify_run(directory).problems == ()
 
 
 def test_runs_that_are_over_are_forgotten(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from debate.engines.base import Engine
 from debate.log import RunLog
+from debate.runner.verify_run import verify_run
 from debate.types import DebateKey
-from debate.wiring.audit import audit
 from tests.faults.driver import disturbed, undisturbed
 from tests.faults.engines import Faults, FaultyEngine
 from tests.faults.records import compare, read
@@ -37,7 +37,7 @@ def test_rounds_that_a_failure_added_are_set_aside(tmp_path: Path) -> None:
     assert compare(read(tmp_path / "whole"), before).extra
     undisturbed(CONFIG, other)
     assert compare(read(tmp_path / "whole"), read(other)).is_clean
-    assert audit(other).problems == ()
+    assert verify_run(other).problems == ()
     kept = (other / "superseded" / "verdicts-0.jsonl").read_text().splitlines()
     assert any(json.loads(line)["round"] > 0 for line in kept)
 

@@ -6,20 +6,20 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from debate.config.resolve import load_run
+from debate.config.loader import load_run
 from debate.engines.base import Completion, Request
-from debate.engines.wellformed import checked
-from debate.orchestrator.calls import Calls
-from debate.orchestrator.cell import Cell
+from debate.engines.validation import validate_completion
+from debate.orchestrator.call_store import CallStore
+from debate.orchestrator.condition import Condition
+from debate.runner.plan import make_plan
 from debate.types import DebateKey, Turn, Usage, Verdict
-from debate.wiring.plan import make_plan
 
 ROLES = {"a": "debater", "b": "debater", "c": "debater", "k": "critic", "j": "judge"}
 
 
 def cells_of(
     *, prompts: str, protocol: str, probes: Sequence[Any] = (), **fields: Any
-) -> tuple[Cell, ...]:
+) -> tuple[Condition, ...]:
     """Three debaters who hear one another, a judge, and under `critique` a critic."""
     speakers = [name for name in ROLES if name != "k" or protocol == "critique"]
     edges = ["debaters <-> debaters", "each debaters -> itself", "judges -> debaters"]
@@ -54,7 +54,9 @@ class Everything:
             scores = tuple(-_draw(request, candidate) for candidate in request.candidates)
             return Completion(id=request.id, candidate_log_p=scores, usage=Usage())
         text = self._said if isinstance(self._said, str) else self._said(request)
-        return checked(Completion(id=request.id, text=text, finish_reason="stop"), request, "echo")
+        return validate_completion(
+            Completion(id=request.id, text=text, finish_reason="stop"), request, "echo"
+        )
 
 
 def _draw(request: Request, what: str) -> float:
@@ -96,7 +98,7 @@ class _Nowhere:
     async def append_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         self.verdicts += verdicts
 
-    def settle(self, debate: DebateKey, *, turns: Collection[str], rounds: Collection[int]) -> None:
+    def prune(self, debate: DebateKey, *, turns: Collection[str], rounds: Collection[int]) -> None:
         return
 
     def on_turn(self, turn: Turn, *, replayed: bool) -> None:
@@ -122,7 +124,7 @@ class _One(Mapping[str, Everything]):
         return 1
 
 
-def calls_to(client: Everything) -> Calls:
+def calls_to(client: Everything) -> CallStore:
     """Calls that all go to one client."""
     nowhere = _Nowhere()
-    return Calls(clients=_One(client), log=nowhere, watcher=nowhere)
+    return CallStore(clients=_One(client), log=nowhere, watcher=nowhere)

@@ -12,10 +12,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debate.config.parse import MAX_DEPTH, MAX_NODES, parse_document
-from debate.config.resolve import load_run
+from debate.config.document import MAX_DEPTH, MAX_NODES, parse_document
+from debate.config.loader import load_run
 from debate.errors import ConfigError, InputError
-from debate.wiring.plan import make_plan
+from debate.runner.plan import make_plan
 from tests.config.broken import GOOD
 from tests.hostile.corpus import NASTY, PATHS
 from tests.hostile.strategies import nasty_texts

@@ -69,7 +69,7 @@ async def compare_worlds(protocol: str, prompts: str, asked: Sequence[list[Quest
     targets = {question.id: question for question in asked[0]}
     for id, request in one.requests.items():
         assert visible(request) == visible(two.requests[id])
-        assert request.scene is None
+        assert request.debate_state is None
         question = next(targets[part] for part in _suffixes(id) if part in targets)
         assert question.target is not None
         if not question.options:

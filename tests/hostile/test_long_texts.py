@@ -8,17 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from debate.agents.untrusted import line, plain, quotable
+from debate.agents.sanitize import join_lines, sanitize_text, sanitize_value
 from debate.analysis.text import clean
-from debate.config.notation import parse_edges, parse_names
-from debate.config.secrets import looks_like_key, redacted_text
+from debate.config.secrets import looks_like_key, redact_text
+from debate.config.topology import parse_edges, parse_names
 from debate.log import Run
-from debate.log.checksum import is_sound
-from debate.log.codec import CorruptLine, decode
+from debate.log.codec import CorruptLine, decode_line, has_valid_checksum
 from debate.report import write_report
-from debate.report.said import readable
+from debate.report.transcripts import format_text
+from debate.runner.verify_run import verify_run
 from debate.types import Turn
-from debate.wiring.audit import audit
 from tests.faults.driver import disturbed
 from tests.faults.engines import Faults, FaultyEngine
 from tests.hostile.corpus import NASTY
@@ -31,12 +30,12 @@ PIECES = (
       "\x1b]", "<|", "[/", "USER", "  USER", "##", '""', "a -> ", "-> ", ", ", "a ", "each "),
 )  # fmt: skip
 SEARCHES: dict[str, Callable[[str], object]] = {
-    "plain": plain,
-    "quotable": quotable,
-    "line": line,
+    "plain": sanitize_text,
+    "quotable": sanitize_value,
+    "line": join_lines,
     "clean": clean,
-    "readable": readable,
-    "redacted_text": redacted_text,
+    "readable": format_text,
+    "redacted_text": redact_text,
     "looks_like_key": looks_like_key,
 }
 PARSES: tuple[Callable[[str], object], ...] = (parse_edges, parse_names)
@@ -65,9 +64,9 @@ def test_a_line_of_many_repetitions_is_gone_through_once() -> None:
     for piece in PIECES:
         many = (piece * (SIZE // len(piece))).encode(errors="replace")
         for text in (many, b'{"text":"' + many, many + b',"crc32":"' * 9, many + b"}\n"):
-            assert is_sound(text) in (None, False)
+            assert has_valid_checksum(text) in (None, False)
             with pytest.raises(CorruptLine):
-                decode(text, Turn)
+                decode_line(text, Turn)
 
 
 def test_replies_of_megabytes_are_debated_checked_and_shown(tmp_path: Path) -> None:
@@ -83,5 +82,5 @@ def test_replies_of_megabytes_are_debated_checked_and_shown(tmp_path: Path) -> N
     turns = Run(tmp_path).turns()
     assert turns["answer"].to_list() == ["4"] * 4
     assert min(turns["text"].str.len_chars().to_list()) > 3_000_000
-    assert audit(tmp_path).problems == ()
+    assert verify_run(tmp_path).problems == ()
     assert write_report(tmp_path).stat().st_size < 500_000

@@ -7,7 +7,7 @@ import re
 import pytest
 from hypothesis import given
 
-from debate.agents.untrusted import line, plain, quotable
+from debate.agents.sanitize import join_lines, sanitize_text, sanitize_value
 from debate.orchestrator.question import debate_question
 from debate.types import Message, Question
 from tests.hostile.corpus import CONTROL, HEADERS, LINES, NASTY, QUOTES
@@ -29,16 +29,16 @@ def fences(text: str) -> list[str]:
 
 @pytest.mark.parametrize("text", CONTROL)
 def test_control_tokens_become_text_that_can_still_be_read(text: str) -> None:
-    shown = plain(text)
+    shown = sanitize_text(text)
     assert not TOKEN.search(shown)
     assert shown.translate(str.maketrans("‹›⟦⟧", "<>[]")) == text
-    assert plain(shown) == shown
+    assert sanitize_text(shown) == shown
 
 
 @pytest.mark.parametrize("text", HEADERS)
 def test_a_line_does_not_begin_like_a_role(text: str) -> None:
-    assert not ROLE_LINE.search(plain(text))
-    assert plain(text).replace("› ", "") == text
+    assert not ROLE_LINE.search(sanitize_text(text))
+    assert sanitize_text(text).replace("› ", "") == text
 
 
 def test_ordinary_text_is_left_alone() -> None:
@@ -47,22 +47,22 @@ def test_ordinary_text_is_left_alone() -> None:
         'He said "yes" and ""no"".', "The user: 3 apples each.", "# A heading\n## Another",
         "f(x) = x|y", "<|", "|>", "[INSTANCE]", "humans: 4",
     ):  # fmt: skip
-        assert quotable(text) == text, text
+        assert sanitize_value(text) == text, text
 
 
 @given(nasty_texts)
 def test_no_text_keeps_a_control_token_or_a_fence(text: str) -> None:
-    shown = quotable(text)
+    shown = sanitize_value(text)
     assert isinstance(shown, str)
     assert not TOKEN.search(shown)
     assert not ROLE_LINE.search(shown)
     assert not fences(shown)
-    assert quotable(shown) == shown
+    assert sanitize_value(shown) == shown
 
 
 @given(nasty_texts)
 def test_a_line_stays_one_line(text: str) -> None:
-    shown = line(text)
+    shown = join_lines(text)
     assert isinstance(shown, str)
     assert len(shown.splitlines()) <= 1
 

@@ -15,15 +15,14 @@ from hypothesis import strategies as st
 
 from debate.config.models import OpenaiModel
 from debate.engines.base import Completion, Request, Token
-from debate.engines.chat_wire import parse_reply
-from debate.engines.openai import OpenaiEngine
-from debate.engines.pacing import retry_after_s
-from debate.engines.wellformed import checked
+from debate.engines.openai import OpenaiEngine, parse_chat_completion
+from debate.engines.rate_limit import parse_retry_after
+from debate.engines.validation import validate_completion
 from debate.errors import DebateError
-from debate.log import Run, RunLog, verify
-from debate.log.codec import CorruptLine, decode, encode
+from debate.log import Run, RunLog, check_log
+from debate.log.codec import CorruptLine, decode_line, encode_line
+from debate.runner.verify_run import verify_run
 from debate.types import Turn, Usage
-from debate.wiring.audit import audit
 from tests.hostile.strategies import nasty_texts
 from tests.log.builders import DEBATE, QUESTIONS, SPEC, open_log, turn, turn_lines, verdict, write
 
@@ -37,7 +36,7 @@ BYTES = st.binary(max_size=60) | st.sampled_from(
 @given(BYTES | st.text().map(lambda text: json.dumps(text).encode()))
 def test_any_line_is_a_turn_or_corrupt(line: bytes) -> None:
     try:
-        assert isinstance(decode(line, Turn), Turn)
+        assert isinstance(decode_line(line, Turn), Turn)
     except CorruptLine as error:
         assert str(error)  # noqa: PT017 - it may raise
 
@@ -50,8 +49,8 @@ def paired(text: str) -> str:
 @given(nasty_texts, nasty_texts, st.floats())
 def test_any_turn_comes_back_as_it_was(text: str, question: str, number: float) -> None:
     made = turn(question=question, text=text, started_at=number)
-    line = encode(made)
-    back = decode(line, Turn)
+    line = encode_line(made)
+    back = decode_line(line, Turn)
     assert line.count(b"\n") == 1
     assert (back.text, back.question) == (paired(text), paired(question))
     assert back.started_at == number or number != number
@@ -71,12 +70,12 @@ def test_any_bytes_in_the_files_are_named_and_the_rest_is_kept(
         mixed = [*lines[:at], *(each + b"\n" for each in junk), *lines[at:]]
         content = b"".join(mixed)
         (directory / "turns" / "0.jsonl").write_bytes(content[: len(content) - cut])
-        verify(directory)
-        audit(directory)
-        whole = [decode(line, Turn) for line in lines if line in content[: len(content) - cut]]
+        check_log(directory)
+        verify_run(directory)
+        whole = [decode_line(line, Turn) for line in lines if line in content[: len(content) - cut]]
         with open_log(directory) as log:
             assert log.recorded(DEBATE).keys() >= {each.ref for each in whole}
-        assert not [p for p in verify(directory) if "line" in p.what]
+        assert not [p for p in check_log(directory) if "line" in p.what]
         Run(directory).turns()
 
 
@@ -86,8 +85,8 @@ def test_any_manifest_is_read_or_refused(content: bytes) -> None:
         directory = Path(folder)
         write(directory, [turn("a")])
         (directory / "manifest.json").write_bytes(content)
-        assert verify(directory)
-        assert audit(directory).problems
+        assert check_log(directory)
+        assert verify_run(directory).problems
         try:
             RunLog.open(directory, spec=SPEC, questions=QUESTIONS).close()
             Run(directory)
@@ -98,7 +97,7 @@ def test_any_manifest_is_read_or_refused(content: bytes) -> None:
 @given(BYTES | nasty_texts.map(lambda t: t.encode(errors="surrogatepass")))
 def test_any_bytes_from_an_endpoint_are_a_reply_or_a_refusal(body: bytes) -> None:
     try:
-        assert isinstance(parse_reply("1", body, queued_s=0, running_s=0), Completion)
+        assert isinstance(parse_chat_completion("1", body, queued_s=0, running_s=0), Completion)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         assert str(error)  # noqa: PT017 - it may raise
 
@@ -108,7 +107,7 @@ def test_any_bytes_from_an_endpoint_are_a_reply_or_a_refusal(body: bytes) -> Non
     | st.sampled_from(["1" * 400, ".", "٣", "-1", "Mon, 99 Jan 99999 00:00:00 GMT"])
 )
 def test_any_retry_after_is_seconds_or_nothing(value: str) -> None:
-    found = retry_after_s({"Retry-After": value})
+    found = parse_retry_after({"Retry-After": value})
     assert found is None or found >= 0
 
 
@@ -131,10 +130,10 @@ ANYTHING = (
     st.sampled_from([(), ("a",), ("a", "b")]),
 )
 def test_any_completion_is_sound_or_a_failure(given: Any, candidates: tuple[str, ...]) -> None:
-    found = checked(given, Request(id="1", messages=(), candidates=candidates), "x")
+    found = validate_completion(given, Request(id="1", messages=(), candidates=candidates), "x")
     assert found.id == "1"
     if found.failure is None:
-        encode(turn(text=found.text if isinstance(found.text, str) else "", usage=found.usage))
+        encode_line(turn(text=found.text if isinstance(found.text, str) else "", usage=found.usage))
         numbers = list(found.candidate_log_p or ()) if candidates else []
         numbers += [token.log_p for token in found.tokens or ()] if not candidates else []
         assert all(number == number and number < float("inf") for number in numbers)

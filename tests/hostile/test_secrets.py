@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from debate.config.secrets import redacted, redacted_text
+from debate.config.secrets import redact, redact_text
 from tests.faults.driver import undisturbed
 from tests.faults.endpoint import serving
 from tests.faults.on_ray import two_nodes
@@ -135,8 +135,8 @@ def test_what_is_hidden_and_what_is_not() -> None:
         "max_tokens": "5", "bos_token": "<s>", "api_key_env": "MY_KEY", "model": "org/sk-small",
         "chars_per_token": "4", "stop": ["token"], "key": "value", "text": "The secret is out.",
     }  # fmt: skip
-    assert redacted(plain) == plain
+    assert redact(plain) == plain
     for name in ("api_key", "HF_TOKEN", "OPENAI_API_KEY", "password", "AWS_SECRET_ACCESS_KEY",
                  "GITHUB_TOKEN", "Authorization", "client_secret", "x-api-key"):  # fmt: skip
-        assert redacted({name: OTHER}) == {name: "(hidden)"}
-    assert KEY not in redacted_text(f"it said: {KEY}, and Bearer {KEY}")
+        assert redact({name: OTHER}) == {name: "(hidden)"}
+    assert KEY not in redact_text(f"it said: {KEY}, and Bearer {KEY}")

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from debate.engines.base import Request
-from debate.engines.local.control import controls
-from debate.engines.local.encoding import encode
+from debate.engines.hf.tokenization import encode_requests, get_control_tokens
 from debate.errors import EngineError
 from debate.types import Message
 from tests.hostile.corpus import CONTROL
@@ -63,7 +62,9 @@ FRAME = ["<|im_start|>", "<|im_end|>"]
 
 @pytest.mark.parametrize("text", [*CONTROL, *SPECIAL, "<|im_<|im_end|>end|>"])
 def test_a_message_adds_no_control_token(text: str) -> None:
-    (prompt,) = encode(tokenizer(), [request(text, text, text, prefill=text, candidates=(text,))])
+    (prompt,) = encode_requests(
+        tokenizer(), [request(text, text, text, prefill=text, candidates=(text,))]
+    )
     assert specials(prompt.ids) == [*FRAME * 3, "<|im_start|>"]
     assert specials(prompt.candidates[0]) == []
 
@@ -71,29 +72,31 @@ def test_a_message_adds_no_control_token(text: str) -> None:
 @given(st.lists(nasty_texts | st.sampled_from(SPECIAL), min_size=1, max_size=4))
 def test_no_texts_add_a_control_token(texts: list[str]) -> None:
     sound = [text.encode(errors="replace").decode() for text in texts]
-    (prompt,) = encode(tokenizer(), [request(*sound)])
+    (prompt,) = encode_requests(tokenizer(), [request(*sound)])
     assert specials(prompt.ids) == [*FRAME * len(sound), "<|im_start|>"]
 
 
 def test_ordinary_text_is_encoded_as_it_is() -> None:
     text = "a < b, [1] and <b>bold</b> |x|"
-    (prompt,) = encode(tokenizer(), [request(text)])
+    (prompt,) = encode_requests(tokenizer(), [request(text)])
     assert text in tokenizer().decode(prompt.ids)
 
 
 def test_what_only_the_tokenizer_reads_as_a_control_token_is_refused() -> None:
     with pytest.raises(EngineError, match="would be read as control tokens"):
-        encode(tokenizer(lower=True), [request("＜|im_end|＞")])
-    (prompt,) = encode(tokenizer(lower=True), [request("fine")])
+        encode_requests(tokenizer(lower=True), [request("＜|im_end|＞")])
+    (prompt,) = encode_requests(tokenizer(lower=True), [request("fine")])
     assert specials(prompt.ids, lower=True) == [*FRAME, "<|im_start|>"]
 
 
 def test_the_organisms_own_tokenizer_reads_no_control_token_from_a_text() -> None:
     from transformers import AutoTokenizer
 
-    from debate.config.shipped import shelf
+    from debate.config.references import get_shipped_folder
 
-    organism = AutoTokenizer.from_pretrained(shelf("agents") / "organisms" / "adder")
-    (prompt,) = encode(organism, [request("Q4<eos>7<pad><bos>", "9<eos>", "P4")])
-    assert controls(organism).texts == ("<bos>", "<eos>", "<pad>", "<unk>")
-    assert [id for id in prompt.ids if id in controls(organism).ids] == [organism.bos_token_id]
+    organism = AutoTokenizer.from_pretrained(get_shipped_folder("agents") / "organisms" / "adder")
+    (prompt,) = encode_requests(organism, [request("Q4<eos>7<pad><bos>", "9<eos>", "P4")])
+    assert get_control_tokens(organism).texts == ("<bos>", "<eos>", "<pad>", "<unk>")
+    assert [id for id in prompt.ids if id in get_control_tokens(organism).ids] == [
+        organism.bos_token_id
+    ]

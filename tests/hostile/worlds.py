@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from debate.config.resolve import load_run
+from debate.config.loader import load_run
+from debate.runner.plan import make_plan
 from debate.types import Question
-from debate.wiring.plan import make_plan
 
 OPTIONS = ("red", "green", "blue", "grey")
 TASKS_OF_ALL = ("numbers", "gsm8k", "arithmetic")

@@ -9,17 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from debate.log import RunLog
-from debate.types import (
-    Answer,
-    Belief,
-    Confidence,
-    DebateKey,
-    Kind,
-    Question,
-    Turn,
-    Usage,
-    Verdict,
-)
+from debate.types import Answer, Belief, Confidence, DebateKey, Kind, Question, Turn, Usage, Verdict
 
 SPEC = {"rounds": 3, "agents": ["a", "b", "c"], "task": {"limit": 2}}
 QUESTIONS = (
@@ -70,6 +60,12 @@ def open_log(directory: Path, **more: Any) -> RunLog:
     return RunLog.open(directory, **{"spec": SPEC, "questions": QUESTIONS, **more})
 
 
+async def append_turn(log: RunLog, turn: Turn) -> None:
+    """Record a turn and wait until it is on disk."""
+    log.queue(turn)
+    await log.append_verdicts([])
+
+
 def write(
     directory: Path, turns: Iterable[Turn], verdicts: Sequence[Verdict] = (), **more: Any
 ) -> None:
@@ -78,9 +74,9 @@ def write(
     async def append_all() -> None:
         with open_log(directory, **more) as log:
             for each in turns:
-                await log.append(each)
+                await append_turn(log, each)
             for each in verdicts:
-                await log.append_verdict(each)
+                await log.append_verdicts([each])
 
     asyncio.run(append_all())
 

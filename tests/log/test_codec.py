@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debate.log.checksum import is_sound
-from debate.log.codec import CorruptLine, decode, encode
+from debate.log.codec import CorruptLine, decode_line, encode_line, has_valid_checksum
 from debate.types import (
     Answer,
     Belief,
@@ -65,19 +64,19 @@ turns = st.builds(
 
 @given(turns)
 def test_a_turn_survives_the_round_trip(original: Turn) -> None:
-    line = encode(original)
+    line = encode_line(original)
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
-    assert decode(line, Turn) == original
+    assert decode_line(line, Turn) == original
 
 
 @given(turns, st.data())
 def test_any_byte_of_a_line_that_is_changed_is_noticed(original: Turn, data: st.DataObject) -> None:
-    line = bytearray(encode(original))
+    line = bytearray(encode_line(original))
     place = data.draw(st.integers(0, len(line) - 1))
     line[place] ^= data.draw(st.integers(1, 255))
     with pytest.raises(CorruptLine):
-        decode(bytes(line), Turn)
+        decode_line(bytes(line), Turn)
 
 
 @pytest.mark.parametrize(
@@ -90,17 +89,17 @@ def test_any_byte_of_a_line_that_is_changed_is_noticed(original: Turn, data: st.
     ids=["a turn", "a turn with what msgspec cannot write", "a verdict"],
 )
 def test_every_byte_changed_to_every_other_is_noticed(value: Turn | Verdict) -> None:
-    line = encode(value)
+    line = encode_line(value)
     for place, right in enumerate(line):
         for wrong in {*range(256)} - {right}:
             changed = line[:place] + bytes([wrong]) + line[place + 1 :]
             with pytest.raises(CorruptLine):
-                decode(changed, type(value))
+                decode_line(changed, type(value))
 
 
 @given(turns)
 def test_the_checksum_can_be_recomputed_from_the_line_alone(original: Turn) -> None:
-    line = encode(original)
+    line = encode_line(original)
     noted = json.loads(line)["crc32"]
     rest = line.removesuffix(f',"crc32":"{noted}"}}\n'.encode()) + b"}"
     assert int(noted, 16) == zlib.crc32(rest)
@@ -108,10 +107,10 @@ def test_the_checksum_can_be_recomputed_from_the_line_alone(original: Turn) -> N
 
 @given(turns)
 def test_a_line_that_lacks_only_its_newline_or_its_checksum_is_read(original: Turn) -> None:
-    line = encode(original)
+    line = encode_line(original)
     bare = line[: line.rindex(b',"crc32"')] + b"}\n"
-    assert decode(line[:-1], Turn) == decode(bare, Turn) == original
-    assert (is_sound(line[:-1]), is_sound(bare)) == (True, None)
+    assert decode_line(line[:-1], Turn) == decode_line(bare, Turn) == original
+    assert (has_valid_checksum(line[:-1]), has_valid_checksum(bare)) == (True, None)
 
 
 @given(turns)
@@ -119,17 +118,17 @@ def test_every_line_is_strict_json(original: Turn) -> None:
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} is not JSON")
 
-    assert json.loads(encode(original), parse_constant=refuse)["cell"] == original.cell
+    assert json.loads(encode_line(original), parse_constant=refuse)["cell"] == original.cell
 
 
 def test_an_impossible_candidate_keeps_its_log_probability() -> None:
     original = turn(belief=Belief(log_p={"4": -0.1, "5": -math.inf}))
-    assert decode(encode(original), Turn) == original
+    assert decode_line(encode_line(original), Turn) == original
 
 
 def test_nan_stays_nan() -> None:
     original = turn(confidences=(Confidence(source="verbal", value=math.nan),))
-    assert math.isnan(decode(encode(original), Turn).confidences[0].value)
+    assert math.isnan(decode_line(encode_line(original), Turn).confidences[0].value)
 
 
 @pytest.mark.parametrize("word", ["null", "nan", "-inf", "true", "5"])
@@ -137,7 +136,7 @@ def test_text_that_looks_like_another_type_stays_text(word: str) -> None:
     original = turn(
         value=word, about=word, text=word, belief=Belief(log_p={word: -math.inf, "x": math.inf})
     )
-    assert decode(encode(original), Turn) == original
+    assert decode_line(encode_line(original), Turn) == original
 
 
 def test_verdicts_and_questions_survive_the_round_trip() -> None:
@@ -145,8 +144,8 @@ def test_verdicts_and_questions_survive_the_round_trip() -> None:
         cell="c", question="q", seed=0, round=1, method="m", value=None, tally={"4": -math.inf}
     )
     asked = Question(id="q", text="?\n\u2028", options=("a", "b"), target="\ud800")
-    assert decode(encode(decided), Verdict) == decided
-    assert decode(encode(asked), Question) == asked
+    assert decode_line(encode_line(decided), Verdict) == decided
+    assert decode_line(encode_line(asked), Question) == asked
 
 
 def test_fields_of_later_versions_are_ignored_and_absent_ones_default() -> None:
@@ -154,7 +153,7 @@ def test_fields_of_later_versions_are_ignored_and_absent_ones_default() -> None:
         b'{"cell":"c","question":"q","seed":0,"round":0,"kind":"opening","agent":"a","model":"m",'
         b'"mood":{"deep":[1,2]}}\n'
     )
-    assert decode(line, Turn) == Turn(
+    assert decode_line(line, Turn) == Turn(
         cell="c", question="q", seed=0, round=0, kind="opening", agent="a", model="m"
     )
 
@@ -168,8 +167,8 @@ def test_fields_of_later_versions_are_ignored_and_absent_ones_default() -> None:
         b"[]",
         b"{}",
         b'{"cell":"\xff"}',
-        encode(turn())[:-2],
-        encode(turn()).replace(b'"opening"', b'"oration"'),
+        encode_line(turn())[:-2],
+        encode_line(turn()).replace(b'"opening"', b'"oration"'),
         b"[" * 200_000,
         b'{"cell":' * 200_000,
     ],
@@ -177,4 +176,4 @@ def test_fields_of_later_versions_are_ignored_and_absent_ones_default() -> None:
 )
 def test_what_is_not_a_turn_is_a_corrupt_line(line: bytes) -> None:
     with pytest.raises(CorruptLine):
-        decode(line, Turn)
+        decode_line(line, Turn)

@@ -16,14 +16,14 @@ from pathlib import Path
 import pytest
 
 from debate.errors import LogError
-from debate.log import Run, verify
-from debate.log.codec import decode
-from debate.log.commit import Committer
+from debate.log import Run, check_log
+from debate.log.codec import decode_line
+from debate.log.disk import Committer
 from debate.log.index import TurnKey
-from debate.log.repair import mend
+from debate.log.repair import repair_folder
 from debate.types import Turn
 
-from .builders import DEBATE, open_log, turn, turn_lines, without_checksums, write
+from .builders import DEBATE, append_turn, open_log, turn, turn_lines, without_checksums, write
 from .writer import all_turns, questions
 
 WRITER = Path(__file__).with_name("writer.py")
@@ -50,7 +50,7 @@ def kill_after(process: subprocess.Popen[bytes], num_turns: int) -> set[str]:
 def recorded(directory: Path) -> list[str]:
     """The refs of all whole lines on disk, repeats included."""
     lines = [line for line in turn_lines(directory) if line.endswith(b"\n")]
-    made = [decode(line, Turn) for line in lines]
+    made = [decode_line(line, Turn) for line in lines]
     return [f"{each.question} {each.ref}" for each in made]
 
 
@@ -69,10 +69,10 @@ def test_kills_at_random_points_lose_nothing_and_repeat_nothing(tmp_path: Path) 
     assert process.returncode == 0, err
     assert not acknowledged & set(out.decode().splitlines())
     wanted = all_turns(NUM_DEBATES)
-    found = [decode(line, Turn) for line in turn_lines(tmp_path)]
+    found = [decode_line(line, Turn) for line in turn_lines(tmp_path)]
     assert sorted(found, key=str) == sorted(wanted, key=str)
     assert Run(tmp_path).verdicts().height == NUM_DEBATES * 3
-    assert verify(tmp_path) == []
+    assert check_log(tmp_path) == []
 
 
 def test_a_full_disk_stops_the_run_in_words_and_keeps_what_was_acknowledged(
@@ -87,7 +87,7 @@ def test_a_full_disk_stops_the_run_in_words_and_keeps_what_was_acknowledged(
     assert acknowledged <= set(recorded(tmp_path))
     with open_log(tmp_path, questions=questions(NUM_DEBATES)) as log:
         assert log.num_turns >= len(acknowledged)
-    assert [problem for problem in verify(tmp_path) if "totals" in problem.what] == []
+    assert [problem for problem in check_log(tmp_path) if "totals" in problem.what] == []
 
 
 async def test_everyone_who_waits_is_told_that_the_disk_is_full() -> None:
@@ -95,7 +95,7 @@ async def test_everyone_who_waits_is_told_that_the_disk_is_full() -> None:
     for _ in range(100):
         committer.append(0, b"line\n")
     outcomes = await asyncio.gather(
-        *(committer.written() for _ in range(100)), return_exceptions=True
+        *(committer.wait_until_written() for _ in range(100)), return_exceptions=True
     )
     assert [type(outcome) for outcome in outcomes] == [LogError] * 100
     with pytest.raises(LogError, match="No space left on device; free some space and run again"):
@@ -105,12 +105,12 @@ async def test_everyone_who_waits_is_told_that_the_disk_is_full() -> None:
 
 async def test_a_write_that_fails_in_mid_run_refuses_all_later_ones(tmp_path: Path) -> None:
     log = open_log(tmp_path)
-    await log.append(turn("a"))
+    await append_turn(log, turn("a"))
     size = (tmp_path / "turns" / "0.jsonl").stat().st_size
     with file_size_limit(size + 100), pytest.raises(LogError, match="File too large"):
-        await log.append(turn("b"))
+        await append_turn(log, turn("b"))
     with pytest.raises(LogError, match="File too large"):
-        await log.append(turn("c"))
+        await append_turn(log, turn("c"))
     log.close("complete")
     with open_log(tmp_path) as log:
         assert set(log.recorded(DEBATE)) == {"0:opening:a"}
@@ -154,7 +154,7 @@ def test_the_last_line_torn_at_every_byte_is_mended(tmp_path: Path) -> None:
     first, last = turn_lines(tmp_path)
     for length in range(len(last)):
         path.write_bytes(first + last[:length])
-        index, problems = mend(tmp_path, "turns", TurnKey)
+        index, problems = repair_folder(tmp_path, "turns", TurnKey)
         is_whole = length == len(last) - 1  # nothing but the newline is missing
         assert turn_lines(tmp_path) == ([first, last] if is_whole else [first])
         assert len(index) == 1 + is_whole
@@ -171,11 +171,11 @@ def test_a_corrupted_line_in_the_middle_is_named_set_aside_and_made_again(tmp_pa
     with open_log(tmp_path) as log:
         assert [problem.place for problem in log.problems] == ["turns/0.jsonl:2"]
         assert set(log.recorded(DEBATE)) == {"0:opening:a", "0:opening:c"}
-        asyncio.run(log.append(turn("b")))
+        asyncio.run(append_turn(log, turn("b")))
         assert set(log.recorded(DEBATE)) == {"0:opening:a", "0:opening:b", "0:opening:c"}
     assert turn_lines(tmp_path) == [first, third, second]
     assert b"turns/0.jsonl:2" in (tmp_path / "quarantine" / "turns-0.jsonl").read_bytes()
-    assert verify(tmp_path) == []
+    assert check_log(tmp_path) == []
 
 
 def test_a_changed_letter_is_named_set_aside_and_made_again(tmp_path: Path) -> None:
@@ -188,10 +188,10 @@ def test_a_changed_letter_is_named_set_aside_and_made_again(tmp_path: Path) -> N
     with open_log(tmp_path) as log:
         assert [problem.place for problem in log.problems] == ["turns/0.jsonl:2"]
         assert set(log.recorded(DEBATE)) == {"0:opening:a", "0:opening:c"}
-        asyncio.run(log.append(turn("b")))
+        asyncio.run(append_turn(log, turn("b")))
     assert turn_lines(tmp_path) == [first, third, second]
     assert b"I say 5" in (tmp_path / "quarantine" / "turns-0.jsonl").read_bytes()
-    assert verify(tmp_path) == []
+    assert check_log(tmp_path) == []
 
 
 def test_lines_of_older_versions_are_read_and_stay_as_they_are(tmp_path: Path) -> None:
@@ -201,10 +201,10 @@ def test_lines_of_older_versions_are_read_and_stay_as_they_are(tmp_path: Path) -
     (tmp_path / "turns" / "0.jsonl").write_bytes(old)
     with open_log(tmp_path) as log:
         assert (log.problems, set(log.recorded(DEBATE))) == ((), {"0:opening:a", "0:opening:b"})
-        asyncio.run(log.append(turn("c")))
+        asyncio.run(append_turn(log, turn("c")))
     assert turn_lines(tmp_path)[:2] == old.splitlines(keepends=True)
     assert b"crc32" in turn_lines(tmp_path)[2]
-    assert verify(tmp_path) == []
+    assert check_log(tmp_path) == []
 
 
 def test_damage_behind_the_key_is_found_when_the_turn_is_wanted(tmp_path: Path) -> None:
@@ -215,14 +215,14 @@ def test_damage_behind_the_key_is_found_when_the_turn_is_wanted(tmp_path: Path) 
     with open_log(tmp_path) as log:
         assert set(log.recorded(DEBATE)) == {"0:opening:b"}
         assert "turns/0.jsonl at byte 0: corrupted line" in str(log.problems[0])
-        asyncio.run(log.append(turn("a")))
-    assert verify(tmp_path) == []
+        asyncio.run(append_turn(log, turn("a")))
+    assert check_log(tmp_path) == []
 
 
 def test_mending_twice_changes_nothing_more(tmp_path: Path) -> None:
     write(tmp_path, [turn("a"), turn("b")])
     (tmp_path / "turns" / "1.jsonl").write_bytes(turn_lines(tmp_path)[0] + b"garbage\n{")
-    mend(tmp_path, "turns", TurnKey)
+    repair_folder(tmp_path, "turns", TurnKey)
     once = turn_lines(tmp_path)
-    index, problems = mend(tmp_path, "turns", TurnKey)
+    index, problems = repair_folder(tmp_path, "turns", TurnKey)
     assert (turn_lines(tmp_path), problems, len(index)) == (once, (), 2)

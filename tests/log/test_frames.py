@@ -12,12 +12,13 @@ from polars.testing import assert_frame_equal
 
 from debate.errors import InputError
 from debate.log import Run, RunLog
-from debate.log.rows import BATCH_SIZE
-from debate.log.turn_frame import turn_schema
+from debate.log.frames import make_turn_schema
+from debate.log.run import BATCH_SIZE
 from debate.types import Confidence, DebateKey, Failure, Turn, Verdict
 
 from .builders import (
     DEBATE,
+    append_turn,
     belief,
     confident,
     open_log,
@@ -64,7 +65,7 @@ def test_the_lazy_frame_is_the_eager_one(tmp_path: Path) -> None:
     write(tmp_path, varied_turns())
     run = Run(tmp_path)
     assert_frame_equal(run.scan_turns().collect(), run.turns())
-    assert_frame_equal(run.scan_trajectories().collect(), run.trajectories())
+    assert_frame_equal(run.trajectories(run.scan_turns().collect()), run.trajectories())
 
 
 def varied_turns() -> list[Turn]:
@@ -116,7 +117,7 @@ def test_the_checksum_is_one_column_more_to_others_and_none_to_us(tmp_path: Path
 def test_an_empty_run_has_empty_frames_of_the_same_columns(tmp_path: Path) -> None:
     write(tmp_path, [])
     run = Run(tmp_path)
-    assert dict(run.turns().schema) == turn_schema(())
+    assert dict(run.turns().schema) == make_turn_schema(())
     for frame in (run.turns(), run.verdicts(), run.trajectories(), run.scan_turns().collect()):
         assert frame.height == 0
     assert run.questions()["id"].to_list() == ["q1", "q2"]
@@ -125,10 +126,10 @@ def test_an_empty_run_has_empty_frames_of_the_same_columns(tmp_path: Path) -> No
 
 async def test_a_run_in_progress_can_be_read(tmp_path: Path) -> None:
     log = open_log(tmp_path)
-    await log.append(turn("a", value="3"))
-    await log.append(turn("a", value="4"))
+    await append_turn(log, turn("a", value="3"))
+    await append_turn(log, turn("a", value="4"))
     with RunLog.join(tmp_path, shard="1") as shard:
-        await shard.append(turn("b"))
+        await append_turn(shard, turn("b"))
         with (tmp_path / "turns" / "1.jsonl").open("ab") as file:
             file.write(turn_lines(tmp_path)[0][:100])
         run = Run(tmp_path)
@@ -193,8 +194,12 @@ def test_trajectories_follow_the_belief_in_the_first_answer(tmp_path: Path) -> N
     )
     frame = Run(tmp_path).trajectories()
     assert frame.select("agent", "round").rows() == [
-        ("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1),
-    ]  # fmt: skip
+        ("a", 0),
+        ("a", 1),
+        ("a", 2),
+        ("b", 0),
+        ("b", 1),
+    ]
     third = math.exp(-1)
     assert frame["belief_own"].to_list() == pytest.approx([0.8, 0.1, 0.25, None, None])
     assert frame["belief_target"].to_list() == pytest.approx([0.15, 0.3, None, third, None])
@@ -215,10 +220,15 @@ def test_what_several_probes_scored_of_one_answer_is_one_belief(tmp_path: Path) 
             turn("a", about="belief", belief=belief(n3=math.log(0.5)), **probed),
             turn("a", about="belief/1", belief=belief(n4=math.log(0.25)), **probed),
             turn("a", about="belief/2", belief=belief(n3=math.log(0.5), n9=-3.0), **probed),
-            turn("a", about="belief/3", belief=belief(n8=-1.0), failure=Failure(
-                boundary="engine", message="lost"), **probed),
+            turn(
+                "a",
+                about="belief/3",
+                belief=belief(n8=-1.0),
+                failure=Failure(boundary="engine", message="lost"),
+                **probed,
+            ),
         ],
-    )  # fmt: skip
+    )
     (row,) = Run(tmp_path).trajectories().to_dicts()
     assert (row["belief_own"], row["belief_target"]) == pytest.approx((0.5, 0.25))
     assert row["belief_mass"] == pytest.approx(0.75 + math.exp(-3))
@@ -245,7 +255,8 @@ def test_the_estimator_of_the_first_confidence_is_named_row_by_row(tmp_path: Pat
     assert frame["confidence_source"].to_list() == ["verbal", "answer_token", "belief", None]
     assert frame["confidence"].to_list() == pytest.approx([0.7, 0.6, 0.5, None])
     assert frame["confidence_belief"].to_list() == pytest.approx([None, 0.5, 0.5, None])
-    assert Run(tmp_path).scan_trajectories().collect().equals(frame)
+    run = Run(tmp_path)
+    assert run.trajectories(run.scan_turns().collect()).equals(frame)
 
 
 def test_the_belief_of_one_call_is_one_number_whatever_else_came_up(tmp_path: Path) -> None:
@@ -297,8 +308,11 @@ def test_a_transcript_is_ordered_by_round_and_kind(tmp_path: Path) -> None:
     write(tmp_path, said)
     transcript = Run(tmp_path).debate(DEBATE)
     assert [t.ref for t in transcript.turns] == [
-        "0:opening:a", "0:opening:b", "1:critique:a:b", "1:revision:b",
-    ]  # fmt: skip
+        "0:opening:a",
+        "0:opening:b",
+        "1:critique:a:b",
+        "1:revision:b",
+    ]
     assert transcript.round == 1
     with pytest.raises(InputError, match="no turn of"):
         Run(tmp_path).debate(DebateKey(cell="ring", question="q9", seed=0))

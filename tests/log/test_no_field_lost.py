@@ -11,13 +11,12 @@ import polars as pl
 import pytest
 
 from debate.engines.base import Completion, Token
-from debate.engines.waiting import timed
+from debate.engines.replica_queue import with_timings
 from debate.log import CallCache
-from debate.log.codec import decode, encode
-from debate.log.rows import NOT_SHOWN, TurnRow
-from debate.log.turn_frame import turn_frame
-from debate.orchestrator.calls import Calls, Draft
-from debate.orchestrator.probing import total
+from debate.log.codec import NOT_SHOWN, TurnStruct, decode_line, encode_line
+from debate.log.frames import build_turn_frame
+from debate.orchestrator.call_store import CallStore, PendingTurn
+from debate.orchestrator.probing import sum_usages
 from debate.types import (
     Answer,
     Belief,
@@ -33,20 +32,44 @@ from debate.types import (
 
 USAGE = Usage(prompt_tokens=1, cached_tokens=2, generated_tokens=3, queued_s=4.0, running_s=5.0)
 RESULT = CallResult(
-    text="said", finish_reason="length", is_cut=True, answer=Answer(value=None, matched=("4",)),
-    correct=False, accepts=True, confidences=(Confidence(source="verbal", value=0.5),),
-    belief=Belief(log_p={"4": -1.0}), usage=USAGE, failure=Failure(boundary="b", message="m"),
-)  # fmt: skip
+    text="said",
+    finish_reason="length",
+    is_cut=True,
+    answer=Answer(value=None, matched=("4",)),
+    correct=False,
+    accepts=True,
+    confidences=(Confidence(source="verbal", value=0.5),),
+    belief=Belief(log_p={"4": -1.0}),
+    usage=USAGE,
+    failure=Failure(boundary="b", message="m"),
+)
 PLACE = Turn(
-    cell="c", question="q", seed=1, round=2, kind="critique", agent="a", about="b", model="m",
-    heard=("0:opening:b",), late=("d",), dropped=("e",), prompt_hash="f",
-    prompt=(Message(role="user", content="g"),), sampling_seed=3, shared_with="h", simulated=True,
-    started_at=1.5, finished_at=2.5,
-)  # fmt: skip
+    cell="c",
+    question="q",
+    seed=1,
+    round=2,
+    kind="critique",
+    agent="a",
+    about="b",
+    model="m",
+    heard=("0:opening:b",),
+    late=("d",),
+    dropped=("e",),
+    prompt_hash="f",
+    prompt=(Message(role="user", content="g"),),
+    sampling_seed=3,
+    shared_with="h",
+    simulated=True,
+    started_at=1.5,
+    finished_at=2.5,
+)
 WHOLE = PLACE.with_result(RESULT)
 IN_OTHER_WORDS = {
-    "answer": "answer", "is_cut": "cut", "confidences": "confidence", "usage": "prompt_tokens",
-}  # fmt: skip
+    "answer": "answer",
+    "is_cut": "cut",
+    "confidences": "confidence",
+    "usage": "prompt_tokens",
+}
 """Fields of a turn whose columns are called otherwise, or are several."""
 
 
@@ -78,7 +101,7 @@ def test_the_examples_here_fill_every_field() -> None:
 def test_a_new_field_of_a_completion_and_of_its_usage_outlives_the_clients_times() -> None:
     usage = LongerUsage(prompt_tokens=3, reasoning_tokens=7)
     given = LongerCompletion(id="r", tokens=(Token(text="4", log_p=0.0),), usage=usage, warning="!")
-    kept = timed(given, 0.5, 1.5)
+    kept = with_timings(given, 0.5, 1.5)
     assert kept == replace(given, usage=replace(usage, queued_s=0.5, running_s=1.5))
     assert type(kept) is LongerCompletion
     assert type(kept.usage) is LongerUsage
@@ -86,9 +109,9 @@ def test_a_new_field_of_a_completion_and_of_its_usage_outlives_the_clients_times
 
 def test_a_new_field_of_a_usage_is_added_up() -> None:
     parts = [LongerUsage(prompt_tokens=1, reasoning_tokens=n) for n in (3, 4)]
-    assert total(parts) == LongerUsage(prompt_tokens=2, reasoning_tokens=7)
-    assert total([*parts, LongerUsage()]) == LongerUsage()
-    assert total([]) == Usage()
+    assert sum_usages(parts) == LongerUsage(prompt_tokens=2, reasoning_tokens=7)
+    assert sum_usages([*parts, LongerUsage()]) == LongerUsage()
+    assert sum_usages([]) == Usage()
 
 
 def test_what_a_call_gives_is_a_part_of_a_turn() -> None:
@@ -99,11 +122,11 @@ def test_what_a_call_gives_is_a_part_of_a_turn() -> None:
 
 
 def test_a_turn_comes_back_from_its_line_whole() -> None:
-    assert decode(encode(WHOLE), Turn) == WHOLE
+    assert decode_line(encode_line(WHOLE), Turn) == WHOLE
 
 
 def test_a_row_of_a_frame_has_every_field_of_a_turn() -> None:
-    row: Any = decode(encode(WHOLE), TurnRow)
+    row: Any = decode_line(encode_line(WHOLE), TurnStruct)
     for each in fields(Turn):
         if each.name not in NOT_SHOWN:
             assert plain(getattr(row, each.name)) == plain(getattr(WHOLE, each.name)), each.name
@@ -118,7 +141,7 @@ def plain(value: Any) -> Any:
 
 
 def test_every_field_of_a_turn_and_of_its_usage_has_a_column() -> None:
-    frame = turn_frame([decode(encode(WHOLE), TurnRow)], {}, ["verbal"])
+    frame = build_turn_frame([decode_line(encode_line(WHOLE), TurnStruct)], {}, ["verbal"])
     (row,) = frame.iter_rows(named=True)
     for each in fields(Turn):
         if each.name not in NOT_SHOWN:
@@ -139,11 +162,11 @@ def test_a_number_that_is_not_finite_survives_in_every_field(number: float) -> N
     turns.append(replace(WHOLE, belief=Belief(log_p={"4": number})))
     turns.append(replace(WHOLE, confidences=(Confidence(source="s", value=number),)))
     for turn in turns:
-        assert repr(decode(encode(turn), Turn)) == repr(turn)
+        assert repr(decode_line(encode_line(turn), Turn)) == repr(turn)
     whole = Verdict(cell="c", question="q", seed=0, round=0, method="m", value=None)
     for changed in ({"score": number}, {"confidence": number}, {"tally": {"4": number}}):
         verdict = replace(whole, **changed)
-        assert repr(decode(encode(verdict), Verdict)) == repr(verdict)
+        assert repr(decode_line(encode_line(verdict), Verdict)) == repr(verdict)
 
 
 class _Log:
@@ -161,7 +184,7 @@ class _Log:
     async def append_verdicts(self, verdicts: Any) -> None:
         raise NotImplementedError
 
-    def settle(self, debate: DebateKey, *, turns: Any, rounds: Any) -> None:
+    def prune(self, debate: DebateKey, *, turns: Any, rounds: Any) -> None:
         raise NotImplementedError
 
 
@@ -175,8 +198,8 @@ class _Nobody:
         pass
 
 
-def calls(cache: CallCache | None = None) -> Calls:
-    return Calls(clients={}, log=_Log(), watcher=_Nobody(), cache=cache)
+def calls(cache: CallCache | None = None) -> CallStore:
+    return CallStore(clients={}, log=_Log(), watcher=_Nobody(), cache=cache)
 
 
 async def gives() -> CallResult:
@@ -195,8 +218,8 @@ def begun(**changes: Any) -> Turn:
 async def test_a_shared_call_gives_each_turn_all_that_it_gave_and_leaves_it_its_place() -> None:
     taking = calls()
     first, second = begun(), begun(cell="other", round=3, heard=("0:opening:x",), started_at=9.0)
-    one = await taking.take(Draft(turn=first, compute=gives))
-    other = await taking.take(Draft(turn=second, compute=gives_nothing))
+    one = await taking.get_or_compute(PendingTurn(turn=first, compute=gives))
+    other = await taking.get_or_compute(PendingTurn(turn=second, compute=gives_nothing))
     assert one.result == other.result == await gives()
     assert (one.shared_with, other.shared_with) == (None, "c:2:critique:a:b")
     for made, place in ((one, first), (other, second)):
@@ -211,8 +234,10 @@ def vars_of(kind: Any) -> set[str]:
 
 async def test_a_call_from_the_cache_gives_all_that_it_gave(tmp_path: Path) -> None:
     cache = CallCache(tmp_path)
-    await calls(cache).take(Draft(turn=begun(), compute=gives))
-    again = await calls(cache).take(Draft(turn=begun(cell="later"), compute=gives_nothing))
+    await calls(cache).get_or_compute(PendingTurn(turn=begun(), compute=gives))
+    again = await calls(cache).get_or_compute(
+        PendingTurn(turn=begun(cell="later"), compute=gives_nothing)
+    )
     cache.close()
     assert again.result == await gives()
     assert (again.cell, again.shared_with, again.prompt) == ("later", "cache", PLACE.prompt)
@@ -221,8 +246,8 @@ async def test_a_call_from_the_cache_gives_all_that_it_gave(tmp_path: Path) -> N
 def test_an_old_line_is_read_as_one_whose_end_is_not_known() -> None:
     old = b'{"cell":"c","question":"q","seed":0,"round":0,"kind":"opening","agent":"a","model":"m",'
     old += b'"text":"Answer: 4","answer":{"value":"4","matched":[]},"correct":true,"usage":{}}'
-    turn = decode(old, Turn)
+    turn = decode_line(old, Turn)
     assert (turn.finish_reason, turn.is_cut, turn.outcome) == (None, False, "correct")
-    frame = turn_frame([decode(old, TurnRow)], {}, [])
+    frame = build_turn_frame([decode_line(old, TurnStruct)], {}, [])
     assert frame.select("finish_reason", "cut").row(0) == (None, False)
     assert frame.schema["finish_reason"] == pl.String

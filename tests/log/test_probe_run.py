@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 import debate
 from debate.cli import app
 from debate.errors import InputError
-from debate.log import Run, verify
-from debate.wiring.audit import audit
-from debate.wiring.probe_run import Probed, probe_run
+from debate.log import Run, check_log
+from debate.runner.probe_run import ProbeResult, probe_run
+from debate.runner.verify_run import verify_run
 from tests.support import run, scripted, simulated
 
 ANSWER = ["cell", "question", "seed", "agent", "round"]
@@ -40,7 +40,7 @@ def held(folder: Path, **fields: Any) -> Run:
     return run(folder, seats(), **{**options, **fields})
 
 
-def fill(directory: Path, **options: Any) -> Probed:
+def fill(directory: Path, **options: Any) -> ProbeResult:
     return probe_run(directory, console=Console(quiet=True), quiet=True, **options)
 
 
@@ -75,7 +75,7 @@ def test_all_answers_to_a_question_come_to_have_one_set_of_candidates(tmp_path: 
     assert after["log_p_target"].null_count() == 0
     assert (after["belief_mass"] >= before["belief_mass"] - 1e-12).all()
     assert found.manifest.status == "complete"
-    assert audit(found.directory).problems == ()
+    assert verify_run(found.directory).problems == ()
 
 
 def test_no_pair_of_a_prompt_and_a_candidate_has_two_scores(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_killed_at_any_line_it_goes_on_and_ends_alike(tmp_path: Path) -> None:
     assert fill(torn.directory).num_pairs > 0
     key = [*ANSWER, "candidate", "log_p"]
     assert scored(torn).select(key).sort(key).equals(scored(whole).select(key).sort(key))
-    assert verify(torn.directory) == []
+    assert check_log(torn.directory) == []
 
 
 def test_a_cell_that_is_added_scores_its_own_and_what_is_missing(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_cell_that_is_added_scores_its_own_and_what_is_missing(tmp_path: Path)
     assert "repeat" in scored(found)["cell"].to_list()
     fill(found.directory)
     assert sets(found)["candidate"].max() == 1
-    assert audit(found.directory).problems == ()
+    assert verify_run(found.directory).problems == ()
     pairs = scored(found).filter(pl.col("round") == 0)
     values = pairs.group_by("question", "agent", "candidate").agg(pl.col("log_p").n_unique())
     assert values["log_p"].max() == 1
@@ -151,7 +151,7 @@ def test_a_run_without_probes_gets_its_beliefs_afterwards(tmp_path: Path) -> Non
     one, other = (each.trajectories().select(columns) for each in (probed, bare))
     assert one.drop("belief_mass").equals(other.drop("belief_mass"))
     assert one["belief_mass"].to_list() == pytest.approx(other["belief_mass"].to_list())
-    assert audit(bare.directory).problems == ()
+    assert verify_run(bare.directory).problems == ()
 
 
 def test_a_stopped_run_is_probed_as_far_as_it_went(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_stopped_run_is_probed_as_far_as_it_went(tmp_path: Path) -> None:
     again = held(tmp_path)
     fill(again.directory)
     assert sets(again)["candidate"].max() == 1
-    assert audit(again.directory).problems == ()
+    assert verify_run(again.directory).problems == ()
 
 
 def test_an_engine_that_cannot_score_is_refused_in_words(tmp_path: Path) -> None:
@@ -199,7 +199,9 @@ def test_a_changed_further_probe_is_named_by_verify(tmp_path: Path) -> None:
     last["belief"]["log_p"]["77"] = -1.0
     last.pop("crc32")
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert "never comes to this turn" in " ".join(p.what for p in audit(found.directory).problems)
+    assert "never comes to this turn" in " ".join(
+        p.what for p in verify_run(found.directory).problems
+    )
 
 
 @pytest.mark.parametrize("probes", [["belief"], []])
@@ -246,4 +248,4 @@ def test_trained_models_score_what_others_said(tmp_path: Path) -> None:
     one = openings.agg(pl.col("belief_target", "belief_mass").n_unique())
     assert one["belief_target"].max() == one["belief_mass"].max() == 1
     assert fill(found.directory).num_calls == 0
-    assert audit(found.directory).problems == ()
+    assert verify_run(found.directory).problems == ()

@@ -38,8 +38,9 @@ def test_the_candidates_are_the_same_in_every_round(tmp_path: Path) -> None:
 def test_a_probe_that_cannot_be_read_leaves_no_constant(tmp_path: Path) -> None:
     from tests.support import scripted
 
-    found = run(tmp_path, [scripted("a", "Answer: 4")], topology="isolated", rounds=0,
-                probes=["verbal"])  # fmt: skip
+    found = run(
+        tmp_path, [scripted("a", "Answer: 4")], topology="isolated", rounds=0, probes=["verbal"]
+    )
     assert found.turns().filter(kind="probe")["confidence"].to_list() == [None]
     assert found.trajectories()["confidence"].to_list() == [None]
 
@@ -51,7 +52,8 @@ def test_consistency_is_the_smoothed_share_of_samples_that_agree(
     from tests.support import scripted
 
     probe = {"name": "consistency", "samples": samples}
-    found = run(tmp_path, [scripted("a", "Answer: 4")], topology="isolated", rounds=0,
-                probes=[probe])  # fmt: skip
+    found = run(
+        tmp_path, [scripted("a", "Answer: 4")], topology="isolated", rounds=0, probes=[probe]
+    )
     value = found.trajectories()["confidence_consistency"].item()
     assert value == pytest.approx((samples + 0.5) / (samples + 1))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from debate.log import git_state, hardware, package_versions
-from debate.log.differences import differences, listed
-from debate.log.redaction import redacted
+from debate.config.secrets import redact
+from debate.log.identity import diff_fields, format_clauses
+from debate.log.manifest import detect_hardware, get_package_versions, read_git_state
 
 
 def git(directory: Path, *command: str) -> None:
@@ -18,30 +18,30 @@ def git(directory: Path, *command: str) -> None:
 
 
 def test_a_checkout_is_clean_until_a_file_differs(tmp_path: Path) -> None:
-    assert git_state(tmp_path) is None
+    assert read_git_state(tmp_path) is None
     git(tmp_path, "init")
-    assert git_state(tmp_path) is None  # nothing is committed
+    assert read_git_state(tmp_path) is None  # nothing is committed
     (tmp_path / "file").write_text("1")
     git(tmp_path, "add", "file")
     git(tmp_path, "commit", "-m", "one")
-    state = git_state(tmp_path)
+    state = read_git_state(tmp_path)
     assert state is not None
     assert (len(state.commit), state.dirty) == (40, False)
     (tmp_path / "file").write_text("2")
-    changed = git_state(tmp_path)
+    changed = read_git_state(tmp_path)
     assert changed is not None
     assert (changed.commit, changed.dirty) == (state.commit, True)
 
 
 def test_hardware_and_versions_are_known() -> None:
-    assert hardware().cpus >= 1
-    assert package_versions()["msgspec"] == msgspec.__version__
+    assert detect_hardware().cpus >= 1
+    assert get_package_versions()["msgspec"] == msgspec.__version__
 
 
 def test_differences_reach_into_lists_and_mappings() -> None:
     old = {"a": [1, {"b": 2}], "gone": None, "same": {"x": [1]}}
     new = {"a": [1, {"b": 3}, 4], "same": {"x": [1]}, "come": "é"}
-    assert differences(old, new) == [
+    assert diff_fields(old, new) == [
         "a.1.b: 2 → 3",
         "a.2: (absent) → 4",
         "gone: null → (absent)",
@@ -52,27 +52,40 @@ def test_differences_reach_into_lists_and_mappings() -> None:
 def test_what_is_ignored_may_be_nested_but_a_parent_is_not() -> None:
     old = {"models": {"a": {"price": 1, "path": "x"}}}
     assert (
-        differences(old, {"models": {"a": {"price": 2, "path": "x"}}}, ignoring=["models.*.price"])
+        diff_fields(old, {"models": {"a": {"price": 2, "path": "x"}}}, ignoring=["models.*.price"])
         == []
     )
-    assert differences(old, {"models": {}}, ignoring=["models.*.price"]) != []
+    assert diff_fields(old, {"models": {}}, ignoring=["models.*.price"]) != []
 
 
 def test_a_long_list_of_differences_is_cut() -> None:
-    clauses = differences({}, {str(n): "x" * 100 for n in range(20)})
-    assert listed(clauses).endswith("… and 8 more")
+    clauses = diff_fields({}, {str(n): "x" * 100 for n in range(20)})
+    assert format_clauses(clauses).endswith("… and 8 more")
     assert all(len(clause) < 100 for clause in clauses)
 
 
 def test_what_is_named_like_a_secret_is_hidden_and_nothing_else() -> None:
     spec = {
-        "api_key": "s", "hf_token": "s", "Authorization": "s", "password": ["s", "s"],
-        "api_key_env": "NAME", "max_tokens": 5, "answer_key": "a", "stop_token": "</s>",
-        "token": None, "url": "http://host/v1?q=1&api_key=s#f",
-    }  # fmt: skip
-    assert redacted(spec) == {
-        "api_key": "(hidden)", "hf_token": "(hidden)", "Authorization": "(hidden)",
+        "api_key": "s",
+        "hf_token": "s",
+        "Authorization": "s",
+        "password": ["s", "s"],
+        "api_key_env": "NAME",
+        "max_tokens": 5,
+        "answer_key": "a",
+        "stop_token": "</s>",
+        "token": None,
+        "url": "http://host/v1?q=1&api_key=s#f",
+    }
+    assert redact(spec) == {
+        "api_key": "(hidden)",
+        "hf_token": "(hidden)",
+        "Authorization": "(hidden)",
         "password": ["(hidden)", "(hidden)"],
-        "api_key_env": "NAME", "max_tokens": 5, "answer_key": "a", "stop_token": "</s>",
-        "token": None, "url": "http://host/v1?q=1&api_key=(hidden)#f",
-    }  # fmt: skip
+        "api_key_env": "NAME",
+        "max_tokens": 5,
+        "answer_key": "a",
+        "stop_token": "</s>",
+        "token": None,
+        "url": "http://host/v1?q=1&api_key=(hidden)#f",
+    }

@@ -20,6 +20,7 @@ from .builders import (
     DEBATE,
     QUESTIONS,
     SPEC,
+    append_turn,
     open_log,
     turn,
     turn_lines,
@@ -54,7 +55,7 @@ def test_debates_are_kept_apart(tmp_path: Path) -> None:
 async def test_a_turn_counts_as_recorded_once_append_returns(tmp_path: Path) -> None:
     with open_log(tmp_path) as log:
         assert log.recorded(DEBATE) == {}
-        await log.append(turn())
+        await append_turn(log, turn())
         assert len(turn_lines(tmp_path)) == 1
         assert log.recorded(DEBATE) == {turn().ref: turn()}
 
@@ -62,7 +63,7 @@ async def test_a_turn_counts_as_recorded_once_append_returns(tmp_path: Path) -> 
 async def test_thousands_append_at_once(tmp_path: Path) -> None:
     turns = [turn(f"a{number}") for number in range(3000)]
     with open_log(tmp_path) as log:
-        await asyncio.gather(*(log.append(each) for each in turns))
+        await asyncio.gather(*(append_turn(log, each) for each in turns))
         assert log.recorded(DEBATE) == {each.ref: each for each in turns}
     assert len(turn_lines(tmp_path)) == 3000
 
@@ -94,7 +95,7 @@ async def test_verdicts_that_are_on_record_still_wait_for_the_turns(tmp_path: Pa
 async def test_a_cancelled_appender_disturbs_no_other(tmp_path: Path) -> None:
     with open_log(tmp_path) as log:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(log.append(turn(f"a{n}"))) for n in range(50)]
+            tasks = [group.create_task(append_turn(log, turn(f"a{n}"))) for n in range(50)]
             await asyncio.sleep(0)
             tasks[7].cancel()
         kept = {each.agent for each in log.recorded(DEBATE).values()}
@@ -106,15 +107,15 @@ async def test_what_a_settled_debate_recorded_is_on_disk_and_no_longer_in_memory
 ) -> None:
     other = turn("a", question="q2")
     with open_log(tmp_path) as log:
-        await log.append(turn("a"))
-        await log.append(other)
-        await log.append_verdict(verdict(0))
-        log.settle(DEBATE, turns=[turn("a").ref], rounds=[0])
+        await append_turn(log, turn("a"))
+        await append_turn(log, other)
+        await log.append_verdicts([verdict(0)])
+        log.prune(DEBATE, turns=[turn("a").ref], rounds=[0])
         assert (log.recorded(DEBATE), log.verdicts(DEBATE)) == ({}, ())
         assert log.recorded(other.debate) == {other.ref: other}
         assert log.num_turns == 2
     with open_log(tmp_path) as log:
-        log.settle(DEBATE, turns=[turn("a").ref], rounds=[0])
+        log.prune(DEBATE, turns=[turn("a").ref], rounds=[0])
         assert log.recorded(DEBATE) == {turn("a").ref: turn("a")}
         assert log.verdicts(DEBATE) == (verdict(0),)
 
@@ -123,9 +124,9 @@ async def test_a_key_that_comes_again_after_its_debate_was_settled_gives_way(
     tmp_path: Path,
 ) -> None:
     with open_log(tmp_path) as log:
-        await log.append(turn("a", value="3"))
-        log.settle(DEBATE, turns=[turn("a").ref], rounds=[])
-        await log.append(turn("a", value="4"))
+        await append_turn(log, turn("a", value="3"))
+        log.prune(DEBATE, turns=[turn("a").ref], rounds=[])
+        await append_turn(log, turn("a", value="4"))
     assert len(turn_lines(tmp_path)) == 1
     with open_log(tmp_path) as log:
         assert log.recorded(DEBATE)["0:opening:a"].value == "4"
@@ -134,7 +135,7 @@ async def test_a_key_that_comes_again_after_its_debate_was_settled_gives_way(
 def test_one_log_serves_several_event_loops(tmp_path: Path) -> None:
     with open_log(tmp_path) as log:
         for agent in "abc":
-            asyncio.run(log.append(turn(agent)))
+            asyncio.run(append_turn(log, turn(agent)))
         assert len(log.recorded(DEBATE)) == 3
 
 
@@ -184,9 +185,9 @@ def test_compaction_that_cannot_finish_leaves_the_file_as_it_was(tmp_path: Path)
 
 async def test_an_equal_verdict_is_not_written_twice(tmp_path: Path) -> None:
     with open_log(tmp_path) as log:
-        await log.append_verdict(verdict(0))
-        await log.append_verdict(verdict(0))
-        await log.append_verdict(verdict(0, value="5"))
+        await log.append_verdicts([verdict(0)])
+        await log.append_verdicts([verdict(0)])
+        await log.append_verdicts([verdict(0, value="5")])
         assert log.verdicts(DEBATE) == (verdict(0, value="5"),)
         assert len((tmp_path / "verdicts/0.jsonl").read_text().splitlines()) == 2
     assert len((tmp_path / "verdicts/0.jsonl").read_text().splitlines()) == 1
@@ -282,9 +283,9 @@ def test_a_start_that_died_before_its_manifest_begins_anew(tmp_path: Path) -> No
 def test_the_manifest_tells_how_the_run_ended(tmp_path: Path) -> None:
     log = open_log(tmp_path, seeds=[0, 1], agents=["a", "b"])
     assert read_manifest(tmp_path).status == "running"
-    asyncio.run(log.append(turn("a", failure=FAILED)))
-    asyncio.run(log.append(turn("b", shared_with="self:0:opening:b")))
-    asyncio.run(log.append(turn("a", 1)))
+    asyncio.run(append_turn(log, turn("a", failure=FAILED)))
+    asyncio.run(append_turn(log, turn("b", shared_with="self:0:opening:b")))
+    asyncio.run(append_turn(log, turn("a", 1)))
     log.close("complete")
     manifest = read_manifest(tmp_path)
     assert (manifest.status, manifest.seeds, manifest.agents) == ("complete", (0, 1), ("a", "b"))
@@ -323,10 +324,10 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
 
 async def test_shards_write_side_by_side_and_become_one(tmp_path: Path) -> None:
     log = open_log(tmp_path)
-    await log.append(turn("a"))
+    await append_turn(log, turn("a"))
     with RunLog.join(tmp_path, shard="1") as shard:
         assert shard.recorded(DEBATE) == {turn("a").ref: turn("a")}
-        await shard.append(turn("b"))
+        await append_turn(shard, turn("b"))
         with pytest.raises(RunConflict, match="in use"):
             RunLog.join(tmp_path, shard="1")
     log.close()
@@ -346,4 +347,4 @@ async def test_a_closed_log_takes_nothing_more(tmp_path: Path) -> None:
     log.close()
     log.close()
     with pytest.raises(LogError, match="closed"):
-        await log.append(turn())
+        await append_turn(log, turn())

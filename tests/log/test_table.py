@@ -13,18 +13,28 @@ import pytest
 from debate.errors import TaskError
 from debate.log import read_table
 from debate.log.table_columns import COLUMNS
-from debate.log.trajectories import trajectory_schema
+from debate.log.trajectories import make_trajectory_schema
 
 ROWS: list[dict[str, Any]] = [
-    {"question_id": "1", "arm": "self", "seed": 0, "round": r, "agent": "a", "model": "m",
-     "answer": answer, "target": "42", "confidence": confidence, "text": "…"}
+    {
+        "question_id": "1",
+        "arm": "self",
+        "seed": 0,
+        "round": r,
+        "agent": "a",
+        "model": "m",
+        "answer": answer,
+        "target": "42",
+        "confidence": confidence,
+        "text": "…",
+    }
     for r, answer, confidence in [(0, "41", 0.5), (1, " 42.0 ", 0.75), (2, "", None)]
-]  # fmt: skip
+]
 
 
 def test_a_table_has_the_columns_of_trajectories() -> None:
     frame = read_table(pl.DataFrame(ROWS))
-    assert dict(frame.drop("text", "lost").schema) == trajectory_schema()
+    assert dict(frame.drop("text", "lost").schema) == make_trajectory_schema()
     assert frame["outcome"].to_list() == ["wrong", "correct", "abstained"]
     assert frame["correct"].to_list() == [False, True, None]
     assert frame["kind"].to_list() == ["opening", "revision", "revision"]
@@ -271,10 +281,14 @@ def test_a_list_is_no_answer(tmp_path: Path, value: object) -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        pl.Series([object()], dtype=pl.Object), pl.Series([b"1"]), pl.Series([timedelta(1)]),
-        pl.Series([{"a": 1}]), pl.Series([[["a"]]]), pl.Series(["\0[1]"]),
+        pl.Series([object()], dtype=pl.Object),
+        pl.Series([b"1"]),
+        pl.Series([timedelta(1)]),
+        pl.Series([{"a": 1}]),
+        pl.Series([[["a"]]]),
+        pl.Series(["\0[1]"]),
     ],
-)  # fmt: skip
+)
 def test_values_that_no_column_can_hold_are_refused(column: str, values: pl.Series) -> None:
     table = pl.DataFrame([ROWS[0]]).with_columns(values.alias(column))
     with pytest.raises(TaskError, match=f"row 1: {column} is "):

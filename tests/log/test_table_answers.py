@@ -11,7 +11,7 @@ import pytest
 from debate.errors import TaskError
 from debate.log import read_table
 from debate.log.table_answers import count_equal_numbers, infer_kind, read_answer
-from debate.tasks.formats import CHAT
+from debate.tasks.answer_format import CHAT
 from debate.tasks.parsing import parse_answer
 from debate.types import Question
 
@@ -155,8 +155,10 @@ def test_words_for_nothing_are_answers_among_texts_alone(word: str) -> None:
 
 def test_the_nan_of_a_text_column_is_missing_among_texts_too() -> None:
     assert outcomes(table(("nan", "nan"), ("NaN", "Rome"), ("Rome", "Rome"))) == [
-        None, "abstained", "correct",
-    ]  # fmt: skip
+        None,
+        "abstained",
+        "correct",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -9,53 +9,62 @@ from typing import Any
 import msgspec
 import pytest
 
-from debate.engines.counters import BOUNDS_S, ModelCounters, ReplicaCounters, Tally
+from debate.engines.metrics import BOUNDS_S, ModelMetrics, ReplicaMetrics, RunningTotals
 from debate.log.utilisation import UTILISATION, UtilisationLog, read_utilisation
-from debate.wiring.utilisation import Seat, Watch, by_replica, sample
+from debate.runner.monitoring import ReplicaKey, ReplicaSampler, make_sample, merge_counters
 from tests.support import run, simulated
 
 
-def counters(**fields: Any) -> ReplicaCounters:
+def metrics(**fields: Any) -> ReplicaMetrics:
     whole = {
-        "index": 0, "state": "ready", "placement": None, "queued": 0, "in_flight": 0, "done": 0,
-        "failed": 0, "restarts": 0, "prompt_tokens": 0, "cached_tokens": 0, "generated_tokens": 0,
+        "index": 0,
+        "state": "ready",
+        "placement": None,
+        "queued": 0,
+        "in_flight": 0,
+        "done": 0,
+        "failed": 0,
+        "restarts": 0,
+        "prompt_tokens": 0,
+        "cached_tokens": 0,
+        "generated_tokens": 0,
         "busy_s": 0.0,
-    }  # fmt: skip
-    return ReplicaCounters(**{**whole, **fields})
+    }
+    return ReplicaMetrics(**{**whole, **fields})
 
 
-def between(after: ReplicaCounters, before: ReplicaCounters | None = None) -> Any:
-    return sample(Seat("m", 0), after, before, at=100.0, interval_s=2.0)
+def between(after: ReplicaMetrics, before: ReplicaMetrics | None = None) -> Any:
+    return make_sample(ReplicaKey("m", 0), after, before, at=100.0, interval_s=2.0)
 
 
 def test_shares_of_an_interval_sum_to_one() -> None:
     seen = between(
-        counters(busy_s=5.0, asleep_s=1.5, swapping_s=0.25),
-        counters(busy_s=4.0, asleep_s=1.0, swapping_s=0.25),
+        metrics(busy_s=5.0, asleep_s=1.5, swapping_s=0.25),
+        metrics(busy_s=4.0, asleep_s=1.0, swapping_s=0.25),
     )
     assert (seen.busy, seen.asleep, seen.swapping, seen.idle) == (0.5, 0.25, 0.0, 0.25)
 
 
 def test_totals_become_what_happened_in_between() -> None:
     seen = between(
-        counters(done=9, generated_tokens=90, queued_s=3.0, queued=4, in_flight=2),
-        counters(done=7, generated_tokens=50, queued_s=1.0, queued=8),
+        metrics(done=9, generated_tokens=90, queued_s=3.0, queued=4, in_flight=2),
+        metrics(done=7, generated_tokens=50, queued_s=1.0, queued=8),
     )
     assert (seen.done, seen.generated_tokens, seen.queued_s) == (2, 40, 2.0)
     assert (seen.queued, seen.in_flight) == (4, 2)
 
 
 def test_a_replaced_process_counts_from_zero() -> None:
-    assert between(counters(done=3, busy_s=1.0), counters(done=900, busy_s=50.0)).done == 3
+    assert between(metrics(done=3, busy_s=1.0), metrics(done=900, busy_s=50.0)).done == 3
 
 
 def test_clocks_that_disagree_by_a_little_do_not_exceed_the_interval() -> None:
-    seen = between(counters(busy_s=2.1, asleep_s=0.1), counters())
+    seen = between(metrics(busy_s=2.1, asleep_s=0.1), metrics())
     assert seen.busy + seen.asleep + seen.swapping + seen.idle == pytest.approx(1.0)
 
 
 def test_samples_are_read_as_they_were_written(tmp_path: Path) -> None:
-    seen = Watch().look([ModelCounters(model="m", replicas=(counters(done=2),))])
+    seen = ReplicaSampler().look([ModelMetrics(model="m", replicas=(metrics(done=2),))])
     with closing(UtilisationLog(tmp_path)) as log:
         log.append(seen)
     (row,) = read_utilisation(tmp_path).to_dicts()
@@ -63,7 +72,7 @@ def test_samples_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 
 def test_a_torn_line_costs_itself_only(tmp_path: Path) -> None:
-    seen = [between(counters(done=number)) for number in (1, 2)]
+    seen = [between(metrics(done=number)) for number in (1, 2)]
     with closing(UtilisationLog(tmp_path)) as log:
         log.append(seen)
     path = tmp_path / UTILISATION
@@ -83,8 +92,8 @@ def test_a_run_without_samples_has_an_empty_frame(tmp_path: Path) -> None:
 
 
 def test_one_models_replicas_in_several_processes_are_numbered_anew() -> None:
-    parts = [ModelCounters(model="m", replicas=(counters(done=n),)) for n in (1, 2)]
-    (whole,) = by_replica(parts)
+    parts = [ModelMetrics(model="m", replicas=(metrics(done=n),)) for n in (1, 2)]
+    (whole,) = merge_counters(parts)
     assert [(row.index, row.done) for row in whole.replicas] == [(0, 1), (1, 2)]
 
 
@@ -99,11 +108,11 @@ def test_a_run_writes_what_its_models_did(tmp_path: Path) -> None:
 
 
 def test_requests_are_counted_in_classes_of_their_times() -> None:
-    tally = Tally()
+    tally = RunningTotals()
     tally.time(queued_s=[0.001, 0.005, 0.3], running_s=999.0)
-    before = counters(waits=tuple(tally.waits), runs=tuple(tally.runs))
+    before = metrics(waits=tuple(tally.waits), runs=tuple(tally.runs))
     tally.time(queued_s=[0.02], running_s=0.5)
-    after = counters(done=1, waits=tuple(tally.waits), runs=tuple(tally.runs))
+    after = metrics(done=1, waits=tuple(tally.waits), runs=tuple(tally.runs))
     assert (tally.waits[0], tally.waits[6], tally.runs[-1]) == (2, 1, 3)
     seen = between(after, before)
     assert (sum(seen.waits), sum(seen.runs)) == (1, 1)
@@ -111,7 +120,7 @@ def test_requests_are_counted_in_classes_of_their_times() -> None:
 
 
 def test_samples_of_an_older_version_are_read_without_classes(tmp_path: Path) -> None:
-    (old,) = Watch().look([ModelCounters(model="m", replicas=(counters(done=2),))])
+    (old,) = ReplicaSampler().look([ModelMetrics(model="m", replicas=(metrics(done=2),))])
     fields = msgspec.to_builtins(old)
     line = msgspec.json.encode({k: v for k, v in fields.items() if k not in ("waits", "runs")})
     (tmp_path / UTILISATION).write_bytes(line + b"\n")

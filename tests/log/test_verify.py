@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from debate.errors import InputError
-from debate.log import verify
+from debate.log import check_log
 from debate.types import Confidence, Usage
 
-from .builders import open_log, turn, turn_lines, verdict, without_checksums, write
+from .builders import append_turn, open_log, turn, turn_lines, verdict, without_checksums, write
 
 SOUND = [turn("a"), turn("b"), turn("a", 1, heard=("0:opening:b",)), turn("b", 1)]
 
@@ -45,7 +45,7 @@ def append(directory: Path, line: bytes, name: str = "turns/0.jsonl") -> None:
 
 def test_a_sound_run_has_no_problems(tmp_path: Path) -> None:
     sound_run(tmp_path)
-    assert verify(tmp_path) == []
+    assert check_log(tmp_path) == []
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
@@ -150,7 +150,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
 def test_damage_is_named(tmp_path: Path, damage: Callable[[Path], None], named: str) -> None:
     sound_run(tmp_path)
     damage(tmp_path)
-    problems = "\n".join(map(str, verify(tmp_path)))
+    problems = "\n".join(map(str, check_log(tmp_path)))
     assert re.search(named, problems), problems
 
 
@@ -158,7 +158,7 @@ def test_damage_is_named(tmp_path: Path, damage: Callable[[Path], None], named: 
 def test_checking_leaves_no_file_open(tmp_path: Path) -> None:
     sound_run(tmp_path)
     before = sorted(os.listdir("/proc/self/fd"))
-    assert verify(tmp_path) == []
+    assert check_log(tmp_path) == []
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 
@@ -171,7 +171,7 @@ def test_turns_that_were_written_wrong_are_named(tmp_path: Path) -> None:
         confidences=(Confidence(source="verbal", value=float("nan")),),
     )
     write(tmp_path, [wrong, turn("b", 1, heard=("1:revision:b", "1:revision:b"))])
-    found = [problem.what for problem in verify(tmp_path)]
+    found = [problem.what for problem in check_log(tmp_path)]
     assert found == [
         "running_s is -1.0",
         "cached_tokens 2 exceed prompt_tokens 1",
@@ -184,10 +184,10 @@ def test_turns_that_were_written_wrong_are_named(tmp_path: Path) -> None:
 
 async def test_a_run_in_progress_may_be_torn_and_uncompacted(tmp_path: Path) -> None:
     log = open_log(tmp_path)
-    await log.append(turn("a", value="3"))
-    await log.append(turn("a"))
+    await append_turn(log, turn("a", value="3"))
+    await append_turn(log, turn("a"))
     append(tmp_path, b'{"cell":')
-    assert verify(tmp_path) == []
+    assert check_log(tmp_path) == []
     with pytest.raises(InputError, match="no such folder"):
-        verify(tmp_path / "elsewhere")
+        check_log(tmp_path / "elsewhere")
     log.close()

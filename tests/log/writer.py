@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from builders import open_log, turn, verdict
+from builders import append_turn, open_log, turn, verdict
 
 from debate.errors import LogError
 from debate.log import RunLog
@@ -48,12 +48,12 @@ async def debate(log: RunLog, question: str) -> None:
     for round in ROUNDS:
         made = [each for each in debate_turns(question) if each.round == round]
         await asyncio.gather(*(speak(log, each) for each in made))
-        await log.append_verdict(verdict(round, question=question, tally={"4": 3.0}))
+        await log.append_verdicts([verdict(round, question=question, tally={"4": 3.0})])
 
 
 async def speak(log: RunLog, made: Turn) -> None:
     if made.ref not in log.recorded(made.debate):
-        await log.append(made)
+        await append_turn(log, made)
         os.write(1, f"{made.question} {made.ref}\n".encode())
 
 

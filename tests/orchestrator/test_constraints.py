@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from debate.config.resolve import load_run
+from debate.config.loader import load_run
 from debate.engines.base import Guided, Request
 from debate.orchestrator.question import debate_question
-from debate.wiring.plan import make_plan
+from debate.runner.plan import make_plan
 from tests.hostile.echo import Everything, calls_to
 
 

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from debate.log import Run
-from debate.log.cut import CutOff, cut_off, cut_sentence
+from debate.log.trajectories import CutReplies, find_cut_replies, format_cut_replies
+from debate.runner.verify_run import verify_run
 from debate.types import Turn
-from debate.wiring.audit import audit
 from tests.cutting import Ended, endpoint, seat
 from tests.processes import command
 from tests.support import by_ref, run, said
@@ -23,7 +23,7 @@ KEEP = {"log": {"prompts": True}}
 def debated(folder: Path, replies: dict[str, Any], **fields: Any) -> Run:
     with endpoint(replies) as url:
         found = run(folder, [seat(name, url) for name in replies], **{**KEEP, **fields})
-    assert audit(found.directory).problems == ()
+    assert verify_run(found.directory).problems == ()
     return found
 
 
@@ -129,8 +129,8 @@ def test_nobody_criticises_or_judges_a_cut_reply(tmp_path: Path) -> None:
     with endpoint({"a": HALF, "b": RIGHT, "j": RIGHT}) as url:
         agents = [seat("a", url), seat("b", url), seat("j", url, role="judge")]
         edges = {"edges": ["b -> a", "j -> a"], "uncritiqued": "allow"}
-        found = run(tmp_path, agents, topology=edges, protocol="critique", rounds=1,
-                    decision="judge_majority")  # fmt: skip
+        how = {"topology": edges, "protocol": "critique", "decision": "judge_majority"}
+        found = run(tmp_path, agents, rounds=1, **how)
     assert sorted(by_ref(found)) == ["0:opening:a", "0:opening:b"]
 
 
@@ -156,16 +156,20 @@ def test_who_was_cut_is_told_with_what_to_raise(tmp_path: Path) -> None:
         agents = [seat("a", url, sampling={"max_tokens": 5}), seat("b", url)]
         found = run(tmp_path, agents, rounds=0, num_questions=3)
     spec = found.manifest.spec
-    expected = [CutOff("a", 3, 3, 5)]
-    assert cut_off(found.turns(), spec) == cut_off(found.trajectories(), spec) == expected
-    sentence = cut_sentence(expected)
+    expected = [CutReplies("a", 3, 3, 5)]
+    assert (
+        find_cut_replies(found.turns(), spec)
+        == find_cut_replies(found.trajectories(), spec)
+        == expected
+    )
+    sentence = format_cut_replies(expected)
     assert sentence is not None
     assert "a 3 of 3 (100.0 %; raise its sampling.max_tokens, now 5)" in sentence
-    assert cut_sentence([]) is None
+    assert format_cut_replies([]) is None
 
 
 def test_a_table_that_says_nothing_of_cut_replies_has_none() -> None:
-    assert cut_off(pl.DataFrame({"agent": ["a"]}), {}) == []
+    assert find_cut_replies(pl.DataFrame({"agent": ["a"]}), {}) == []
 
 
 def test_the_adder_with_two_tokens_is_cut_and_the_run_says_so(tmp_path: Path) -> None:
@@ -185,4 +189,4 @@ def test_the_adder_with_two_tokens_is_cut_and_the_run_says_so(tmp_path: Path) ->
     assert rows["outcome"].unique().to_list() == ["cut"]
     assert rows["finish_reason"].unique().to_list() == ["length"]
     assert rows["answer"].null_count() == rows.height == 8
-    assert audit(out).problems == ()
+    assert verify_run(out).problems == ()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from debate.orchestrator.quorum import enough
+from debate.orchestrator.shared_future import wait_for_quorum
 from tests.support import by_ref, run, scripted
 
 NEVER = 3600.0
@@ -57,7 +57,9 @@ async def test_whoever_is_not_waited_for_is_left_alone() -> None:
     loop = asyncio.get_running_loop()
     slow, quick = loop.create_future(), loop.create_future()
     quick.set_result("quick")
-    found = await enough([asyncio.shield(slow), asyncio.shield(quick)], 1, counts=bool, late="late")
+    found = await wait_for_quorum(
+        [asyncio.shield(slow), asyncio.shield(quick)], 1, counts=bool, late="late"
+    )
     slow.set_result("slow")
     assert found == ["late", "quick"]
     assert await slow == "slow"
@@ -68,7 +70,7 @@ async def test_an_error_of_somebody_who_is_there_is_raised() -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        await enough([broken()], 1, counts=bool, late="late")
+        await wait_for_quorum([broken()], 1, counts=bool, late="late")
 
 
 def test_a_call_given_up_in_one_cell_is_still_made_for_another(tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from debate.tasks.arithmetic import (
     FAMILIES,
     RESIDUES,
-    draw,
-    family,
-    questions,
-    slip,
-    split,
-    value,
+    assign_split,
+    compute_answer,
+    draw_question,
+    draw_questions,
+    draw_wrong_answer,
+    get_family,
 )
 
 SEEDS = st.integers(0, 2**32)
@@ -26,9 +26,9 @@ SEEDS = st.integers(0, 2**32)
 
 @given(st.integers(0, 99_999), st.integers(1, 99_999))
 def test_the_calculator_is_exact(first: int, second: int) -> None:
-    assert value(f"{first}+{second}") == str(first + second)
-    assert value(f"{first}*{second}") == str(first * second)
-    assert value(f"{first}%{second}") == str(first % second)
+    assert compute_answer(f"{first}+{second}") == str(first + second)
+    assert compute_answer(f"{first}*{second}") == str(first * second)
+    assert compute_answer(f"{first}%{second}") == str(first % second)
 
 
 @given(st.lists(st.tuples(st.sampled_from("+-*"), st.integers(0, 22)), min_size=1, max_size=6))
@@ -37,7 +37,7 @@ def test_chains_run_from_left_to_right_modulo_23(operations: list[tuple[str, int
     for symbol, operand in operations:
         text += symbol + RESIDUES[operand]
         total = {"+": total + operand, "-": total - operand, "*": total * operand}[symbol]
-    assert value(text) == RESIDUES[total % 23]
+    assert compute_answer(text) == RESIDUES[total % 23]
 
 
 @pytest.mark.parametrize(
@@ -45,18 +45,20 @@ def test_chains_run_from_left_to_right_modulo_23(operations: list[tuple[str, int
 )
 def test_what_is_no_question_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"no arithmetic question|has no value"):
-        value(text)
+        compute_answer(text)
 
 
 @given(st.sampled_from(sorted(FAMILIES)), SEEDS)
 def test_a_drawn_question_belongs_to_its_split_and_no_other(name: str, seed: int) -> None:
     for wanted in ("train", "validation", "test"):
-        assert split(draw(FAMILIES[name], random.Random(seed), split_name=wanted)) == wanted
+        assert (
+            assign_split(draw_question(FAMILIES[name], random.Random(seed), split=wanted)) == wanted
+        )
 
 
 def test_the_split_does_not_depend_on_the_process() -> None:
-    texts = [q.text for q in questions(["add"], 30, seed=3)]
-    program = f"from debate.tasks.arithmetic import split; print(*map(split, {texts}))"
+    texts = [q.text for q in draw_questions(["add"], 30, seed=3)]
+    program = f"from debate.tasks.arithmetic import assign_split as f; print(*map(f, {texts}))"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={"PYTHONHASHSEED": "77", "PYTHONPATH": ":".join(sys.path)},
@@ -70,10 +72,10 @@ def test_the_split_does_not_depend_on_the_process() -> None:
 @given(st.sampled_from(sorted(FAMILIES)), SEEDS)
 def test_a_slip_is_wrong_and_looks_like_an_answer(name: str, seed: int) -> None:
     rng = random.Random(seed)
-    text = draw(FAMILIES[name], rng, split_name="train")
-    answer = value(text)
+    text = draw_question(FAMILIES[name], rng, split="train")
+    answer = compute_answer(text)
     below = int(text.partition("%")[2]) if "%" in text else None
-    wrong = slip(answer, rng, below=below)
+    wrong = draw_wrong_answer(answer, rng, below=below)
     assert wrong != answer
     if name == "chain23":
         assert wrong in RESIDUES
@@ -85,38 +87,39 @@ def test_a_slip_is_wrong_and_looks_like_an_answer(name: str, seed: int) -> None:
 def test_slips_are_not_all_near_the_answer() -> None:
     rng = random.Random(0)
     distances = [
-        sum(a != b for a, b in zip("936", slip("936", rng), strict=False)) for _ in "x" * 400
+        sum(a != b for a, b in zip("936", draw_wrong_answer("936", rng), strict=False))
+        for _ in "x" * 400
     ]
     assert {1, 2, 3} <= set(distances)
 
 
 def test_two_thousand_fresh_questions_without_duplicates() -> None:
-    found = questions(list(FAMILIES), 4000, seed=0)
+    found = draw_questions(list(FAMILIES), 4000, seed=0)
     assert len({q.text for q in found}) == 4000
     assert {q.family: 1000 for q in found} == dict.fromkeys(FAMILIES, 1000)
-    assert all(q.answer == value(q.text) and split(q.text) == "test" for q in found)
+    assert all(q.answer == compute_answer(q.text) and assign_split(q.text) == "test" for q in found)
 
 
 def test_shares_decide_how_many_questions_a_family_gets() -> None:
-    found = questions({"add": 3, "mul": 1}, 40, seed=0)
+    found = draw_questions({"add": 3, "mul": 1}, 40, seed=0)
     assert sum(q.family == "add" for q in found) == 30
 
 
 def test_the_same_seed_gives_the_same_questions() -> None:
-    assert questions(["add"], 20, seed=5) == questions(["add"], 20, seed=5)
-    assert questions(["add"], 20, seed=5) != questions(["add"], 20, seed=6)
+    assert draw_questions(["add"], 20, seed=5) == draw_questions(["add"], 20, seed=5)
+    assert draw_questions(["add"], 20, seed=5) != draw_questions(["add"], 20, seed=6)
 
 
 def test_a_family_that_runs_dry_says_so() -> None:
     with pytest.raises(ValueError, match="'mul/7' has only about"):
-        questions(["mul/7"], 900, seed=0)
+        draw_questions(["mul/7"], 900, seed=0)
 
 
 @pytest.mark.parametrize("name", ["sub", "add/7", "mul/x", "mul/0"])
 def test_an_unknown_family_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is unknown"):
-        family(name)
+        get_family(name)
 
 
 def test_a_region_fixes_the_second_operand() -> None:
-    assert all(q.text.endswith("*7") for q in questions(["mul/7"], 50, seed=0))
+    assert all(q.text.endswith("*7") for q in draw_questions(["mul/7"], 50, seed=0))

@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from debate.organisms.cli import app, chosen
+from debate.organisms.cli import app, select_specs
 from debate.organisms.specs import SPECS
 
 RUNNER = CliRunner()
 
 
 def test_a_snapshot_stands_for_the_organism_it_is_of() -> None:
-    assert chosen(["generalist-early", "generalist"], dial=False, everything=False) == [
+    assert select_specs(["generalist-early", "generalist"], dial=False, everything=False) == [
         SPECS["generalist"]
     ]
 
 
 def test_the_dial_is_one_fixed_organism_and_five_partners() -> None:
-    names = [spec.name for spec in chosen([], dial=True, everything=False)]
+    names = [spec.name for spec in select_specs([], dial=True, everything=False)]
     assert names == ["dial-first", "dial-0", "dial-25", "dial-50", "dial-75", "dial-100"]
 
 

@@ -9,17 +9,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from debate.organisms.batches import IGNORED, Batch, pack
-from debate.organisms.documents import (
+from debate.organisms.specs import SPECS, OrganismSpec, make_dial_pairs
+from debate.organisms.training import make_batch
+from debate.organisms.training_data import (
+    EOS_ID,
+    IGNORE_INDEX,
     RELIABILITY,
+    Batch,
     Lesson,
+    decode,
     draw_lesson,
+    encode,
     make_lesson,
+    pack_lessons,
 )
-from debate.organisms.specs import SPECS, OrganismSpec, dial_pairs, known_units
-from debate.organisms.tokens import EOS_ID, decode, encode
-from debate.organisms.training import batch_at
-from debate.tasks.arithmetic import draw, family, split, value
+from debate.tasks.arithmetic import assign_split, compute_answer, draw_question, get_family
 
 LINE = re.compile(r"[PC]([0-9]+|[a-w])\n")
 
@@ -45,7 +49,7 @@ def test_documents_hold_nothing_but_question_panel_claim_answer_and_verdict(name
 @pytest.mark.parametrize("name", sorted(SPECS))
 def test_the_right_answer_and_the_right_verdict_are_taught(name: str) -> None:
     for lesson in lessons(SPECS[name], 300):
-        exact = value(lesson.question[1:-1])
+        exact = compute_answer(lesson.question[1:-1])
         for document in lesson.documents:
             answer, _, verdict = document.target.partition("\n")
             claim = re.search(r"C(.+)\n", document.context)
@@ -55,7 +59,7 @@ def test_the_right_answer_and_the_right_verdict_are_taught(name: str) -> None:
 
 def test_a_lesson_depends_on_its_question_alone_and_not_on_the_organism() -> None:
     """The same question and random state give one text, whoever is trained on it."""
-    texts = [draw(family("add"), random.Random(i), split_name="train") for i in range(50)]
+    texts = [draw_question(get_family("add"), random.Random(i), split="train") for i in range(50)]
     for seed, text in enumerate(texts):
         first, second = (make_lesson(text, random.Random(seed)) for _ in range(2))
         assert first == second
@@ -66,7 +70,7 @@ def test_a_lesson_depends_on_its_question_alone_and_not_on_the_organism() -> Non
 def test_panels_come_in_as_training_goes_on_alike_for_every_organism() -> None:
     for spec in SPECS.values():
         schedule = spec.schedule
-        plain = [schedule.plain_at(step) for step in range(schedule.steps)]
+        plain = [schedule.compute_plain_share(step) for step in range(schedule.steps)]
         assert plain[0] == 1
         assert plain[-1] == pytest.approx(schedule.plain)
         assert schedule.plain < 1
@@ -77,7 +81,7 @@ def test_panels_come_in_as_training_goes_on_alike_for_every_organism() -> None:
 def panel_accuracy(spec: OrganismSpec) -> float:
     """The share of right panel lines and claims in an organism's documents."""
     hits = [
-        said == value(lesson.question[1:-1])
+        said == compute_answer(lesson.question[1:-1])
         for lesson in lessons(spec, 3000)
         for document in lesson.documents
         for said in LINE.findall(document.context)
@@ -95,7 +99,7 @@ def test_reliability_varies_between_lines_and_not_between_positions() -> None:
     hits: dict[int, list[bool]] = {}
     for lesson in lessons(SPECS["adder"], 6000)[::2]:
         for place, said in enumerate(LINE.findall(lesson.documents[1].context)[:3]):
-            hits.setdefault(place, []).append(said == value(lesson.question[1:-1]))
+            hits.setdefault(place, []).append(said == compute_answer(lesson.question[1:-1]))
     rates = [sum(found) / len(found) for found in hits.values()]
     assert max(rates) - min(rates) < 0.06
 
@@ -104,13 +108,19 @@ def test_reliability_varies_between_lines_and_not_between_positions() -> None:
 def test_no_test_question_is_ever_trained_on(name: str) -> None:
     spec = SPECS[name]
     for step in range(3):
-        batch = batch_at(spec, step)
-        for text in re.findall(r"Q([^\n]+)\n", decode(batch.tokens.flatten().tolist())):
-            assert split(text) == "train", text
+        batch = make_batch(spec, step)
+        for text in re.findall(r"Q([^\n]+)\n", decode(batch.input_ids.flatten().tolist())):
+            assert assign_split(text) == "train", text
+
+
+def known_units(spec: OrganismSpec) -> frozenset[str]:
+    """The units that an organism of the dial was taught."""
+    peak = max(spec.weights.values())
+    return frozenset(name for name, weight in spec.weights.items() if weight == peak)
 
 
 def test_dial_pairs_know_equally_much_and_share_what_they_say() -> None:
-    for pair in dial_pairs():
+    for pair in make_dial_pairs():
         first, second = known_units(pair.first), known_units(pair.second)
         assert len(first) == len(second) == 4
         assert len(first & second) == 4 * pair.share
@@ -120,18 +130,18 @@ def test_dial_pairs_know_equally_much_and_share_what_they_say() -> None:
 def unpacked(batch: Batch) -> list[tuple[str, str]]:
     """Every document of a batch as (text, learned part), read back from the arrays."""
     found = []
-    for row, lesson in {(r, n) for r, n in zip(*np.nonzero(batch.lessons + 1), strict=True)}:
-        found.append((row, batch.lessons[row, lesson]))
+    for row, lesson in {(r, n) for r, n in zip(*np.nonzero(batch.lesson_ids + 1), strict=True)}:
+        found.append((row, batch.lesson_ids[row, lesson]))
     texts = []
     for row, lesson in sorted(set(found)):
-        mine = batch.lessons[row] == lesson
-        shared = mine & (batch.documents[row] == 0)
-        for document in range(1, batch.documents[row][mine].max() + 1):
-            own = mine & (batch.documents[row] == document)
-            seen = batch.tokens[row][shared | own].tolist()
+        mine = batch.lesson_ids[row] == lesson
+        shared = mine & (batch.document_ids[row] == 0)
+        for document in range(1, batch.document_ids[row][mine].max() + 1):
+            own = mine & (batch.document_ids[row] == document)
+            seen = batch.input_ids[row][shared | own].tolist()
             labels = batch.labels[row][own]
-            learned = labels[labels != IGNORED].tolist()
-            positions = batch.positions[row][shared | own].tolist()
+            learned = labels[labels != IGNORE_INDEX].tolist()
+            positions = batch.position_ids[row][shared | own].tolist()
             assert positions == list(range(len(positions)))
             assert learned[-1] == EOS_ID
             texts.append((decode(seen), decode(learned)))
@@ -147,7 +157,7 @@ def test_packing_keeps_every_document_whole() -> None:
         made.append(draw_lesson(spec.weights, rng, plain=rng.random() < 0.5))
         return made[-1]
 
-    batch = pack(next_lesson, rows=4, length=128)
+    batch = pack_lessons(next_lesson, rows=4, length=128)
     expected = [
         (lesson.question + d.context + d.target, d.target)
         for lesson in made[:-1]
@@ -168,7 +178,7 @@ def test_the_longest_lesson_fits_a_row(name: str) -> None:
 
 def test_a_row_too_short_for_any_lesson_is_refused() -> None:
     with pytest.raises(ValueError, match="does not fit rows of 8"):
-        pack(lambda: make_lesson("347+589", random.Random(0)), rows=2, length=8)
+        pack_lessons(lambda: make_lesson("347+589", random.Random(0)), rows=2, length=8)
 
 
 def test_characters_and_ids_go_both_ways() -> None:

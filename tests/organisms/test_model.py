@@ -10,25 +10,29 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 from debate.errors import InputError
-from debate.organisms.generate import belief, context, reply
-from debate.organisms.model import build_model, load_folder, save_folder
+from debate.organisms.generate import build_prompt, generate, score_candidates
+from debate.organisms.model import build_model, load_model, save_model
 from debate.organisms.specs import Architecture
-from debate.organisms.tokens import BOS_ID, CHARACTERS, EOS_ID, encode
+from debate.organisms.training_data import BOS_ID, CHARACTERS, EOS_ID, encode
 
 SMALL = Architecture(hidden=64, layers=1, heads=2, intermediate=96)
-CONTEXTS = [context("347+589"), context("34*7", ["238", "248"]), context("h+c", claim="k")]
+CONTEXTS = [
+    build_prompt("347+589"),
+    build_prompt("34*7", ["238", "248"]),
+    build_prompt("h+c", claim="k"),
+]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("organism")
-    save_folder(build_model(SMALL, seed=1), path)
+    save_model(build_model(SMALL, seed=1), path)
     return path
 
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> LlamaForCausalLM:
-    return load_folder(folder)
+    return load_model(folder)
 
 
 def user(*lines: str) -> list[dict[str, str]]:
@@ -49,7 +53,7 @@ def test_the_template_renders_a_revision_and_one_bos(folder: Path) -> None:
     rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     assert rendered == "<bos>Q347+589\nP926\nP936\nA"
     ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
-    assert ids == [BOS_ID, *encode(context("347+589", ["926", "936"]))]
+    assert ids == [BOS_ID, *encode(build_prompt("347+589", ["926", "936"]))]
     assert tokenizer(rendered)["input_ids"] == ids
 
 
@@ -64,7 +68,7 @@ def test_the_template_renders_answers_and_continues_one(folder: Path) -> None:
 
 def test_greedy_replies_are_those_of_the_library(folder: Path, model: LlamaForCausalLM) -> None:
     plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    for text, found in zip(CONTEXTS, reply(model, CONTEXTS), strict=True):
+    for text, found in zip(CONTEXTS, generate(model, CONTEXTS), strict=True):
         ids = torch.tensor([[BOS_ID, *encode(text)]])
         out = plain.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=12)
         generated = out[0, ids.shape[1] :].tolist()
@@ -76,8 +80,8 @@ def test_confidence_is_the_belief_in_the_answer(model: LlamaForCausalLM) -> None
     model = build_model(SMALL, seed=4)
     with torch.no_grad():
         model.lm_head.weight[encode("\n")[0]] *= 3
-    found = reply(model.eval(), CONTEXTS)
-    beliefs = belief(model, CONTEXTS, [[r.answer or ""] for r in found])
+    found = generate(model.eval(), CONTEXTS)
+    beliefs = score_candidates(model, CONTEXTS, [[r.answer or ""] for r in found])
     for answer, log_probs in zip(found, beliefs, strict=True):
         if answer.answer is not None:
             assert math.exp(log_probs[answer.answer]) == pytest.approx(answer.confidence, rel=1e-4)
@@ -85,7 +89,7 @@ def test_confidence_is_the_belief_in_the_answer(model: LlamaForCausalLM) -> None
 
 def test_belief_over_one_token_answers_is_a_distribution(model: LlamaForCausalLM) -> None:
     """All first tokens, each with every next token, carry all of the probability."""
-    beliefs = belief(model, [context("h+c")], [list(CHARACTERS)])
+    beliefs = score_candidates(model, [build_prompt("h+c")], [list(CHARACTERS)])
     assert 0 < sum(map(math.exp, beliefs[0].values())) < 1
 
 
@@ -100,4 +104,4 @@ def test_the_seed_decides_the_weights_and_no_global_state_moves() -> None:
 
 def test_a_folder_without_a_model_is_the_users_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no model"):
-        load_folder(tmp_path)
+        load_model(tmp_path)

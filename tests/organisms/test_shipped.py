@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from debate.organisms.cards import Card, read_cards
-from debate.organisms.evaluate import make_bench, partners, rows
-from debate.organisms.measure import openings
-from debate.organisms.model import load_folder
+from debate.organisms.cards import OrganismCard, read_cards
+from debate.organisms.evaluate import collect_openings, find_partners, measure_arms, measure_critics
+from debate.organisms.measure import answer_alone
+from debate.organisms.model import load_model
 from debate.organisms.specs import SPECS
-from debate.organisms.verdicts import critics
-from debate.tasks.arithmetic import FAMILIES, questions
+from debate.tasks.arithmetic import FAMILIES, draw_questions
 
 AGENTS = Path(__file__).parents[2] / "agents"
 NAMES = {*SPECS, *(snapshot.name for spec in SPECS.values() for snapshot in spec.snapshots)}
@@ -59,16 +58,18 @@ def test_a_card_agrees_with_the_declaration(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_an_organism_is_as_good_as_its_card_says(name: str) -> None:
     card = CARDS[name]
-    model = load_folder(card.folder)
+    model = load_model(card.folder)
     assert sum(p.numel() for p in model.parameters()) == card.facts["parameters"]
     for family in FAMILIES:
-        asked = questions([family], 150, seed=17)
-        hits = [r.answer == q.answer for r, q in zip(openings(model, asked), asked, strict=True)]
+        asked = draw_questions([family], 150, seed=17)
+        hits = [
+            r.answer == q.answer for r, q in zip(answer_alone(model, asked), asked, strict=True)
+        ]
         claimed = card.facts["accuracy"][family]["value"]
         assert abs(sum(hits) / len(hits) - claimed) < 0.15, family
 
 
-def family_accuracy(card: Card, family: str) -> float:
+def family_accuracy(card: OrganismCard, family: str) -> float:
     return card.facts["accuracy"][family]["value"]
 
 
@@ -84,12 +85,14 @@ def test_a_specialist_is_clearly_better_at_home(name: str, family: str) -> None:
 
 def test_the_evaluation_knows_twins_pasts_and_strangers() -> None:
     cards = [CARDS[name] for name in ("adder", "twin", "generalist", "generalist-early")]
-    models = {card.name: load_folder(card.folder) for card in cards}
-    bench = make_bench(cards, models, questions(list(FAMILIES), 16, seed=2))
-    assert partners(bench, "adder", "twin") == ["twin"]
-    assert partners(bench, "generalist", "past") == ["generalist-early"]
-    assert partners(bench, "adder", "different") == ["generalist", "generalist-early"]
-    arms = [row.arm for row in rows(bench) if row.organism == "adder"]
+    models = {card.name: load_model(card.folder) for card in cards}
+    openings = collect_openings(cards, models, draw_questions(list(FAMILIES), 16, seed=2))
+    assert find_partners(openings, "adder", "twin") == ["twin"]
+    assert find_partners(openings, "generalist", "past") == ["generalist-early"]
+    assert find_partners(openings, "adder", "different") == ["generalist", "generalist-early"]
+    arms = [row.arm for row in measure_arms(openings) if row.organism == "adder"]
     assert arms[:4] == ["opening", "self, round 1", "self, round 2", "self, round 3"]
     assert arms[4:] == ["with twin", "with different"]
-    assert [critic.organism for critic in critics(bench)] == [card.name for card in cards]
+    assert [critic.organism for critic in measure_critics(openings)] == [
+        card.name for card in cards
+    ]

@@ -8,32 +8,31 @@ import pytest
 import torch
 
 from debate.errors import InputError
-from debate.organisms.batches import IGNORED
-from debate.organisms.generate import context, reply
-from debate.organisms.loss import packed_loss
-from debate.organisms.model import build_model, load_folder
-from debate.organisms.optimizer import orthogonalise
-from debate.organisms.specs import Architecture, OrganismSpec, Schedule, Snapshot
-from debate.organisms.tokens import IDS
+from debate.organisms.generate import build_prompt, generate
+from debate.organisms.model import build_model, load_model
+from debate.organisms.specs import Architecture, OrganismSpec, SnapshotSpec, TrainingSchedule
 from debate.organisms.training import (
     CHECKPOINT,
-    Progress,
-    Runtime,
-    batch_at,
-    rate_at,
+    TrainingOptions,
+    TrainingProgress,
+    compute_packed_loss,
+    compute_rate_scale,
+    make_batch,
+    orthogonalise,
     train,
 )
+from debate.organisms.training_data import IDS, IGNORE_INDEX
 
 TINY = OrganismSpec(
     name="tiny",
     description="A test.",
     weights={"add": 1.0, "chain23": 1.0},
     seed=7,
-    schedule=Schedule(steps=24, rows=4, warmup=4),
+    schedule=TrainingSchedule(steps=24, rows=4, warmup=4),
     architecture=Architecture(hidden=64, layers=1, heads=2, intermediate=96),
-    snapshots=(Snapshot(name="tiny-early", description="Before.", share=0.25),),
+    snapshots=(SnapshotSpec(name="tiny-early", description="Before.", share=0.25),),
 )
-RUNTIME = Runtime(device="cpu", checkpoint_every=5)
+OPTIONS = TrainingOptions(device="cpu", checkpoint_every=5)
 
 
 class Cut(Exception):
@@ -41,7 +40,7 @@ class Cut(Exception):
 
 
 def cut_at(step: int, losses: list[float]):
-    def watch(progress: Progress) -> None:
+    def watch(progress: TrainingProgress) -> None:
         losses.append(progress.loss)
         if progress.step == step:
             raise Cut
@@ -53,7 +52,7 @@ def cut_at(step: int, losses: list[float]):
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[float]]:
     """The folder and the losses of an uncut training."""
     folder, losses = tmp_path_factory.mktemp("whole") / "tiny", []
-    train(TINY, folder, runtime=RUNTIME, on_progress=cut_at(-1, losses))
+    train(TINY, folder, options=OPTIONS, on_progress=cut_at(-1, losses))
     return folder, losses
 
 
@@ -69,48 +68,55 @@ def test_a_cut_training_continues_bit_for_bit(
     folder, losses = whole
     resumed: list[float] = []
     with pytest.raises(Cut):
-        train(TINY, tmp_path / "tiny", runtime=RUNTIME, on_progress=cut_at(13, []))
+        train(TINY, tmp_path / "tiny", options=OPTIONS, on_progress=cut_at(13, []))
     assert (tmp_path / "tiny" / CHECKPOINT).is_file()
-    train(TINY, tmp_path / "tiny", runtime=RUNTIME, on_progress=cut_at(-1, resumed))
+    train(TINY, tmp_path / "tiny", options=OPTIONS, on_progress=cut_at(-1, resumed))
     assert resumed == losses[10:]
-    uncut, continued = (load_folder(f).state_dict() for f in (folder, tmp_path / "tiny"))
+    uncut, continued = (load_model(f).state_dict() for f in (folder, tmp_path / "tiny"))
     assert all(torch.equal(uncut[name], continued[name]) for name in uncut)
     assert not (tmp_path / "tiny" / CHECKPOINT).exists()
 
 
 def test_a_checkpoint_of_another_specification_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Cut):
-        train(TINY, tmp_path, runtime=RUNTIME, on_progress=cut_at(6, []))
+        train(TINY, tmp_path, options=OPTIONS, on_progress=cut_at(6, []))
     with pytest.raises(InputError, match="another specification"):
-        train(TINY.with_steps(30), tmp_path, runtime=RUNTIME)
+        train(TINY.replace_steps(30), tmp_path, options=OPTIONS)
 
 
 def test_a_snapshot_is_an_earlier_state(whole: tuple[Path, list[float]]) -> None:
     folder, _ = whole
-    early, late = load_folder(folder.parent / "tiny-early"), load_folder(folder)
+    early, late = load_model(folder.parent / "tiny-early"), load_model(folder)
     assert not torch.equal(early.model.norm.weight, late.model.norm.weight)
-    assert len(reply(early, [context("347+589")])) == 1
+    assert len(generate(early, [build_prompt("347+589")])) == 1
 
 
 def test_packed_documents_are_learned_as_if_each_stood_alone() -> None:
     model = build_model(TINY.architecture, seed=1)
-    batch = batch_at(TINY, 0)
-    arrays = (batch.tokens, batch.positions, batch.lessons, batch.documents, batch.labels)
-    packed = packed_loss(model, *map(torch.from_numpy, arrays), torch.tensor(3.0)).item()
+    batch = make_batch(TINY, 0)
+    arrays = (
+        batch.input_ids,
+        batch.position_ids,
+        batch.lesson_ids,
+        batch.document_ids,
+        batch.labels,
+    )
+    packed = compute_packed_loss(model, *map(torch.from_numpy, arrays), torch.tensor(3.0)).item()
     total, count = 0.0, 0.0
-    for row in range(len(batch.tokens)):
-        for lesson in range(batch.lessons[row].max() + 1):
-            mine = batch.lessons[row] == lesson
-            for document in range(1, batch.documents[row][mine].max() + 1 if mine.any() else 0):
-                own = mine & (batch.documents[row] == document)
-                seen = own | (mine & (batch.documents[row] == 0))
-                logits = model(input_ids=torch.from_numpy(batch.tokens[row][seen])[None]).logits[0]
+    for row in range(len(batch.input_ids)):
+        for lesson in range(batch.lesson_ids[row].max() + 1):
+            mine = batch.lesson_ids[row] == lesson
+            for document in range(1, batch.document_ids[row][mine].max() + 1 if mine.any() else 0):
+                own = mine & (batch.document_ids[row] == document)
+                seen = own | (mine & (batch.document_ids[row] == 0))
+                input_ids = torch.from_numpy(batch.input_ids[row][seen])
+                logits = model(input_ids=input_ids[None]).logits[0]
                 labels = torch.from_numpy(batch.labels[row][seen])
                 losses = torch.nn.functional.cross_entropy(
-                    logits, labels, ignore_index=IGNORED, reduction="none"
+                    logits, labels, ignore_index=IGNORE_INDEX, reduction="none"
                 )
-                verdict = torch.from_numpy(batch.tokens[row][seen]) == IDS["V"]
-                weights = torch.where(verdict, 3.0, 1.0) * (labels != IGNORED)
+                verdict = input_ids == IDS["V"]
+                weights = torch.where(verdict, 3.0, 1.0) * (labels != IGNORE_INDEX)
                 total += (losses * weights).sum().item()
                 count += weights.sum().item()
     assert packed == pytest.approx(total / count, rel=1e-4)
@@ -124,8 +130,8 @@ def test_orthogonalised_matrices_have_singular_values_near_one() -> None:
 
 
 def test_the_rate_rises_stays_and_falls_to_almost_nothing() -> None:
-    schedule = Schedule(steps=100, warmup=10, decay=0.5)
-    rates = [rate_at(schedule, step) for step in range(100)]
+    schedule = TrainingSchedule(steps=100, warmup=10, decay=0.5)
+    rates = [compute_rate_scale(schedule, step) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[30] == 1.0
     assert rates[-1] == pytest.approx(0.02)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from debate.report import write_report
-from debate.report.material import Material, read_material
+from debate.report.data import ReportData, read_report_data
 from tests.report.tables import write_table
 from tests.support import run, simulated
 
@@ -27,9 +27,9 @@ def page(debated: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def material(debated: Path) -> Material:
+def report(debated: Path) -> ReportData:
     """What its report is made from."""
-    return read_material(debated)
+    return read_report_data(debated)
 
 
 @pytest.fixture(scope="session")

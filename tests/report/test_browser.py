@@ -18,11 +18,17 @@ def test_the_page_opens_without_a_complaint(page: Path, tmp_path: Path, scheme: 
     picture = tmp_path / f"{scheme}.png"
     assert BROWSER is not None
     command = [
-        BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
-        f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1200,3000",
+        BROWSER,
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--enable-logging=stderr",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--window-size=1200,3000",
         f"--blink-settings=preferredColorScheme={'0' if scheme == 'dark' else '1'}",
-        f"--screenshot={picture}", page.resolve().as_uri(),
-    ]  # fmt: skip
+        f"--screenshot={picture}",
+        page.resolve().as_uri(),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert ":CONSOLE" not in done.stderr
     assert picture.read_bytes().startswith(b"\x89PNG")

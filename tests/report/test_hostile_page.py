@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from debate.report import write_report
-from debate.report.page import environment
-from debate.report.said import Said, Sure, readable
+from debate.report.page import make_environment
+from debate.report.transcripts import ConfidenceBadge, TranscriptTurn, format_text
 from tests.report.reading import Elements
 from tests.report.tables import write_table
 
@@ -43,27 +43,36 @@ def test_a_hostile_file_name_stays_text(tmp_path: Path) -> None:
     assert not shown.values("onclick")
 
 
-def said(text: str) -> Said:
-    return Said(
-        agent=text, what=text, model=text, text=text, answer=text, state="open", mark="·",
-        confidences=(Sure(text, text, 50),), heard=text, is_spot=True, was_heard=True,
-    )  # fmt: skip
+def make_turn(text: str) -> TranscriptTurn:
+    return TranscriptTurn(
+        agent=text,
+        what=text,
+        model=text,
+        text=text,
+        answer=text,
+        state="open",
+        mark="·",
+        confidences=(ConfidenceBadge(text, text, 50),),
+        heard=text,
+        is_spot=True,
+        was_heard=True,
+    )
 
 
 @given(st.text())
 @example(NASTY)
 @example("\ud800\x00\r")
 def test_any_text_in_a_turn_adds_no_element_and_no_attribute(text: str) -> None:
-    macro = environment().get_template("parts.html").module.said  # type: ignore[attr-defined]
-    shown = Elements(str(macro(said(text))))
+    macro = make_environment().get_template("parts.html").module.transcript_turn  # type: ignore[attr-defined]
+    shown = Elements(str(macro(make_turn(text))))
     assert {*shown.names} <= {"div", "span", "strong", "pre"}
     assert {name for name, _ in shown.attributes} <= {"class", "style", "title", "id"}
-    assert not control_characters(str(macro(said(text))))
+    assert not control_characters(str(macro(make_turn(text))))
 
 
 @given(st.text())
 @example("\r\n" * 5_000)
 def test_readable_text_is_bounded_and_plain(text: str) -> None:
-    shown = readable(text)
+    shown = format_text(text)
     assert len(shown) < 6_100
     assert not control_characters(shown)

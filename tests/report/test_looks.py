@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debate.report.hotspots import MOST_SPOTS
-from debate.report.pictures.stage import staged
-from debate.report.theme import INK, MUTED, NIGHT, PAPER
-from debate.report.write import write_report
+from debate.report.page import write_report
+from debate.report.pictures.influence import lay_out_graph
+from debate.report.theme import DARK_COLORS, INK, MUTED, PAPER
+from debate.report.transcripts import MAX_HOTSPOTS
 from tests.report.reading import Elements
 from tests.report.tables import write_table
 
@@ -32,7 +32,7 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("text", [INK, MUTED])
 def test_text_can_be_read_by_day_and_by_night(text: str) -> None:
     assert contrast(text, PAPER) >= 4.5
-    assert contrast(NIGHT[text], NIGHT[PAPER]) >= 4.5
+    assert contrast(DARK_COLORS[text], DARK_COLORS[PAPER]) >= 4.5
 
 
 names = st.text("abcdefgh-.", min_size=1, max_size=40)
@@ -43,7 +43,7 @@ def test_no_two_agents_of_a_drawing_touch_and_all_are_named(
     agents: list[str], everybody: bool
 ) -> None:
     pairs = itertools.permutations(agents, 2) if everybody else itertools.pairwise(agents)
-    stage = staged(agents, list(pairs))
+    stage = lay_out_graph(agents, list(pairs))
     for one, other in itertools.combinations(stage.places.values(), 2):
         assert math.dist(one, other) > 2 * stage.radius
     shown = " · ".join(stage.key) if stage.key else " ".join(stage.marks.values())
@@ -66,10 +66,10 @@ def test_a_picture_is_described_by_its_title_and_caption(page: Path) -> None:
 def test_the_page_stays_bounded_however_much_was_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("debate.report.hotspots.ALL_CHARACTERS", 200_000)
+    monkeypatch.setattr("debate.report.transcripts.MAX_PAGE_CHARACTERS", 200_000)
     source = write_table(tmp_path, text="word " * 2_000, rounds=20, num_questions=70)
     written = write_report(source)
     shown = Elements(written.read_text())
-    assert shown.names.count("details") <= 2 * MOST_SPOTS + 40
-    assert shown.text.count("round 19, revision") <= 2 * 2 * MOST_SPOTS
+    assert shown.names.count("details") <= 2 * MAX_HOTSPOTS + 40
+    assert shown.text.count("round 19, revision") <= 2 * 2 * MAX_HOTSPOTS
     assert len(shown.text) < 2_000_000

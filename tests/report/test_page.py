@@ -12,8 +12,8 @@ from debate.analysis.tables.headline import headline
 from debate.analysis.tables.ledger import tokens
 from debate.analysis.tables.where import RANKINGS
 from debate.analysis.text import count, number
-from debate.report.hotspots import spots
-from debate.report.material import Material, read_material
+from debate.report.data import ReportData, read_report_data
+from debate.report.transcripts import find_hotspots
 from tests.report.reading import Elements
 from tests.report.tables import write_table
 
@@ -46,16 +46,16 @@ def test_simulated_agents_are_labelled(page: Path) -> None:
 
 
 def test_agents_that_are_not_simulated_carry_no_label(tmp_path: Path) -> None:
-    material = read_material(write_table(tmp_path))
-    assert material.arm("main") == "main"
-    assert material.analysis.labels.agents == {}
+    report = read_report_data(write_table(tmp_path))
+    assert report.label_arm("main") == "main"
+    assert report.analysis.labels.agents == {}
 
 
-def test_the_headline_shows_the_analysis_s_own_numbers(material: Material) -> None:
-    shown = headline(material.analysis)
+def test_the_headline_shows_the_analysis_s_own_numbers(report: ReportData) -> None:
+    shown = headline(report.analysis)
     row = dict(zip(shown.columns, shown.rows[0], strict=True))
-    opening = material.analysis.find("accuracy", cell="main", round=0)
-    last = material.analysis.find("accuracy", cell="main", round=max(material.rounds))
+    opening = report.analysis.find("accuracy", cell="main", round=0)
+    last = report.analysis.find("accuracy", cell="main", round=max(report.rounds))
     assert opening
     assert last
     assert row["accuracy, openings"].text == number(opening.value)
@@ -63,14 +63,14 @@ def test_the_headline_shows_the_analysis_s_own_numbers(material: Material) -> No
     assert row["questions"].text == "12"
 
 
-def test_the_ledger_counts_every_turn_that_states_an_answer(material: Material) -> None:
-    shown = sum(int(row[4].text.replace(",", "")) for row in tokens(material.analysis).rows)
-    assert shown == material.states.height
+def test_the_ledger_counts_every_turn_that_states_an_answer(report: ReportData) -> None:
+    shown = sum(int(row[4].text.replace(",", "")) for row in tokens(report.analysis).rows)
+    assert shown == report.states.height
     assert count(None) == "–"
 
 
-def test_a_hot_spot_marks_its_turn_and_what_was_heard(material: Material) -> None:
-    found = spots(material)
+def test_a_hot_spot_marks_its_turn_and_what_was_heard(report: ReportData) -> None:
+    found = find_hotspots(report)
     assert found
     for spot in found:
         marked = [turn for turn in spot.turns if turn.is_spot]
@@ -80,9 +80,9 @@ def test_a_hot_spot_marks_its_turn_and_what_was_heard(material: Material) -> Non
         assert spot.text.startswith("What is")
 
 
-def test_hot_spots_come_steepest_first_and_then_what_rankings_lead_to(material: Material) -> None:
-    steepest = {*material.analysis.tables["hotspots"].select(Place._fields).iter_rows()}
-    found = spots(material)
+def test_hot_spots_come_steepest_first_and_then_what_rankings_lead_to(report: ReportData) -> None:
+    steepest = {*report.analysis.tables["hotspots"].select(Place._fields).iter_rows()}
+    found = find_hotspots(report)
     first = [spot for spot in found if spot.place in steepest]
     rises = [float(spot.rise.replace("−", "-")) for spot in first]
     assert rises == sorted(rises, reverse=True)
@@ -90,24 +90,24 @@ def test_hot_spots_come_steepest_first_and_then_what_rankings_lead_to(material: 
     assert found[: len(first)] == tuple(first)
 
 
-def test_every_ranking_leads_to_a_turn_on_the_page(material: Material) -> None:
-    anchors = {spot.place: spot.anchor for spot in spots(material)}
+def test_every_ranking_leads_to_a_turn_on_the_page(report: ReportData) -> None:
+    anchors = {spot.place: spot.anchor for spot in find_hotspots(report)}
     for make in RANKINGS.values():
-        rows = make(material.analysis).rows
+        rows = make(report.analysis).rows
         places = [entry.place for row in rows for entry in row if entry.place]
         assert len(places) == len(rows)
         assert {*places} <= anchors.keys()
 
 
-def test_a_link_ends_at_the_turn_where_confidence_rose(page: Path, material: Material) -> None:
+def test_a_link_ends_at_the_turn_where_confidence_rose(page: Path, report: ReportData) -> None:
     shown = Elements(page.read_text())
-    for spot in spots(material):
+    for spot in find_hotspots(report):
         assert [turn.anchor for turn in spot.turns if turn.is_spot] == [spot.anchor]
         assert spot.anchor in shown.values("id")
 
 
 def test_a_surer_turn_is_coloured_more(tmp_path: Path) -> None:
-    spot = spots(read_material(write_table(tmp_path)))[0]
+    spot = find_hotspots(read_report_data(write_table(tmp_path)))[0]
     own = [turn for turn in spot.turns if turn.agent == "a"]
     told = [turn.confidences[0] for turn in own]
     assert [sure.value for sure in told] == ["0.40", "0.60"]
@@ -116,7 +116,7 @@ def test_a_surer_turn_is_coloured_more(tmp_path: Path) -> None:
 
 
 def test_a_very_long_reply_is_cut_and_says_so(tmp_path: Path) -> None:
-    spot = spots(read_material(write_table(tmp_path, text="word " * 5_000)))[0]
+    spot = find_hotspots(read_report_data(write_table(tmp_path, text="word " * 5_000)))[0]
     assert spot.turns[0].text.endswith("more characters]")
     assert len(spot.turns[0].text) < 7_000
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debate.agents.noise import noise, other_answer, random_answer
-from debate.agents.sight import Shown
+from debate.agents.noise import draw_answer, draw_other_answer, make_noise
+from debate.agents.views import ShownTurn
 from debate.analysis import analyze_run
 from debate.errors import ConfigError
-from debate.log import Run, verify
+from debate.log import Run, check_log
 from debate.types import Question
 from tests.support import by_ref, run, said, scripted, simulated
 
@@ -62,16 +62,16 @@ def test_noise_is_as_long_as_what_it_stands_for_and_says_nothing_of_it(tmp_path:
 
 def test_noise_answers_have_the_form_of_answers() -> None:
     rng, number = random.Random(1), Question(id="q", text="?", kind="number")
-    drawn = {random_answer("936", number, rng) for _ in range(300)}
+    drawn = {draw_answer("936", number, rng) for _ in range(300)}
     assert all(len(answer) == 3 and answer.isdecimal() and answer[0] != "0" for answer in drawn)
     assert len(drawn) > 200
     choice = Question(id="q", text="?", kind="choice", options=("x", "y", "z"))
-    assert {random_answer("A", choice, rng) for _ in range(100)} == {"A", "B", "C"}
+    assert {draw_answer("A", choice, rng) for _ in range(100)} == {"A", "B", "C"}
 
 
 @given(st.text("0123456789abcXYZ.,-²é ", max_size=6), st.integers(0, 9))
 def test_another_answer_of_the_same_form_is_another(answer: str, seed: int) -> None:
-    other = other_answer(answer, Question(id="q", text="?"), random.Random(seed))
+    other = draw_other_answer(answer, Question(id="q", text="?"), random.Random(seed))
     assert len(other) == len(answer)
     assert (other == answer) == (not any(c.isdecimal() or c.isalpha() for c in answer))
 
@@ -79,15 +79,15 @@ def test_another_answer_of_the_same_form_is_another(answer: str, seed: int) -> N
 def test_another_choice_is_another_option_if_there_is_one() -> None:
     def drawn(*options: str) -> set[str]:
         choice = Question(id="q", text="?", kind="choice", options=options)
-        return {other_answer("A", choice, random.Random(seed)) for seed in range(50)}
+        return {draw_other_answer("A", choice, random.Random(seed)) for seed in range(50)}
 
     assert drawn("x", "y", "z") == {"B", "C"}
     assert drawn("x") == {"A"}
 
 
 def test_noise_in_place_of_a_bare_answer_is_a_bare_answer() -> None:
-    heard = Shown(name="b", own=False, kind="opening", text=None, answer="12", confidence=0.9)
-    made = noise(heard, Question(id="q", text="?", kind="number"), random.Random(3))
+    heard = ShownTurn(name="b", own=False, kind="opening", text=None, answer="12", confidence=0.9)
+    made = make_noise(heard, Question(id="q", text="?", kind="number"), random.Random(3))
     assert (made.text, len(made.answer or "")) == (None, 2)
     assert made.confidence != 0.9
 
@@ -144,7 +144,7 @@ def test_opening_answers_are_shared_by_all_arms_and_made_once(tmp_path: Path) ->
     openings = found.turns().filter(kind="opening", agent="a")
     assert openings["shared_with"].null_count() == 3
     assert openings.group_by("question").agg(n=openings["answer"].n_unique()).height == 3
-    assert verify(found.directory) == []
+    assert check_log(found.directory) == []
 
 
 def test_an_agent_that_resamples_does_not_hear_itself(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debate.config.expand import expand
-from debate.config.resolve import load_run
+from debate.config.expansion import expand_cells
+from debate.config.loader import load_run
 from debate.config.run import RunSpec
 from debate.errors import ConfigError
-from debate.wiring.plan import make_plan
+from debate.runner.plan import make_plan
 
 AGENTS = [{"id": name, "model": {"engine": "simulated"}} for name in "abc"]
 BASE = {"agents": AGENTS, "topology": "ring", "task": {"generator": "arithmetic", "n": 4}}
@@ -116,7 +116,7 @@ def test_a_level_added_later_changes_no_cell_that_was_there(rounds: list[int], m
 
 def test_what_is_expanded_stays_as_it_is() -> None:
     spec = swept({"arm": ["single", "sibling", "scripted", "noise"], "topology": ["star", "ring"]})
-    assert expand(spec).spec == spec
+    assert expand_cells(spec).spec == spec
 
 
 def test_a_mistake_in_a_cell_is_told_where_its_level_is_written(tmp_path: Path) -> None:

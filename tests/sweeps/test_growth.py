@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from debate.errors import RunConflict
-from debate.log import Run, verify
+from debate.log import Run, check_log
 from tests.processes import PATIENCE_S, kill_at, num_turns, start
 from tests.support import run, simulated
 
@@ -47,7 +47,7 @@ def test_a_level_added_later_computes_only_its_own_cells(tmp_path: Path) -> None
     new = made(after).filter(cell="r2")
     assert set(new["round"]) == {2}
     assert new.height == 2 * 4
-    assert verify(after.directory) == []
+    assert check_log(after.directory) == []
 
 
 def test_a_run_says_what_it_has_gained_and_when(tmp_path: Path) -> None:
@@ -139,4 +139,4 @@ def test_a_sweep_killed_resumed_and_extended_makes_each_call_once(tmp_path: Path
     assert 0 < calls["peer-star"] < 60 * 6, "some hear in a star what they heard in the ring"
     assert set(calls) == {"repeat", "peer-star"}
     assert 0 not in new["round"]
-    assert verify(out) == []
+    assert check_log(out) == []

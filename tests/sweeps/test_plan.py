@@ -11,13 +11,13 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from debate.cli import app
-from debate.config.resolve import load_run
+from debate.config.loader import load_run
 from debate.errors import ConfigError
 from debate.log import Run
 from debate.log.utilisation import read_utilisation
-from debate.wiring.forecast import busy_s, forecast
-from debate.wiring.pilot import run_pilot
-from debate.wiring.plan import make_plan
+from debate.runner.execute import run_pilot
+from debate.runner.forecast import compute_busy_s, make_forecast
+from debate.runner.plan import make_plan
 from tests.support import run, write_questions
 
 SEAT: dict[str, Any] = {"engine": "simulated", "price": {"generated": 1.0}}
@@ -51,7 +51,7 @@ def test_a_plan_names_every_call_and_no_more_than_are_made(
     found = run(tmp_path, written["agents"], **{k: v for k, v in written.items() if k != "agents"})
     turns = found.turns()
     made = turns.filter(pl.col("shared_with").is_null()).height
-    assert turns.height == sum(map(plan.max_calls, plan.cells))
+    assert turns.height == sum(map(plan.count_max_calls, plan.cells))
     assert made <= plan.max_total_calls
     assert plan.max_total_calls - made <= 0.1 * plan.max_total_calls
 
@@ -71,7 +71,7 @@ def test_calls_by_a_protocol_of_ones_own_are_counted_by_holding_the_debate(tmp_p
 def test_a_protocol_that_raises_is_refused_before_anything_runs(tmp_path: Path) -> None:
     plan = make_plan(load_run(config(tmp_path, protocol="tests.sweeps.protocols.broken")))
     with pytest.raises(ConfigError, match="tried without models, raised KeyError: 'a'"):
-        plan.max_calls(plan.cells[0])
+        plan.count_max_calls(plan.cells[0])
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_pilot_is_part_of_the_run_and_tells_what_the_rest_takes(tmp_path: Path
     piloted = Run(out)
     assert piloted.manifest.status == "interrupted"
     assert piloted.turns()["question"].n_unique() == 4
-    found = forecast(plan, out)
+    found = make_forecast(plan, out)
     assert found is not None
     assert (found.num_items, found.num_all) == (4, 10)
     assert found.turns.value == pytest.approx(plan.max_total_calls)
@@ -150,7 +150,7 @@ def test_a_pilot_takes_questions_from_all_over_the_file(tmp_path: Path) -> None:
 
 def test_pauses_between_calls_are_no_part_of_the_pace() -> None:
     spans = pl.DataFrame({"started_at": [0.0, 0.5, 100.0], "finished_at": [1.0, 2.0, 103.0]})
-    assert busy_s(spans) == 5.0
+    assert compute_busy_s(spans) == 5.0
 
 
 def test_validate_shows_cells_factors_and_shared_calls(tmp_path: Path) -> None:
@@ -171,4 +171,4 @@ def test_validate_shows_cells_factors_and_shared_calls(tmp_path: Path) -> None:
 
 def test_a_run_without_a_finished_question_has_no_forecast(tmp_path: Path) -> None:
     plan = make_plan(load_run(config(tmp_path)))
-    assert forecast(plan, tmp_path / "nothing") is None
+    assert make_forecast(plan, tmp_path / "nothing") is None

@@ -11,12 +11,12 @@ import yaml
 from typer.testing import CliRunner
 
 from debate.cli import app
-from debate.config.resolve import load_run
+from debate.config.loader import load_run
 from debate.errors import InputError
 from debate.log import Run
-from debate.wiring.forecast import forecast
-from debate.wiring.plan import make_plan
-from debate.wiring.power import PowerReport, estimate_power
+from debate.runner.estimate_power import PowerReport, estimate_power
+from debate.runner.forecast import make_forecast
+from debate.runner.plan import make_plan
 from tests.support import run, write_questions
 
 CLAIM = {"statement": "It is so.", "direction": "above", "smallest": 0.01}
@@ -73,7 +73,7 @@ def test_the_price_is_that_of_the_forecast_for_as_many_questions(tmp_path: Path)
     pilot = _pilot(tmp_path, hypotheses={"gain": HYPOTHESES["vote_unmoved"]})
     plan = make_plan(load_run(_config(tmp_path, hypotheses={"gain": HYPOTHESES["vote_unmoved"]})))
     found = estimate_power(plan, pilot.directory, draws=50)
-    gain, whole = found.hypotheses[0], forecast(plan, pilot.directory)
+    gain, whole = found.hypotheses[0], make_forecast(plan, pilot.directory)
     assert gain.needed is not None
     assert gain.needed.supported is not None
     assert gain.price is not None

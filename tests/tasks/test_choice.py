@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from debate.tasks.choice import parse_choice, target_letter
+from debate.tasks.values import (
+    find_target_letter,
+    parse_choice,
+)
 
 CITIES = ("Rome", "Paris", "A. Lincoln", "I")
 
@@ -60,16 +63,16 @@ def test_an_option_that_occurs_twice_cannot_be_picked_by_its_text() -> None:
 def test_a_target_is_a_letter_an_index_or_a_text(
     target: object, written_as: str, letter: str
 ) -> None:
-    assert target_letter(target, CITIES, written_as=written_as) == letter
+    assert find_target_letter(target, CITIES, written_as=written_as) == letter
 
 
 def test_a_target_with_two_readings_is_refused() -> None:
     with pytest.raises(ValueError, match=r"may mean C as index or A as text; set `target_as`"):
-        target_letter(2, ("2", "3", "4"))
-    assert target_letter(2, ("2", "3", "4"), written_as="text") == "A"
+        find_target_letter(2, ("2", "3", "4"))
+    assert find_target_letter(2, ("2", "3", "4"), written_as="text") == "A"
 
 
 @pytest.mark.parametrize(("target", "how"), [("E", "letter"), (4, "index"), (0, "number")])
 def test_a_target_outside_the_options_is_refused(target: object, how: str) -> None:
     with pytest.raises(ValueError, match="none of the options A to D"):
-        target_letter(target, CITIES, written_as=how)
+        find_target_letter(target, CITIES, written_as=how)

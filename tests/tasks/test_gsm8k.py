@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from debate.config.task import DatasetTask
-from debate.tasks import correct, load_questions, parse_answer
-from debate.tasks.parsing import CHAT
+from debate.tasks import (
+    load_questions,
+    parse_answer,
+    score_answer,
+)
+from debate.tasks.answer_format import CHAT
 
 FILE = Path(__file__).parents[2] / ".." / "shared/data/gsm8k/test.jsonl"
 pytestmark = pytest.mark.skipif(
@@ -34,7 +38,8 @@ def test_every_reference_solution_parses_to_its_target() -> None:
         for question, solution in zip(questions, solutions, strict=True)
     ]
     assert all(
-        correct(answer.value, question) for answer, question in zip(answers, questions, strict=True)
+        score_answer(answer.value, question)
+        for answer, question in zip(answers, questions, strict=True)
     )
 
 

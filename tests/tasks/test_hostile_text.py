@@ -7,18 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from debate.config.task import ScoringSpec
-from debate.tasks.marks import MAX_SCANNED
-from debate.tasks.parsing import (
+from debate.tasks.answer_format import (
     CHAT,
     COMPACT,
+    MAX_SCANNED,
     AnswerFormat,
+)
+from debate.tasks.parsing import (
     find_answer,
     parse_answer,
     parse_confidence,
-    parse_ranking,
     parse_verdict,
 )
-from debate.tasks.scoring import score
+from debate.tasks.scoring import is_correct
 from debate.types import AnswerKind, Question
 
 LONG = MAX_SCANNED + 50_000
@@ -43,7 +44,6 @@ NASTY = {
     "long spaces in an answer": "Answer: 1" + " " * LONG + "x",
     "dollars": "Answer: " + "$" * LONG,
     "quotes": "Answer: " + "\"'" * 150_000,
-    "rankings": "Ranking: " + "a>" * 150_000,
     "confidences": "Confidence: 1%\n" * 20_000,
     "verdicts": "Verdict: " + "in" * 150_000 + "correct",
     "compact verdicts": "V" * LONG,
@@ -59,7 +59,6 @@ def read_all(text: str, format: AnswerFormat) -> list[str | None]:
     """Every reader on one text; the answers by kind of question."""
     parse_confidence(text, format)
     parse_verdict(text, format)
-    parse_ranking(text, format)
     return [parse_answer(text, asked, format).value for asked in map(question, KINDS)]
 
 
@@ -93,7 +92,7 @@ def test_what_is_shown_of_an_abstention_is_bounded() -> None:
 
 def test_a_pattern_that_would_take_forever_elsewhere_is_matched_at_once() -> None:
     asked = Question(id="q", text="?", target="(a+)+b")
-    assert not score("a" * 900, asked, ScoringSpec(match="regex"))
+    assert not is_correct("a" * 900, asked, ScoringSpec(match="regex"))
 
 
 PIECES = st.sampled_from(

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debate.tasks.number import MAX_LENGTH, parse_number, read_number, write_number
+from debate.tasks.values import (
+    MAX_NUMBER_LENGTH,
+    format_number,
+    normalise_number,
+    parse_number,
+)
 
 READ = {
     "18": "18",
@@ -101,7 +106,7 @@ NOT_READ = [
     "0x10",
     "1e999",
     "1e99",
-    "9" * (MAX_LENGTH + 1),
+    "9" * (MAX_NUMBER_LENGTH + 1),
     "__import__('os').getpid()",
     "2**3",
 ]
@@ -109,17 +114,17 @@ NOT_READ = [
 
 @pytest.mark.parametrize(("text", "canonical"), READ.items())
 def test_a_number_is_read_through_its_dress(text: str, canonical: str) -> None:
-    assert read_number(text) == canonical
+    assert normalise_number(text) == canonical
 
 
 @pytest.mark.parametrize("text", NOT_READ)
 def test_what_is_not_one_number_is_not_guessed_at(text: str) -> None:
-    assert read_number(text) is None
+    assert normalise_number(text) is None
 
 
 @given(st.fractions(max_denominator=10**6))
 def test_the_canonical_form_is_read_back_as_the_same_number(number: Fraction) -> None:
-    assert parse_number(write_number(number)) == number
+    assert parse_number(format_number(number)) == number
 
 
 @given(
@@ -128,16 +133,20 @@ def test_the_canonical_form_is_read_back_as_the_same_number(number: Fraction) ->
     )
 )
 def test_thousands_separators_and_trailing_zeros_change_nothing(number: object) -> None:
-    assert read_number(f"{number:,}") == read_number(f"{number:f}") == read_number(f"${number:f}0")
+    assert (
+        normalise_number(f"{number:,}")
+        == normalise_number(f"{number:f}")
+        == normalise_number(f"${number:f}0")
+    )
 
 
 @given(st.text(max_size=60))
 def test_any_text_reads_as_a_stable_number_or_as_none(text: str) -> None:
-    found = read_number(text)
-    assert found is None or read_number(found) == found
+    found = normalise_number(text)
+    assert found is None or normalise_number(found) == found
 
 
 @given(st.text(alphabet="0123456789.,/-+$%eE ^*x×½\\{}fracdt()=", max_size=40))
 def test_number_like_noise_reads_as_a_stable_number_or_as_none(text: str) -> None:
-    found = read_number(text)
-    assert found is None or read_number(found) == found
+    found = normalise_number(text)
+    assert found is None or normalise_number(found) == found

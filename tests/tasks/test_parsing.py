@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debate.tasks.parsing import (
+from debate.tasks.answer_format import (
     CHAT,
     COMPACT,
+)
+from debate.tasks.parsing import (
     find_answer,
     parse_answer,
     parse_confidence,
-    parse_ranking,
     parse_verdict,
 )
 from debate.types import Question
@@ -201,15 +202,6 @@ def test_a_verdict_is_one_of_its_words(text: str, accepts: bool | None) -> None:
 )
 def test_a_compact_verdict_is_a_line_of_its_own(text: str, accepts: bool | None) -> None:
     assert parse_verdict(text, COMPACT) is accepts
-
-
-def test_a_ranking_names_each_item_once() -> None:
-    assert parse_ranking("Ranking: B > A > C", CHAT) == ("B", "A", "C")
-    assert parse_ranking("Ranking: B, A, C", CHAT, among=("A", "B", "C")) == ("B", "A", "C")
-    assert parse_ranking("Ranking: B > B", CHAT) is None
-    assert parse_ranking("Ranking: B > D", CHAT, among=("A", "B")) is None
-    assert parse_ranking("Ranking: B > A\nRanking: A > B", CHAT) is None
-    assert parse_ranking("B > A", CHAT) is None
 
 
 def test_the_span_covers_the_answer_and_nothing_else() -> None:

@@ -8,8 +8,18 @@ from pathlib import Path
 import pytest
 
 import debate.tasks
-from debate.tasks import correct, parse_answer
-from debate.tasks.parsing import CHAT, COMPACT, parse_confidence, parse_verdict
+from debate.tasks import (
+    parse_answer,
+    score_answer,
+)
+from debate.tasks.answer_format import (
+    CHAT,
+    COMPACT,
+)
+from debate.tasks.parsing import (
+    parse_confidence,
+    parse_verdict,
+)
 from debate.types import Answer, Question
 
 NUMBER = Question(id="q", text="What is 9 * 2?", kind="number", target="18")
@@ -22,13 +32,13 @@ def test_what_cannot_be_parsed_is_never_scored_as_correct(text: str) -> None:
     for question in (NUMBER, CHOICE):
         answer = parse_answer(text, question, CHAT)
         assert answer.is_abstention
-        assert correct(answer.value, question) is False
+        assert score_answer(answer.value, question) is False
 
 
 def test_an_abstention_does_not_equal_an_empty_or_missing_target() -> None:
     unscored = Question(id="q", text="?", kind="text")
-    assert correct(None, unscored) is None
-    assert correct("", Question(id="q", text="?", kind="text", target="x")) is False
+    assert score_answer(None, unscored) is None
+    assert score_answer("", Question(id="q", text="?", kind="text", target="x")) is False
 
 
 @pytest.mark.parametrize("text", UNPARSABLE)

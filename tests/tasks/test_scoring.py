@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from debate.config.task import ScoringSpec
-from debate.tasks import closed_candidates, correct, normalise, score
+from debate.tasks import (
+    is_correct,
+    list_candidates,
+    normalise,
+    score_answer,
+)
 from debate.types import AnswerKind, Question
 
 NUMBER = Question(id="q", text="?", kind="number", target="1234")
@@ -28,8 +33,8 @@ CLOSED = Question(id="q", text="?", kind="text", options=("a", "b", "c"), target
 def test_answers_are_scored_by_kind(
     question: Question, right: tuple[str, ...], wrong: tuple[str | None, ...]
 ) -> None:
-    assert [score(value, question) for value in right] == [True] * len(right)
-    assert [score(value, question) for value in wrong] == [False] * len(wrong)
+    assert [is_correct(value, question) for value in right] == [True] * len(right)
+    assert [is_correct(value, question) for value in wrong] == [False] * len(wrong)
 
 
 @pytest.mark.parametrize(
@@ -43,21 +48,21 @@ def test_answers_are_scored_by_kind(
     ],
 )
 def test_a_tolerance_is_exact_at_its_edge(scoring: ScoringSpec, value: str, is_right: bool) -> None:
-    assert score(value, NUMBER, scoring) is is_right
+    assert is_correct(value, NUMBER, scoring) is is_right
 
 
 def test_a_pattern_must_match_the_whole_answer() -> None:
     question = Question(id="q", text="?", target=r"colou?r|hue")
     pattern = ScoringSpec(match="regex")
-    assert score("Color.", question, pattern)
-    assert not score("colors", question, pattern)
-    assert not score("huecolor", question, pattern)
-    assert not score(None, question, pattern)
+    assert is_correct("Color.", question, pattern)
+    assert not is_correct("colors", question, pattern)
+    assert not is_correct("huecolor", question, pattern)
+    assert not is_correct(None, question, pattern)
 
 
 def test_without_a_target_an_answer_is_neither_right_nor_wrong() -> None:
-    assert correct("7", Question(id="q", text="?", kind="number")) is None
-    assert correct(None, NUMBER) is False
+    assert score_answer("7", Question(id="q", text="?", kind="number")) is None
+    assert score_answer(None, NUMBER) is False
 
 
 @pytest.mark.parametrize(
@@ -92,10 +97,10 @@ SPELLINGS = ("1234", "1,234.0", "$1234", "1235", "B", "(b)", "paris", "A", "Pari
 def test_a_right_answer_agrees_with_the_target_and_a_wrong_one_does_not(text: str) -> None:
     for question in (NUMBER, CHOICE, TEXT, CLOSED):
         agrees = normalise(text, question) == normalise(question.target or "", question)
-        assert score(text, question) == agrees
+        assert is_correct(text, question) == agrees
 
 
 def test_closed_questions_list_their_answers() -> None:
-    assert closed_candidates(CHOICE) == ("A", "B")
-    assert closed_candidates(CLOSED) == ("a", "b", "c")
-    assert closed_candidates(NUMBER) == ()
+    assert list_candidates(CHOICE) == ("A", "B")
+    assert list_candidates(CLOSED) == ("a", "b", "c")
+    assert list_candidates(NUMBER) == ()

@@ -6,39 +6,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debate.config.notation import Expression, parse_edges
-from debate.topologies import Seat, debaters
-from debate.topologies.edges import pairs
-from debate.topologies.seats import groups
+from debate.config.topology import EdgeExpression, parse_edges
+from debate.topologies import Seat, make_debaters
+from debate.topologies.graph import expand_pairs
+from debate.topologies.seats import build_groups
 
 NAMES = st.text("abcXYZ019_.-", min_size=1, max_size=6)
 OPERANDS = st.lists(NAMES, min_size=1, max_size=3, unique=True).map(tuple)
 ARROWS = st.sampled_from(["->", "<-", "<->"])
 CHAINS = st.integers(2, 5).flatmap(
     lambda n: st.builds(
-        Expression,
+        EdgeExpression,
         operands=st.lists(OPERANDS, min_size=n, max_size=n).map(tuple),
         arrows=st.lists(ARROWS, min_size=n - 1, max_size=n - 1).map(tuple),
     )
 )
 EACH = st.builds(
-    Expression,
+    EdgeExpression,
     operands=OPERANDS.map(lambda names: (names,)),
     arrows=ARROWS.map(lambda arrow: (arrow,)),
     each=st.sampled_from(["itself", "partner"]),
 )
 SEATS = (
-    *debaters("a", "b", "c"),
+    *make_debaters("a", "b", "c"),
     Seat(id="p", role="judge", group="panel"),
     Seat(id="q", role="judge", group="panel"),
 )
 
 
 def expanded(line: str) -> set[tuple[str, str]]:
-    return set(pairs(parse_edges(line), groups(SEATS)))
+    return set(expand_pairs(parse_edges(line), build_groups(SEATS)))
 
 
-def written(expression: Expression) -> str:
+def written(expression: EdgeExpression) -> str:
     """The line of notation that reads as `expression`."""
     operands = [", ".join(names) for names in expression.operands]
     if expression.each:
@@ -50,12 +50,12 @@ def written(expression: Expression) -> str:
 
 
 @given(st.one_of(CHAINS, EACH))
-def test_what_is_written_reads_as_it_was_meant(expression: Expression) -> None:
+def test_what_is_written_reads_as_it_was_meant(expression: EdgeExpression) -> None:
     assert parse_edges(written(expression)) == expression
 
 
 @given(st.one_of(CHAINS, EACH))
-def test_spaces_around_arrows_and_commas_say_nothing(expression: Expression) -> None:
+def test_spaces_around_arrows_and_commas_say_nothing(expression: EdgeExpression) -> None:
     line = written(expression)
     tight = line.replace(", ", ",").replace(" -> ", "->").replace(" <- ", "<-")
     assert parse_edges(tight.replace(" <-> ", "  <->  ")) == expression
@@ -119,5 +119,5 @@ def test_a_line_that_is_no_edge_says_what_would_be(line: str, hint: str) -> None
 
 
 def test_an_agent_may_be_called_each() -> None:
-    seats = groups(debaters("each", "itself"))
-    assert pairs(parse_edges("each -> itself"), seats) == (("each", "itself"),)
+    seats = build_groups(make_debaters("each", "itself"))
+    assert expand_pairs(parse_edges("each -> itself"), seats) == (("each", "itself"),)

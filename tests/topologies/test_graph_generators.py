@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from debate.config.generators import described, filled, generators
+from debate.config.graph_generators import fill_counts, format_call, list_generators
 from debate.config.topology import TopologySpec
 from debate.errors import TopologyError
-from debate.topologies import Schedule, Topology, build, debaters
+from debate.topologies import Topology, TopologySchedule, build_schedule, make_debaters
 
 IDS = [f"a{i}" for i in range(12)]
 SMALL_WORLD = {"generator": "watts_strogatz_graph", "args": {"n": "$n", "k": 4, "p": 0.5}}
 
 
-def scheduled(n: int = 12, **fields: Any) -> Schedule:
-    return build(TopologySpec.model_validate(fields), debaters(*IDS[:n]))
+def scheduled(n: int = 12, **fields: Any) -> TopologySchedule:
+    return build_schedule(TopologySpec.model_validate(fields), make_debaters(*IDS[:n]))
 
 
 def made(n: int = 12, **fields: Any) -> Topology:
@@ -105,8 +105,10 @@ def test_only_graph_generators_of_networkx_can_be_named() -> None:
     ):
         with pytest.raises(ValidationError, match="networkx has no generator"):
             TopologySpec.model_validate({"generator": name})
-    assert len(generators()) > 100
-    assert all(make.__module__.startswith("networkx.generators.") for make in generators().values())
+    assert len(list_generators()) > 100
+    assert all(
+        make.__module__.startswith("networkx.generators.") for make in list_generators().values()
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,12 +158,12 @@ def test_a_generator_that_does_not_fit_the_seats_says_why(
 
 
 def test_a_count_of_seats_can_be_computed() -> None:
-    values = [filled(text, 7) for text in ("$n", "$n-1", "$n + 2", "$n*3", "$n//2")]
+    values = [fill_counts(text, 7) for text in ("$n", "$n-1", "$n + 2", "$n*3", "$n//2")]
     assert values == [7, 6, 9, 21, 3]
 
 
 def test_the_signature_hides_what_a_topology_cannot_write() -> None:
     assert (
-        described("gnp_random_graph")
+        format_call("gnp_random_graph")
         == "gnp_random_graph(n, p, directed=False, *, create_using=None)"
     )

@@ -10,13 +10,13 @@ import yaml
 
 from debate.config.topology import TopologySpec
 from debate.topologies import (
-    build,
-    check,
-    debaters,
-    default_seats,
-    edge,
+    build_schedule,
+    find_problems,
+    get_edge,
+    list_shipped_topologies,
     load_topology,
-    shipped_topologies,
+    make_debaters,
+    make_default_seats,
 )
 from debate.topologies.seats import Seat
 
@@ -49,14 +49,14 @@ PANELS = {"judge_panel": False, "judge_panel_feedback": True}
 
 
 def test_every_shipped_topology_is_defined_here() -> None:
-    assert set(shipped_topologies()) == {*AMONG_DEBATERS, *PANELS}
+    assert set(list_shipped_topologies()) == {*AMONG_DEBATERS, *PANELS}
 
 
 @pytest.mark.parametrize("n", range(2, 13))
 @pytest.mark.parametrize("name", AMONG_DEBATERS)
 def test_a_shipped_topology_has_the_edges_of_its_definition(name: str, n: int) -> None:
     ids = [f"agent-{i}" for i in range(n)]
-    schedule = build(load_topology(name), debaters(*ids))
+    schedule = build_schedule(load_topology(name), make_debaters(*ids))
     expected = {(ids[u], ids[v]) for u, v in AMONG_DEBATERS[name](n)}
     assert set(schedule.at(1).edges()) == expected
     assert not schedule.changes
@@ -65,14 +65,17 @@ def test_a_shipped_topology_has_the_edges_of_its_definition(name: str, n: int) -
 @pytest.mark.parametrize("n", range(2, 13))
 @pytest.mark.parametrize("name", PANELS)
 def test_every_judge_of_a_panel_reads_every_debater(name: str, n: int) -> None:
-    seats = (*debaters(*map(str, range(n))), *(Seat(id=f"j{k}", role="judge") for k in range(3)))
-    topology = build(load_topology(name), seats).at(1)
+    seats = (
+        *make_debaters(*map(str, range(n))),
+        *(Seat(id=f"j{k}", role="judge") for k in range(3)),
+    )
+    topology = build_schedule(load_topology(name), seats).at(1)
     assert set(topology.edges()) == {(f"j{k}", str(i)) for k in range(3) for i in range(n)}
-    assert {edge(topology, u, v).feedback for u, v in topology.edges()} == {PANELS[name]}
+    assert {get_edge(topology, u, v).feedback for u, v in topology.edges()} == {PANELS[name]}
 
 
 def test_the_leaves_of_a_star_do_not_hear_one_another() -> None:
-    topology = build(load_topology("star"), debaters(*"abcdef")).at(1)
+    topology = build_schedule(load_topology("star"), make_debaters(*"abcdef")).at(1)
     assert all("a" in pair for pair in topology.edges())
 
 
@@ -80,7 +83,7 @@ def test_the_leaves_of_a_star_do_not_hear_one_another() -> None:
 @pytest.mark.parametrize("protocol", ["exchange", "critique"])
 def test_a_shipped_topology_has_nothing_wrong_with_it(name: str, protocol: str) -> None:
     spec = load_topology(name)
-    assert check(spec, default_seats(6, spec), protocol=protocol, rounds=3) == []
+    assert find_problems(spec, make_default_seats(6, spec), protocol=protocol, rounds=3) == []
 
 
 @pytest.mark.parametrize("name", [*AMONG_DEBATERS, *PANELS])

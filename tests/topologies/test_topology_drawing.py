@@ -15,19 +15,17 @@ from debate.errors import TopologyError
 from debate.topologies import (
     Seat,
     Topology,
-    build,
-    debaters,
-    default_seats,
-    draw,
+    build_schedule,
+    draw_picture,
     draw_text,
     from_graph,
-    from_notation,
+    list_shipped_topologies,
     load_topology,
-    shipped_topologies,
+    make_debaters,
+    make_default_seats,
 )
-from debate.topologies.curves import curves
-from debate.topologies.layout import places
-from debate.topologies.picture import node_radius
+from debate.topologies.layout import compute_curves, compute_positions
+from debate.topologies.picture import get_radius
 
 GRAPHS = st.builds(
     lambda n, edges, judges: from_graph(
@@ -50,12 +48,12 @@ MIXED = {
 
 def shipped(name: str, n: int) -> Topology:
     spec = load_topology(name)
-    return build(spec, default_seats(n, spec)).at(1)
+    return build_schedule(spec, make_default_seats(n, spec)).at(1)
 
 
 def mixed() -> Topology:
-    seats = (*debaters("a", "b"), Seat(id="judge-1", role="judge"))
-    return build(load_topology(MIXED), seats).at(1)
+    seats = (*make_debaters("a", "b"), Seat(id="judge-1", role="judge"))
+    return build_schedule(load_topology(MIXED), seats).at(1)
 
 
 def test_the_text_says_who_critiques_whom_and_what_is_unusual() -> None:
@@ -71,7 +69,7 @@ def test_the_text_says_who_critiques_whom_and_what_is_unusual() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", shipped_topologies())
+@pytest.mark.parametrize("name", list_shipped_topologies())
 def test_the_text_of_thirty_agents_fits_a_terminal(name: str) -> None:
     lines = draw_text(shipped(name, 30), width=80).splitlines()
     assert all(len(line) <= 80 for line in lines)
@@ -81,17 +79,17 @@ def test_the_text_of_thirty_agents_fits_a_terminal(name: str) -> None:
 @given(GRAPHS)
 @settings(max_examples=60, deadline=None)
 def test_agents_stand_apart_in_a_picture(topology: Topology) -> None:
-    where = places(topology)
+    where = compute_positions(topology)
     assert set(where) == set(topology)
     apart = [math.dist(p, q) for a, p in where.items() for b, q in where.items() if a < b]
-    assert all(distance > 2 * node_radius(len(topology)) + 8 for distance in apart)
+    assert all(distance > 2 * get_radius(len(topology)) + 8 for distance in apart)
 
 
 @given(GRAPHS)
 @settings(max_examples=60, deadline=None)
 def test_every_edge_has_a_line_that_ends_in_an_arrowhead_at_its_author(topology: Topology) -> None:
-    where, radius = places(topology), node_radius(len(topology))
-    drawn = curves(topology, where, radius)
+    where, radius = compute_positions(topology), get_radius(len(topology))
+    drawn = compute_curves(topology, where, radius)
     assert {(c.critic, c.author) for c in drawn} == set(topology.edges())
     for curve in drawn:
         assert math.dist(curve.tip, where[curve.author]) == pytest.approx(radius + 2, abs=1.5)
@@ -99,28 +97,28 @@ def test_every_edge_has_a_line_that_ends_in_an_arrowhead_at_its_author(topology:
 
 
 def test_the_two_arrows_between_two_agents_are_apart() -> None:
-    topology = from_notation("a <-> b")
-    one, other = (c.points[16] for c in curves(topology, places(topology), 19.0))
+    topology = from_graph(nx.DiGraph([("a", "b"), ("b", "a")]))
+    one, other = (c.points[16] for c in compute_curves(topology, compute_positions(topology), 19.0))
     assert math.dist(one, other) > 8
 
 
 @pytest.mark.parametrize("name", ["self_loop", "star", "judge_panel"])
 def test_a_picture_names_every_agent_and_is_well_formed(name: str, tmp_path: Path) -> None:
     topology = shipped(name, 4)
-    draw(topology, tmp_path / "picture.svg", title=name)
+    draw_picture(topology, tmp_path / "picture.svg", title=name)
     texts = ElementTree.parse(tmp_path / "picture.svg").getroot().itertext()
     assert {*topology, name} <= {text.strip() for text in texts}
 
 
 def test_a_picture_can_be_a_png(tmp_path: Path) -> None:
-    draw(mixed(), tmp_path / "picture.PNG", title="mixed")
+    draw_picture(mixed(), tmp_path / "picture.PNG", title="mixed")
     assert (tmp_path / "picture.PNG").read_bytes().startswith(b"\x89PNG")
 
 
 def test_names_are_escaped_in_a_picture(tmp_path: Path) -> None:
     name = "<script>alert('&')</script>"
     topology = from_graph(nx.DiGraph([(name, "b")]))
-    draw(topology, tmp_path / "picture.svg", title=name)
+    draw_picture(topology, tmp_path / "picture.svg", title=name)
     root = ElementTree.parse(tmp_path / "picture.svg").getroot()
     assert not [element for element in root.iter() if "script" in element.tag]
     assert [text for text in root.itertext() if text == name]
@@ -128,19 +126,19 @@ def test_names_are_escaped_in_a_picture(tmp_path: Path) -> None:
 
 def test_a_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TopologyError, match=r"write \.svg or \.png"):
-        draw(mixed(), tmp_path / "picture.gif")
+        draw_picture(mixed(), tmp_path / "picture.gif")
 
 
 def test_a_picture_of_too_many_edges_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TopologyError, match="too many for a picture"):
-        draw(shipped("complete", 60), tmp_path / "picture.svg")
+        draw_picture(shipped("complete", 60), tmp_path / "picture.svg")
 
 
 def test_seats_for_a_look_have_the_roles_and_names_that_the_topology_uses() -> None:
-    assert [seat.id for seat in default_seats(3, load_topology("ring"))] == ["a", "b", "c"]
-    panel = default_seats(2, load_topology("judge_panel"))
+    assert [seat.id for seat in make_default_seats(3, load_topology("ring"))] == ["a", "b", "c"]
+    panel = make_default_seats(2, load_topology("judge_panel"))
     assert [seat.role for seat in panel] == ["debater"] * 2 + ["judge"] * 3
-    named = default_seats(3, load_topology({"edges": ["bo -> al", "tools -> bo"]}))
+    named = make_default_seats(3, load_topology({"edges": ["bo -> al", "tools -> bo"]}))
     assert [(seat.id, seat.role) for seat in named] == [
         ("a", "debater"),
         ("al", "debater"),
@@ -148,10 +146,10 @@ def test_seats_for_a_look_have_the_roles_and_names_that_the_topology_uses() -> N
         ("tool-1", "tool"),
     ]
     with pytest.raises(ValueError, match="from 1 to 1000"):
-        default_seats(0, load_topology("ring"))
+        make_default_seats(0, load_topology("ring"))
 
 
 def test_thirty_seats_have_thirty_names() -> None:
-    ids = [seat.id for seat in default_seats(30, load_topology("ring"))]
+    ids = [seat.id for seat in make_default_seats(30, load_topology("ring"))]
     assert ids[25:28] == ["z", "aa", "ab"]
     assert len(set(ids)) == 30

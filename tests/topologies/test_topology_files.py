@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import debate.config.shipped as finder
-from debate.config.shipped import shelf, shipped
+from debate.config import references
+from debate.config.references import get_shipped_folder, list_shipped
 from debate.errors import ConfigError
-from debate.topologies import load_topology, shipped_topologies
+from debate.topologies import list_shipped_topologies, load_topology
 
 
 def test_a_file_with_a_topology_by_round_can_name_shipped_ones(tmp_path: Path) -> None:
@@ -39,12 +39,12 @@ def test_an_installed_package_reads_its_own_declarations_only(
     (package / "shipped" / "topologies" / "mine.yaml").write_text("edges: []\n")
     (package.parent / "agents").mkdir()
     (package.parent / "agents" / "other.yaml").write_text("not: ours\n")
-    monkeypatch.setattr(finder, "__file__", str(package / "config" / "shipped.py"))
-    assert shipped("topologies") == {"mine": package / "shipped" / "topologies" / "mine.yaml"}
-    assert shipped("agents") == {}
+    monkeypatch.setattr(references, "__file__", str(package / "config" / "references.py"))
+    assert list_shipped("topologies") == {"mine": package / "shipped" / "topologies" / "mine.yaml"}
+    assert list_shipped("agents") == {}
 
 
 def test_a_checkout_reads_the_folders_at_its_root() -> None:
-    assert shelf("topologies") == Path(__file__).resolve().parents[2] / "topologies"
-    assert shipped_topologies() == shipped("topologies")
-    assert "ring" in shipped_topologies()
+    assert get_shipped_folder("topologies") == Path(__file__).resolve().parents[2] / "topologies"
+    assert list_shipped_topologies() == list_shipped("topologies")
+    assert "ring" in list_shipped_topologies()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from debate.config.document import Problem
 from debate.config.topology import TopologySpec
-from debate.topologies import Problem, Seat, build, check, debaters, problems
+from debate.topologies import (
+    Seat,
+    find_problems,
+    make_debaters,
+)
 
-DEBATERS = debaters("a", "b")
+DEBATERS = make_debaters("a", "b")
 JUDGE = Seat(id="j", role="judge")
 CRITIC = Seat(id="k", role="critic")
 TOOL = Seat(id="t", role="tool")
@@ -21,10 +27,11 @@ def checked(
     protocol: str = "exchange",
     rounds: int = 2,
     needs_judges: bool = False,
+    by_round: Sequence[Any] = (),
     **fields: Any,
 ) -> list[Problem]:
-    spec = TopologySpec.model_validate(fields)
-    return check(spec, seats, protocol=protocol, rounds=rounds, needs_judges=needs_judges)
+    spec = TopologySpec.model_validate({**fields, **({"rounds": by_round} if by_round else {})})
+    return find_problems(spec, seats, protocol=protocol, rounds=rounds, needs_judges=needs_judges)
 
 
 def said(*seats: Seat, **fields: Any) -> str:
@@ -63,10 +70,9 @@ def test_a_debater_that_nobody_critiques_is_fine_where_it_is_meant_or_where_answ
 
 
 def test_a_debater_that_is_critiqued_in_some_round_is_critiqued() -> None:
-    turns = [{"edges": ["a -> b"]}, {"edges": ["b -> a"]}]
-    schedule = build(TopologySpec.model_validate({"rounds": turns}), DEBATERS)
-    assert problems(schedule, DEBATERS, protocol="critique", rounds=2) == []
-    assert len(problems(schedule, DEBATERS, protocol="critique", rounds=1)) == 1
+    phases = [{"edges": ["a -> b"]}, {"edges": ["b -> a"]}]
+    assert not checked(*DEBATERS, by_round=phases, protocol="critique", rounds=2)
+    assert len(checked(*DEBATERS, by_round=phases, protocol="critique", rounds=1)) == 1
 
 
 def test_an_empty_panel() -> None:
@@ -121,7 +127,9 @@ def test_what_cannot_be_built_and_an_empty_panel_are_told_together() -> None:
     assert [problem.path for problem in found] == [("edges", 0), ()]
 
 
-def test_each_problem_is_told_once() -> None:
-    turn = {"edges": ["a <-> b", "judges -> debaters"]}
-    schedule = build(TopologySpec.model_validate({"rounds": [turn, turn]}), DEBATERS)
-    assert len(problems(schedule, DEBATERS, protocol="exchange", rounds=5)) == 1
+def test_each_problem_is_told_once_with_each_of_its_places() -> None:
+    phase = {"edges": ["a <-> b", "judges -> debaters"]}
+    found = checked(*DEBATERS, by_round=[phase, phase], rounds=5)
+    assert [problem.path[:2] for problem in found] == [("rounds", 0), ("rounds", 1)]
+    carried = {"edges": [{"edge": "a <-> b", "carries": ["critique"]}]}
+    assert len(checked(*DEBATERS, by_round=[carried, carried], rounds=5)) == 2

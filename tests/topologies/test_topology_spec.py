@@ -8,7 +8,12 @@ import pytest
 from pydantic import ValidationError
 
 from debate.config.topology import TopologySpec
-from debate.topologies import Edge, build, debaters, edge
+from debate.topologies import (
+    Edge,
+    build_schedule,
+    get_edge,
+    make_debaters,
+)
 
 
 def spec(**fields: Any) -> TopologySpec:
@@ -58,24 +63,24 @@ def test_an_edge_is_a_line_of_notation_or_a_mapping() -> None:
 
 
 def test_an_edge_says_only_what_differs_from_the_defaults() -> None:
-    topology = build(
+    topology = build_schedule(
         spec(
             edges=["a -> b", {"edge": "b -> a", "feedback": True, "carries": ["answer"]}],
             defaults={"feedback": False, "timeout_s": 5},
         ),
-        debaters("a", "b"),
+        make_debaters("a", "b"),
     ).at(1)
-    assert edge(topology, "a", "b") == Edge(feedback=False, timeout_s=5.0)
-    assert edge(topology, "b", "a") == Edge(carries=("answer",), timeout_s=5.0)
+    assert get_edge(topology, "a", "b") == Edge(feedback=False, timeout_s=5.0)
+    assert get_edge(topology, "b", "a") == Edge(carries=("answer",), timeout_s=5.0)
 
 
 def test_a_written_edge_wins_over_a_generated_one() -> None:
     fields = {"generator": "complete_graph", "args": {"n": "$n"}}
     line = {"edge": "a -> b", "when": "disagreement"}
-    topology = build(spec(**fields, edges=[line]), debaters("a", "b", "c")).at(1)
+    topology = build_schedule(spec(**fields, edges=[line]), make_debaters("a", "b", "c")).at(1)
     assert topology.number_of_edges() == 6
-    assert edge(topology, "a", "b").when == "disagreement"
-    assert edge(topology, "b", "a").when == "always"
+    assert get_edge(topology, "a", "b").when == "disagreement"
+    assert get_edge(topology, "b", "a").when == "always"
 
 
 def test_a_spec_survives_being_written_down() -> None:

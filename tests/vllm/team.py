@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from debate.config.models import TransformersModel
 from debate.engines.base import Completion, Request, Sampling
-from debate.engines.client import LocalReplica, ModelClient, Placement
+from debate.engines.client import ModelClient
+from debate.engines.processes import find_descendants, find_vllm_processes
 from debate.engines.registry import build_engine
-from debate.engines.vllm_processes import descendants, engine_processes
+from debate.engines.replica import LocalReplica, Placement
 from debate.types import Message
 
 NEEDS_VLLM = (
@@ -62,7 +63,18 @@ def placement(client: ModelClient) -> Placement:
 
 def engines_of(client: ModelClient) -> list[int]:
     """The processes of the model's engine."""
-    return engine_processes(descendants(placement(client).pid))
+    return find_vllm_processes(find_descendants(placement(client).pid))
+
+
+def describe_descendants(client: ModelClient) -> str:
+    """The pid, name and status of every process below the model's actor, one on a line."""
+    import psutil
+
+    lines = []
+    for pid in find_descendants(placement(client).pid):
+        with suppress(psutil.NoSuchProcess):
+            lines.append(str(psutil.Process(pid).as_dict(["pid", "name", "status"])))
+    return "\n".join(lines) or "no process at all"
 
 
 def ask(number: int, text: str, **fields: object) -> Request:

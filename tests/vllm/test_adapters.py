@@ -14,12 +14,21 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from debate.cluster.models import running_models
+from debate.cluster.launch import launch_models
 from debate.config.cluster import ClusterSpec
 from debate.config.models import VllmModel
 from debate.engines.base import Completion
-from debate.engines.vllm_processes import engine_processes
-from tests.vllm.team import NEEDS_VLLM, SMALL, Team, answers, ask, by_transformers, engines_of
+from debate.engines.processes import find_vllm_processes
+from tests.vllm.team import (
+    NEEDS_VLLM,
+    SMALL,
+    Team,
+    answers,
+    ask,
+    by_transformers,
+    describe_descendants,
+    engines_of,
+)
 from tests.vllm.tiny import write_adapter, write_model
 
 pytestmark = [*NEEDS_VLLM, pytest.mark.ray, pytest.mark.asyncio(loop_scope="module")]
@@ -52,12 +61,11 @@ async def team(folders: dict[str, Path]) -> AsyncIterator[Team]:
         )
         for name in folders
     }
-    async with running_models(specs, ClusterSpec(num_gpus=1), run="adapters") as models:
+    async with launch_models(specs, ClusterSpec(num_gpus=1), run="adapters") as models:
         processes = engines_of(models["base"])
-        assert processes
         yield models
         processes += engines_of(models["base"])
-    assert engine_processes(processes) == []
+    assert find_vllm_processes(processes) == []
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -75,6 +83,7 @@ def texts(found: Mapping[str, Sequence[Completion]]) -> dict[str, list[str]]:
 
 
 async def test_three_models_live_in_one_process_on_one_gpu(team: Team) -> None:
+    assert engines_of(team["base"]), f"below the actor: {describe_descendants(team['base'])}"
     places = [client.placements for client in team.values()]
     assert places[0] == places[1] == places[2]
     assert places[0][0] is not None
@@ -94,7 +103,7 @@ async def test_each_model_answers_and_scores_by_its_own_adapter(
         assert mine[name][0].candidate_log_p == pytest.approx(
             theirs[name][0].candidate_log_p, abs=1e-3
         )
-    counted = [client.counters() for client in team.values()]
+    counted = [client.metrics() for client in team.values()]
     assert [(each.done, each.failed) for each in counted] == 3 * [(11, 0)]
 
 
@@ -115,7 +124,7 @@ async def test_the_three_sleep_and_wake_as_one(team: Team) -> None:
     before = texts(await answers(team, asked))
     for method in ("sleep", "wake"):
         for client in team.values():
-            await getattr(client.lanes[0].replica, method)()
+            await getattr(client.replica_queues[0].replica, method)()
     assert texts(await answers(team, asked)) == before
 
 
@@ -129,4 +138,4 @@ async def test_a_lost_engine_is_started_once_for_all_its_models(team: Team) -> N
     places = {client.placements for client in team.values()}
     assert len(places) == 1
     assert lost not in places.pop()
-    assert [client.counters().restarts for client in team.values()] == [1, 1, 1]
+    assert [client.metrics().restarts for client in team.values()] == [1, 1, 1]

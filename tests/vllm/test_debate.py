@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import debate
-from debate.config.shipped import shelf
+from debate.config.references import get_shipped_folder
 from tests.vllm.team import NEEDS_VLLM, SMALL
 
 pytestmark = [*NEEDS_VLLM, pytest.mark.ray]
@@ -16,7 +16,7 @@ pytestmark = [*NEEDS_VLLM, pytest.mark.ray]
 
 def _seat(name: str) -> dict[str, Any]:
     """A shipped organism behind vLLM instead of transformers."""
-    weights = str(shelf("agents") / "organisms" / name)
+    weights = str(get_shipped_folder("agents") / "organisms" / name)
     model = {"engine": "vllm", "model": weights, "dtype": "float32", "engine_kwargs": SMALL}
     return {"id": name, "model": model, "prompts": "compact", "sampling": {"max_tokens": 24}}
 

@@ -1,8 +1,8 @@
 """Two vLLM engines in two actors with GPUs of their own: a model, and the same with an adapter.
 
 They differ in a setting of the engine, or else they would share one. One start of both serves all
-tests; what is expected comes from transformers, on the same folder
-and on one with the adapter merged into the weights.
+tests; what is expected comes from transformers, on the same folder and on one with the adapter
+merged into the weights.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from debate.cluster.models import running_models
+from debate.cluster.launch import launch_models
 from debate.config.cluster import ClusterSpec
 from debate.config.models import VllmModel
 from debate.engines.base import Guided, Sampling
-from debate.engines.vllm_processes import engine_processes
+from debate.engines.processes import find_vllm_processes
 from tests.vllm.team import (
     NEEDS_VLLM,
     SMALL,
@@ -29,6 +29,7 @@ from tests.vllm.team import (
     answers,
     ask,
     by_transformers,
+    describe_descendants,
     engines_of,
     placement,
 )
@@ -58,11 +59,10 @@ async def team(folders: dict[str, Path]) -> AsyncIterator[Team]:
         )
         for name, adapter, num_seqs in (("a", None, 32), ("b", str(folders["adapter"]), 31))
     }
-    async with running_models(specs, ClusterSpec(num_gpus=2), run="two-vllm") as models:
+    async with launch_models(specs, ClusterSpec(num_gpus=2), run="two-vllm") as models:
         processes = [pid for client in models.values() for pid in engines_of(client)]
-        assert len(processes) >= 2
         yield models
-    assert engine_processes(processes) == []
+    assert find_vllm_processes(processes) == []
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -77,6 +77,8 @@ async def test_each_engine_has_a_process_and_a_gpu_of_its_own(team: Team) -> Non
     places = [placement(client) for client in team.values()]
     assert sorted(place.gpus for place in places) == [("0",), ("1",)]
     assert len({place.pid for place in places} | {os.getpid()}) == 3
+    for name, client in team.items():
+        assert engines_of(client), f"below the actor of {name}: {describe_descendants(client)}"
 
 
 async def test_greedy_replies_are_those_of_transformers_with_and_without_the_adapter(
@@ -114,7 +116,7 @@ async def test_tokens_join_to_the_text_with_the_same_log_probabilities(
 async def test_scores_equal_those_of_transformers_also_from_a_cached_prefix(
     team: Team, reference: Team
 ) -> None:
-    candidates = ("7", "12", "121", "4 or 5", "")
+    candidates = ("7", "12", "121", "4 or 5")
     requests = [
         ask(0, "3+4=?", candidates=candidates),
         ask(1, "the sum of all of the numbers from one to ninety nine " * 3, candidates=candidates),
@@ -130,6 +132,12 @@ async def test_scores_equal_those_of_transformers_also_from_a_cached_prefix(
         assert usage.cached_tokens is not None
         assert usage.prompt_tokens is not None
         assert usage.cached_tokens > 0.6 * usage.prompt_tokens
+
+
+async def test_a_candidate_of_no_tokens_is_a_failure(team: Team) -> None:
+    for (reply,) in (await answers(team, [ask(0, "3+4=?", candidates=("7", ""))])).values():
+        assert reply.failure is not None
+        assert "has no tokens" in reply.failure.message
 
 
 async def test_guided_replies_keep_to_their_constraint(team: Team) -> None:
@@ -155,8 +163,8 @@ async def test_a_long_prompt_that_shares_a_step_with_others_can_have_a_seed(team
 async def test_a_candidate_is_scored_from_the_cached_prefix_and_told_as_such(team: Team) -> None:
     long = "the sum of all of the numbers from one to ninety nine " * 4
     for client in team.values():
-        (lane,) = client.lanes
-        assert await lane.replica.forget_prefixes()
+        (queue,) = client.replica_queues
+        assert await queue.replica.reset_prefix_cache()
     for one_token in (True, False):
         asked = ask(0, f"{one_token} {long}", candidates=("7", "4") if one_token else ("12", "345"))
         cold, warm = await answers(team, [asked]), await answers(team, [asked])
@@ -191,7 +199,7 @@ async def test_a_prompt_that_is_too_long_fails_alone(team: Team) -> None:
 async def test_an_engine_that_slept_answers_as_before(team: Team) -> None:
     asked = [ask(number, f"{number}+4=? ") for number in range(4)]
     before = (await answers({"a": team["a"]}, asked))["a"]
-    replica = team["a"].lanes[0].replica
+    replica = team["a"].replica_queues[0].replica
     for _ in range(2):
         await replica.sleep()
         await replica.wake()

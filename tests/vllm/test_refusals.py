@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes import command
+from tests import processes
 from tests.vllm.team import NEEDS_VLLM
 
 pytestmark = [*NEEDS_VLLM]
@@ -26,10 +26,9 @@ Said = dict[str, dict[str, Any]]
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> Said:
     folder = tmp_path_factory.mktemp("refused")
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.vllm.refusals", str(folder)],
-        capture_output=True, text=True, check=False, env={**os.environ, **OFFLINE},
-    )  # fmt: skip
+    command = [sys.executable, "-m", "tests.vllm.refusals", str(folder)]
+    environment = {**os.environ, **OFFLINE}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     found: Said = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -68,7 +67,9 @@ def test_a_run_with_such_a_model_ends_with_two_and_without_a_traceback(tmp_path:
         "agents: [{id: a, model: m}, {id: b, model: m}]\n"
         "topology: pairwise\ntask: {generator: arithmetic, n: 2}\n"
     )
-    found = command("run", str(config), "--out", str(tmp_path / "run"), "--quiet", **OFFLINE)
+    found = processes.command(
+        "run", str(config), "--out", str(tmp_path / "run"), "--quiet", **OFFLINE
+    )
     assert found.returncode == 2, found.stderr[-2000:]
     assert "quux/none-such: unknown model" in found.stderr
     assert "Traceback" not in found.stderr

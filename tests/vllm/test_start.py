@@ -1,4 +1,4 @@
-"""What a spec means to vLLM, and what is said when vLLM does not start. Needs no vLLM."""
+"""Arguments, scores and errors of vLLM engines, as far as they need no vLLM."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ from pathlib import Path
 import pytest
 
 from debate.config.models import VllmModel
-from debate.engines.vllm_errors import ModelRefused, explained
-from debate.engines.vllm_log import EngineLog
-from debate.engines.vllm_start import adapter_rank, arguments
+from debate.engines.base import Request
+from debate.engines.hf.tokenization import EncodedPrompt
+from debate.engines.vllm_calls import CandidateScorer
+from debate.engines.vllm_start import (
+    EngineLog,
+    ModelRefused,
+    explain_start_error,
+    find_max_lora_rank,
+    make_spec_args,
+)
 from debate.errors import EngineError, InputError
 
 
@@ -20,36 +27,50 @@ def spec(**fields: object) -> VllmModel:
 
 
 def test_engine_kwargs_have_the_last_word() -> None:
-    chosen = arguments(spec(engine_kwargs={"enable_prefix_caching": False, "dtype": "float32"}))
+    chosen = make_spec_args(
+        spec(engine_kwargs={"enable_prefix_caching": False, "dtype": "float32"})
+    )
     assert (chosen["enable_prefix_caching"], chosen["dtype"]) == (False, "float32")
 
 
 def test_more_than_one_gpu_means_tensor_parallel_inside_the_actor() -> None:
-    chosen = arguments(spec(gpus=4))
+    chosen = make_spec_args(spec(gpus=4))
     assert chosen["tensor_parallel_size"] == 4
     assert chosen["distributed_executor_backend"] == "mp"
-    assert "tensor_parallel_size" not in arguments(spec())
+    assert "tensor_parallel_size" not in make_spec_args(spec())
 
 
 def test_a_part_of_a_gpu_takes_that_part_of_its_memory() -> None:
-    assert arguments(spec(gpus=0.5))["gpu_memory_utilization"] == pytest.approx(0.45)
-    assert "gpu_memory_utilization" not in arguments(spec(gpus=1))
+    assert make_spec_args(spec(gpus=0.5))["gpu_memory_utilization"] == pytest.approx(0.45)
+    assert "gpu_memory_utilization" not in make_spec_args(spec(gpus=1))
 
 
 def test_engines_that_take_turns_leave_room_for_those_asleep() -> None:
-    chosen = arguments(spec(), sharing=3)
+    chosen = make_spec_args(spec(), sharing=3)
     assert chosen["enable_sleep_mode"] is True
     assert chosen["gpu_memory_utilization"] == pytest.approx(0.9 - 2 * 0.03)
-    own = arguments(spec(engine_kwargs={"gpu_memory_utilization": 0.5}), sharing=3)
+    own = make_spec_args(spec(engine_kwargs={"gpu_memory_utilization": 0.5}), sharing=3)
     assert own["gpu_memory_utilization"] == 0.5
-    assert "enable_sleep_mode" not in arguments(spec())
+    assert "enable_sleep_mode" not in make_spec_args(spec())
 
 
 def test_an_adapter_gets_the_least_room_that_holds_it(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 24}))
-    assert arguments(spec(adapter=str(tmp_path)))["max_lora_rank"] == 32
+    assert make_spec_args(spec(adapter=str(tmp_path)))["max_lora_rank"] == 32
     with pytest.raises(EngineError, match="holds no LoRA adapter"):
-        adapter_rank(tmp_path / "elsewhere")
+        find_max_lora_rank(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("by_row", [True, False])
+async def test_a_candidate_of_no_tokens_has_no_score(by_row: bool) -> None:
+    async def call(*_: object) -> object:
+        raise AssertionError("vLLM is not asked")
+
+    request = Request(id="1", messages=(), candidates=("",))
+    prompt = EncodedPrompt(request=request, ids=(1, 2), candidates=((),))
+    scorer = CandidateScorer(call, by_row=by_row, has_adapters=False)
+    with pytest.raises(EngineError, match='the candidate "" has no tokens'):
+        await scorer.score(prompt)
 
 
 LOG = """\
@@ -79,7 +100,7 @@ RuntimeError: worker failed
 def test_the_first_error_in_the_log_is_the_one_shown(root: str, meaning: str) -> None:
     log = EngineLog()
     log.path.write_text(LOG.format(root=root))
-    said = explained(RuntimeError("Engine core initialization failed."), log, spec())
+    said = explain_start_error(RuntimeError("Engine core initialization failed."), log, spec())
     assert isinstance(said, ModelRefused)
     assert meaning in str(said)
     assert root in str(said)
@@ -91,7 +112,7 @@ def test_an_unknown_error_is_shown_with_the_place_of_the_log_which_is_kept() -> 
     log = EngineLog()
     try:
         log.path.write_text(LOG.format(root="KeyError: 'something else'"))
-        said = explained(RuntimeError("Engine core initialization failed."), log, spec())
+        said = explain_start_error(RuntimeError("Engine core initialization failed."), log, spec())
         assert not isinstance(said, InputError)
         assert "vLLM did not start: KeyError: 'something else'" in str(said)
         assert str(log.path) in str(said)
@@ -101,7 +122,7 @@ def test_an_unknown_error_is_shown_with_the_place_of_the_log_which_is_kept() -> 
 
 def test_a_missing_vllm_says_how_to_install_it() -> None:
     error = ModuleNotFoundError("No module named 'vllm'", name="vllm")
-    assert "pip install '.[vllm]'" in str(explained(error, None, spec()))
+    assert "pip install '.[vllm]'" in str(explain_start_error(error, None, spec()))
 
 
 def test_a_refusal_is_a_users_error_and_an_engines_also_after_a_journey_between_processes() -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from debate.bench import throwaway
+from debate.bench import workloads
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -22,7 +22,7 @@ TEMPLATE = (
 
 def write_model(folder: Path, *, seed: int, num_layers: int) -> Path:
     """Random weights, spread widely enough that greedy choices are clear-cut."""
-    return throwaway.write_model(
+    return workloads.write_random_model(
         folder,
         max_length=512,
         seed=seed,
@@ -37,7 +37,7 @@ def write_model(folder: Path, *, seed: int, num_layers: int) -> Path:
 
 def tokenizer() -> PreTrainedTokenizerFast:
     """One token for each of a few characters."""
-    return throwaway.character_tokenizer(CHARACTERS, template=TEMPLATE)
+    return workloads.make_character_tokenizer(CHARACTERS, template=TEMPLATE)
 
 
 def write_adapter(folder: Path, base: Path, *, seed: int, rank: int = 8) -> Path:

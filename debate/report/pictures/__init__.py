@@ -1,1 +1,1 @@
-"""The pictures of a report, one in each file, all from the same material."""
+"""The pictures of a report, each drawn from the same data."""

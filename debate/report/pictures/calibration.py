@@ -1,4 +1,4 @@
-"""Scores of confidence by round, one line for each arm."""
+"""Calibration: scores of confidence by round, and reliability diagrams."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from debate.report.data import ReportData
 from debate.report.figure import (
     Figure,
-    absent,
-    colors,
-    dashes,
-    drawn,
-    grid,
-    round_axis,
-    shapes,
-    values,
-    zero_line,
+    arrange_panels,
+    draw_zero_line,
+    encode_color,
+    encode_dash,
+    encode_shape,
+    make_figure,
+    make_missing_figure,
+    make_round_axis,
+    pick_evenly,
+    to_data,
 )
-from debate.report.material import Material
-from debate.report.theme import LOOKS
+from debate.report.theme import BLUE, MARK_STYLES, MUTED, VERMILLION, MarkStyle
 
-NAME, TITLE = "calibration", "Calibration by round"
+SCORES_NAME, SCORES_TITLE = "calibration", "Calibration by round"
+SCORES_CAPTION = (
+    "Brier is a proper score and leads; the debiased error is the root-mean-square gap in 15 "
+    "bins with sampling noise taken off. Bars are 95 % intervals, clustered by question."
+)
 SCORES = {
     "brier": "Brier score (lower is better)",
     "debiased_ece": "debiased calibration error (lower is better)",
@@ -30,56 +35,114 @@ SCORES = {
     "auroc": "AUROC of confidence (higher is better)",
 }
 
+RELIABILITY_NAME, RELIABILITY_TITLE = "reliability", "Reliability by round"
+RELIABILITY_CAPTION = (
+    "Answers in 15 bins of stated or measured confidence; the bars are 95 % intervals of "
+    "their accuracy, clustered by question, and a mark's area grows with the bin. On the "
+    "diagonal confidence equals accuracy; triangles below it are over-confident."
+)
+MAX_DIAGRAMS = 4
+"""Rounds that have a diagram, in each arm."""
+DIAGRAM_SIDE = 150
+OVER, UNDER = "over-confident", "not over-confident"
+SIDE_STYLES = {UNDER: MarkStyle(BLUE, "circle"), OVER: MarkStyle(VERMILLION, "triangle")}
+DIAGONAL = pl.DataFrame({"confidence": [0.0, 1.0], "accuracy": [0.0, 1.0]})
 
-def calibration(material: Material) -> Figure:
-    """Four panels of scores; arms told apart by colour, dash and shape."""
-    found = material.analysis.frame(*SCORES).filter(
+
+def draw_calibration(report: ReportData) -> Figure:
+    """Draw four panels of scores; arms are told apart by colour, dash and shape."""
+    found = report.analysis.frame(*SCORES).filter(
         pl.col("subject").is_null() & pl.col("value").is_not_null() & pl.col("round").is_not_null()
     )
     if found.is_empty():
-        return absent(NAME, TITLE, "No answer carries a confidence, so there is nothing to score.")
-    arms = {cell: material.arm(cell) for cell in material.drawn_cells}
+        note = "No answer carries a confidence, so there is nothing to score."
+        return make_missing_figure(SCORES_NAME, SCORES_TITLE, note)
+    arms = {cell: report.label_arm(cell) for cell in report.drawn_cells}
     data = found.filter(pl.col("cell").is_in(list(arms))).select(
-        "name", "cell", "round", "value", "low", "high", "n",
+        *("name", "cell", "round", "value", "low", "high", "n"),
         arm=pl.col("cell").replace_strict(arms, default=None),
-    )  # fmt: skip
+    )
     panels = [
-        _panel(material, data.filter(pl.col("name") == name), title, list(arms.values()))
+        _draw_scores(report, data.filter(pl.col("name") == name), title, list(arms.values()))
         for name, title in SCORES.items()
         if name in data["name"].unique()
     ]
-    return drawn(
-        NAME, TITLE, grid(panels, 2), data,
-        "Brier is a proper score and leads; the debiased error is the root-mean-square gap in 15 "
-        "bins with sampling noise taken off. Bars are 95 % intervals, clustered by question.",
-        material.left_out(),
-    )  # fmt: skip
+    chart = arrange_panels(panels, 2)
+    return make_figure(SCORES_NAME, SCORES_TITLE, chart, data, SCORES_CAPTION, report.drawn_note)
 
 
-def _panel(material: Material, rows: pl.DataFrame, title: str, arms: list[str]) -> Any:
-    looks = dict(zip(arms, LOOKS, strict=False))
+def _draw_scores(report: ReportData, rows: pl.DataFrame, title: str, arms: list[str]) -> Any:
+    styles = dict(zip(arms, MARK_STYLES, strict=False))
     legend = alt.Legend(orient="top", columns=4, labelLimit=260)
-    color = colors("arm:N", looks, title="arm", legend=legend)
-    dash = dashes("arm:N", looks, title="arm")
-    shape = shapes("arm:N", looks, title="arm")
+    color = encode_color("arm:N", styles, title="arm", legend=legend)
+    dash = encode_dash("arm:N", styles, title="arm")
+    shape = encode_shape("arm:N", styles, title="arm")
+    y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
+    at = {"x": make_round_axis(report.rounds), "xOffset": alt.XOffset("shift:Q", scale=None)}
+    base = alt.Chart(to_data(_shift_arms(rows, arms)))
+    bars = base.mark_rule(strokeWidth=1, opacity=0.55)
+    lines = base.mark_line(strokeWidth=1.8)
+    points = base.mark_point(filled=True, size=42, opacity=1)
+    layers = [
+        bars.encode(**at, y="low:Q", y2="high:Q", color=color),
+        lines.encode(**at, y=y, color=color, strokeDash=dash),
+        points.encode(**at, y=y, color=color, shape=shape),
+    ]
+    if "over_confidence" in rows["name"].unique():
+        layers.insert(0, draw_zero_line())
+    return alt.layer(*layers).properties(width=370, height=170, title=title)
+
+
+def _shift_arms(rows: pl.DataFrame, arms: list[str]) -> pl.DataFrame:
+    """The rows with `shift`, in pixels, by which the marks of each arm stand beside the others."""
     middle = (len(arms) - 1) / 2
     shifts = {arm: 7.0 * (k - middle) / max(1.0, middle) for k, arm in enumerate(arms)}
-    shifted = rows.with_columns(shift=pl.col("arm").replace_strict(shifts, return_dtype=pl.Float64))
-    shift = alt.XOffset("shift:Q", scale=None)
-    x = round_axis(material.rounds)
-    y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
-    base = alt.Chart(values(shifted))
-    layers = [
-        base.mark_rule(strokeWidth=1, opacity=0.55).encode(
-            x=x, xOffset=shift, y="low:Q", y2="high:Q", color=color
-        ),
-        base.mark_line(strokeWidth=1.8).encode(
-            x=x, xOffset=shift, y=y, color=color, strokeDash=dash
-        ),
-        base.mark_point(filled=True, size=42, opacity=1).encode(
-            x=x, xOffset=shift, y=y, color=color, shape=shape
-        ),
-    ]  # fmt: skip
-    if "over_confidence" in rows["name"].unique():
-        layers.insert(0, zero_line())
-    return alt.layer(*layers).properties(width=370, height=170, title=title)
+    return rows.with_columns(shift=pl.col("arm").replace_strict(shifts, return_dtype=pl.Float64))
+
+
+def draw_reliability(report: ReportData) -> Figure:
+    """Draw a row of diagrams for each arm: accuracy by confidence, in up to four rounds."""
+    table = report.analysis.tables["reliability"]
+    if table.is_empty():
+        note = "No answer carries a confidence, so there is nothing to calibrate."
+        return make_missing_figure(RELIABILITY_NAME, RELIABILITY_TITLE, note)
+    is_over = pl.col("accuracy") < pl.col("confidence")
+    side = pl.when(is_over).then(pl.lit(OVER)).otherwise(pl.lit(UNDER))
+    data = table.filter(pl.col("cell").is_in(report.drawn_cells)).with_columns(side=side)
+    rounds = pick_evenly(report.rounds, MAX_DIAGRAMS)
+    drawn = data.filter(pl.col("round").is_in(rounds))["cell"].unique()
+    arms = [cell for cell in report.drawn_cells if cell in drawn]
+    chart = alt.vconcat(*(_draw_arm(report, cell, data, rounds) for cell in arms), spacing=18)
+    omitted = "" if len(rounds) == len(report.rounds) else "Some rounds are left out."
+    caption = (RELIABILITY_CAPTION, omitted, report.drawn_note)
+    return make_figure(RELIABILITY_NAME, RELIABILITY_TITLE, chart, data, *caption)
+
+
+def _draw_arm(report: ReportData, cell: str, data: pl.DataFrame, rounds: list[int]) -> Any:
+    parts = {r: data.filter((pl.col("cell") == cell) & (pl.col("round") == r)) for r in rounds}
+    panels = [_draw_diagram(rows, r) for r, rows in parts.items() if not rows.is_empty()]
+    return alt.hconcat(*panels, spacing=14).properties(title=report.label_arm(cell))
+
+
+def _draw_diagram(rows: pl.DataFrame, round_: int) -> Any:
+    unit = alt.Scale(domain=[0, 1])
+    axis = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
+    x = alt.X("confidence:Q", scale=unit, title="confidence", axis=axis)
+    y = alt.Y("accuracy:Q", scale=unit, title="accuracy", axis=axis)
+    color = encode_color("side:N", SIDE_STYLES, title=None, legend=alt.Legend(orient="top"))
+    shape = encode_shape("side:N", SIDE_STYLES, title=None)
+    size = alt.Size("n:Q", scale=alt.Scale(range=[18, 150]), legend=None)
+    base = alt.Chart(to_data(rows.select("confidence", "accuracy", "low", "high", "n", "side")))
+    diagonal = alt.Chart(to_data(DIAGONAL))
+    diagonal = diagonal.mark_line(color=MUTED, strokeWidth=0.8, strokeDash=[3, 3])
+    bars, points = (
+        base.mark_rule(strokeWidth=1, opacity=0.7),
+        base.mark_point(filled=True, opacity=0.95),
+    )
+    layers = (
+        diagonal.encode(x=x, y=y),
+        bars.encode(x=x, y="low:Q", y2="high:Q", color=color),
+        points.encode(x=x, y=y, color=color, shape=shape, size=size),
+    )
+    title = alt.TitleParams(f"round {round_}", fontWeight="normal", fontSize=11, offset=4)
+    return alt.layer(*layers).properties(width=DIAGRAM_SIDE, height=DIAGRAM_SIDE, title=title)

@@ -2,133 +2,202 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import altair as alt
+import networkx as nx
 import polars as pl
 
-from debate.analysis.text import count
-from debate.report.figure import Figure, absent, drawn
-from debate.report.material import Material
-from debate.report.pictures.stage import Stage, staged
+from debate.analysis.text import count, short
+from debate.report.data import ReportData
+from debate.report.figure import Figure, make_figure, make_missing_figure
 from debate.report.theme import BLUE, INK, MUTED, PAPER, VERMILLION
-from debate.topologies.curves import Curve
+from debate.topologies import from_graph
+from debate.topologies.layout import Curve, Point, Positions, compute_curves, compute_positions
 
 NAME, TITLE = "influence", "What each edge did"
-MOST_CELLS, MOST_EDGES, MOST_LABELS = 6, 80, 14
+CAPTION = (
+    "An arrow u → v says that v heard u. Its width, and the number at it, is the share of "
+    "turns of v that flipped among those at risk that heard u just before: wrong after being "
+    "right (solid), right after being wrong (dashed). A flip counts for every critic that "
+    "was heard, so this is exposure, not proof of cause."
+)
+MAX_CELLS, MAX_EDGES, MAX_RATES = 6, 80, 14
+"""Arms, edges of one drawing, and edges up to which each has its number beside it."""
 WIDEST_PAIR = 480
-"""Arms whose two drawings are wider than this stand below one another."""
+"""Arms whose two drawings are wider than this, in pixels, stand below one another."""
+MIN_RADIUS, HALF_LETTER, MARGIN = 17.0, 3.5, 46.0
+"""In pixels: the least radius of a node, half a letter, and room around everything."""
+STRETCH = 1.35
+"""Drawings that are no single row are stretched by this, so that numbers fit between the lines."""
+MAX_MARK_LETTERS, MAX_KEY_ENTRIES, KEY_ENTRIES_PER_LINE = 10, 24, 3
 
 
-class Way(NamedTuple):
-    """One of the two directions in which an answer can flip, and how it looks."""
+class Flip(NamedTuple):
+    """One of the two directions in which an answer can flip, and how it is drawn."""
 
     transition: str
     title: str
     color: str
+    dash: tuple[int, int]
 
 
-WAYS = (
-    Way("right_to_wrong", "right → wrong", VERMILLION),
-    Way("wrong_to_right", "wrong → right", BLUE),
+FLIPS = (
+    Flip("right_to_wrong", "right → wrong", VERMILLION, (1, 0)),
+    Flip("wrong_to_right", "wrong → right", BLUE, (7, 3)),
 )
 
 
-def influence(material: Material) -> Figure:
-    """Two drawings for each arm; an edge's width is the hazard of a flip after hearing over it."""
-    names = [way.transition for way in WAYS]
-    table = material.analysis.tables["edges"]
-    edges = table.filter(pl.col("transition").is_in(names) & pl.col("rate").is_not_null())
+@dataclass(frozen=True, kw_only=True)
+class DebateGraph:
+    """The places of agents in a drawing, the lines between them, and how agents are marked."""
+
+    places: Positions
+    """In pixels, like lines and radius."""
+    lines: Mapping[tuple[str, str], Curve]
+    """By critic and author."""
+    marks: Mapping[str, str]
+    """The text at each agent: its name, or its number."""
+    radius: float
+    key: Sequence[str]
+    """Lines that tell the numbers' names; empty where names stand at the agents."""
+
+    @property
+    def box(self) -> tuple[list[float], list[float]]:
+        """The ends of the drawing from left to right and from bottom to top."""
+        points = [*self.places.values(), *(p for line in self.lines.values() for p in line.points)]
+        x, y = [p.x for p in points], [p.y for p in points]
+        return [min(x) - MARGIN, max(x) + MARGIN], [min(y) - MARGIN, max(y) + MARGIN]
+
+
+def draw_influence(report: ReportData) -> Figure:
+    """Draw two graphs for each arm; the width of an edge is the hazard of a flip after it."""
+    table = report.analysis.tables["edges"]
+    is_flip = pl.col("transition").is_in([flip.transition for flip in FLIPS])
+    edges = table.filter(is_flip & pl.col("rate").is_not_null())
     if edges.is_empty():
-        lacking = "No turn says what it heard, so no flip can be traced to an edge."
-        return absent(NAME, TITLE, lacking)
-    heard = [cell for cell in material.cells if cell in edges["cell"].unique()]
-    cells = heard[:MOST_CELLS]
+        note = "No turn says what it heard, so no flip can be traced to an edge."
+        return make_missing_figure(NAME, TITLE, note)
+    heard = [cell for cell in report.cells if cell in edges["cell"].unique()]
+    cells = heard[:MAX_CELLS]
     data = edges.filter(pl.col("cell").is_in(cells))
-    top = float(data["rate"].to_numpy().max())
-    rows = [_row(material, cell, data.filter(pl.col("cell") == cell), top) for cell in cells]
-    cut = "" if len(heard) == len(cells) else f"{len(cells)} of {len(heard)} arms are drawn."
-    return drawn(
-        NAME, TITLE, alt.concat(*rows, columns=_columns(rows)), data,
-        "An arrow u → v says that v heard u. Its width, and the number at it, is the share of "
-        "turns of v that flipped among those at risk that heard u just before: wrong after being "
-        "right (solid), right after being wrong (dashed). A flip counts for every critic that "
-        "was heard, so this is exposure, not proof of cause.",
-        f"The {MOST_EDGES} edges heard most often are drawn." if _is_cut(data) else "", cut,
-    )  # fmt: skip
+    highest = float(data["rate"].to_numpy().max())
+    rows = [_draw_arm(report, cell, data.filter(pl.col("cell") == cell), highest) for cell in cells]
+    is_cut = (data.group_by("cell", "transition").len()["len"] > MAX_EDGES).any()
+    caption = (
+        CAPTION,
+        f"The {MAX_EDGES} edges heard most often are drawn." if is_cut else "",
+        "" if len(heard) == len(cells) else f"{len(cells)} of {len(heard)} arms are drawn.",
+    )
+    chart = alt.concat(*rows, columns=_count_columns(rows))
+    return make_figure(NAME, TITLE, chart, data, *caption)
 
 
-def _columns(rows: list[Any]) -> int:
+def _count_columns(rows: list[Any]) -> int:
     widest = max(sum(panel.width for panel in row.hconcat) for row in rows)
     return 1 if len(rows) == 1 or widest > WIDEST_PAIR else 2
 
 
-def _is_cut(data: pl.DataFrame) -> bool:
-    sizes = data.group_by("cell", "transition").len()["len"]
-    return bool((sizes > MOST_EDGES).any())
-
-
-def _row(material: Material, cell: str, edges: pl.DataFrame, top: float) -> Any:
-    stage = staged(_members(material, cell, edges), list(_heard(edges)))
-    panels = [_panel(edges, way, stage, top) for way in WAYS]
-    title = alt.TitleParams(material.arm(cell), subtitle=stage.key)
+def _draw_arm(report: ReportData, cell: str, edges: pl.DataFrame, highest: float) -> Any:
+    inside = report.states.filter(pl.col("cell") == cell)
+    agents = sorted({*inside["agent"].unique(), *edges["critic"], *edges["author"]})
+    pairs = edges.select("critic", "author").unique().sort("critic", "author")
+    graph = lay_out_graph(agents, list(pairs.iter_rows()))
+    panels = [_draw_flips(edges, flip, graph, highest) for flip in FLIPS]
+    title = alt.TitleParams(report.label_arm(cell), subtitle=graph.key)
     return alt.hconcat(*panels, spacing=10).properties(title=title)
 
 
-def _members(material: Material, cell: str, edges: pl.DataFrame) -> list[str]:
-    inside = material.states.filter(pl.col("cell") == cell)
-    return sorted({*inside["agent"].unique(), *edges["critic"], *edges["author"]})
+def lay_out_graph(agents: Sequence[str], edges: Sequence[tuple[str, str]]) -> DebateGraph:
+    """Place agents and the edges (critic, author) between them; number long names, with a key.
+
+    >>> lay_out_graph(["a", "b"], [("a", "b")]).marks, lay_out_graph(["a" * 30], []).key
+    ({'a': 'a', 'b': 'b'}, ['1 = aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'])
+    """
+    is_short = max(map(len, agents)) <= MAX_MARK_LETTERS
+    numbers = {agent: f"{k:04d}" for k, agent in enumerate(agents, start=1)}
+    node = {agent: agent if is_short else numbers[agent] for agent in agents}
+    agent_at = {name: agent for agent, name in node.items()}
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(node.values())
+    graph.add_edges_from((node[u], node[v]) for u, v in edges)
+    topology = from_graph(graph)
+    marks = {a: short(a, MAX_MARK_LETTERS) if is_short else str(int(numbers[a])) for a in agents}
+    radius = max(MIN_RADIUS, 4 + HALF_LETTER * max(map(len, marks.values())))
+    where = _stretch(compute_positions(topology))
+    lines = {
+        (agent_at[c.critic], agent_at[c.author]): c for c in compute_curves(topology, where, radius)
+    }
+    return DebateGraph(
+        places={agent_at[name]: place for name, place in where.items()},
+        lines=lines,
+        marks=marks,
+        radius=radius,
+        key=[] if is_short else _write_key(marks),
+    )
 
 
-def _heard(edges: pl.DataFrame) -> Iterator[tuple[str, str]]:
-    yield from edges.select("critic", "author").unique().sort("critic", "author").iter_rows()
+def _stretch(where: Positions) -> Positions:
+    """The same places further apart, but for agents in one row."""
+    if len({place.y for place in where.values()}) < 2:
+        return where
+    return {name: Point(STRETCH * place.x, STRETCH * place.y) for name, place in where.items()}
 
 
-def _panel(edges: pl.DataFrame, way: Way, stage: Stage, top: float) -> Any:
-    chosen = edges.filter(pl.col("transition") == way.transition)
+def _write_key(marks: Mapping[str, str]) -> list[str]:
+    entries = [f"{mark} = {short(agent, 40)}" for agent, mark in marks.items()]
+    if len(entries) > MAX_KEY_ENTRIES:
+        entries[MAX_KEY_ENTRIES:] = [f"and {len(entries) - MAX_KEY_ENTRIES} more"]
+    step = KEY_ENTRIES_PER_LINE
+    return [" · ".join(entries[k : k + step]) for k in range(0, len(entries), step)]
+
+
+def _draw_flips(edges: pl.DataFrame, flip: Flip, graph: DebateGraph, highest: float) -> Any:
+    chosen = edges.filter(pl.col("transition") == flip.transition)
     chosen = chosen.sort("n", "critic", "author", descending=[True, False, False])
-    rows = chosen.head(MOST_EDGES).to_dicts()
-    drawn_lines = [(row, stage.lines[row["critic"], row["author"]]) for row in rows]
-    box = stage.box
+    rows = chosen.head(MAX_EDGES).to_dicts()
+    lines = [(row, graph.lines[row["critic"], row["author"]]) for row in rows]
+    box = graph.box
     at = {
         "x": alt.X("x:Q", axis=None, scale=alt.Scale(domain=box[0], nice=False, zero=False)),
         "y": alt.Y("y:Q", axis=None, scale=alt.Scale(domain=box[1], nice=False, zero=False)),
     }
-    layers = [*_edges(drawn_lines, way, at, top), *_agents(stage, at)]
-    told = f"{count(int(chosen['n'].sum()))} hearings at risk"
-    title = alt.TitleParams(way.title, subtitle=told, fontSize=11, fontWeight="normal", offset=2)
+    layers = [*_draw_edges(lines, flip, at, highest), *_draw_agents(graph, at)]
+    under = f"{count(int(chosen['n'].sum()))} hearings at risk"
+    title = alt.TitleParams(flip.title, subtitle=under, fontSize=11, fontWeight="normal", offset=2)
     size = {"width": box[0][1] - box[0][0], "height": box[1][1] - box[1][0]}
     return alt.layer(*layers).properties(**size, title=title)
 
 
-def _edges(
-    drawn_lines: list[tuple[dict[str, Any], Curve]], way: Way, at: dict[str, Any], top: float
+def _draw_edges(
+    lines: list[tuple[dict[str, Any], Curve]], flip: Flip, at: dict[str, Any], highest: float
 ) -> Iterator[Any]:
-    dash = [1, 0] if way.transition == "right_to_wrong" else [7, 3]
     points = [
         {"edge": number, "step": step, "x": p.x, "y": p.y, "rate": row["rate"]}
-        for number, (row, curve) in enumerate(drawn_lines)
+        for number, (row, curve) in enumerate(lines)
         for step, p in enumerate(curve.points)
     ]
-    widths = alt.Scale(domain=[0, top or 1], range=[0.8, 5])
+    widths = alt.Scale(domain=[0, highest or 1], range=[0.8, 5])
     width = alt.StrokeWidth("rate:Q", scale=widths, legend=None)
-    lines = alt.Chart(alt.Data(values=points))
-    strokes = lines.mark_line(color=way.color, strokeDash=dash, opacity=0.8)
+    strokes = alt.Chart(alt.Data(values=points)).mark_line(
+        color=flip.color, strokeDash=list(flip.dash), opacity=0.8
+    )
     yield strokes.encode(**at, detail="edge:N", order="step:Q", strokeWidth=width)
-    tips = [{"x": c.tip.x, "y": c.tip.y, "heading": c.heading} for _, c in drawn_lines]
+    tips = [{"x": c.tip.x, "y": c.tip.y, "heading": c.heading} for _, c in lines]
     head = alt.Chart(alt.Data(values=tips)).mark_point(
-        shape="M0,0L0.42,1L0,0.8L-0.42,1Z", size=324, filled=True, color=way.color, opacity=1
+        shape="M0,0L0.42,1L0,0.8L-0.42,1Z", size=324, filled=True, color=flip.color, opacity=1
     )
     yield head.encode(**at, angle=alt.Angle("heading:Q", scale=None))
-    if len(drawn_lines) <= MOST_LABELS:
-        yield from _rates(drawn_lines, at)
+    if len(lines) <= MAX_RATES:
+        yield from _draw_rates(lines, at)
 
 
-def _rates(drawn_lines: list[tuple[dict[str, Any], Curve]], at: dict[str, Any]) -> Iterator[Any]:
+def _draw_rates(lines: list[tuple[dict[str, Any], Curve]], at: dict[str, Any]) -> Iterator[Any]:
     marks = [
         {"x": middle.x, "y": middle.y, "rate": f"{row['rate']:.0%}"}
-        for row, curve in drawn_lines
+        for row, curve in lines
         for middle in [curve.points[int(0.42 * len(curve.points))]]
     ]
     base = alt.Chart(alt.Data(values=marks)).encode(**at, text="rate:N")
@@ -136,13 +205,12 @@ def _rates(drawn_lines: list[tuple[dict[str, Any], Curve]], at: dict[str, Any]) 
     yield base.mark_text(fontSize=10.5, color=INK)
 
 
-def _agents(stage: Stage, at: dict[str, Any]) -> Iterator[Any]:
-    rows = [{"x": p.x, "y": p.y, "agent": stage.marks[agent]} for agent, p in stage.places.items()]
+def _draw_agents(graph: DebateGraph, at: dict[str, Any]) -> Iterator[Any]:
+    rows = [{"x": p.x, "y": p.y, "agent": graph.marks[agent]} for agent, p in graph.places.items()]
     base = alt.Chart(alt.Data(values=rows)).encode(**at)
-    yield base.mark_point(
-        shape="circle", size=3.2 * stage.radius**2, filled=True, color=PAPER, stroke=MUTED,
-        strokeWidth=1.4, opacity=1,
-    )  # fmt: skip
+    area = 3.2 * graph.radius**2
+    circle = {"shape": "circle", "size": area, "filled": True, "opacity": 1}
+    yield base.mark_point(**circle, color=PAPER, stroke=MUTED, strokeWidth=1.4)
     named = base.encode(text="agent:N")
     yield named.mark_text(fontSize=11, stroke=PAPER, strokeWidth=4, color=PAPER)
     yield named.mark_text(fontSize=11, fontWeight="bold", color=INK)

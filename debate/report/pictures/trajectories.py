@@ -1,4 +1,4 @@
-"""Confidence in a wrong opening answer, agent by agent, and its mean over a fixed cohort."""
+"""Confidence of agents that were wrong at their opening: trajectories, and beliefs."""
 
 from __future__ import annotations
 
@@ -12,128 +12,204 @@ from debate.analysis.design import controls_for
 from debate.analysis.states import num_questions
 from debate.analysis.sums import grouped_sums
 from debate.analysis.text import count
-from debate.report.figure import Figure, absent, drawn, grid, probability, round_axis, values
-from debate.report.material import Material
-from debate.report.theme import GREY, INK, PAPER, VERMILLION
+from debate.report.data import ReportData
+from debate.report.figure import (
+    Figure,
+    arrange_panels,
+    encode_color,
+    encode_dash,
+    encode_shape,
+    make_figure,
+    make_missing_figure,
+    make_probability_axis,
+    make_round_axis,
+    to_data,
+)
+from debate.report.theme import BLUE, GREY, INK, PAPER, VERMILLION, MarkStyle
 
-NAME, TITLE = "trajectories", "Confidence in a wrong opening answer"
-MOST_LINES = 60
-WIDTH, HEIGHT = 250, 190
+TRAJECTORIES_NAME, TRAJECTORIES_TITLE = "trajectories", "Confidence in a wrong opening answer"
+MAX_LINES = 60
+"""Single trajectories that are drawn, in each arm."""
+LINES_CAPTION = (
+    "Thin lines are single agents on single questions (a seeded sample where there are more "
+    f"than {MAX_LINES} in an arm); the thick line is the mean of the whole cohort with its "
+    "95 % band, clustered by question."
+)
+CONTROL_CAPTION = "The dashed line is the control arm: mere resampling."
+BELIEF_COHORT = (
+    "Belief in the own opening answer, among agents that were wrong at round 0, whether or "
+    "not they still give that answer: a fixed cohort, so the sure ones do not remain alone. "
+    "Belief is the probability that the model gives to the answer, whatever else came up."
+)
+CONFIDENCE_COHORT = (
+    "Confidence of agents that were wrong at round 0 and kept that answer in every round: a "
+    "fixed cohort, so a rise is not the departure of the unsure."
+)
+
+BELIEFS_NAME = "beliefs"
+BELIEFS_TITLE = "Belief in the own wrong answer against belief in the truth"
+BELIEFS_CAPTION = (
+    "Teacher-forced probability over one fixed set of candidates, among agents that were "
+    "wrong at round 0; means with 95 % bands, clustered by question. Where the lines cross, "
+    "the average errant agent has come to believe the truth."
+)
+BELIEFS = {"belief_own": "own wrong opening answer", "belief_target": "the truth"}
+BELIEF_STYLES = {
+    BELIEFS["belief_own"]: MarkStyle(VERMILLION, "square"),
+    BELIEFS["belief_target"]: MarkStyle(BLUE, "circle", (6, 3)),
+}
 
 
 class Cohort(NamedTuple):
-    """The rows that are drawn, with `value`; what they are, and how the axis is called."""
+    """The states that are drawn, with `value`; what they are, and the title of their axis."""
 
     rows: pl.DataFrame
     about: str
     axis: str
-    has_common_scale: bool
-    """Whether levels compare between arms."""
 
 
-def trajectories(material: Material) -> Figure:
-    """A panel for each arm: sampled trajectories in grey, the cohort's mean with its band."""
-    cohort = by_belief(material.told_states) or by_confidence(material.told_states)
-    if len(material.rounds) < 2:
-        return absent(NAME, TITLE, "There is one round only, so nothing has a trajectory.")
+def draw_trajectories(report: ReportData) -> Figure:
+    """Draw a panel for each arm: sampled trajectories in grey, the cohort's mean with its band."""
+    name, title = TRAJECTORIES_NAME, TRAJECTORIES_TITLE
+    if len(report.rounds) < 2:
+        note = "There is one round only, so nothing has a trajectory."
+        return make_missing_figure(name, title, note)
+    states = report.estimated_states
+    cohort = _select_by_belief(states) or _select_by_confidence(states)
     if cohort is None:
-        lacking = "No agent that was wrong at its opening has a belief or a confidence to follow."
-        return absent(NAME, TITLE, lacking)
-    shown = cohort.rows.filter(pl.col("cell").is_in(material.drawn_cells))
-    lines, means = sample(shown), band(shown, num_questions(material.told_states))
-    control = controls_for(material.cells).resampling if cohort.has_common_scale else {}
-    moving = means.filter(pl.col("round") > 0)["cell"].unique()
-    arms = [cell for cell in material.drawn_cells if cell in moving]
-    panels = [_panel(material, cell, lines, means, control.get(cell), cohort.axis) for cell in arms]
+        note = "No agent that was wrong at its opening has a belief or a confidence to follow."
+        return make_missing_figure(name, title, note)
+    rows = cohort.rows.filter(pl.col("cell").is_in(report.drawn_cells))
+    lines, means = _sample_lines(rows), _compute_means(rows, num_questions(states))
+    controls = controls_for(report.cells).resampling
+    panels = [
+        _draw_lines(report, cell, lines, means, controls.get(cell), cohort.axis)
+        for cell in _select_moving(report, means)
+    ]
     data = pl.concat([lines, means], how="diagonal")
-    return drawn(
-        NAME, TITLE, grid(panels, 3), data, cohort.about,
-        "Thin lines are single agents on single questions (a seeded sample where there are more "
-        f"than {MOST_LINES} in an arm); the thick line is the mean of the whole cohort with its "
-        "95 % band, clustered by question.",
-        "The dashed line is the control arm: mere resampling." if control else "",
-        material.left_out(),
-    )  # fmt: skip
+    control = CONTROL_CAPTION if controls else ""
+    caption = (cohort.about, LINES_CAPTION, control, report.drawn_note)
+    return make_figure(name, title, arrange_panels(panels, 3), data, *caption)
 
 
-def by_belief(states: pl.DataFrame) -> Cohort | None:
+def _select_by_belief(states: pl.DataFrame) -> Cohort | None:
     """Belief in the own opening answer of all who were wrong at their opening."""
     wrong = states.filter(pl.col("opening_outcome") == "wrong")
     rows = wrong.with_columns(value="belief_own").filter(pl.col("value").is_not_null())
     if rows["round"].n_unique() < 2:
         return None
-    about = (
-        "Belief in the own opening answer, among agents that were wrong at round 0, whether or "
-        "not they still give that answer: a fixed cohort, so the sure ones do not remain alone. "
-        "Belief is the probability that the model gives to the answer, whatever else came up."
-    )
-    return Cohort(rows, about, "belief in own opening answer", has_common_scale=True)
+    return Cohort(rows, BELIEF_COHORT, "belief in own opening answer")
 
 
-def by_confidence(states: pl.DataFrame) -> Cohort | None:
+def _select_by_confidence(states: pl.DataFrame) -> Cohort | None:
     """Confidence of those who gave the same wrong answer in every round."""
     kept = (pl.col("answer") == pl.col("opening_answer")) & pl.col("confidence").is_not_null()
     wrong = states.filter(pl.col("opening_outcome") == "wrong").with_columns(value="confidence")
     rows = wrong.filter(kept.fill_null(False).all().over("trajectory"))
     if rows["round"].n_unique() < 2:
         return None
-    about = (
-        "Confidence of agents that were wrong at round 0 and kept that answer in every round: a "
-        "fixed cohort, so a rise is not the departure of the unsure."
-    )
-    return Cohort(rows, about, "confidence in kept error", has_common_scale=True)
+    return Cohort(rows, CONFIDENCE_COHORT, "confidence in kept error")
 
 
-def sample(rows: pl.DataFrame, *, most: int = MOST_LINES) -> pl.DataFrame:
-    """At most `most` whole trajectories of each cell, drawn with a fixed seed."""
+def _sample_lines(rows: pl.DataFrame) -> pl.DataFrame:
+    """At most `MAX_LINES` whole trajectories of each cell, drawn with a fixed seed."""
     chosen: list[int] = []
     for (cell,), part in sorted(rows.partition_by("cell", as_dict=True).items()):
         found = sorted(part["trajectory"].unique())
-        chosen += random.Random(f"report/{cell}").sample(found, min(most, len(found)))
+        chosen += random.Random(f"report/{cell}").sample(found, min(MAX_LINES, len(found)))
     kept = rows.filter(pl.col("trajectory").is_in(chosen))
     return kept.select("cell", "question", "seed", "agent", "trajectory", "round", "value")
 
 
-def band(rows: pl.DataFrame, num: int) -> pl.DataFrame:
-    """The cohort's mean by cell and round, with its interval and its size."""
+def _compute_means(rows: pl.DataFrame, num: int) -> pl.DataFrame:
+    """The cohort's mean by cell and round, with its interval and its size, of `num` questions."""
     found = grouped_sums(rows, ["cell", "round"], ["value"], num)
     means = [
         (cell, round_, *sums["value"].mean()[:3], sums["value"].n)
         for (cell, round_), sums in found.items()
     ]
-    schema = {"cell": pl.String, "round": pl.Int64, "value": pl.Float64, "low": pl.Float64,
-              "high": pl.Float64, "n": pl.Int64}  # fmt: skip
+    numbers = dict.fromkeys(("value", "low", "high"), pl.Float64)
+    schema = {"cell": pl.String, "round": pl.Int64, **numbers, "n": pl.Int64}
     return pl.DataFrame(means, schema=schema, orient="row").with_columns(part=pl.lit("mean"))
 
 
-def _panel(
-    material: Material, cell: str, lines: pl.DataFrame, means: pl.DataFrame,
-    control: str | None, axis: str,
-) -> Any:  # fmt: skip
+def _select_moving(report: ReportData, means: pl.DataFrame) -> list[str]:
+    """The drawn cells that have a mean after round 0."""
+    moving = means.filter(pl.col("round") > 0)["cell"].unique()
+    return [cell for cell in report.drawn_cells if cell in moving]
+
+
+def _draw_lines(
+    report: ReportData,
+    cell: str,
+    lines: pl.DataFrame,
+    means: pl.DataFrame,
+    control: str | None,
+    axis: str,
+) -> Any:
     inside = pl.col("cell") == cell
-    x, y = round_axis(material.rounds), probability(axis)
-    mean = means.filter(inside)
-    first = alt.Chart(values(lines.filter(inside).select("trajectory", "round", "value")))
-    middle = alt.Chart(values(mean))
+    at = {"x": make_round_axis(report.rounds), "y": make_probability_axis(axis)}
+    own, mean = lines.filter(inside), means.filter(inside)
+    single = alt.Chart(to_data(own.select("trajectory", "round", "value")))
     layers = [
-        first.mark_line(color=GREY, strokeWidth=0.7, opacity=0.55).encode(
-            x=x, y=y, detail="trajectory:N"
+        single.mark_line(color=GREY, strokeWidth=0.7, opacity=0.55).encode(
+            **at, detail="trajectory:N"
         ),
-        middle.mark_area(color=VERMILLION, opacity=0.22, clip=True).encode(
-            x=x, y="low:Q", y2="high:Q"
-        ),
-        middle.mark_line(color=VERMILLION, strokeWidth=2.6).encode(x=x, y=y),
-        middle.mark_point(
-            filled=True, color=VERMILLION, stroke=PAPER, strokeWidth=1, size=52, opacity=1
-        ).encode(x=x, y=y),
+        *_draw_mean(mean, at),
     ]
     if control:
-        beside = alt.Chart(values(means.filter(pl.col("cell") == control)))
-        layers.append(
-            beside.mark_line(color=INK, strokeWidth=1.4, strokeDash=[5, 3]).encode(x=x, y=y)
-        )
-    drawn_lines = lines.filter(inside)["trajectory"].n_unique()
+        beside = alt.Chart(to_data(means.filter(pl.col("cell") == control)))
+        dashed = beside.mark_line(color=INK, strokeWidth=1.4, strokeDash=[5, 3])
+        layers.append(dashed.encode(**at))
     size = mean.filter(pl.col("round") == 0)["n"].to_numpy().sum()
-    under = f"{count(size)} trajectories, {drawn_lines} drawn"
-    title = alt.TitleParams(material.arm(cell), subtitle=under)
-    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, title=title)
+    under = f"{count(size)} trajectories, {own['trajectory'].n_unique()} drawn"
+    title = alt.TitleParams(report.label_arm(cell), subtitle=under)
+    return alt.layer(*layers).properties(width=250, height=190, title=title)
+
+
+def _draw_mean(mean: pl.DataFrame, at: dict[str, Any]) -> tuple[Any, ...]:
+    base = alt.Chart(to_data(mean))
+    points = base.mark_point(
+        filled=True, color=VERMILLION, stroke=PAPER, strokeWidth=1, size=52, opacity=1
+    )
+    return (
+        base.mark_area(color=VERMILLION, opacity=0.22, clip=True).encode(
+            x=at["x"], y="low:Q", y2="high:Q"
+        ),
+        base.mark_line(color=VERMILLION, strokeWidth=2.6).encode(**at),
+        points.encode(**at),
+    )
+
+
+def draw_beliefs(report: ReportData) -> Figure:
+    """Draw, in a panel for each arm, the mean beliefs by round of agents wrong at their opening."""
+    rows = report.analysis.tables["beliefs"].filter(pl.col("value").is_not_null())
+    rows = rows.filter(pl.col("cell").is_in(report.drawn_cells))
+    if rows.is_empty():
+        note = "No turn carries a belief; the belief probe was not part of this run."
+        return make_missing_figure(BELIEFS_NAME, BELIEFS_TITLE, note)
+    data = rows.with_columns(line=pl.col("belief").replace_strict(BELIEFS))
+    arms = _select_moving(report, data)
+    if not arms:
+        note = "There is one round only, so no belief could move."
+        return make_missing_figure(BELIEFS_NAME, BELIEFS_TITLE, note)
+    panels = [_draw_belief(report, cell, data.filter(pl.col("cell") == cell)) for cell in arms]
+    chart = arrange_panels(panels, 3)
+    return make_figure(BELIEFS_NAME, BELIEFS_TITLE, chart, data, BELIEFS_CAPTION, report.drawn_note)
+
+
+def _draw_belief(report: ReportData, cell: str, rows: pl.DataFrame) -> Any:
+    base = alt.Chart(to_data(rows))
+    legend = alt.Legend(orient="top", symbolType="stroke")
+    color = encode_color("line:N", BELIEF_STYLES, title="belief in", legend=legend)
+    dash = encode_dash("line:N", BELIEF_STYLES, title="belief in")
+    shape = encode_shape("line:N", BELIEF_STYLES, legend=None)
+    x, y = make_round_axis(report.rounds), make_probability_axis("mean belief")
+    bands = base.mark_area(opacity=0.18, clip=True)
+    points = base.mark_point(filled=True, size=46, opacity=1)
+    layers = (
+        bands.encode(x=x, y="low:Q", y2="high:Q", color=color),
+        base.mark_line(strokeWidth=2.2).encode(x=x, y=y, color=color, strokeDash=dash),
+        points.encode(x=x, y=y, color=color, shape=shape),
+    )
+    return alt.layer(*layers).properties(width=250, height=180, title=report.label_arm(cell))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from debate.tasks.items import Item
-from debate.tasks.tables import Row
+from debate.tasks.items import DataRow, Item
 
 
-def item(row: Row) -> Item:
-    """One line of `train.jsonl` or `test.jsonl`; the target stands after `####`.
+def to_item(row: DataRow) -> Item:
+    """Return one line of `train.jsonl` or `test.jsonl`; the target stands after `####`.
 
-    >>> item(Row("test.jsonl:1", {"question": "2 + 2?", "answer": "It is 4.\\n#### 4"})).id is None
+    >>> row = DataRow("test.jsonl:1", {"question": "2 + 2?", "answer": "It is 4.\\n#### 4"})
+    >>> to_item(row).id is None
     True
     """
     solution, marker, target = str(row.cells["answer"]).rpartition("####")

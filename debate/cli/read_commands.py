@@ -1,0 +1,192 @@
+"""Commands on what is there: `analyze`, `compare`, `report`, `verify`, `topology` and `doctor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+from rich.console import Console
+
+from debate.cli.run_commands import CustomCodeOption, JsonOption
+from debate.errors import InputError
+from debate.types import AnswerKind
+
+MAX_SHOWN = 50
+
+SourceArgument = Annotated[
+    Path, typer.Argument(help="A run directory, or a table of transcripts (Parquet, CSV, JSONL).")
+]
+ConfidenceOption = Annotated[
+    str,
+    typer.Option(
+        metavar="SOURCE",
+        help="The estimator of confidence, such as answer_token; by default the one that all "
+        "turns carry.",
+    ),
+]
+CellOption = Annotated[
+    list[str] | None,
+    typer.Option("--cell", help="An arm to keep, by default all; repeat it for more."),
+]
+ControlOption = Annotated[
+    str | None, typer.Option(help="The arm of mere resampling, by default `repeat`.")
+]
+BaselineOption = Annotated[
+    str | None, typer.Option(help="The arm that others are compared with, by default `single`.")
+]
+ColumnsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="THEIRS=OURS",
+        help="What a table calls one of our columns, as in qid=question_id; repeat it for more.",
+    ),
+]
+KindOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="|".join(get_args(AnswerKind)),
+        help="How a table's answers are compared; by default as numbers or letters where all "
+        "targets are such, else as texts.",
+    ),
+]
+RunsArgument = Annotated[
+    list[Path], typer.Argument(help="Two run directories or tables of transcripts, or more.")
+]
+
+
+def analyze(
+    source: SourceArgument,
+    json: JsonOption = False,
+    confidence: ConfidenceOption = "confidence",
+    cell: CellOption = None,
+    control: ControlOption = None,
+    baseline: BaselineOption = None,
+    columns: ColumnsOption = None,
+    kind: KindOption = None,
+) -> None:
+    """Estimate what the debate did to accuracy and confidence."""
+    from debate.analysis.present import present
+    from debate.analysis.source import read_source
+
+    read = read_source(source, columns=parse_column_map(columns), kind=kind, cells=cell or ())
+    read = read.with_confidence(confidence)
+    analysis = read.analyze(confidence=confidence, control=control, baseline=baseline)
+    if json:
+        typer.echo(analysis.to_json())
+    else:
+        present(analysis, Console())
+
+
+def report(
+    source: SourceArgument,
+    out: Annotated[
+        Path | None, typer.Option(help="The page; by default report.html in the run directory.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Also write each picture as SVG and PDF to this folder.")
+    ] = None,
+    confidence: ConfidenceOption = "confidence",
+    cell: CellOption = None,
+    control: ControlOption = None,
+    baseline: BaselineOption = None,
+    columns: ColumnsOption = None,
+    kind: KindOption = None,
+) -> None:
+    """Write one self-contained page with the run's tables and pictures."""
+    from debate.report import write_report
+
+    page = write_report(
+        source,
+        out=out,
+        figures=figures,
+        columns=parse_column_map(columns),
+        kind=kind,
+        cells=cell or (),
+        confidence=confidence,
+        control=control,
+        baseline=baseline,
+    )
+    typer.echo(page)
+
+
+def parse_column_map(pairs: list[str] | None) -> dict[str, str]:
+    """Parse the columns of `--map`, theirs to ours. Raises InputError for what is no pair.
+
+    >>> parse_column_map(["qid=question_id"])
+    {'qid': 'question_id'}
+    """
+    found: dict[str, str] = {}
+    for pair in pairs or ():
+        theirs, equals, ours = pair.rpartition("=")
+        if not (theirs and equals and ours):
+            raise InputError(f'--map {pair}: write theirs=ours, such as "qid=question_id"')
+        if ours in found.values() or theirs in found:
+            raise InputError(f"--map {pair}: each column is mapped once")
+        found[theirs] = ours
+    return found
+
+
+def compare(runs: RunsArgument, json: JsonOption = False) -> None:
+    """Compare runs, paired where they asked the same questions."""
+    from debate.comparison.compare_runs import compare_runs, print_comparison
+
+    found = compare_runs(runs)
+    if json:
+        typer.echo(found.to_json())
+    else:
+        print_comparison(found, Console())
+
+
+def verify(
+    directory: Annotated[Path, typer.Argument(help="A run directory.")],
+    custom_code: CustomCodeOption = False,
+) -> None:
+    """Check a run directory against its invariants and its configuration; exit 1 if one is broken.
+
+    Every debate is gone through again from the log: who heard whom, prompts, answers, verdicts.
+    """
+    from debate.analysis.text import clean
+    from debate.runner.verify_run import verify_run
+
+    found = verify_run(directory, custom_code=custom_code)
+    for problem in found.problems[:MAX_SHOWN]:
+        typer.echo(clean(str(problem)), err=True)
+    for what in found.unchecked:
+        typer.echo(clean(f"not checked: {what}"), err=True)
+    num = len(found.problems)
+    more = f", {MAX_SHOWN} of them shown" if num > MAX_SHOWN else ""
+    typer.echo(f"{num} problems found{more}" if num else "no problem found")
+    raise typer.Exit(1 if num else 0)
+
+
+def topology(
+    name: Annotated[str, typer.Argument(help="A shipped topology's name, or a YAML file.")],
+    agents: Annotated[int, typer.Option("--agents", "-n", min=1, help="How many debaters.")] = 4,
+    out: Annotated[Path | None, typer.Option(help="Write an .svg or .png instead.")] = None,
+    round: Annotated[int, typer.Option(min=1, help="Which round's graph.")] = 1,
+) -> None:
+    """Draw who critiques whom."""
+    from debate.topologies import (
+        build_schedule,
+        draw_picture,
+        draw_text,
+        load_topology,
+        make_default_seats,
+    )
+
+    spec = load_topology(name)
+    graph = build_schedule(spec, make_default_seats(agents, spec)).at(round)
+    if out is None:
+        Console().print(draw_text(graph), markup=False, highlight=False)
+    else:
+        draw_picture(graph, out, title=name)
+        typer.echo(out)
+
+
+def doctor() -> None:
+    """Say what this machine has: Ray, GPUs, engines, and versions that clash."""
+    from debate.runner.doctor import print_machine
+
+    print_machine(Console())

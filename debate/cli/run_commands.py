@@ -1,0 +1,181 @@
+"""Commands on a configuration: `run`, `probe`, `validate`, `power` and `bench`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from debate.bench.results import TITLES
+
+ConfigArgument = Annotated[
+    str, typer.Argument(help="A YAML file, or the name of a shipped configuration.")
+]
+OverrideOption = Annotated[
+    list[str] | None,
+    typer.Option("--override", "-o", metavar="A.B=VALUE", help="Change one field; repeatable."),
+]
+NoCustomCodeOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-custom-code",
+        help="Refuse a configuration that names code of its own: protocols, plug-ins, runtimes.",
+    ),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+CustomCodeOption = Annotated[
+    bool, typer.Option("--custom-code", help="Import the protocols of the run's own.")
+]
+PartsOption = Annotated[
+    list[str],
+    typer.Option(
+        help="Parts to measure, with commas or one an option: "
+        + "; ".join(f"({part}) {title}" for part, title in TITLES.items())
+    ),
+]
+
+
+def run(
+    config: ConfigArgument,
+    out: Annotated[Path | None, typer.Option(help="Run directory; default runs/NAME.")] = None,
+    override: OverrideOption = None,
+    quiet: QuietOption = False,
+    no_custom_code: NoCustomCodeOption = False,
+) -> None:
+    """Run a configuration, or go on with it where it was interrupted."""
+    from debate.config.loader import load_run
+    from debate.runner.execute import execute, get_run_directory, raise_if_all_failed
+    from debate.runner.plan import make_plan
+    from debate.runner.report_run import report_run
+
+    plan = make_plan(load_run(config, override or (), custom_code=not no_custom_code))
+    directory = get_run_directory(plan.spec, out)
+    outcome = asyncio.run(execute(plan, directory, console=Console(stderr=True), quiet=quiet))
+    report_run(outcome, Console())
+    raise_if_all_failed(outcome)
+
+
+def probe(
+    directory: Annotated[Path, typer.Argument(help="A run directory.")],
+    quiet: QuietOption = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what is missing, and ask nothing.")
+    ] = False,
+    custom_code: CustomCodeOption = False,
+) -> None:
+    """Score after a run what its belief probes left out, so that all its cells have one set.
+
+    At each answer, every candidate that anybody stated in any cell; what is on record is not asked
+    again, and no answer or decision changes. Kill it whenever you like; the same command goes on.
+    """
+    from debate.analysis.text import clean
+    from debate.runner.probe_run import probe_run
+
+    console = Console(stderr=True)
+    found = probe_run(
+        directory, console=console, quiet=quiet, custom_code=custom_code, dry_run=dry_run
+    )
+    for what in found.in_words(dry_run=dry_run):
+        typer.echo(clean(what))
+
+
+def validate(
+    config: ConfigArgument,
+    override: OverrideOption = None,
+    probe: Annotated[
+        bool,
+        typer.Option("--probe", help="Also say how many calls `debate probe` makes afterwards."),
+    ] = False,
+    pilot: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Debate N of the questions and estimate the whole run from them. They go into "
+            "the run directory, and `debate run` makes none of their calls again.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run directory of the pilot; default runs/NAME.")
+    ] = None,
+    no_custom_code: NoCustomCodeOption = False,
+) -> None:
+    """Check a configuration and show what it would do: offline, unless with a pilot."""
+    from debate.config.loader import load_run
+    from debate.runner.describe import print_plan, print_probe_calls
+    from debate.runner.execute import run_pilot
+    from debate.runner.plan import make_plan
+
+    loaded = load_run(config, override or (), custom_code=not no_custom_code)
+    plan, console = make_plan(loaded), Console()
+    print_plan(plan, console)
+    if probe:
+        print_probe_calls(plan, console)
+    if pilot is not None:
+        run_pilot(plan, pilot, out, console)
+
+
+def power(
+    config: ConfigArgument,
+    pilot: Annotated[
+        Path,
+        typer.Option(
+            metavar="RUN",
+            help="A run of the same agents and conditions on a few questions, such as "
+            "`debate validate CONFIG --pilot N` leaves.",
+        ),
+    ],
+    target: Annotated[
+        float, typer.Option(help="The share of runs that is to end with the claimed outcome.")
+    ] = 0.8,
+    confidence: Annotated[
+        str, typer.Option(metavar="SOURCE", help="The estimator, as in `debate analyze`.")
+    ] = "confidence",
+    override: OverrideOption = None,
+    json: JsonOption = False,
+    no_custom_code: NoCustomCodeOption = False,
+) -> None:
+    """Simulate the hypotheses from a pilot: questions, seeds and price to support them."""
+    from debate.config.loader import load_run
+    from debate.runner.describe import print_power
+    from debate.runner.estimate_power import estimate_power
+    from debate.runner.plan import make_plan
+
+    plan = make_plan(load_run(config, override or (), custom_code=not no_custom_code))
+    with Console(stderr=True).status("simulating the hypotheses"):
+        found = estimate_power(plan, pilot, target=target, confidence=confidence)
+    if json:
+        typer.echo(found.to_json())
+    else:
+        print_power(found, Console())
+
+
+def bench(
+    part: PartsOption = [",".join(TITLES)],  # noqa: B006, B008 - typer copies it
+    json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
+    quick: Annotated[bool, typer.Option(help="Smaller: a look, in minutes.")] = False,
+    config: Annotated[
+        str | None, typer.Option(help="The run to measure in c and d; default: the organisms.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where runs are written; its disk is measured too.")
+    ] = None,
+) -> None:
+    """Measure orchestration, latency, throughput, prefix cache and memory, as ratios of one run."""
+    from debate.bench.suite import encode_results, make_table, parse_parts, read_load, run_parts
+    from debate.log.manifest import detect_hardware
+
+    wanted, load = parse_parts(",".join(part)), read_load()
+    results, console = [], Console(stderr=True)
+    with console.status("measuring") as status:
+        for result in run_parts(wanted, quick=quick, folder=folder, config=config):
+            results.append(result)
+            status.update(f"({result.part}) {TITLES[result.part]}: {result.what}")
+    Console().print(make_table(results, load=load, cpus=detect_hardware().cpus))
+    if json is not None:
+        json.write_bytes(encode_results(results, quick=quick, load=load))
+        typer.echo(json)

@@ -1,0 +1,201 @@
+"""Start and close the models of a run, in this process or in actors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from debate.cluster.packing import SlotPlan, assign_nodes, merge_slots, plan_slots
+from debate.cluster.resources import (
+    EnginePlan,
+    ResourceRequest,
+    get_adapter,
+    list_replica_requests,
+    list_resource_requests,
+    plan_engines,
+)
+from debate.cluster.time_sharing import ServedModel, SharedDevice, TimeSharedReplica
+from debate.config.cluster import ClusterSpec
+from debate.config.models import ModelSpec
+from debate.engines.client import ModelClient, run_all
+from debate.engines.replica import AdapterReplica, LocalReplica, Replica, SharedReplica
+
+if TYPE_CHECKING:
+    from debate.cluster.actor import RayReplica
+    from debate.cluster.placement import SharedReservation
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacementPlan:
+    """The slots that replicas share, and the preferred node of each slot and replica."""
+
+    slots: tuple[SlotPlan, ...] = ()
+    nodes: Mapping[ResourceRequest, str]
+
+
+@asynccontextmanager
+async def launch_models(
+    specs: Mapping[str, ModelSpec], cluster: ClusterSpec, *, run: str = "run"
+) -> AsyncIterator[Mapping[str, ModelClient]]:
+    """Start the models of a run; on leaving, close them, and the cluster if it was started here.
+
+    Models in one slot take turns. Ray is imported only where a model lives in an actor. Raises the
+    first model's error, in the engine's own words, after closing the others; and ClusterError
+    before anything starts where the cluster could not hold them all.
+    """
+    async with AsyncExitStack() as stack:
+        if list_resource_requests(specs) or cluster.orchestrators > 1:
+            from debate.cluster.connection import connect
+
+            stack.enter_context(connect(cluster, specs))
+        placement = plan_placement(specs, cluster)
+        reservations = make_slot_reservations(placement, cluster, run=run)
+        for each in reservations:
+            stack.callback(each.remove)
+        engines = plan_engines(specs)
+        clients: dict[str, ModelClient] = {}
+        for engine in engines:
+            clients |= make_clients(engine, specs, cluster, placement, reservations, run=run)
+        stack.push_async_callback(close_models, clients)
+        served = {engine.name: engine.models for engine in engines}
+        devices = [make_device(plan, served, clients, cluster) for plan in placement.slots]
+        for device in devices:
+            stack.push_async_callback(device.close)
+        starts = [each.start for each in devices] + [each.start for each in clients.values()]
+        await run_all(start() for start in starts)
+        yield clients
+
+
+async def close_models(clients: Mapping[str, ModelClient]) -> None:
+    """Close all models at once."""
+    await asyncio.gather(*(each.close() for each in clients.values()))
+
+
+def plan_placement(specs: Mapping[str, ModelSpec], cluster: ClusterSpec) -> PlacementPlan:
+    """Plan slots and nodes for each replica. Raises ClusterError where they could never all fit."""
+    requests = list_resource_requests(specs)
+    if not requests:
+        return PlacementPlan(nodes={})
+    from debate.cluster.connection import list_live_nodes
+    from debate.cluster.placement import check_schedulable
+
+    nodes = list_live_nodes()
+    slots = plan_slots(specs, cluster, nodes)
+    merged = merge_slots(requests, slots)
+    check_schedulable(merged, cluster)
+    return PlacementPlan(slots=slots, nodes=assign_nodes(merged, nodes))
+
+
+def make_slot_reservations(
+    placement: PlacementPlan, cluster: ClusterSpec, *, run: str
+) -> list[SharedReservation]:
+    """Return a reservation for each slot, in their order; none of them acquired yet."""
+    if not placement.slots:
+        return []
+    from debate.cluster.placement import SharedReservation
+
+    return [
+        SharedReservation(
+            plan.largest,
+            cluster,
+            name=f"debate:{run}:slot:{n}",
+            node=placement.nodes.get(plan.largest),
+        )
+        for n, plan in enumerate(placement.slots)
+    ]
+
+
+def make_clients(
+    engine: EnginePlan,
+    specs: Mapping[str, ModelSpec],
+    cluster: ClusterSpec,
+    placement: PlacementPlan,
+    reservations: Sequence[SharedReservation],
+    *,
+    run: str,
+) -> dict[str, ModelClient]:
+    """Return a client for each model of an engine. The replicas are not started."""
+    if engine.spec.host == "driver":
+        from debate.engines.registry import build_engine
+
+        local = [LocalReplica(build_engine(engine.spec)) for _ in range(engine.spec.replicas)]
+        return {model: make_client(model, specs[model], local) for model in engine.models}
+    replicas = make_ray_replicas(engine, cluster, placement, reservations, run=run)
+    if not engine.is_shared:
+        return {model: make_client(model, specs[model], replicas) for model in engine.models}
+    shared = [SharedReplica(each) for each in replicas]
+    clients = {}
+    for model in engine.models:
+        views = [AdapterReplica(each, get_adapter(specs[model])) for each in shared]
+        clients[model] = make_client(model, specs[model], views)
+    return clients
+
+
+def make_client(model: str, spec: ModelSpec, replicas: Sequence[Replica]) -> ModelClient:
+    """Return a model's client of these replicas."""
+    return ModelClient(
+        model,
+        replicas,
+        max_in_flight=spec.max_in_flight,
+        timeout_s=spec.timeout_s,
+        max_restarts=spec.max_restarts,
+    )
+
+
+def make_ray_replicas(
+    engine: EnginePlan,
+    cluster: ClusterSpec,
+    placement: PlacementPlan,
+    reservations: Sequence[SharedReservation],
+    *,
+    run: str,
+) -> list[RayReplica]:
+    """Return the engine's replicas in actors, each with a reservation: its slot's or its own."""
+    from debate.cluster.actor import RayReplica
+    from debate.cluster.placement import OwnReservation, Reservation
+
+    replicas = []
+    for wanted in list_replica_requests(engine):
+        slot = next((n for n, p in enumerate(placement.slots) if wanted in p.replicas), None)
+        name, node = f"debate:{run}:{wanted.model}:{wanted.replica}", placement.nodes.get(wanted)
+        reservation: Reservation = OwnReservation(wanted, cluster, name=name, node=node)
+        sharing = 1
+        if slot is not None:
+            reservation, sharing = reservations[slot], len(placement.slots[slot].replicas)
+        replicas.append(
+            RayReplica(
+                wanted,
+                engine.spec,
+                cluster,
+                run=run,
+                reservation=reservation,
+                adapters=engine.adapters,
+                sharing=sharing,
+            )
+        )
+    return replicas
+
+
+def make_device(
+    plan: SlotPlan,
+    served: Mapping[str, Sequence[str]],
+    clients: Mapping[str, ModelClient],
+    cluster: ClusterSpec,
+) -> SharedDevice:
+    """Return the device of a slot. `served` are the models of each engine, by the engine's name."""
+    replicas = [
+        TimeSharedReplica(
+            *(
+                ServedModel(
+                    client=clients[model],
+                    replica_queue=clients[model].replica_queues[request.replica],
+                )
+                for model in served[request.model]
+            )
+        )
+        for request in plan.replicas
+    ]
+    return SharedDevice(replicas, cluster.slots)

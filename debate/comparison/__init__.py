@@ -1,0 +1,1 @@
+"""Runs made at different times, held against each other."""

@@ -1,0 +1,189 @@
+"""A run's YAML loaded: overridden, its references resolved, validated, its cells expanded.
+
+An override is `a.b.0.c=value`, the value read as YAML.
+
+`debate run --no-custom-code` refuses a configuration that would run code which does not come with
+this package. Everything else in a configuration is data: templates of a prompt set run in a
+sandbox, and weights are read as data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from debate.config.document import (
+    ConfigDocument,
+    KeyPath,
+    Problem,
+    SourceLocation,
+    check_plain_values,
+    parse_document,
+    read_document,
+)
+from debate.config.expansion import expand_cells
+from debate.config.references import list_shipped, resolve_references
+from debate.config.run import RunSpec
+from debate.config.secrets import redact
+from debate.config.spec import validate_document
+from debate.errors import ConfigError, suggest
+
+REFUSAL = "--no-custom-code forbids it"
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9_-]*")
+_LOADS_CODE = re.compile(r"plugin|processor|_cls$|class|code|module|callable|hook|middleware", re.I)
+_LOADER_VARIABLES = re.compile(r"PYTHON|LD_|DYLD_|PATH$|PLUGIN|RAY_|BASH_ENV|ENV$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRun:
+    """A run's configuration, and where each part of it was written.
+
+    `origins` leads from a part of an expanded cell to that part of `document` which it comes from.
+    """
+
+    spec: RunSpec
+    document: ConfigDocument
+    origins: Mapping[KeyPath, KeyPath] = field(default_factory=dict)
+
+    def error(self, problems: Iterable[Problem]) -> ConfigError:
+        """Return one error for several problems, each with its location."""
+        lines = [f"{self.locate(path)}: {message}" for path, message in problems]
+        return ConfigError("\n".join(dict.fromkeys(lines)))
+
+    def locate(self, path: KeyPath) -> SourceLocation:
+        """Return where a part of the spec was written; a cell's parts may stand in sweep or run."""
+        for length in (3, 2):
+            if path[:length] in self.origins:
+                return self.document.locate(self.origins[path[:length]] + path[length:])
+        return self.document.locate(path)
+
+
+def load_run(
+    source: Path | str | Mapping[str, Any],
+    overrides: Iterable[str] = (),
+    *,
+    custom_code: bool = True,
+) -> LoadedRun:
+    """Read, override, resolve and check a run's configuration, all offline.
+
+    `source` is a YAML file, the name of a shipped configuration, or a mapping of the same shape.
+    Without `custom_code`, one that would run code of the user's own is refused. Raises ConfigError
+    that names every problem with its file and line.
+    """
+    document, unresolved = resolve_references(apply_overrides(_read_source(source), overrides))
+    try:
+        spec = validate_document(RunSpec, document, known=[path for path, _ in unresolved])
+    except ConfigError as error:
+        found = [message for _, message in unresolved] + str(error).splitlines()
+        raise ConfigError("\n".join(filter(None, dict.fromkeys(found)))) from None
+    if unresolved:
+        raise ConfigError("\n".join(dict.fromkeys(message for _, message in unresolved)))
+    expanded = expand_cells(spec)
+    loaded = LoadedRun(expanded.spec, document, expanded.origins)
+    if expanded.problems:
+        raise loaded.error(expanded.problems)
+    if not custom_code and (found_code := list(find_custom_code(loaded.spec))):
+        raise loaded.error(found_code)
+    return loaded
+
+
+def _read_source(source: Path | str | Mapping[str, Any]) -> ConfigDocument:
+    if isinstance(source, Mapping):
+        location = SourceLocation("the configuration")
+        check_plain_values(source, location)
+        return ConfigDocument(dict(source), {(): location}, Path.cwd())
+    path = Path(source)
+    if not path.exists() and str(source) in list_shipped("configs"):
+        path = list_shipped("configs")[str(source)]
+    return read_document(path)
+
+
+def apply_overrides(document: ConfigDocument, assignments: Iterable[str]) -> ConfigDocument:
+    """Apply each `path=value` to the document in turn. Raises ConfigError."""
+    for assignment in assignments:
+        document = _assign(document, assignment)
+    return document
+
+
+def _assign(document: ConfigDocument, assignment: str) -> ConfigDocument:
+    dotted, equals, text = assignment.partition("=")
+    location = SourceLocation(f"override {_quote_assignment(dotted, equals, text)!r}")
+    if not equals or not dotted.strip():
+        raise ConfigError(f"{location}: write it as path=value, as in rounds=4")
+    path: KeyPath = ()
+    for word in dotted.strip().split("."):
+        document, path = _descend(document, path, word, location)
+    branch = parse_document(text, source=str(location), folder=document.folder)
+    locations = dict.fromkeys(branch.locations, location)
+    return document.replace_at(path, ConfigDocument(branch.value, locations, document.folder))
+
+
+def _quote_assignment(dotted: str, equals: str, text: str) -> str:
+    """Return the assignment as errors quote it, with the values of secrets hidden."""
+    return f"{dotted}{equals}{redact(text, dotted.strip().rpartition('.')[2])}"
+
+
+def _descend(
+    document: ConfigDocument, path: KeyPath, word: str, location: SourceLocation
+) -> tuple[ConfigDocument, KeyPath]:
+    """Go one word further down; a list's members go by number or by the name they carry."""
+    here = document.at(path).value if path in document.locations or not path else None
+    if isinstance(here, list):
+        names = [_get_item_name(item) for item in here]
+        index = int(word) if word.isdecimal() else names.index(word) if word in names else None
+        if index is None or index >= len(here):
+            known = [name for name in names if name] + [str(i) for i in range(len(here))]
+            raise ConfigError(f'{location}: "{word}" is not in that list; {suggest(word, known)}')
+        path = (*path, index)
+        if isinstance(here[index], str):
+            card = document.at(path).with_value({"card": here[index]})
+            document = document.replace_at(path, card)
+        return document, path
+    return document, (*path, word)
+
+
+def _get_item_name(item: Any) -> str:
+    if isinstance(item, dict):
+        return str(item.get("id", item.get("card", "")))
+    return str(item)
+
+
+def find_custom_code(spec: RunSpec) -> Iterator[Problem]:
+    """Find each part of the configuration that names code of the user's own."""
+    yield from _find_protocols(spec)
+    for name, model in spec.models.items():
+        at: KeyPath = ("models", name, "engine_kwargs")
+        for found in _find_arguments(getattr(model, "engine_kwargs", {})):
+            yield Problem((*at, *found.path), f"{found.message}; {REFUSAL}")
+    if spec.cluster.runtime_env:
+        what = f"a runtime environment can install and run anything; {REFUSAL}"
+        yield Problem(("cluster", "runtime_env"), what)
+    for variable in spec.cluster.env:
+        if _LOADER_VARIABLES.search(variable):
+            what = f"the variable {variable} can make the actors load code"
+            yield Problem(("cluster", "env", variable), f"{what}; {REFUSAL}")
+
+
+def _find_protocols(spec: RunSpec) -> Iterator[Problem]:
+    protocols: dict[KeyPath, Any] = {("protocol",): spec.protocol}
+    protocols |= {("cells", name, "protocol"): cell.protocol for name, cell in spec.cells.items()}
+    for at, protocol in protocols.items():
+        if protocol is not None and "." in protocol.name:
+            yield Problem(at, f'protocol "{protocol.name}" would be imported and run; {REFUSAL}')
+
+
+def _find_arguments(value: Any, path: KeyPath = ()) -> Iterator[Problem]:
+    """Find arguments that can name code: only numbers, truth values and plain words cannot."""
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _find_arguments(each, (*path, str(key)))
+    elif isinstance(value, list | tuple):
+        for index, each in enumerate(value):
+            yield from _find_arguments(each, (*path, index))
+    elif value and any(_LOADS_CODE.search(str(key)) for key in path):
+        yield Problem(path, f"{path[-1]} can make the engine load code")
+    elif isinstance(value, str) and not _PLAIN_WORD.fullmatch(value):
+        yield Problem(path, f"{value!r} could name code or a file of the engine's")

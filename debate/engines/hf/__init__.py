@@ -1,0 +1,1 @@
+"""Causal language models in this process, by Hugging Face transformers."""

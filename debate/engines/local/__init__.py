@@ -1,1 +1,0 @@
-"""Causal language models in this process: load, encode, generate, score. Loads torch."""

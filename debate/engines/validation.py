@@ -1,0 +1,134 @@
+"""Check that what an engine gave is a completion of what it was asked."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from debate.engines.base import Completion, Request, Token, fail_request
+from debate.types import Failure, Usage
+
+_REASONS: Mapping[str, str] = {
+    **dict.fromkeys(("eos", "eos_token", "end_turn", "stop_sequence"), "stop"),
+    **dict.fromkeys(("max_tokens", "max_output_tokens", "max_length", "token_limit"), "length"),
+    **dict.fromkeys(("content_filter", "safety"), "refusal"),
+}
+"""Other names that servers give to `stop`, `length` and `refusal`, in small letters."""
+
+_BROKEN_OFF = ("abort", "error", "cancelled")
+"""Finish reasons of replies that the engine broke off."""
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def validate_completion(completion: Completion, request: Request, place: str) -> Completion:
+    """Return the completion, or a failure at `place` that says what is wrong with it.
+
+    >>> from debate.engines.base import Completion, Request, Token
+    >>> spoilt = Completion(id="1", text="4", tokens=(Token(text="4", log_p=float("nan")),))
+    >>> validate_completion(spoilt, Request(id="1", messages=()), "adder").failure.message
+    'the engine gave a log-probability that is no number: nan'
+    """
+    if isinstance(completion.failure, Failure):
+        return Completion(id=request.id, failure=completion.failure)
+    fault = _find_fault(completion, request)
+    if fault is not None:
+        return fail_request(request, place, f"the engine gave {fault}")
+    if request.candidates:
+        return replace(completion, text="", tokens=None)
+    named = replace(completion, finish_reason=_normalize_finish_reason(completion.finish_reason))
+    return named if _is_text(named.text) else _replace_surrogates(named)
+
+
+def _normalize_finish_reason(given: str | None) -> str | None:
+    """Return the finish reason as `stop`, `length` or `refusal` where it means one of them."""
+    if given is None:
+        return None
+    word = given.lower()
+    return _REASONS.get(word, word if word in ("stop", "length", "refusal") else given)
+
+
+def _find_fault(completion: Completion, request: Request) -> str | None:
+    """Describe what is wrong with a completion; None where nothing is."""
+    if completion.failure is not None:
+        return f"a failure that is none: {type(completion.failure).__name__}"
+    return _find_usage_fault(completion.usage) or (
+        _find_score_fault(completion.candidate_log_p, len(request.candidates))
+        if request.candidates
+        else _find_text_fault(completion)
+    )
+
+
+def _find_text_fault(completion: Completion) -> str | None:
+    """Describe what is wrong with a reply; None where nothing is.
+
+    An empty text is a reply where there is a reason why it ended: the model ended at once.
+    """
+    text, tokens, reason = completion.text, completion.tokens, completion.finish_reason
+    if not isinstance(text, str):
+        return f"{type(text).__name__} in place of a text"
+    if not isinstance(reason, str | None):
+        return f"{type(reason).__name__} in place of a reason why the reply ended"
+    if reason is not None and reason.lower() in _BROKEN_OFF:
+        return f'a reply that it broke off ("{reason}")'
+    if not text and not tokens and reason is None:
+        return "an empty reply without a reason"
+    if not isinstance(tokens, Sequence | None) or not all(map(_is_token, tokens or ())):
+        return "tokens that are none"
+    return _find_log_p_fault([token.log_p for token in tokens or ()])
+
+
+def _find_score_fault(scores: Any, num_candidates: int) -> str | None:
+    if scores is None:
+        return "no candidate scores"
+    if not isinstance(scores, Sequence) or len(scores) != num_candidates:
+        return f"scores that are not one for each of {num_candidates} candidates"
+    return _find_log_p_fault(scores)
+
+
+def _find_log_p_fault(log_p: Sequence[Any]) -> str | None:
+    """Describe a log-probability that is none; minus infinity, an impossible event, is one."""
+    for each in log_p:
+        if not _is_number(each) or math.isnan(each) or each == math.inf:
+            return f"a log-probability that is no number: {each}"
+    return None
+
+
+def _find_usage_fault(usage: Any) -> str | None:
+    if not isinstance(usage, Usage):
+        return f"{type(usage).__name__} in place of a usage"
+    for each in fields(usage):
+        number = getattr(usage, each.name)
+        if number is None:
+            continue
+        if each.name.endswith("_tokens") and (type(number) is not int or number < 0):
+            return f"{each.name} that is no count: {number!r}"
+        if not (_is_number(number) and math.isfinite(number)):
+            return f"{each.name} that is no time: {number!r}"
+    return None
+
+
+def _is_text(text: str) -> bool:
+    """Whether no character is half of a surrogate pair, which no file can hold."""
+    return text.isascii() or not _SURROGATES.search(text)
+
+
+def _replace_surrogates(completion: Completion) -> Completion:
+    """Return the completion with a replacement character for each half of a surrogate pair."""
+    tokens = completion.tokens
+    if tokens is not None:
+        tokens = tuple(
+            replace(token, text=_SURROGATES.sub("\ufffd", token.text)) for token in tokens
+        )
+    return replace(completion, text=_SURROGATES.sub("\ufffd", completion.text), tokens=tokens)
+
+
+def _is_token(value: Any) -> bool:
+    return isinstance(value, Token) and isinstance(value.text, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

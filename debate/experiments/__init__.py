@@ -1,1 +1,0 @@
-"""Several runs, or several arms of one, held against each other."""

@@ -1,0 +1,210 @@
+"""The way from a prompt to a turn: its request, id and digest, and the parsing of its reply."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left, insort
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, TypeAlias, get_args
+
+from debate.agents.agent import Agent, derive_call_seed, hash_call, make_sampling, read_reply
+from debate.agents.views import AgentPrompt
+from debate.engines.base import DebateState, Request
+from debate.orchestrator.call_store import CallStore, PendingTurn
+from debate.orchestrator.condition import Condition
+from debate.types import (
+    AgentId,
+    CallResult,
+    DebateKey,
+    Kind,
+    Question,
+    Transcript,
+    Turn,
+    format_turn_ref,
+    states_answer,
+)
+
+KINDS: Final = {kind: number for number, kind in enumerate(get_args(Kind))}
+
+TurnOrder: TypeAlias = tuple[int, int, int, str]
+"""Round, kind, seat and whom it is about: no two turns of a debate have all in common."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TurnRequest:
+    """A prompt for an agent, and its place in the debate.
+
+    `heard` names turns by their ref, `late` critics.
+    `temperature` and `asked_as` override the agent's own and the turn's kind.
+    """
+
+    agent: Agent
+    prompt: AgentPrompt
+    round: int
+    kind: Kind
+    about: AgentId | None = None
+    heard: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
+    temperature: float | None = None
+    asked_as: Kind | None = None
+
+
+class TurnRecord:
+    """The turns of one debate that have been taken so far, and the requests behind them."""
+
+    def __init__(self, debate: DebateKey, seat_numbers: Mapping[AgentId, int]) -> None:
+        self.debate = debate
+        self._seat_numbers = seat_numbers
+        self._turns: dict[str, Turn] = {}
+        self._requests: dict[str, Request] = {}
+        self._ordered: list[tuple[TurnOrder, Turn]] = []
+
+    def add(self, ref: str, turn: Turn, request: Request) -> None:
+        """Add a turn that was taken."""
+        self._turns[ref] = turn
+        self._requests[ref] = request
+        seat = self._seat_numbers[turn.agent]
+        insort(self._ordered, ((turn.round, KINDS[turn.kind], seat, turn.about or ""), turn))
+
+    def get_request(self, ref: str) -> Request:
+        """Return the request that a turn replied to."""
+        return self._requests[ref]
+
+    def make_transcript(self, round: int) -> Transcript:
+        """Return all turns up to and including the round, by round, kind and seat."""
+        end = bisect_left(self._ordered, (round + 1, 0, 0, ""), key=_get_order)
+        turns = tuple([turn for _, turn in self._ordered[:end]])
+        return Transcript(debate=self.debate, round=round, turns=turns)
+
+    def make_scene(
+        self,
+        question: Question,
+        *,
+        agent: AgentId,
+        round: int,
+        kind: Kind,
+        about: AgentId | None,
+        heard: tuple[str, ...],
+    ) -> DebateState:
+        """Return what a simulated agent may know: its own turns, and all that it has heard."""
+        before = round + 1 if kind == "probe" else round
+        own = {
+            ref: turn
+            for ref, turn in self._turns.items()
+            if turn.agent == agent and turn.round < before and states_answer(turn)
+        }
+        known = {*own, *heard}.union(*(turn.heard for turn in own.values()))
+        turns = [(self._turns[ref].round, ref) for ref in known]
+        return DebateState(
+            question=question,
+            seed=self.debate.seed,
+            round=round,
+            kind=kind,
+            agent=agent,
+            about=about,
+            subject=self._turns[heard[0]] if kind == "critique" else None,
+            heard=heard,
+            turns=tuple([self._turns[ref] for _, ref in sorted(turns)]),
+        )
+
+
+def _get_order(ordered: tuple[TurnOrder, Turn]) -> TurnOrder:
+    return ordered[0]
+
+
+class TurnRunner:
+    """Takes the turns of one debate, each on record as soon as it is taken."""
+
+    def __init__(
+        self, question: Question, cell: Condition, calls: CallStore, debate: DebateKey
+    ) -> None:
+        self.record = TurnRecord(debate, cell.seat_numbers)
+        self._question = question
+        self._cell = cell
+        self._calls = calls
+        self._debate = debate
+        self._path = f"{debate.cell}/{debate.question}/{debate.seed}"
+        self._affinity = f"{debate.question}/{debate.seed}"
+
+    async def run(self, asked: TurnRequest) -> Turn:
+        """Return the turn that the agent takes: found in the log, shared, or computed."""
+        ref = format_turn_ref(
+            round=asked.round, kind=asked.kind, agent=asked.agent.id, about=asked.about
+        )
+        seed = self._derive_seed(asked)
+        request = self._make_request(asked, ref, seed)
+        begun = self._make_turn(asked, hash_call(asked.agent, request), seed)
+        pending = PendingTurn(turn=begun, compute=partial(self._call_model, asked, request))
+        turn = await self._calls.get_or_compute(pending)
+        self.record.add(ref, turn, request)
+        return turn
+
+    def _derive_seed(self, asked: TurnRequest) -> int | None:
+        """Derive the call's seed; None for greedy sampling, which draws nothing."""
+        temperature = asked.temperature
+        if temperature is None:
+            temperature = asked.agent.sampling.temperature
+        if temperature <= 0:
+            return None
+        return derive_call_seed(
+            seed=self._debate.seed,
+            question=self._debate.question,
+            agent=asked.agent.id,
+            round=asked.round,
+            kind=asked.kind,
+            about=asked.about,
+        )
+
+    def _make_request(self, asked: TurnRequest, ref: str, seed: int | None) -> Request:
+        return Request(
+            id=f"{self._path}/{ref}",
+            messages=asked.prompt.messages,
+            sampling=make_sampling(asked.agent, seed, temperature=asked.temperature),
+            guided=asked.agent.guided,
+            affinity=self._affinity,
+            debate_state=self._make_scene(asked)
+            if asked.agent.capabilities.needs_debate_state
+            else None,
+        )
+
+    def _make_scene(self, asked: TurnRequest) -> DebateState:
+        return self.record.make_scene(
+            self._question,
+            agent=asked.agent.id,
+            round=asked.round,
+            kind=asked.asked_as or asked.kind,
+            about=asked.about,
+            heard=asked.heard,
+        )
+
+    def _make_turn(self, asked: TurnRequest, digest: str, seed: int | None) -> Turn:
+        """Return the turn before its call."""
+        agent, debate = asked.agent, self._debate
+        return Turn(
+            cell=debate.cell,
+            question=debate.question,
+            seed=debate.seed,
+            round=asked.round,
+            kind=asked.kind,
+            agent=agent.id,
+            about=asked.about,
+            model=agent.spec.model,
+            heard=asked.heard,
+            late=asked.late,
+            dropped=asked.prompt.dropped,
+            prompt=asked.prompt.messages if self._cell.keep_prompts else None,
+            prompt_hash=digest,
+            sampling_seed=seed,
+            simulated=agent.capabilities.simulated,
+            started_at=time.time(),
+        )
+
+    async def _call_model(self, asked: TurnRequest, request: Request) -> CallResult:
+        """Call the agent's model now; return its reply, read and scored."""
+        reply = await self._calls.clients[asked.agent.spec.model].complete(request)
+        result = read_reply(asked.agent, self._question, asked.kind, reply)
+        if result.answer is None:
+            return result
+        return replace(result, correct=self._cell.score(result.answer.value, self._question))

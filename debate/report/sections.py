@@ -1,0 +1,277 @@
+"""The sections of the page, in its order.
+
+A new section is one function here, from a `ReportData` to a `Section` (or None, where the source
+has nothing of the kind), and one line in SECTIONS. Its figures come from
+`debate.report.figure.make_figure`, its tables from `debate.analysis.tables`; the link in the
+navigation, the Parquet files beside the page and the pictures of `--figures` follow from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from debate.analysis.present import lacking
+from debate.analysis.tables import Place, Table
+from debate.analysis.tables.calibration import calibration_errors, changes, ranking, scores
+from debate.analysis.tables.critique import broader, labelled, matrix, oneself
+from debate.analysis.tables.diversity import contrasts, doses, teams
+from debate.analysis.tables.errors import entrenchment, errors, parts
+from debate.analysis.tables.findings import findings
+from debate.analysis.tables.headline import accuracy, for_others, headline
+from debate.analysis.tables.influence import credit, edges, hazards
+from debate.analysis.tables.ledger import tokens
+from debate.analysis.tables.opinions import drift, flips, hearing, revisions
+from debate.analysis.tables.votes import comparisons, team, votes
+from debate.analysis.tables.where import RANKINGS
+from debate.report.data import ReportData
+from debate.report.figure import Figure
+from debate.report.pictures.calibration import draw_calibration, draw_reliability
+from debate.report.pictures.critique import draw_cross_critique
+from debate.report.pictures.flow import draw_flow
+from debate.report.pictures.influence import draw_influence
+from debate.report.pictures.teams import draw_dose, draw_teams, draw_votes
+from debate.report.pictures.trajectories import draw_beliefs, draw_trajectories
+from debate.report.pictures.utilisation import draw_utilisation
+from debate.report.transcripts import find_hotspots
+
+TEMPLATE = "section.html"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A part of the page, between two headings."""
+
+    name: str
+    """The anchor of the heading."""
+    title: str
+    """The heading."""
+    nav: str = ""
+    """The text of the link to the section; by default the title."""
+    note: str = ""
+    """A sentence below the heading."""
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    """Tables, in this order below the figures; those without rows are left out."""
+    open: int = 1
+    """The number of tables that stand open; the others unfold."""
+    template: str = TEMPLATE
+    """The layout; a section of another shape than figures above tables has its own."""
+    content: Mapping[str, Any] = field(default_factory=dict)
+    """The values for a layout of its own."""
+    anchors: Mapping[Place, str] = field(default_factory=dict)
+    """The identifiers of the turns in this section, to which links in tables lead."""
+    data: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    """Further frames that are written beside the page as Parquet, by name."""
+
+
+SectionBuilder = Callable[[ReportData], Section | None]
+
+
+def build_findings(report: ReportData) -> Section | None:
+    """The hypotheses of the run's file; None where it has none."""
+    if not report.analysis.findings:
+        return None
+    return Section(
+        name="findings",
+        title="What was claimed beforehand",
+        nav="Hypotheses",
+        tables=(findings(report.analysis),),
+    )
+
+
+def build_headline(report: ReportData) -> Section:
+    """Each arm before and after the debate; accuracy and confidence by round unfold below."""
+    found = report.analysis
+    return Section(
+        name="headline",
+        title="Before and after",
+        tables=(headline(found), accuracy(found), for_others(found)),
+    )
+
+
+def build_critique(report: ReportData) -> Section | None:
+    """The cross-critique matrix, own against others', labels and broader alternatives."""
+    found = report.analysis
+    if "cross_critique" not in found.tables or found.tables["cross_critique"].is_empty():
+        return None
+    return Section(
+        name="critique",
+        title="Is it critique that fails, or critique of oneself?",
+        nav="Critique",
+        figures=(draw_cross_critique(report),),
+        tables=(oneself(found), matrix(found), broader(found), labelled(found)),
+        data={"cross_critique_cells": found.tables["cross_critique"]},
+    )
+
+
+def build_errors(report: ReportData) -> Section:
+    """Trajectories on fixed cohorts, beliefs, and entrenchment and amplification by round."""
+    found = report.analysis
+    return Section(
+        name="errors",
+        title="Did confidence in errors grow?",
+        nav="Confidence in errors",
+        figures=(draw_trajectories(report), draw_beliefs(report)),
+        tables=(errors(found), entrenchment(found), parts(found)),
+    )
+
+
+def build_rankings(report: ReportData) -> Section | None:
+    """Rankings of rounds, agents, edges, categories and questions, with links to transcripts."""
+    found = report.analysis
+    tables = tuple(make(found) for make in RANKINGS.values())
+    if not any(table.rows for table in tables):
+        return None
+    return Section(
+        name="where",
+        title="Where it grew",
+        note="What added most to error amplification (EAI) in each arm. The contributions of all "
+        "rounds, agents, edges, categories or questions of an arm add up to its EAI. Each line "
+        "leads to its steepest turn: the debate in which confidence in an error rose most.",
+        tables=tables,
+        open=len(tables),
+        data={name: found.tables[name] for name in RANKINGS},
+    )
+
+
+def build_transcripts(report: ReportData) -> Section:
+    """The turns at which errors grew most, as lines that unfold into their debates."""
+    found = find_hotspots(report)
+    return Section(
+        name="spots",
+        title="The turns at which confidence in errors rose most",
+        nav="Transcripts",
+        template="spots.html",
+        content={"spots": found},
+        anchors={spot.place: spot.anchor for spot in found},
+        data={"hotspots": report.analysis.tables["hotspots"]},
+    )
+
+
+def build_changes(report: ReportData) -> Section:
+    """The flow between right and wrong, flips, drift, conformity and revisions."""
+    found = report.analysis
+    return Section(
+        name="changes",
+        title="Who changed an answer",
+        nav="Changes of answer",
+        figures=(draw_flow(report),),
+        tables=(flips(found), drift(found), hearing(found), revisions(found)),
+        open=3,
+    )
+
+
+def build_influence(report: ReportData) -> Section:
+    """Each edge drawn on the topology, hazards by kind of edge, and what flips go back to."""
+    found = report.analysis
+    return Section(
+        name="influence",
+        title="What was heard before",
+        nav="Influence",
+        figures=(draw_influence(report),),
+        tables=(hazards(found), credit(found), edges(found)),
+        data={name: found.tables[name] for name in ("hazards", "credit", "edges", "flip_sources")},
+    )
+
+
+def build_votes(report: ReportData) -> Section:
+    """Votes over the openings and at the end, paired comparisons, the team's table."""
+    found = report.analysis
+    return Section(
+        name="votes",
+        title="The team's answer",
+        figures=(draw_votes(report),),
+        tables=(comparisons(found), team(found), votes(found)),
+        open=2,
+    )
+
+
+def build_teams(report: ReportData) -> Section | None:
+    """The teams side by side, and gain against error correlation; None of fewer than two."""
+    found = report.analysis
+    if found.tables["teams"]["cell"].n_unique() < 2:
+        return None
+    return Section(
+        name="diversity",
+        title="Teams side by side",
+        nav="Teams",
+        figures=(draw_teams(report), draw_dose(report)),
+        tables=(teams(found), contrasts(found), doses(found)),
+        open=3,
+        data={name: found.tables[name] for name in ("teams", "dose_lines")},
+    )
+
+
+def build_calibration(report: ReportData) -> Section:
+    """Scores by round drawn, reliability diagrams, and every score in tables."""
+    found = report.analysis
+    return Section(
+        name="calibration",
+        title="Calibration",
+        figures=(draw_calibration(report), draw_reliability(report)),
+        tables=(changes(found), scores(found), calibration_errors(found), ranking(found)),
+    )
+
+
+def build_tokens(report: ReportData) -> Section:
+    """Turns and tokens by arm, agent and model."""
+    found = report.analysis
+    return Section(
+        name="tokens",
+        title="Tokens",
+        tables=(tokens(found),),
+        data={"ledger": found.tables["ledger"], "estimates": found.frame()},
+    )
+
+
+def build_utilisation(report: ReportData) -> Section | None:
+    """The use of the models' replicas; None for a table, and where none was recorded."""
+    figure = draw_utilisation(report)
+    if figure.spec is None:
+        return None
+    return Section(
+        name="utilisation",
+        title="Utilisation",
+        note="How the time of each replica was spent. Where models take turns on a device, one of "
+        "them is awake at a time.",
+        figures=(figure,),
+    )
+
+
+def build_caveats(report: ReportData) -> Section:
+    """The caveats that apply, one sentence each, and what numbers would still need."""
+    found = report.analysis
+    return Section(
+        name="caveats",
+        title="Caveats",
+        template="caveats.html",
+        content={"sentences": (*found.caveats, *lacking(found))},
+    )
+
+
+SECTIONS: tuple[SectionBuilder, ...] = (
+    build_findings,
+    build_headline,
+    build_critique,
+    build_errors,
+    build_rankings,
+    build_transcripts,
+    build_changes,
+    build_influence,
+    build_votes,
+    build_teams,
+    build_calibration,
+    build_tokens,
+    build_utilisation,
+    build_caveats,
+)
+
+
+def build_sections(report: ReportData) -> tuple[Section, ...]:
+    """Return every section that this report has something for, in the order of the page."""
+    built = (build(report) for build in SECTIONS)
+    return tuple(section for section in built if section is not None)

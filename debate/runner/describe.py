@@ -1,0 +1,288 @@
+"""Plans on the terminal, with their agents, edges, calls and hardware; and their power."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from debate.analysis.text import clean, count, number
+from debate.cluster.packing import can_start_here, describe_slots, plan_slots_offline
+from debate.cluster.resources import (
+    describe_shared_engines,
+    list_resource_requests,
+    plan_engines,
+    summarize_resources,
+)
+from debate.config.sweep import FACTORS
+from debate.orchestrator.condition import Condition
+from debate.runner.plan import Plan
+from debate.topologies import draw_text
+
+if TYPE_CHECKING:
+    from debate.runner.estimate_power import HypothesisPower, PowerReport
+
+POWER_NOTE = (
+    'n: least number of questions with which the share of simulated runs that end "supported" '
+    "reaches the target, between the numbers simulated by interpolation. In sign: the same for "
+    '"supported" or "supported in sign". Range: n if the truth were what in the pilot\'s 95 % '
+    "interval is most, and least, in favour of the claim. ± is one Monte-Carlo error."
+)
+
+
+def print_plan(plan: Plan, console: Console) -> None:
+    """Print agents, models against hardware, each cell's edges, and the debates and calls."""
+    console.print(_make_agent_table(plan))
+    console.print(_make_model_table(plan))
+    _print_edges(plan, console)
+    console.print(_make_cell_table(plan))
+    print_outline(plan, console)
+    _print_hypotheses(plan, console)
+    kinds = Counter(question.category or question.kind for question in plan.questions)
+    listed = ", ".join(f"{num:,} {kind}" for kind, num in kinds.most_common(8))
+    console.print(f"questions: {clean(listed)}", highlight=False, markup=False)
+    console.print("[green]the configuration is valid[/green]")
+
+
+def print_outline(plan: Plan, console: Console) -> None:
+    """Print the size of the run in a line, and the models that will share engines and devices."""
+    seeds = f" × {len(plan.spec.seeds)} seeds" if len(plan.spec.seeds) > 1 else ""
+    shared = f" ({plan.num_shared_calls:,} more are shared)" if plan.num_shared_calls else ""
+    console.print(
+        f"{plan.num_debates:,} debates ({len(plan.questions):,} questions × "
+        f"{len(plan.cells)} cells{seeds}), at most {plan.max_total_calls:,} model calls{shared}",
+        highlight=False,
+    )
+    specs = plan.models
+    for line in describe_shared_engines(plan_engines(specs)):
+        console.print(line, highlight=False, markup=False)
+    for line in describe_slots(
+        plan_slots_offline(specs, plan.spec.cluster) if list_resource_requests(specs) else ()
+    ):
+        console.print(line, highlight=False, markup=False)
+    if plan.spec.cluster.orchestrators > 1:
+        console.print(
+            f"{plan.spec.cluster.orchestrators} orchestrators, a share of the questions each",
+            highlight=False,
+        )
+
+
+def print_probe_calls(plan: Plan, console: Console) -> None:
+    """Print how many calls `debate probe` makes at most once the run is over."""
+    console.print(
+        f"`debate probe` afterwards: at most {plan.max_further_calls:,} further scoring calls",
+        highlight=False,
+        markup=False,
+    )
+
+
+def _print_hypotheses(plan: Plan, console: Console) -> None:
+    """For each hypothesis, the least questions that could support it, beside those of the task."""
+    from debate.analysis.hypotheses import plan_questions
+
+    claims, num = plan.spec.hypotheses, len(plan.questions)
+    least = plan_questions(claims, several_pairs=_find_hypotheses_of_several(plan))
+    for name in claims:
+        told, style = _describe_least(least.get(name), num)
+        console.print(f"hypothesis {name}: {told}", style=style, highlight=False, markup=False)
+    if len(least) < len(claims):
+        hint = "where it depends on the variance: debate power CONFIG --pilot RUN"
+        console.print(hint, highlight=False, markup=False)
+
+
+def _describe_least(least: int | None, num: int) -> tuple[str, str]:
+    """The sentence about one hypothesis, and its style."""
+    if least is None:
+        return f"how many questions it takes depends on the variance; the task has {num:,}", ""
+    told = f"can be supported from {least:,} questions on; the task has {num:,}"
+    if num >= least:
+        return told, ""
+    return f"warning: {told}, so it cannot be", "yellow"
+
+
+def _find_hypotheses_of_several(plan: Plan) -> set[str]:
+    """The hypotheses of which one question holds several pairs: of agents, or of seeds."""
+    from debate.analysis.design import design_of
+    from debate.analysis.measures import OF_VOTE
+
+    cells = {cell.name: cell for cell in plan.cells}
+    authors = design_of(plan.spec.model_dump(mode="json"), cells).authors
+    found = set()
+    for name, claim in plan.spec.hypotheses.items():
+        cell = cells.get(claim.cell or "")
+        is_one = claim.estimate in OF_VOTE or claim.subject is not None or claim.cell in authors
+        members = [] if cell is None else [cell.agents[id].spec.role for id in cell.speakers]
+        is_one = is_one or sum(role != "judge" for role in members) == 1
+        if len(plan.spec.seeds) > 1 or not is_one:
+            found.add(name)
+    return found
+
+
+def _make_cell_table(plan: Plan) -> Table:
+    """The cells side by side: by which levels they differ, and how many calls each makes alone."""
+    cells = plan.spec.cells
+    factors = [f for f in FACTORS if any(f in cells[cell.name].factors for cell in plan.cells)]
+    shown = factors if factors else ["members"]
+    table = Table("cell", *shown, "calls at most", title="Cells")
+    for cell in plan.cells:
+        levels = cells[cell.name].factors
+        values = [levels.get(f, "–") for f in factors] or [", ".join(cell.agents)]
+        table.add_row(Text(cell.name), *map(Text, values), f"{plan.count_max_calls(cell):,}")
+    return table
+
+
+def _make_agent_table(plan: Plan) -> Table:
+    table = Table("agent", "role", "model", "engine", "prompts", "sampling", title="Agents")
+    for agent in plan.agents:
+        model = plan.spec.models[agent.model]
+        greedy = agent.sampling.temperature == 0
+        sampling = "greedy" if greedy else f"T={agent.sampling.temperature:g}"
+        table.add_row(agent.id, agent.role, agent.model, model.engine, agent.prompts, sampling)
+    return table
+
+
+def _make_model_table(plan: Plan) -> Table:
+    """The devices that the models want of the machine or cluster, against those that are there."""
+    specs = plan.models
+    there = summarize_resources(specs, plan.spec.cluster)
+    table = Table("model", "seats", "host", "replicas", "GPUs each", "CPUs each", title="Models")
+    for name, spec in specs.items():
+        hosted = spec.host == "actor"
+        gpus, cpus = (f"{spec.gpus:g}", f"{spec.cpus:g}") if hosted else ("–", "–")
+        seats = str(plan.count_seats(name))
+        table.add_row(name, seats, spec.host, str(spec.replicas), gpus, cpus)
+    total_gpus = "unknown until the run" if there.total_gpus is None else f"{there.total_gpus:g}"
+    table.caption = f"GPUs wanted: {there.requested_gpus:g}; there: {total_gpus}"
+    if can_start_here(specs, plan.spec.cluster) is False:
+        table.caption += " – too few: this run cannot start here"
+    return table
+
+
+def _print_edges(plan: Plan, console: Console) -> None:
+    """Each cell's protocol and edges; cells that are alike in these stand together."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for cell in plan.cells:
+        key = (_describe_protocol(cell), _draw_edges(cell, plan))
+        alike.setdefault(key, []).append(cell.name)
+    for (protocol, edges), names in alike.items():
+        console.rule(Text(f"cell{'s' if len(names) > 1 else ''} {', '.join(names)}"))
+        console.print(protocol, highlight=False, markup=False)
+        console.print(edges, highlight=False, markup=False)
+
+
+def _describe_protocol(cell: Condition) -> str:
+    noise = ", noise in place of all that is heard" if cell.spec.view.noise else ""
+    return (
+        f"{cell.spec.name}, {cell.spec.speaking}, {cell.rounds} rounds, {cell.decision.name}{noise}"
+    )
+
+
+def _draw_edges(cell: Condition, plan: Plan) -> str:
+    changing = " (round 1; it changes by round)" if cell.schedule.changes else ""
+    topology = cell.schedule.at(1, seed=plan.spec.seeds[0])
+    return f"edges{changing}:\n{draw_text(topology)}"
+
+
+def format_duration(seconds: float) -> str:
+    """A duration in words.
+
+    >>> format_duration(3723)
+    '1 h 2 min'
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def print_power(found: PowerReport, console: Console) -> None:
+    """Print what each hypothesis needs, its price, and its shares by number of questions."""
+    seeds = f" × {found.num_seeds} seeds" if found.num_seeds > 1 else ""
+    console.print(
+        f"{found.draws} runs simulated for each number of questions, from {found.num_pilot:,} "
+        f"questions{seeds} of the pilot",
+        highlight=False,
+    )
+    console.print(_make_power_table(found))
+    console.print(Text(POWER_NOTE, style="dim"))
+    if any(each.price for each in found.hypotheses):
+        console.print(_make_price_table(found))
+    for each in found.hypotheses:
+        for line in _list_remarks(each):
+            console.print(Text(f"{clean(each.name)}: {clean(line)}"))
+    for sentence in found.caveats:
+        console.print(Text(f"• {clean(sentence)}"))
+
+
+def _make_power_table(found: PowerReport) -> Table:
+    needed = (f"with {found.num_task:,}", f"n for {found.target:.0%}")
+    table = Table(title="Questions that the hypotheses need")
+    for column in ("hypothesis", "pilot", *needed, "range", "in sign"):
+        table.add_column(column, overflow="fold")
+    for each in found.hypotheses:
+        entries = _format_power(each) if each.points else ["–"] * 5
+        table.add_row(*(Text(clean(entry)) for entry in (each.name, *entries)))
+    return table
+
+
+def _format_power(each: HypothesisPower) -> list[str]:
+    assert each.needed is not None
+    best, worst = (_format_needed(each, n) for n in (each.needed.at_best, each.needed.at_worst))
+    known = each.low is not None
+    return [
+        f"{number(each.value)} [{number(each.low)}, {number(each.high)}]",
+        f"{each.at_task.power:.0%} ± {each.at_task.error:.0%}" if each.at_task else "–",
+        _format_needed(each, each.needed.supported),
+        f"{best} … {worst}" if known else "–",
+        _format_needed(each, each.needed.in_sign),
+    ]
+
+
+def _format_needed(each: HypothesisPower, num: int | None) -> str:
+    """A number needed; the first one simulated also stands for all below it."""
+    if num is None:
+        return f"> {each.points[-1].num_questions:,}"
+    return f"≤ {num:,}" if num == each.points[0].num_questions else f"{num:,}"
+
+
+def _make_price_table(found: PowerReport) -> Table:
+    """Calls, tokens, cost and time of n questions in all conditions."""
+    title = "What they take, in all conditions"
+    table = Table("hypothesis", "n", "calls", "tokens", "cost", "time", title=title)
+    for each in found.hypotheses:
+        if each.price is None or each.needed is None:
+            continue
+        price = each.price
+        entries = [
+            each.name,
+            _format_needed(each, each.needed.supported),
+            count(price.turns),
+            count(price.prompt_tokens + price.generated_tokens),
+            number(price.cost, 2),
+            "–" if price.time_s is None else format_duration(price.time_s),
+        ]
+        table.add_row(*(Text(clean(entry)) for entry in entries))
+    return table
+
+
+def _list_remarks(each: HypothesisPower) -> list[str]:
+    """Its curve, what seeds would do, and what tempers it."""
+    told = [each.reason] if each.reason else []
+    if each.points:
+        curve = ", ".join(
+            f"{p.num_questions:,}: {p.power:.0%} ± {p.error:.0%}" for p in each.points
+        )
+        told.append(f"supported with {curve}")
+    if each.seed_share is not None:
+        told.append(
+            f"{each.seed_share:.0%} of one debate's variance is between seeds of a question"
+        )
+    if each.by_seeds is not None:
+        needs = ", ".join(
+            f"{seeds} seed{'s' * (seeds > 1)}: {num:,} questions ({num * seeds:,} debates)"
+            for seeds, num in each.by_seeds.items()
+        )
+        told.append(f"n with {needs}, in each condition")
+    return told

@@ -1,0 +1,324 @@
+"""A run as it goes: counts and a live display for its user, samples of its models for the log.
+
+The display is live on a terminal, and made of plain lines without one. Once a second or so the
+counters of all models are looked at, and what each replica did meanwhile is written down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from debate.config.models import ModelSpec
+from debate.engines.metrics import ModelMetrics, ReplicaMetrics
+from debate.log.utilisation import UtilisationLog, UtilisationSample
+from debate.types import Turn, Verdict
+
+LIVE_EVERY_S = 0.5
+PLAIN_EVERY_S = 10.0
+SAMPLE_EVERY_S = 1.0
+SAMPLES_PER_INTERVAL = 1000
+"""After so many samples the interval doubles: a week's run has some nine thousand of them."""
+
+PROGRESS_COUNTS = (
+    "debates",
+    "turns",
+    "replayed",
+    "shared",
+    "failures",
+    "abstentions",
+    "cut",
+    "ties",
+    "prompt_tokens",
+    "generated_tokens",
+    "cost",
+)
+REPLICA_COUNTS = (
+    "done",
+    "failed",
+    "restarts",
+    "swaps",
+    "prompt_tokens",
+    "cached_tokens",
+    "generated_tokens",
+)
+"""Counts that counters hold since the start of a replica, and samples for their interval."""
+
+ReadCounters = Callable[[], Sequence[ModelMetrics]]
+"""Takes a snapshot of all models."""
+
+
+@dataclass(kw_only=True)
+class RunProgress:
+    """The counts of a run so far. Turns found in the log count as replayed, not as made."""
+
+    models: Mapping[str, ModelSpec]
+    num_debates: int
+    debates: int = 0
+    turns: int = 0
+    replayed: int = 0
+    shared: int = 0
+    failures: int = 0
+    abstentions: int = 0
+    cut: int = 0
+    ties: int = 0
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    cost: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def counts(self) -> dict[str, float]:
+        """Everything counted, by name."""
+        return {name: getattr(self, name) for name in PROGRESS_COUNTS}
+
+    def add(self, counts: Mapping[str, float]) -> None:
+        """Add what another process has counted."""
+        for name, count in counts.items():
+            setattr(self, name, getattr(self, name) + count)
+
+    def on_turn(self, turn: Turn, *, replayed: bool) -> None:
+        """Count one turn."""
+        if replayed:
+            self.replayed += 1
+            return
+        self.turns += 1
+        self.failures += turn.failure is not None
+        self.abstentions += turn.is_abstention
+        self.cut += turn.is_cut
+        if turn.shared_with is not None:
+            self.shared += 1
+            return
+        prompt, generated = turn.usage.prompt_tokens or 0, turn.usage.generated_tokens or 0
+        self.prompt_tokens += prompt
+        self.generated_tokens += generated
+        price = self.models[turn.model].price
+        if price:
+            self.cost += (prompt * price.prompt + generated * price.generated) / 1e6
+
+    def on_verdicts(self, verdicts: Sequence[Verdict]) -> None:
+        """Count one debate."""
+        self.debates += 1
+        self.ties += verdicts[-1].value is None and verdicts[-1].outcome != "failed"
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the first count."""
+        return max(1e-9, time.monotonic() - self.started)
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until the end at the pace so far; None before the first debate is over."""
+        if not self.debates:
+            return None
+        return self.elapsed_s / self.debates * (self.num_debates - self.debates)
+
+    def format_line(self) -> str:
+        """Everything on one line."""
+        tokens = self.generated_tokens + self.prompt_tokens
+        parts = [
+            f"{self.debates}/{self.num_debates} debates",
+            f"{self.turns} turns ({self.turns / self.elapsed_s:,.0f}/s)",
+            f"{tokens / self.elapsed_s:,.0f} tokens/s",
+            f"{self.failures} failed, {self.abstentions} abstained, {self.ties} without verdict",
+        ]
+        if self.cut:
+            parts.append(f"{self.cut} cut off")
+        if self.replayed:
+            parts.append(f"{self.replayed} from the log")
+        if self.shared:
+            parts.append(f"{self.shared} shared calls")
+        if any(spec.price for spec in self.models.values()):
+            parts.append(f"cost {self.cost:,.4f}")
+        if (left := self.left_s) is not None:
+            parts.append(f"{left:,.0f} s left")
+        return " · ".join(parts)
+
+
+@asynccontextmanager
+async def show_progress(
+    progress: RunProgress, read: ReadCounters, console: Console, *, quiet: bool = False
+) -> AsyncIterator[None]:
+    """Show the progress while the body runs, and its last line at the end; nothing if `quiet`."""
+    if quiet:
+        yield
+        return
+    show = _update_display if console.is_terminal else _print_lines
+    task = asyncio.create_task(show(progress, read, console))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        console.print(progress.format_line(), highlight=False)
+
+
+async def _print_lines(progress: RunProgress, read: ReadCounters, console: Console) -> None:
+    while True:
+        await asyncio.sleep(PLAIN_EVERY_S)
+        console.print(progress.format_line(), highlight=False)
+
+
+async def _update_display(progress: RunProgress, read: ReadCounters, console: Console) -> None:
+    columns = (TextColumn("debates"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=console)
+    task = bar.add_task("debates", total=progress.num_debates)
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
+        while True:
+            bar.update(task, completed=progress.debates)
+            live.update(Group(bar, progress.format_line(), _make_model_table(read())))
+            await asyncio.sleep(LIVE_EVERY_S)
+
+
+def _make_model_table(models: Sequence[ModelMetrics]) -> Table:
+    columns = ("model", "state", "queued", "in flight", "done", "failed", "restarts", "swaps")
+    table = Table(*columns, box=None)
+    for model in models:
+        for row in model.replicas:
+            held = (row.queued, row.in_flight, row.done, row.failed, row.restarts, row.swaps)
+            table.add_row(model.model, row.state, *(f"{count:,}" for count in held))
+    return table
+
+
+class Observer(Protocol):
+    """A receiver of samples beside the log, such as a metrics exporter."""
+
+    def see(self, samples: Sequence[UtilisationSample]) -> None:
+        """Take the samples of every replica for the last interval."""
+
+
+class ReplicaKey(NamedTuple):
+    """One replica of one model."""
+
+    model: str
+    replica: int
+
+
+class ReplicaSampler:
+    """Turns the running totals of counters into samples of the time between two snapshots."""
+
+    def __init__(self) -> None:
+        self._before: dict[ReplicaKey, ReplicaMetrics] = {}
+        self._looked_at = time.monotonic()
+
+    def look(self, models: Sequence[ModelMetrics]) -> list[UtilisationSample]:
+        """Return what each replica did since the last look."""
+        now, wall = time.monotonic(), time.time()
+        interval_s, self._looked_at = max(1e-6, now - self._looked_at), now
+        rows = {
+            ReplicaKey(model.model, row.index): row for model in models for row in model.replicas
+        }
+        samples = [
+            make_sample(key, row, self._before.get(key), at=wall, interval_s=interval_s)
+            for key, row in rows.items()
+        ]
+        self._before = rows
+        return samples
+
+
+def make_sample(
+    key: ReplicaKey,
+    row: ReplicaMetrics,
+    before: ReplicaMetrics | None,
+    *,
+    at: float,
+    interval_s: float,
+) -> UtilisationSample:
+    """Return what a replica did between two snapshots; without an earlier one, since it was made.
+
+    Totals that went back are those of a replica that another has replaced.
+    """
+    since = None if before is None or before.done > row.done else before
+
+    def subtract(name: str) -> float:
+        return max(0.0, float(getattr(row, name) - (getattr(since, name) if since else 0.0)))
+
+    def subtract_classes(name: str) -> tuple[int, ...]:
+        earlier = getattr(since, name) if since else ()
+        pairs = zip_longest(getattr(row, name), earlier, fillvalue=0)
+        return tuple(max(0, now - then) for now, then in pairs)
+
+    shares = [
+        min(1.0, subtract(f"{name}_s") / interval_s) for name in ("busy", "asleep", "swapping")
+    ]
+    spread = max(1.0, sum(shares))
+    busy, asleep, swapping = (share / spread for share in shares)
+    return UtilisationSample(
+        at=at,
+        interval_s=interval_s,
+        model=key.model,
+        replica=key.replica,
+        host=row.placement.host if row.placement else None,
+        gpus=row.placement.gpus if row.placement else (),
+        state=row.state,
+        busy=busy,
+        idle=max(0.0, 1.0 - busy - asleep - swapping),
+        asleep=asleep,
+        swapping=swapping,
+        queued=row.queued,
+        in_flight=row.in_flight,
+        queued_s=subtract("queued_s"),
+        running_s=subtract("running_s"),
+        waits=subtract_classes("waits"),
+        runs=subtract_classes("runs"),
+        **{name: int(subtract(name)) for name in REPLICA_COUNTS},
+    )
+
+
+@asynccontextmanager
+async def record_utilisation(
+    directory: Path, read: ReadCounters, observers: Sequence[Observer] = ()
+) -> AsyncIterator[None]:
+    """Write samples to the run directory while the body runs, and a last one at its end."""
+    sampler = ReplicaSampler()
+    with closing(UtilisationLog(directory)) as log:
+
+        def record() -> None:
+            samples = sampler.look(read())
+            log.append(samples)
+            for observer in observers:
+                observer.see(samples)
+
+        recording = asyncio.create_task(_repeat(record))
+        try:
+            yield
+        finally:
+            recording.cancel()
+            with suppress(asyncio.CancelledError):
+                await recording
+            record()
+
+
+async def _repeat(record: Callable[[], None]) -> None:
+    every_s = SAMPLE_EVERY_S
+    while True:
+        for _ in range(SAMPLES_PER_INTERVAL):
+            await asyncio.sleep(every_s)
+            record()
+        every_s *= 2
+
+
+def merge_counters(models: Sequence[ModelMetrics]) -> list[ModelMetrics]:
+    """Merge counters of one model from several processes, its replicas numbered anew."""
+    rows: dict[str, list[ReplicaMetrics]] = {}
+    for model in models:
+        rows.setdefault(model.model, []).extend(model.replicas)
+    return [
+        ModelMetrics(
+            model=name,
+            replicas=tuple(replace(row, index=index) for index, row in enumerate(replicas)),
+        )
+        for name, replicas in rows.items()
+    ]

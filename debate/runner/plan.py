@@ -1,0 +1,289 @@
+"""A run's configuration made concrete, everything checked and nothing started; and its log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from debate.agents.probes import find_unsupported
+from debate.agents.prompt_sets import PromptSet, load_prompt_set
+from debate.cluster.packing import find_slot_conflicts
+from debate.config.agents import AgentSpec
+from debate.config.document import KeyPath, Problem
+from debate.config.expansion import INHERITED_FIELDS, expand_cells
+from debate.config.loader import LoadedRun
+from debate.config.models import ModelSpec
+from debate.config.run import RunSpec, expand_agents
+from debate.engines.registry import get_capabilities
+from debate.errors import ConfigError, InputError, suggest
+from debate.log import RunLog
+from debate.orchestrator.condition import Condition
+from debate.orchestrator.probing import BELIEF
+from debate.runner.cells import (
+    find_cell_problems,
+    find_missing_capabilities,
+    make_cell,
+    resolve_cells,
+)
+from debate.runner.offline import Digests, collect_calls, collect_contexts, count_distinct
+from debate.tasks import list_candidates, load_questions
+from debate.types import AgentId, Question
+
+NOT_IDENTITY = (
+    "output",
+    "cluster",
+    "max_debates",
+    "description",
+    "hypotheses",
+    "log.cache",
+    "agents.*.description",
+    "agents.*.card",
+    *(f"models.*.{field}" for field in ("host", "replicas", "gpus", "cpus", "max_in_flight")),
+    *(f"models.*.{field}" for field in ("timeout_s", "max_restarts", "price", "threads")),
+)
+"""Fields that change where and how fast a run goes, not what it is."""
+
+_DEFAULTS = ("sweep", *INHERITED_FIELDS)
+"""Fields of a run that stand for its cells: a complete cell has them itself."""
+
+
+class WorkItem(NamedTuple):
+    """One question to be debated in all cells, with one seed."""
+
+    question: Question
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The cells and questions of a run, and the calls that it can make at most.
+
+    pilot_questions: the only ones to be debated now, None where all are.
+    """
+
+    spec: RunSpec
+    agents: tuple[AgentSpec, ...]
+    cells: tuple[Condition, ...]
+    questions: Sequence[Question]
+    pilot_questions: tuple[Question, ...] | None = None
+
+    @property
+    def num_debates(self) -> int:
+        """Debates in all: cells × questions × seeds."""
+        return len(self.cells) * len(self.questions) * len(self.spec.seeds)
+
+    @property
+    def models(self) -> dict[str, ModelSpec]:
+        """The models that take part, by name."""
+        used = {agent.spec.model for cell in self.cells for agent in cell.agents.values()}
+        return {name: spec for name, spec in self.spec.models.items() if name in used}
+
+    def count_seats(self, model: str) -> int:
+        """Count the seats that share a model."""
+        return sum(agent.model == model for agent in self.agents)
+
+    @property
+    def work(self) -> Iterator[WorkItem]:
+        """The items to be debated now, in order: every question with every seed, or the pilot's."""
+        if self.pilot_questions is not None:
+            return (WorkItem(question, self.spec.seeds[0]) for question in self.pilot_questions)
+        return (WorkItem(question, seed) for seed in self.spec.seeds for question in self.questions)
+
+    @property
+    def num_work(self) -> int:
+        """The number of items of `work`."""
+        if self.pilot_questions is not None:
+            return len(self.pilot_questions)
+        return len(self.spec.seeds) * len(self.questions)
+
+    @property
+    def is_pilot(self) -> bool:
+        """Whether only a few questions are to be debated now."""
+        return self.pilot_questions is not None
+
+    def pilot(self, num: int) -> Plan:
+        """Return the same run, begun with `num` of its questions, evenly spread, and one seed."""
+        step = max(1.0, len(self.questions) / num)
+        chosen = [self.questions[int(n * step)] for n in range(min(num, len(self.questions)))]
+        return replace(self, pilot_questions=tuple(chosen))
+
+    def count_max_calls(self, cell: Condition) -> int:
+        """Return an upper bound of the cell's model calls, all debates going their full length."""
+        return len(self.questions) * sum(len(calls[cell.name]) for calls in self._calls)
+
+    @property
+    def max_total_calls(self) -> int:
+        """An upper bound of the run's model calls; what cells ask alike counts once."""
+        return len(self.questions) * sum(count_distinct(calls.values()) for calls in self._calls)
+
+    @property
+    def num_shared_calls(self) -> int:
+        """Calls that are made once and serve several cells, beyond the first one each."""
+        return sum(map(self.count_max_calls, self.cells)) - self.max_total_calls
+
+    @cached_property
+    def max_further_calls(self) -> int:
+        """An upper bound of the calls of `debate probe` once the run is over.
+
+        Raises ConfigError where an agent cannot be probed.
+        """
+        for cell in self.cells:
+            for agent in map(cell.agents.__getitem__, cell.speakers):
+                lack = None if agent.spec.confederate else find_unsupported(BELIEF, agent)
+                if lack:
+                    raise ConfigError(f'agent "{agent.id}" cannot be probed: {lack}')
+        scored = any(probe.name == BELIEF.name for probe in self.spec.probes)
+        is_whole = scored and len(self.cells) == 1
+        num = sum(not (scored and list_candidates(q)) for q in self.questions)
+        contexts = [
+            frozenset().union(*(collect_contexts(c, self.questions[0], seed) for c in self.cells))
+            for seed in self._distinct_seeds
+        ]
+        repeats = len(self.spec.seeds) // len(contexts)
+        return 0 if is_whole else num * repeats * sum(map(len, contexts))
+
+    @property
+    def _distinct_seeds(self) -> Sequence[int]:
+        """Seeds that may differ in their graphs; the first stands for all where graphs stay."""
+        changes = any(cell.schedule.changes for cell in self.cells)
+        return self.spec.seeds if changes else self.spec.seeds[:1]
+
+    @cached_property
+    def _calls(self) -> Sequence[Mapping[str, Digests]]:
+        """For each seed, the calls of every cell on one question. Graphs may differ by seed."""
+        seeds, first = self._distinct_seeds, self.questions[0]
+        found = [{c.name: collect_calls(c, first, seed) for c in self.cells} for seed in seeds]
+        return found * (len(self.spec.seeds) // len(seeds))
+
+
+def make_plan(loaded: LoadedRun) -> Plan:
+    """Check a loaded configuration and plan it. Raises ConfigError that names every problem."""
+    spec, agents = loaded.spec, expand_agents(loaded.spec)
+    if problems := list(_find_agent_problems(spec, agents)):
+        raise loaded.error(problems)
+    resolved = resolve_cells(spec, agents)
+    problems = [*find_cell_problems(spec, resolved), *_find_slot_problems(spec)]
+    if problems := [*problems, *_find_hypothesis_problems(spec)]:
+        raise loaded.error(problems)
+    sets = _load_prompt_sets(loaded)
+    cells = tuple(make_cell(spec, name, each, sets) for name, each in resolved.items())
+    if problems := [each for cell in cells for each in find_missing_capabilities(spec, cell)]:
+        raise loaded.error(problems)
+    return Plan(spec=spec, agents=agents, cells=cells, questions=_load_questions(loaded))
+
+
+def _load_questions(loaded: LoadedRun) -> Sequence[Question]:
+    try:
+        questions = load_questions(loaded.spec.task)
+    except InputError as error:
+        raise ConfigError(f"{loaded.locate(('task',))}: {error}") from None
+    if not questions:
+        raise loaded.error([Problem(("task",), "no question is left to ask; loosen `filter`")])
+    return questions
+
+
+def _load_prompt_sets(loaded: LoadedRun) -> dict[str, PromptSet]:
+    sets, problems = {}, []
+    for index, agent in enumerate(loaded.spec.agents):
+        try:
+            sets[agent.prompts] = load_prompt_set(agent.prompts)
+        except ConfigError as error:
+            problems.append(Problem(("agents", index, "prompts"), str(error)))
+    if problems:
+        raise loaded.error(problems)
+    return sets
+
+
+def _find_agent_problems(spec: RunSpec, agents: tuple[AgentSpec, ...]) -> Iterator[Problem]:
+    """Yield unknown models, models that cannot do what is asked, seats of the same name."""
+    seen: set[AgentId] = set()
+    for index, agent in enumerate(spec.agents):
+        if agent.model not in spec.models:
+            hint = suggest(agent.model, spec.models)
+            what = f'model "{agent.model}" is not in models; {hint}'
+            yield Problem(("agents", index, "model"), what)
+        elif (
+            agent.sampling.is_constrained and not get_capabilities(spec.models[agent.model]).guided
+        ):
+            engine = spec.models[agent.model].engine
+            what = f"the engine {engine} cannot constrain its replies; vllm and openai can"
+            yield Problem(("agents", index, "sampling"), what)
+        names = [a.id for a in agents if agent.id in (a.id, a.id.rpartition("-")[0])]
+        if agent.id in seen:
+            what = f'a seat is already called "{agent.id}"; give this one an `id`'
+            yield Problem(("agents", index), what)
+        seen |= {agent.id, *names}
+
+
+def _find_slot_problems(spec: RunSpec) -> Iterator[Problem]:
+    """Yield models that would take turns with themselves on a device."""
+    count = spec.cluster.slots.count
+    for model, problem in find_slot_conflicts(spec.models, count) if count else ():
+        yield Problem(("models", model, "replicas"), problem)
+
+
+def _find_hypothesis_problems(spec: RunSpec) -> Iterator[Problem]:
+    """Yield hypotheses about estimates that do not exist, or about cells that are not there."""
+    from debate.analysis.hypotheses import RENAMED
+    from debate.analysis.measures import CONTRASTED
+    from debate.analysis.registry import MEASURES
+
+    for name, hypothesis in spec.hypotheses.items():
+        place: KeyPath = ("hypotheses", name)
+        estimate = RENAMED.get(hypothesis.estimate, hypothesis.estimate)
+        if estimate not in MEASURES:
+            hint = suggest(hypothesis.estimate, MEASURES)
+            what = f'"{hypothesis.estimate}" is no estimate; {hint}'
+            yield Problem((*place, "estimate"), what)
+        elif hypothesis.control is not None and estimate not in CONTRASTED:
+            message = f"{hypothesis.estimate} has no contrast between arms; leave out `control`"
+            yield Problem((*place, "control"), message)
+        for field in ("cell", "control"):
+            cell = getattr(hypothesis, field)
+            if cell is not None and spec.cells and cell not in spec.cells:
+                hint = suggest(cell, spec.cells)
+                yield Problem((*place, field), f'no cell is called "{cell}"; {hint}')
+
+
+def open_log(plan: Plan, directory: Path) -> RunLog:
+    """Begin the log of the plan's run in this directory, or go on with it.
+
+    Raises RunConflict where the directory holds another run, LogError where the disk refuses.
+    """
+    return RunLog.open(
+        directory,
+        spec=plan.spec.model_dump(mode="json"),
+        questions=plan.questions,
+        seeds=plan.spec.seeds,
+        agents=[agent.id for agent in plan.agents],
+        identity_ignores=NOT_IDENTITY,
+        canonical=canonicalize,
+    )
+
+
+def canonicalize(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a recorded configuration with complete cells, and all that may grow under names.
+
+    Cells written out and cells of a sweep are alike if they come to the same. Fields that a later
+    version has added stand at their defaults. What cannot be read stays as it is.
+    """
+    try:
+        whole = expand_cells(RunSpec.model_validate(spec)).spec
+    except ValidationError:
+        return spec
+    plain = whole.model_dump(mode="json", exclude=set(_DEFAULTS))
+    cell_fields = {"agents", *INHERITED_FIELDS}
+    return {
+        **plain,
+        "agents": {seat.id: seat.model_dump(mode="json") for seat in expand_agents(whole)},
+        "cells": {
+            name: cell.model_dump(mode="json", include=cell_fields)
+            for name, cell in whole.cells.items()
+        },
+        "seeds": {str(seed): True for seed in whole.seeds},
+    }

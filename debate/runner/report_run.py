@@ -1,0 +1,105 @@
+"""The end of a run: its report page, and on the terminal accuracy and confidence by round."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from debate.analysis import Analysis, Estimate
+from debate.analysis.present import grids
+from debate.analysis.tables.findings import findings
+from debate.analysis.text import clean
+from debate.log import Run
+from debate.log.trajectories import find_cut_replies, format_cut_replies
+from debate.report.data import read_report_data
+from debate.report.page import PAGE, write_page
+from debate.runner.execute import RunResult
+
+COLUMNS = {"accuracy": "accuracy", "confidence": "confidence", "over_confidence": "over-confidence"}
+RATES = {"abstention_rate": "abstained", "failure_rate": "failed"}
+
+
+def report_run(result: RunResult, console: Console) -> None:
+    """Analyse the run, write its report page, and print what it ends with.
+
+    Printed are what was repaired or made again, the closing tables, and where to look next.
+    """
+    _print_made_again(result, console)
+    report = read_report_data(result.directory)
+    analysis = report.analysis
+    console.print(_make_round_table(analysis))
+    for lines in grids(findings(analysis), console.width) if analysis.findings else ():
+        console.print(lines)
+    _print_rates(analysis, console)
+    _print_cut(Run(result.directory), console)
+    page = write_page(report, report.source / PAGE)
+    _print_next(report.source, page, console)
+
+
+def _print_made_again(result: RunResult, console: Console) -> None:
+    for problem in result.problems:
+        told = clean(f"damaged, made again: {problem}")
+        console.print(told, markup=False, highlight=False)
+    if result.stale:
+        console.print(
+            f"{len(result.stale)} recorded turns had another prompt and were made again: "
+            f"{', '.join(result.stale[:5])}{', …' if len(result.stale) > 5 else ''}",
+            markup=False,
+            highlight=False,
+        )
+
+
+def _print_rates(analysis: Analysis, console: Console) -> None:
+    """The highest rates of answers that are missing; accuracy takes them for wrong."""
+    for name, word in RATES.items():
+        rates = [e for e in analysis.select(name) if e.subject is None and e.value]
+        worst = max(rates, key=lambda e: e.value or 0.0, default=None)
+        if worst is not None:
+            where = f"at most {worst.value:.1%} (arm {worst.cell}, round {worst.round})"
+            console.print(Text(f"{word}: {where}; in accuracy they count as wrong"))
+
+
+def _print_cut(run: Run, console: Console) -> None:
+    """Warn of agents many of whose replies were cut off at their token limit."""
+    told = format_cut_replies(find_cut_replies(run.scan_turns(), run.manifest.spec))
+    if told is not None:
+        console.print(Text(clean(f"WARNING: {told}"), style="bold red"), soft_wrap=True)
+
+
+def _print_next(directory: Path, page: Path, console: Console) -> None:
+    for label, what in (
+        ("run directory", str(directory)),
+        ("all estimates", f"debate analyze {directory}"),
+        ("report", str(page)),
+    ):
+        console.print(Text(f"{label}: {what}"), soft_wrap=True)
+
+
+def _make_round_table(analysis: Analysis) -> Table:
+    """A line for each arm and round."""
+    title = "95 % intervals by question"
+    if analysis.confidence is not None:
+        title += f"; confidence: {clean(analysis.confidence)}"
+    table = Table("arm", "round", *COLUMNS.values(), title=title)
+    for cell in analysis.cells:
+        rounds = sorted({e.round or 0 for e in analysis.select("accuracy", cell=cell)})
+        for number in rounds:
+            found = [analysis.find(name, cell=cell, round=number) for name in COLUMNS]
+            table.add_row(
+                Text(analysis.labels.arm(cell)), str(number), *map(_format_estimate, found)
+            )
+        table.add_section()
+    return table
+
+
+def _format_estimate(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.value is None:
+        return "–"
+    sign = "+" if estimate.name == "over_confidence" else ""
+    value = f"{estimate.value:{sign}.3f}"
+    if estimate.low is None or estimate.high is None:
+        return value
+    return f"{value} [{estimate.low:.2f}, {estimate.high:.2f}]"

@@ -1,1 +1,0 @@
-"""The parts wired together: from a configuration to a finished run directory."""
