@@ -1,4 +1,4 @@
-"""Commands on what is there: `analyze`, `compare`, `report`, `verify`, `topology` and `doctor`."""
+"""Commands that start nothing: on runs and tables, on topologies and schemas, on this machine."""
 
 from __future__ import annotations
 
@@ -183,6 +183,19 @@ def topology(
     else:
         draw_picture(graph, out, title=name)
         typer.echo(out)
+
+
+def schema(
+    kind: Annotated[
+        str, typer.Argument(metavar="run|topology|agent", help="The kind of file.")
+    ] = "run",
+) -> None:
+    """Print a JSON Schema, by which editors complete and check YAML files."""
+    from json import dumps
+
+    from debate.config.schema import make_schema, parse_kind
+
+    typer.echo(dumps(make_schema(parse_kind(kind)), indent=2, ensure_ascii=False))
 
 
 def doctor() -> None:

@@ -93,7 +93,7 @@ class HypothesisSpec(Spec):
 
 
 class RunSpec(Spec):
-    """A run, with every reference resolved."""
+    """A run: who debates what, and how. After loading, every reference in it is resolved."""
 
     name: Name = "run"
     """The run's name, and by default its directory under runs/."""

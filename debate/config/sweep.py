@@ -65,7 +65,7 @@ _SWITCH_NAMES = {
 
 
 class FactorLevels(Spec):
-    """Levels of factors by name, as `name_levels` leaves them."""
+    """Levels of factors, by name."""
 
     arm: dict[Name, ArmName] = {}
     """What the author is shown before it answers again."""
