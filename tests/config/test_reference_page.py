@@ -26,7 +26,8 @@ def _list_specs(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
         yield from _list_specs(spec)
 
 
-SPECS = sorted(set(_list_specs(Spec)) - BASES, key=lambda spec: spec.__name__)
+OF_CONFIG = {spec for spec in _list_specs(Spec) if spec.__module__.startswith("debate.config.")}
+SPECS = sorted(OF_CONFIG - BASES, key=lambda spec: spec.__name__)
 
 
 def _read_section(title: str) -> str:
