@@ -137,8 +137,9 @@ class Turn:
     """One turn of a debate, exactly as a line of `turns/*.jsonl`.
 
     Its fields are its place in the debate and what it was asked, and those of a `CallResult`.
-    `heard` and `late` name turns of the same debate by their `ref`. `shared_with` names the turn
-    (`cell:ref`) whose identical call this one shares, so that its cost is counted once.
+    `heard` names turns of the same debate by their `ref`, `late` critics that were not waited for.
+    `shared_with` names the turn (`cell:ref`) whose identical call this one shares, so that its cost
+    is counted once.
     Times are seconds since the epoch.
     """
 
