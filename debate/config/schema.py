@@ -19,11 +19,11 @@ from debate.config.topology import TopologySpec
 from debate.errors import InputError, suggest
 
 Schema = dict[str, Any]
-Described = Literal["run", "topology", "agent"]
+SchemaKind = Literal["run", "topology", "agent"]
 """The kinds of file that have a schema."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-SPECS: Final[Mapping[Described, type]] = {
+SPECS: Final[Mapping[SchemaKind, type]] = {
     "run": RunSpec,
     "topology": TopologySpec,
     "agent": AgentCard,
@@ -39,14 +39,14 @@ SHORTHANDS: Final[Mapping[str, str]] = {
 
 _TEXT: Final[Schema] = {"type": "string"}
 _SCALAR: Final[Schema] = {"type": ["string", "number", "boolean"]}
-_TITLE_OF_FILE: Final[Mapping[Described, str]] = {
+_TITLE_OF_FILE: Final[Mapping[SchemaKind, str]] = {
     "run": "A run of debate-lab",
     "topology": "A topology of debate-lab",
     "agent": "An agent card of debate-lab",
 }
 
 
-def parse_kind(word: str) -> Described:
+def parse_kind(word: str) -> SchemaKind:
     """Return the kind of file that a word names. Raises InputError with those that there are."""
     for kind in SPECS:
         if word == kind:
@@ -54,7 +54,7 @@ def parse_kind(word: str) -> Described:
     raise InputError(f'"{word}" has no schema; {suggest(word, SPECS)}')
 
 
-def make_schema(kind: Described) -> Schema:
+def make_schema(kind: SchemaKind) -> Schema:
     """Make the JSON Schema of a file of this kind."""
     definitions = make_definitions(kind)
     root = definitions.pop(SPECS[kind].__name__)
@@ -68,7 +68,7 @@ def make_schema(kind: Described) -> Schema:
     return {"$schema": DIALECT, "title": _TITLE_OF_FILE[kind], **root, "$defs": definitions}
 
 
-def make_definitions(kind: Described) -> dict[str, Schema]:
+def make_definitions(kind: SchemaKind) -> dict[str, Schema]:
     """Make a schema of each spec that a file of this kind may hold, by the spec's name.
 
     Fields take what the file may write there; shorthands for a whole spec are left out.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,13 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from debate.config.loader import load_run
-from debate.config.schema import SHORTHANDS, SPECS, Described, make_schema
+from debate.config.schema import SHORTHANDS, SPECS, SchemaKind, make_schema
 from debate.config.spec import NamedSpec
 from tests.config.broken import BROKEN, Broken
 from tests.processes import command
 
 ROOT = Path(__file__).parents[2]
-FILES: dict[Described, list[str]] = {
+FILES: dict[SchemaKind, list[str]] = {
     "run": ["configs/*.yaml", "examples/*.yaml"],
     "topology": ["topologies/*.yaml"],
     "agent": ["agents/*.yaml"],
@@ -75,7 +76,7 @@ task: {generator: arithmetic, n: 2}
 """
 
 
-def _find_errors(kind: Described, value: Any) -> list[str]:
+def _find_errors(kind: SchemaKind, value: Any) -> list[str]:
     found = Draft202012Validator(make_schema(kind)).iter_errors(value)
     return [f"{error.json_path}: {error.message}" for error in found]
 
@@ -94,14 +95,14 @@ def _change(change: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", SPECS)
-def test_a_schema_is_one_of_draft_2020_12(kind: Described) -> None:
+def test_a_schema_is_one_of_draft_2020_12(kind: SchemaKind) -> None:
     schema = make_schema(kind)
     assert schema["$schema"].endswith("2020-12/schema")
     Draft202012Validator.check_schema(schema)
 
 
 @pytest.mark.parametrize(("kind", "path"), SHIPPED)
-def test_every_shipped_file_is_accepted(kind: Described, path: Path) -> None:
+def test_every_shipped_file_is_accepted(kind: SchemaKind, path: Path) -> None:
     assert not _find_errors(kind, yaml.safe_load(path.read_text()))
 
 
@@ -110,6 +111,15 @@ def test_what_the_loader_takes_in_short_is_accepted(change: Any, tmp_path: Path)
     written = _change(change, tmp_path)
     load_run(written)
     assert not _find_errors("run", written)
+
+
+def test_the_run_that_the_readme_shows_is_accepted() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(
+        r"```yaml\n(# yaml-language-server: \$schema=\S+\n.+?)```", readme, re.DOTALL
+    )
+    assert len(shown) == 1
+    assert not _find_errors("run", yaml.safe_load(shown[0]))
 
 
 def test_a_topology_file_may_be_a_list_by_round() -> None:
@@ -145,7 +155,7 @@ def test_what_the_loader_calls_misspelt_is_refused(broken: Broken) -> None:
         ("agent", {"modle": {"engine": "calculator"}}),
     ],
 )
-def test_a_wrong_topology_or_card_is_refused(kind: Described, value: Any) -> None:
+def test_a_wrong_topology_or_card_is_refused(kind: SchemaKind, value: Any) -> None:
     assert _find_errors(kind, value)
 
 
