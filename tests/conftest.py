@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
+
+LONG_TIMEOUT_S = 1800.0
 
 settings.register_profile("debate", deadline=None, derandomize=True, max_examples=60)
 settings.register_profile("fuzz", deadline=None, max_examples=5_000)
 settings.load_profile("debate")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that may take minutes a longer time limit than pyproject.toml gives the others."""
+    for item in items:
+        if any(item.get_closest_marker(name) for name in ("slow", "vllm", "gpu")):
+            item.add_marker(pytest.mark.timeout(LONG_TIMEOUT_S), append=True)

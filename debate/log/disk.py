@@ -70,7 +70,7 @@ def write_in_chunks(descriptor: int, lines: Iterable[bytes]) -> None:
 def append_durably(path: Path, content: bytes) -> None:
     """Append to a file and sync it; the file and its folder are made where absent."""
     with wrap_disk_errors(path, "append"):
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         with path.open("ab", buffering=0) as file:
             write_all(file.fileno(), content)
             os.fsync(file.fileno())
@@ -102,6 +102,14 @@ def replace_file(path: Path, content: bytes) -> None:
     """Write a small file whole or not at all."""
     with open_replacement(path) as descriptor:
         write_all(descriptor, content)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, where absent, so that their names are durable."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -227,7 +235,7 @@ class Committer:
 
 def _open_to_append(path: Path) -> int:
     with wrap_disk_errors(path, "open for appending"):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         sync_folder(path.parent)
         return descriptor

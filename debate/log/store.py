@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from debate.errors import RunConflict
 from debate.log.codec import encode_line
-from debate.log.disk import Committer, wrap_disk_errors
+from debate.log.disk import Committer, make_folder, wrap_disk_errors
 from debate.log.files import (
     FIRST_SHARD,
     LOCK,
@@ -83,7 +83,7 @@ class RunLog:
         """
         directory = Path(directory)
         with wrap_disk_errors(directory, "create"):
-            directory.mkdir(parents=True, exist_ok=True)
+            make_folder(directory)
         with _lock_unless_failed(directory / LOCK) as lock:
             _require_no_shards_open(directory)
             wanted = make_manifest(spec, seeds=seeds, agents=agents, extra=extra)

@@ -150,7 +150,7 @@ async def test_forgotten_repeated_and_foreign_completions_harm_nobody() -> None:
 
 async def test_a_caller_that_leaves_gives_its_request_up() -> None:
     engine = GatedEngine()
-    async with served(engine, max_in_flight=1) as client:
+    async with asyncio.timeout(30), served(engine, max_in_flight=1) as client:
         in_flight = asyncio.create_task(client.complete(request(0)))
         queued = asyncio.create_task(client.complete(request(1)))
         await engine.arrived.wait()
@@ -183,6 +183,21 @@ async def test_requests_with_one_prefix_go_to_one_replica() -> None:
     assert len(homes) == 1
     assert all([str(number)] in homes[0].batches for number in range(8))
     assert all(engine.batches for engine in engines)
+
+
+async def test_a_prefix_stays_at_home_until_home_owes_a_full_batch_more() -> None:
+    engines = [GatedEngine(), GatedEngine()]
+    async with served(*engines, max_in_flight=4) as client:
+        asking = [
+            asyncio.create_task(client.complete(request(number, affinity="one debate")))
+            for number in range(6)
+        ]
+        await asyncio.gather(*(engine.arrived.wait() for engine in engines))
+        for engine in engines:
+            engine.open(*range(6))
+        await asyncio.gather(*asking)
+    taken = sorted((engine.batches[0] for engine in engines), key=len)
+    assert taken == [["4"], ["0", "1", "2", "3"]]
 
 
 async def test_a_replica_that_owes_much_more_passes_its_prefix_on() -> None:

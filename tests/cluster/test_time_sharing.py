@@ -148,6 +148,23 @@ async def test_who_has_waited_too_long_comes_before_a_model_with_endless_work() 
     assert reply.failure is None
 
 
+async def test_of_several_overdue_the_one_that_waited_longest_is_next() -> None:
+    spec = SlotsSpec(max_wait_s=1e-9, min_residency_s=3600)
+    device, resident = Device(), GatedEngine()
+    engines = {name: SharedEcho(name, device) for name in "abc"}
+    async with asyncio.timeout(30), sharing(spec, **engines, resident=resident) as models:
+        staying = asyncio.create_task(ask(models["resident"], [0]))
+        await resident.arrived.wait()
+        waiting = [
+            asyncio.create_task(ask(models[name], range(num)))
+            for name, num in (("b", 1), ("c", 3), ("a", 2))
+        ]
+        await asyncio.sleep(0)
+        resident.open(0)
+        await asyncio.gather(staying, *waiting)
+    assert device.history[3:] == ["b", "c", "a"]
+
+
 async def test_whoever_gets_the_slot_serves_a_batch_even_if_others_are_overdue() -> None:
     spec = SlotsSpec(max_wait_s=1e-9, min_residency_s=0)
     device = Device()

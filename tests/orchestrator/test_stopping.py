@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from debate.log import Run
 from tests.support import run, scripted, turns_of
 
@@ -51,6 +53,13 @@ def test_low_confidence_is_worth_a_debate(tmp_path: Path) -> None:
     protocol = {"debate_if": "confidence < 0.8", "show_confidence": True}
     found = run(tmp_path, agents, rounds=1, num_questions=2, protocol=protocol)
     assert [_rounds(found, question) for question in ("q0", "q1")] == [0, 1]
+
+
+@pytest.mark.parametrize(("stated", "rounds"), [(79, 1), (80, 0), (81, 0)])
+def test_a_mean_confidence_at_the_limit_is_enough(tmp_path: Path, stated: int, rounds: int) -> None:
+    agents = [scripted(name, f"Answer: 4\nConfidence: {stated}%") for name in "ab"]
+    protocol = {"debate_if": "confidence < 0.8", "show_confidence": True}
+    assert _rounds(run(tmp_path, agents, rounds=1, protocol=protocol)) == rounds
 
 
 def test_there_is_a_verdict_after_every_round(tmp_path: Path) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
+
+import polars as pl
+import pytest
 
 from debate.types import Message, Turn
 from tests.support import by_ref, run, said, scripted
 
+CHARS_PER_TOKEN = 4  # of the prompt set that a run has by default
 KEEP = {"log": {"prompts": True}}
 
 
@@ -56,6 +61,19 @@ def test_at_most_so_many_critics_are_heard_the_same_ones_each_time(tmp_path: Pat
     assert len({heard[f"1:revision:{name}"] for name in "abcdefg"}) > 1
 
 
+def test_the_critics_are_drawn_anew_for_every_author_round_question_and_seed(
+    tmp_path: Path,
+) -> None:
+    agents = [scripted(name, f"Answer: {n}") for n, name in enumerate("abcdefghxy")]
+    topology = {"edges": ["a, b, c, d, e, f, g, h -> x, y"], "uncritiqued": "allow"}
+    fields = {"rounds": 3, "num_questions": 2, "seeds": [0, 1], **_two(max_critics=3)}
+    found = run(tmp_path, agents, topology=topology, **fields)
+    place = ["agent", "question", "seed", "round"]
+    turns = found.turns().filter(kind="revision").sort(place)
+    heard = turns["heard"].list.eval(pl.element().str.split(":").list.last())
+    assert len(set(map(tuple, heard))) == 2 * 2 * 2 * 3
+
+
 def test_a_token_budget_says_what_it_dropped(tmp_path: Path) -> None:
     wordy = "word " * 400
     agents = [
@@ -66,6 +84,17 @@ def test_a_token_budget_says_what_it_dropped(tmp_path: Path) -> None:
     assert turn.dropped[0] == "round 0: over the token budget"
     assert "reasoning of Agent" in turn.dropped[-1]
     assert sum(len(message.content) for message in _prompt(turn)) <= 900 * 4
+
+
+@pytest.mark.parametrize(("spare", "num_dropped"), [(0, 0), (-1, 1)])
+def test_a_prompt_that_just_fits_its_budget_loses_nothing(
+    tmp_path: Path, spare: int, num_dropped: int
+) -> None:
+    whole = by_ref(run(tmp_path, AGENTS, rounds=1, name="whole", **KEEP))["1:revision:a"]
+    needed = math.ceil(sum(len(message.content) for message in _prompt(whole)) / CHARS_PER_TOKEN)
+    view = _two(max_tokens=needed + spare)
+    turn = by_ref(run(tmp_path, AGENTS, rounds=1, name="cut", **view))["1:revision:a"]
+    assert len(turn.dropped) == num_dropped
 
 
 def test_a_budget_that_cannot_be_met_is_told_and_nothing_is_cut(tmp_path: Path) -> None:
