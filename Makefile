@@ -1,4 +1,4 @@
-.PHONY: check lint types layers test vllm browser
+.PHONY: check lint types layers test system vllm browser
 
 check: lint types layers test
 
@@ -14,6 +14,9 @@ layers:
 
 test:
 	python -m pytest
+
+system:
+	python -m pytest -m system -n 2
 
 vllm:
 	python -m pytest -m vllm

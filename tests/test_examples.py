@@ -34,6 +34,7 @@ def test_an_example_runs(name: str, tmp_path: Path) -> None:
     assert _run(name, WITHOUT_GPU[name], tmp_path)
 
 
+@pytest.mark.system
 @pytest.mark.ray
 def test_the_quickstart_example_runs_with_organisms_in_actors(tmp_path: Path) -> None:
     out = _run("01_quickstart.py", ["12"], tmp_path)

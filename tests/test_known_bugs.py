@@ -186,6 +186,7 @@ def test_importing_needs_no_network_and_no_heavy_library() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.system
 def test_every_documented_flag_can_be_used(tmp_path: Path) -> None:
     run(tmp_path, [simulated("a"), simulated("b")], num_questions=4, rounds=1)
     config = tmp_path / "c.yaml"

@@ -36,6 +36,7 @@ def _debate(installed: Path, folder: Path, *words: str) -> subprocess.CompletedP
     )
 
 
+@pytest.mark.system
 def test_shipped_declarations_are_found_from_another_folder(
     installed: Path, tmp_path: Path
 ) -> None:
@@ -45,6 +46,7 @@ def test_shipped_declarations_are_found_from_another_folder(
     assert (installed / "debate" / "shipped" / "topologies" / "ring.yaml").is_file()
 
 
+@pytest.mark.system
 @pytest.mark.ray
 def test_a_run_with_shipped_agents_works_from_another_folder(
     installed: Path, tmp_path: Path

@@ -37,6 +37,7 @@ def organisms(host: str = "driver") -> dict[str, Any]:
     }
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("host", ["driver", pytest.param("actor", marks=pytest.mark.ray)])
 def test_both_legs_make_the_same_calls_by_turns(tmp_path: Path, host: str) -> None:
     config = organisms(host)

@@ -21,7 +21,7 @@ from tests.processes import command
 from tests.support import scripted, simulated
 
 pytest.importorskip("ray", reason="Ray is not installed")
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.system]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -18,7 +18,7 @@ from tests.cluster.engines import request
 from tests.support import simulated
 
 pytest.importorskip("ray", reason="Ray is not installed")
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.system]
 
 
 @pytest.fixture

@@ -53,6 +53,7 @@ async def _tell_tale(request: web.Request, good: bytes) -> web.StreamResponse:
     return web.Response(text=said, status=401)
 
 
+@pytest.mark.system
 def test_a_key_is_found_nowhere_after_a_run(tmp_path: Path) -> None:
     with serving() as endpoint:
         extra = {"api_key": OTHER, "metadata": {"password": OTHER}}

@@ -50,6 +50,7 @@ def write_config(folder: Path, **more: object) -> Path:
     return path
 
 
+@pytest.mark.system
 def test_no_command_prints_what_would_steer_a_terminal(tmp_path: Path) -> None:
     replies = "\\n".join(("fine", "Answer: 1"))
     path = write_config(tmp_path)

@@ -54,6 +54,7 @@ def recorded(directory: Path) -> list[str]:
     return [f"{each.question} {each.ref}" for each in made]
 
 
+@pytest.mark.system
 def test_kills_at_random_points_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     chance = random.Random("kills")
     acknowledged: set[str] = set()

@@ -226,6 +226,7 @@ def test_beliefs_that_cannot_be_missing_cost_nothing(tmp_path: Path) -> None:
     assert math.isfinite(found.trajectories()["log_p_answer"].sum())
 
 
+@pytest.mark.system
 def test_trained_models_score_what_others_said(tmp_path: Path) -> None:
     config = {
         "agents": [

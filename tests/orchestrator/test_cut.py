@@ -172,6 +172,7 @@ def test_a_table_that_says_nothing_of_cut_replies_has_none() -> None:
     assert find_cut_replies(pl.DataFrame({"agent": ["a"]}), {}) == []
 
 
+@pytest.mark.system
 def test_the_adder_with_two_tokens_is_cut_and_the_run_says_so(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     config = tmp_path / "run.yaml"

@@ -37,6 +37,7 @@ def _final(run: Run) -> list[dict[str, Any]]:
     return frame.sort(key, nulls_last=True).to_dicts()
 
 
+@pytest.mark.system
 def test_a_run_killed_three_times_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
     config = tmp_path / "run.yaml"
     config.write_text(CONFIG)

@@ -52,6 +52,7 @@ def test_list_shows_every_shipped_organism() -> None:
     assert all(name in result.output for name in SPECS)
 
 
+@pytest.mark.system
 def test_evaluate_prints_json_with_intervals() -> None:
     result = RUNNER.invoke(app, ["evaluate", "--questions", "16", "--json"])
     found = json.loads(result.stdout)

@@ -119,6 +119,7 @@ def test_hypotheses_are_kept_as_they_were_first_stated(tmp_path: Path) -> None:
     assert stated[1].num_turns == 4 * 2 * 2
 
 
+@pytest.mark.system
 def test_a_sweep_killed_resumed_and_extended_makes_each_call_once(tmp_path: Path) -> None:
     config, out = tmp_path / "run.yaml", tmp_path / "out"
     config.write_text(CONFIG)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from debate.analysis import analyze_run
@@ -26,6 +27,7 @@ ENOUGH = 800
 """Turns after which some debates are over and others under way, with minutes to go."""
 
 
+@pytest.mark.system
 def test_a_sweep_can_be_analysed_and_reported_while_it_runs(tmp_path: Path) -> None:
     config, out = tmp_path / "run.yaml", tmp_path / "out"
     config.write_text(CONFIG)
