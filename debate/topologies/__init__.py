@@ -1,5 +1,6 @@
 """Debate topologies, which say who critiques whom: load, build, check, query, draw."""
 
+from debate.deprecated import make_getattr
 from debate.topologies.build import (
     InvalidTopologyError,
     build_schedule,
@@ -41,3 +42,21 @@ __all__ = [
     "make_debaters",
     "make_default_seats",
 ]
+
+_RENAMED = {
+    "BrokenTopology": "debate.topologies.InvalidTopologyError",
+    "Problem": "debate.topologies.build.Problem",
+    "Schedule": "debate.topologies.TopologySchedule",
+    "authors": "debate.topologies.get_authors",
+    "check": "debate.topologies.find_problems",
+    "critics": "debate.topologies.get_critics",
+    "debaters": "debate.topologies.make_debaters",
+    "default_seats": "debate.topologies.make_default_seats",
+    "draw": "debate.topologies.draw_picture",
+    "edge": "debate.topologies.get_edge",
+    "groups": "debate.topologies.seats.build_groups",
+    "heard_critics": "debate.topologies.get_heard_critics",
+    "seat": "debate.topologies.graph.get_seat",
+    "shipped_topologies": "debate.topologies.list_shipped_topologies",
+}
+__getattr__ = make_getattr(__name__, _RENAMED)
