@@ -17,8 +17,9 @@ from typing import Any
 import aiohttp
 
 from debate.bench.endpoint import parse_delay_s, run_endpoint
-from debate.bench.results import Measurement, Results
 from debate.bench.workloads import (
+    Measurement,
+    Results,
     TimedRun,
     compute_makespan_s,
     make_seats,

@@ -16,8 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from debate.bench.results import Measurement, Results
-from debate.bench.workloads import make_seats, time_run, write_questions
+from debate.bench.workloads import Measurement, Results, make_seats, time_run, write_questions
 from debate.errors import ClusterError
 
 FEW, MANY = 1_000, 100_000

@@ -6,8 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from debate.bench.results import Measurement, Results
-from debate.bench.workloads import compute_makespan_s, make_seats, time_run, write_questions
+from debate.bench.workloads import (
+    Measurement,
+    Results,
+    compute_makespan_s,
+    make_seats,
+    time_run,
+    write_questions,
+)
 
 NUM_SEATS, ROUNDS = 3, 3
 

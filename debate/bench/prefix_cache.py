@@ -8,9 +8,15 @@ from importlib.util import find_spec
 from itertools import pairwise, takewhile
 from pathlib import Path
 
-from debate.bench.results import Measurement, Result, Results, SkippedMeasurement
 from debate.bench.throughput import COMPARABLE, select_calls
-from debate.bench.workloads import make_long_prompt_config, time_run
+from debate.bench.workloads import (
+    Measurement,
+    Result,
+    Results,
+    SkippedMeasurement,
+    make_long_prompt_config,
+    time_run,
+)
 from debate.config.loader import load_run
 from debate.config.models import LocalWeights, ModelSpec
 from debate.engines.base import Request

@@ -17,8 +17,8 @@ from debate.bench.latency import measure_latency
 from debate.bench.memory import measure_memory
 from debate.bench.orchestration import measure_orchestration
 from debate.bench.prefix_cache import measure_prefix_cache
-from debate.bench.results import TITLES, Measurement, Part, Result, Results, SkippedMeasurement
 from debate.bench.throughput import measure_throughput
+from debate.bench.workloads import TITLES, Measurement, Part, Result, Results, SkippedMeasurement
 from debate.errors import BoundaryError, InputError, suggest
 from debate.log.manifest import detect_environment
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from debate.agents.agent import Agent, make_sampling
-from debate.bench.results import Measurement, Results
-from debate.bench.workloads import make_long_prompt_config, read_turns
+from debate.bench.workloads import Measurement, Results, make_long_prompt_config, read_turns
 from debate.cluster.launch import launch_models
 from debate.cluster.resources import count_local_gpus
 from debate.config.loader import load_run

@@ -1,4 +1,4 @@
-"""The debates that are measured: configurations, questions, a tiny random model, timed runs."""
+"""The debates that `debate bench` runs: configurations, questions, timed runs, measurements."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import json
 import random
 import string
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 
@@ -20,6 +20,51 @@ from debate.log.files import TURNS, list_shards, read_values
 from debate.runner.execute import execute
 from debate.runner.plan import make_plan
 from debate.types import Turn
+
+Part = Literal["a", "b", "c", "d", "e"]
+
+TITLES: dict[Part, str] = {
+    "a": "orchestration alone, an instant engine, the log on",
+    "b": "an endpoint of known latency",
+    "c": "a real engine",
+    "d": "prompt tokens from the prefix cache",
+    "e": "memory of the driver",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measurement:
+    """One number, and the number that it is compared with: a lower bound, or a bare loop.
+
+    `against` is None where there is nothing to compare with.
+    """
+
+    part: Part
+    what: str
+    value: float
+    unit: str
+    against: float | None = None
+    against_what: str = ""
+    note: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """`value` by `against`."""
+        return None if not self.against else self.value / self.against
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SkippedMeasurement:
+    """A measurement that was not made, and the reason."""
+
+    part: Part
+    what: str
+    reason: str
+
+
+Result = Measurement | SkippedMeasurement
+Results = Iterator[Result]
+
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

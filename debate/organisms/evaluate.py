@@ -16,7 +16,6 @@ from transformers import LlamaForCausalLM
 from debate.analysis.intervals import Interval, clustered_mean
 from debate.errors import InputError
 from debate.organisms.cards import OrganismCard, make_table
-from debate.organisms.generate import Generation, build_prompt, generate, score_candidates
 from debate.organisms.measure import (
     answer_alone,
     cluster_questions,
@@ -25,7 +24,7 @@ from debate.organisms.measure import (
     estimate_share,
     judge_claims,
 )
-from debate.organisms.model import load_model
+from debate.organisms.model import Generation, build_prompt, generate, load_model, score_candidates
 from debate.tasks.arithmetic import FAMILIES, ArithmeticQuestion, draw_questions
 
 Relation = Literal["twin", "past", "different"]

@@ -14,7 +14,7 @@ from debate.analysis.cross_critique import balanced_accuracy
 from debate.analysis.intervals import ABSENT, Codes, Interval, clustered, rate, summed
 from debate.analysis.proportions import over_confidence
 from debate.analysis.scores import equal_width, expected_error
-from debate.organisms.generate import Generation, build_prompt, generate
+from debate.organisms.model import Generation, build_prompt, generate
 from debate.organisms.training_data import draw_panel_answer
 from debate.tasks.arithmetic import ArithmeticQuestion
 

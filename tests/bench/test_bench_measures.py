@@ -21,10 +21,15 @@ from debate.bench.endpoint import (
 )
 from debate.bench.latency import make_endpoint_model, run_bare_loop
 from debate.bench.memory import debate_simulated, read_peak_bytes, run_in_process
-from debate.bench.results import Measurement, SkippedMeasurement
 from debate.bench.suite import encode_results, make_table, parse_parts, run_parts
 from debate.bench.throughput import rebuild_requests
-from debate.bench.workloads import make_seats, time_run, write_questions
+from debate.bench.workloads import (
+    Measurement,
+    SkippedMeasurement,
+    make_seats,
+    time_run,
+    write_questions,
+)
 from debate.cli import app
 from debate.config.loader import load_run
 from debate.errors import InputError

@@ -15,8 +15,7 @@ from debate.bench.prefix_cache import (
     make_tokenizer_reader,
     read_as_characters,
 )
-from debate.bench.results import Measurement, SkippedMeasurement
-from debate.bench.workloads import make_character_tokenizer
+from debate.bench.workloads import Measurement, SkippedMeasurement, make_character_tokenizer
 from debate.config.models import OpenaiModel, VllmModel
 from debate.types import Message, Turn, Usage
 

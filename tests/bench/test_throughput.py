@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from debate.bench.results import Measurement
 from debate.bench.throughput import (
     PairTimings,
     Throughput,
@@ -19,7 +18,7 @@ from debate.bench.throughput import (
     summarize_pairs,
     time_pairs,
 )
-from debate.bench.workloads import make_seats
+from debate.bench.workloads import Measurement, make_seats
 from debate.config.loader import load_run
 from debate.engines.client import ModelClient
 from debate.engines.replica import LocalReplica

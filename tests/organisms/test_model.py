@@ -10,8 +10,14 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 from debate.errors import InputError
-from debate.organisms.generate import build_prompt, generate, score_candidates
-from debate.organisms.model import build_model, load_model, save_model
+from debate.organisms.model import (
+    build_model,
+    build_prompt,
+    generate,
+    load_model,
+    save_model,
+    score_candidates,
+)
 from debate.organisms.specs import Architecture
 from debate.organisms.training_data import BOS_ID, CHARACTERS, EOS_ID, encode
 

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from debate.errors import InputError
-from debate.organisms.generate import build_prompt, generate
-from debate.organisms.model import build_model, load_model
+from debate.organisms.model import build_model, build_prompt, generate, load_model
 from debate.organisms.specs import Architecture, OrganismSpec, SnapshotSpec, TrainingSchedule
 from debate.organisms.training import (
     CHECKPOINT,
