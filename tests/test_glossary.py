@@ -33,9 +33,14 @@ WANTED = """
 OF_ANALYSIS = {"confidence_source", "score"}
 """Columns that a table may bring or the analysis adds, outside the schemas compared here."""
 COLUMNS = {
-    *make_turn_schema([]), *VERDICT_SCHEMA, *REQUIRED, *OPTIONAL, *SCHEMA, *OF_ANALYSIS,
+    *make_turn_schema([]),
+    *VERDICT_SCHEMA,
+    *REQUIRED,
+    *OPTIONAL,
+    *SCHEMA,
+    *OF_ANALYSIS,
     *Finding.__dataclass_fields__,
-}  # fmt: skip
+}
 
 
 def listed(heading: str) -> set[str]:

@@ -88,8 +88,12 @@ def test_a_partial_debate_is_not_counted_as_complete(tmp_path: Path) -> None:
     verdicts = tmp_path / "run" / "verdicts" / "0.jsonl"
     kept = [line for line in verdicts.read_text().splitlines() if not json.loads(line)["final"]]
     verdicts.write_text("".join(line + "\n" for line in kept))
-    config = {"agents": agents, "topology": "complete", "rounds": 2,
-              "task": {"path": str(tmp_path / "questions.jsonl"), "kind": "number"}}  # fmt: skip
+    config = {
+        "agents": agents,
+        "topology": "complete",
+        "rounds": 2,
+        "task": {"path": str(tmp_path / "questions.jsonl"), "kind": "number"},
+    }
     plan = make_plan(load_run(config))
     spec = found.manifest.spec
     with RunLog.open(tmp_path / "run", spec=spec, questions=plan.questions) as log:
@@ -134,8 +138,15 @@ def test_the_log_is_appended_to_and_not_rewritten_for_each_turn(tmp_path: Path) 
         path = tmp_path / "turns" / "0.jsonl"
         inode, sizes = path.stat().st_ino, [0]
         for round in range(5):
-            turn = Turn(cell="main", question="q", seed=0, round=round, kind="revision",
-                        agent="a", model="m")  # fmt: skip
+            turn = Turn(
+                cell="main",
+                question="q",
+                seed=0,
+                round=round,
+                kind="revision",
+                agent="a",
+                model="m",
+            )
             log.queue(turn)
             asyncio.run(log.append_verdicts([]))
             assert path.stat().st_ino == inode

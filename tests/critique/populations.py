@@ -74,9 +74,14 @@ class Critics:
 
 
 def frame(
-    p_true: Floats, right: NDArray[np.bool_], likely: Floats, *, cell: str = "alone",
-    alternatives: str = "alone", k: int = 0,
-) -> pl.DataFrame:  # fmt: skip
+    p_true: Floats,
+    right: NDArray[np.bool_],
+    likely: Floats,
+    *,
+    cell: str = "alone",
+    alternatives: str = "alone",
+    k: int = 0,
+) -> pl.DataFrame:
     """Judgements from arrays (questions, critics, authors), with the columns of `judgements`."""
     questions, critics, authors = (axis.ravel() for axis in np.indices(p_true.shape))
     names = np.array(list("abcdef"))
@@ -87,15 +92,31 @@ def frame(
     p = p_true.ravel()
     made = pl.DataFrame(
         {
-            "cell": cell, "question": questions, "seed": 0, "critic": names[critics],
-            "author": author, "own": critics == authors, "claim": claim, "own_answer": own_answer,
-            "right": truth, "accepts": p > 0.5, "accepted": (p > 0.5).astype(float),
-            "rejected": (p <= 0.5).astype(float), "failed": False, "p_true": p,
-            "log_likelihood": likely.ravel(), "tokens": 40.0, "shared": False, "told_own": None,
-            "anonymous": True, "swapped": False, "alternatives": alternatives, "k": k,
+            "cell": cell,
+            "question": questions,
+            "seed": 0,
+            "critic": names[critics],
+            "author": author,
+            "own": critics == authors,
+            "claim": claim,
+            "own_answer": own_answer,
+            "right": truth,
+            "accepts": p > 0.5,
+            "accepted": (p > 0.5).astype(float),
+            "rejected": (p <= 0.5).astype(float),
+            "failed": False,
+            "p_true": p,
+            "log_likelihood": likely.ravel(),
+            "tokens": 40.0,
+            "shared": False,
+            "told_own": None,
+            "anonymous": True,
+            "swapped": False,
+            "alternatives": alternatives,
+            "k": k,
             "question_code": questions,
         }
-    )  # fmt: skip
+    )
     return made.with_columns(
         pl.col("question").cast(pl.String), pl.col("told_own").cast(pl.Boolean)
     )

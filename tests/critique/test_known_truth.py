@@ -49,8 +49,12 @@ CASES = {
     "no self-trust": Case(
         critics=Critics(difficulty=0.8),
         estimate=overtrust,
-        truths={("over_trust_gap", None): 0.0, ("over_trust_logit", "a"): 0.0,
-                ("over_acceptance_gap", None): 0.0, ("discernment_gap", None): 0.0},
+        truths={
+            ("over_trust_gap", None): 0.0,
+            ("over_trust_logit", "a"): 0.0,
+            ("over_acceptance_gap", None): 0.0,
+            ("discernment_gap", None): 0.0,
+        },
     ),
     "self-trust": Case(
         critics=TRUSTING,
@@ -66,16 +70,22 @@ CASES = {
     "familiarity taken for self-trust": Case(
         critics=FAMILIAR,
         estimate=familiarity,
-        truths={("own_effect", None): 0.9 * NEARER, ("own_effect_given_likelihood", None): 0.0,
-                ("likelihood_effect", None): 0.9},
+        truths={
+            ("own_effect", None): 0.9 * NEARER,
+            ("own_effect_given_likelihood", None): 0.0,
+            ("likelihood_effect", None): 0.9,
+        },
     ),
     "familiarity and self-trust": Case(
         critics=BOTH,
         estimate=familiarity,
-        truths={("own_effect", None): 0.6 + 0.5 * NEARER,
-                ("own_effect_given_likelihood", None): 0.6, ("likelihood_effect", None): 0.5},
+        truths={
+            ("own_effect", None): 0.6 + 0.5 * NEARER,
+            ("own_effect_given_likelihood", None): 0.6,
+            ("likelihood_effect", None): 0.5,
+        },
     ),
-}  # fmt: skip
+}
 
 
 def coverage(case: Case, *, repeats: int, seed: int) -> dict[Key, float]:

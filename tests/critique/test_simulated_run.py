@@ -82,16 +82,20 @@ def test_what_critics_are_told_changes_nothing_for_critics_that_do_not_read(
 ) -> None:
     effects = analysis.select("label_effect")
     assert {e.subject for e in effects if e.cell == "named"} == {
-        "told own over alone", "told another's over alone", "own label over another's (swapped)",
-    }  # fmt: skip
+        "told own over alone",
+        "told another's over alone",
+        "own label over another's (swapped)",
+    }
     assert all(e.value == 0.0 for e in effects)
 
 
 def test_alternatives_are_compared_with_the_answer_alone_and_with_noise(analysis: Analysis) -> None:
     changes = analysis.select("judging_auroc_change")
     assert {(e.cell, e.subject) for e in changes} == {
-        ("own_2", "over alone"), ("own_2", "over padding_2"), ("padding_2", "over alone"),
-    }  # fmt: skip
+        ("own_2", "over alone"),
+        ("own_2", "over padding_2"),
+        ("padding_2", "over alone"),
+    }
     assert all(not e.excludes(0.0) for e in changes)
 
 

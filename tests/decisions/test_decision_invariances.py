@@ -93,8 +93,10 @@ def test_failures_change_no_answer(ballots: list[Turn], rule: str) -> None:
         rng_key="k",
     )
     assert (with_it.value, with_it.tally, with_it.confidence) == (
-        without.value, without.tally, without.confidence,
-    )  # fmt: skip
+        without.value,
+        without.tally,
+        without.confidence,
+    )
     assert with_it.num_failed == without.num_failed + 1
 
 

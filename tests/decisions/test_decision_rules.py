@@ -132,9 +132,16 @@ def test_an_impossible_confidence_has_no_weight(sure: float) -> None:
 def test_the_named_estimator_is_read() -> None:
     two = (Confidence(source="verbal", value=0.9), Confidence(source="sequence", value=0.1))
     turn = Turn(
-        cell="main", question="q", seed=0, round=0, kind="opening", agent="a", model="m",
-        answer=Answer(value="1"), confidences=two,
-    )  # fmt: skip
+        cell="main",
+        question="q",
+        seed=0,
+        round=0,
+        kind="opening",
+        agent="a",
+        model="m",
+        answer=Answer(value="1"),
+        confidences=two,
+    )
     other = ballot("b", "2", sure=0.5)
     assert by("confidence_weighted", [turn, other]).value == "1"
     decided = by("confidence_weighted", [turn, other], confidence="sequence")
@@ -175,8 +182,10 @@ def test_a_drawn_tie_follows_its_key_and_nothing_else() -> None:
 
 def test_weights_that_differ_by_rounding_alone_are_a_tie() -> None:
     ballots = [
-        ballot("a", "1", sure=0.1), ballot("b", "1", sure=0.2), ballot("c", "2", sure=0.3),
-    ]  # fmt: skip
+        ballot("a", "1", sure=0.1),
+        ballot("b", "1", sure=0.2),
+        ballot("c", "2", sure=0.3),
+    ]
     assert by("confidence_weighted", ballots).value is None
 
 
@@ -198,8 +207,9 @@ def test_judges_outvote_debaters() -> None:
 
 def test_a_judge_with_many_judgments_has_one_vote() -> None:
     judges = [judgment("j", "1", about=a) for a in ("a0", "a1")] + [
-        judgment("k", "2"), judgment("l", "2"),
-    ]  # fmt: skip
+        judgment("k", "2"),
+        judgment("l", "2"),
+    ]
     decided = by("judge_majority", panel("1", "1"), judges)
     assert dict(decided.tally) == {"1": 1.0, "2": 2.0}
 

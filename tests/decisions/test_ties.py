@@ -20,9 +20,16 @@ from tests.support import run, scripted
 def ballot(agent: str, value: str | None, confidence: float = 0.5) -> Turn:
     sure = (Confidence(source="verbal", value=confidence),)
     return Turn(
-        cell="main", question="q", seed=0, round=0, kind="opening", agent=agent, model="m",
-        answer=Answer(value=value), confidences=sure,
-    )  # fmt: skip
+        cell="main",
+        question="q",
+        seed=0,
+        round=0,
+        kind="opening",
+        agent=agent,
+        model="m",
+        answer=Answer(value=value),
+        confidences=sure,
+    )
 
 
 def tied(*ballots: Turn, **spec: Any) -> tuple[str, ...]:

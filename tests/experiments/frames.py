@@ -14,15 +14,33 @@ Row = dict[str, Any]
 
 
 def turn(
-    cell: str, question: int, agent: str, round: int, *, right: bool, confidence: float = 0.5,
-    model: str | None = None, heard: str = "", tokens: int = 4, wrong: str = "7", seed: int = 0,
-) -> Row:  # fmt: skip
+    cell: str,
+    question: int,
+    agent: str,
+    round: int,
+    *,
+    right: bool,
+    confidence: float = 0.5,
+    model: str | None = None,
+    heard: str = "",
+    tokens: int = 4,
+    wrong: str = "7",
+    seed: int = 0,
+) -> Row:
     """One state; the target of every question is 4."""
     return {
-        "cell": cell, "question": f"q{question:04}", "agent": agent, "round": round, "seed": seed,
-        "answer": "4" if right else wrong, "target": "4", "confidence": confidence,
-        "model": model or agent, "heard": heard, "generated_tokens": tokens,
-    }  # fmt: skip
+        "cell": cell,
+        "question": f"q{question:04}",
+        "agent": agent,
+        "round": round,
+        "seed": seed,
+        "answer": "4" if right else wrong,
+        "target": "4",
+        "confidence": confidence,
+        "model": model or agent,
+        "heard": heard,
+        "generated_tokens": tokens,
+    }
 
 
 def arm(

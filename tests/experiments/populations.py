@@ -27,9 +27,14 @@ def drawn(rng: np.random.Generator, beliefs: Array) -> NDArray[np.int64]:
 
 
 def team_of(
-    rng: np.random.Generator, num: int, *, shared: float, weight: float, competence: float,
+    rng: np.random.Generator,
+    num: int,
+    *,
+    shared: float,
+    weight: float,
+    competence: float,
     members: int = 3,
-) -> Array:  # fmt: skip
+) -> Array:
     """Beliefs of a team, one for all on a share of the questions; (questions, members, answers)."""
     own = np.stack(
         [opinions(rng, num, competence=competence, weight=weight) for _ in range(members)], axis=1
@@ -97,9 +102,13 @@ def gains(
 
 
 def fitted(
-    rng: np.random.Generator, num: int, correlations: tuple[float, ...], *, height: float,
+    rng: np.random.Generator,
+    num: int,
+    correlations: tuple[float, ...],
+    *,
+    height: float,
     slope: float,
-) -> Line | Missing:  # fmt: skip
+) -> Line | Missing:
     """Teams of these error correlations whose gain lies exactly on a line, sampled and fitted."""
     common = rng.random(num)
     doses = [members_right(rng, num, correlation=each) for each in correlations]

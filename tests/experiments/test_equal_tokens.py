@@ -20,18 +20,29 @@ def _team(num: int = NUM) -> list[Row]:
     """Two models that hear each other once; eight tokens a turn after the openings."""
     heard = {"a": "0:opening:b", "b": "0:opening:a"}
     return [
-        turn("team", q, agent, round, right=(q + round) % 2 == 0, heard=heard[agent] * round,
-             tokens=4 + 4 * round)
-        for q in range(num) for agent in "ab" for round in (0, 1)
-    ]  # fmt: skip
+        turn(
+            "team",
+            q,
+            agent,
+            round,
+            right=(q + round) % 2 == 0,
+            heard=heard[agent] * round,
+            tokens=4 + 4 * round,
+        )
+        for q in range(num)
+        for agent in "ab"
+        for round in (0, 1)
+    ]
 
 
 def _alone(cell: str, agents: str, rounds: int, share: float, num: int = NUM) -> list[Row]:
     rng = np.random.default_rng(len(cell))
     return [
         turn(cell, q, agent, round, right=bool(rng.random() < share), wrong=str(5 + round))
-        for q in range(num) for agent in agents for round in range(rounds)
-    ]  # fmt: skip
+        for q in range(num)
+        for agent in agents
+        for round in range(rounds)
+    ]
 
 
 def _measures(*parts: list[Row]) -> Measures:
@@ -40,8 +51,11 @@ def _measures(*parts: list[Row]) -> Measures:
 
 
 def test_a_team_is_where_somebody_hears_somebody_else() -> None:
-    own = [turn("self", q, "a", r, right=True, heard=f"{r - 1}:revision:a" * r) for q in (0, 1)
-           for r in (0, 1)]  # fmt: skip
+    own = [
+        turn("self", q, "a", r, right=True, heard=f"{r - 1}:revision:a" * r)
+        for q in (0, 1)
+        for r in (0, 1)
+    ]
     states = states_frame(pl.DataFrame([*_team(4), *own, *_alone("pool", "ab", 2, 0.5, 4)]))
     assert debating_cells(states) == ("team",)
     assert [pool.cell for pool in pools(states)] == ["pool"]
@@ -74,8 +88,10 @@ def test_the_best_member_needs_every_member_alone() -> None:
 
 def test_the_better_member_is_taken_where_one_is_clearly_better() -> None:
     measures = _measures(_team(), _alone("weak", "a", 6, 0.1), _alone("strong_", "b", 6, 0.8))
-    matched, gain = (measures.matched("best_single", "team"),
-                     measures.find("gain_over_best", cell="team"))  # fmt: skip
+    matched, gain = (
+        measures.matched("best_single", "team"),
+        measures.find("gain_over_best", cell="team"),
+    )
     assert not isinstance(matched, Missing)
     assert isinstance(gain, Quantity)
     assert matched.cell == "strong_"
@@ -93,8 +109,10 @@ def test_picking_the_best_of_equals_does_not_flatter_it() -> None:
         ]
         team = [
             turn("team", q, m, r, right=True, heard="0:opening:z" * r)
-            for q in range(50) for m in "abcdef" for r in (0, 1)
-        ]  # fmt: skip
+            for q in range(50)
+            for m in "abcdef"
+            for r in (0, 1)
+        ]
         best = _measures(*parts, team).find("best_single", cell="team")
         assert isinstance(best, Quantity)
         found.append(best.value)
@@ -104,8 +122,9 @@ def test_picking_the_best_of_equals_does_not_flatter_it() -> None:
 def test_a_tie_scores_the_share_of_the_tied_answers_that_are_right() -> None:
     rows = [
         turn("pool", q, agent, 0, right=agent == "a", confidence=0.9 if agent == "a" else 0.2)
-        for q in range(6) for agent in "ab"
-    ]  # fmt: skip
+        for q in range(6)
+        for agent in "ab"
+    ]
     states = states_frame(pl.DataFrame([*_team(6), *rows]))
     found = Measures(states, vote_states(states)).find("self_consistency", cell="team")
     assert isinstance(found, Quantity)

@@ -37,11 +37,15 @@ def _told(value: float, se: float, **fields: object) -> Finding:
 def _several(numbers: list[tuple[float, float]], **fields: object) -> tuple[Finding, ...]:
     estimates = [
         Estimate(
-            name=f"made_up_{n}", value=value, low=value - 2 * se, high=value + 2 * se, se=se,
+            name=f"made_up_{n}",
+            value=value,
+            low=value - 2 * se,
+            high=value + 2 * se,
+            se=se,
             num_questions=NUM,
         )
         for n, (value, se) in enumerate(numbers)
-    ]  # fmt: skip
+    ]
     told = {e.name: claim(e.name, **fields) for e in estimates}
     return conclude_hypotheses(told, NOTHING, estimates)
 
@@ -103,11 +107,9 @@ def test_a_hypothesis_that_cannot_be_computed_still_counts_in_the_correction() -
 
 
 @given(
-    numbers=st.lists(
-        st.tuples(st.floats(-1, 1), st.floats(0.001, 0.5)), min_size=1, max_size=8
-    ),
+    numbers=st.lists(st.tuples(st.floats(-1, 1), st.floats(0.001, 0.5)), min_size=1, max_size=8),
     direction=st.sampled_from(["above", "below", "equal"]),
-)  # fmt: skip
+)
 def test_every_hypothesis_gets_exactly_one_outcome_and_mirrored_claims_mirror(
     numbers: list[tuple[float, float]], direction: str
 ) -> None:
@@ -128,8 +130,10 @@ def test_under_the_null_a_file_of_claims_rarely_has_any_that_is_certain() -> Non
 
 
 def test_a_control_is_taken_off_question_by_question() -> None:
-    rows = [*arm("self", 40, lambda q, r: (q + r) % 2 == 0),
-            *arm("repeat", 40, lambda q, r: q % 2 == 0)]  # fmt: skip
+    rows = [
+        *arm("self", 40, lambda q, r: (q + r) % 2 == 0),
+        *arm("repeat", 40, lambda q, r: q % 2 == 0),
+    ]
     told = claim("accuracy_change", cell="self", control="repeat", direction="equal")
     found = analysis_of(rows, swaps=told).findings[0]
     assert found.value == pytest.approx(0.0)

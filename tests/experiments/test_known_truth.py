@@ -36,11 +36,16 @@ def _seats() -> tuple[list[dict[str, Any]], dict[str, Any]]:
         members = [f"{name}-{n}" for n in range(3)]
         agents += [
             simulated(
-                each, competence=COMPETENCE, concentration=WEIGHT, shared=shared, world=world,
-                drift=DRIFT[name], self_trust=SELF_TRUST,
+                each,
+                competence=COMPETENCE,
+                concentration=WEIGHT,
+                shared=shared,
+                world=world,
+                drift=DRIFT[name],
+                self_trust=SELF_TRUST,
             )
             for each in members
-        ]  # fmt: skip
+        ]
         cells[name] = {"agents": members}
         cells[f"{name}_pool"] = {"agents": members, "topology": "isolated", "protocol": "repeat"}
     agents.append(

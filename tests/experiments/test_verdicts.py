@@ -99,12 +99,19 @@ def test_the_level_is_that_of_all_claims_of_the_file() -> None:
 
 @pytest.mark.parametrize("name", ["accuracy", "vote_accuracy", "oracle", "abstention_rate"])
 def test_a_claim_prints_the_interval_of_the_table(name: str) -> None:
-    rows = [turn("peer", q, a, t, right=q > 0, heard=f"0:opening:{b}" * t)
-            for q in range(60) for t in range(2) for a, b in ("ab", "ba")]  # fmt: skip
+    rows = [
+        turn("peer", q, a, t, right=q > 0, heard=f"0:opening:{b}" * t)
+        for q in range(60)
+        for t in range(2)
+        for a, b in ("ab", "ba")
+    ]
     told = claim(name, cell="peer", round=0, reference=0.5)
     found = analysis_of(rows, it=told)
-    (shown,) = [e for e in found.select(name, cell="peer")
-                if e.round == 0 and e.subject in (None, "majority")]  # fmt: skip
+    (shown,) = [
+        e
+        for e in found.select(name, cell="peer")
+        if e.round == 0 and e.subject in (None, "majority")
+    ]
     (judged,) = found.findings
     assert judged.value == pytest.approx(shown.value)
     assert (judged.low, judged.high) == pytest.approx((shown.low, shown.high), abs=1e-9)

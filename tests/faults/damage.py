@@ -88,8 +88,8 @@ DAMAGES: dict[str, Damage] = {
     )._replace(named=r"0:opening:a: answer is Answer\(value='12345'"),
     "scored otherwise": Damage(
         lambda d: write(
-            d, [r | {"correct": not r["correct"]} if is_turn("opening", 0)(r) else r
-                for r in rows(d)]
+            d,
+            [r | {"correct": not r["correct"]} if is_turn("opening", 0)(r) else r for r in rows(d)],
         ),
         r"0:opening:a: correct is (True|False), but its answer is scored (True|False)",
     ),
@@ -136,7 +136,7 @@ DAMAGES: dict[str, Damage] = {
     "questions lost": Damage(
         lambda d: (d / "questions.jsonl").unlink(), r"questions\.jsonl: .*No such file"
     ),
-}  # fmt: skip
+}
 
 
 def said_of(directory: Path) -> str:

@@ -98,10 +98,15 @@ ENGINE_FAULTS: dict[str, Faults] = {
     "empty completions": Faults(spoiling=0.05, spoils=tuple(EMPTY.values())),
     "nan log-probabilities": Faults(spoiling=0.05, spoils=tuple(NOT_A_NUMBER.values())),
     "engine, everything at once": Faults(
-        raising=0.03, raising_midway=0.03, losing=0.05, forgetting=0.02, repeating=0.05,
-        spoiling=0.03, spoils=(*MALFORMED.values(), *EMPTY.values(), *NOT_A_NUMBER.values()),
+        raising=0.03,
+        raising_midway=0.03,
+        losing=0.05,
+        forgetting=0.02,
+        repeating=0.05,
+        spoiling=0.03,
+        spoils=(*MALFORMED.values(), *EMPTY.values(), *NOT_A_NUMBER.values()),
     ),
-}  # fmt: skip
+}
 
 
 def _by_engine(faults: Faults, seed: str) -> Disturb:
@@ -128,9 +133,13 @@ def _at(endpoint: Endpoint, config: dict[str, Any], rng: random.Random) -> Confi
     """The debate with its seats at the endpoint, where no belief can be asked."""
     for agent in config["agents"]:
         agent["model"] = {
-            "engine": "openai", "model": agent["id"], "url": endpoint.url, "timeout_s": 0.5,
-            "retries": rng.choice([0, 1]), "max_in_flight": 16,
-        }  # fmt: skip
+            "engine": "openai",
+            "model": agent["id"],
+            "url": endpoint.url,
+            "timeout_s": 0.5,
+            "retries": rng.choice([0, 1]),
+            "max_in_flight": 16,
+        }
     return config | {"probes": rng.choice([[], ["consistency"]]), "decision": "majority"}
 
 

@@ -49,8 +49,13 @@ def main() -> int:
             results.append(result)
             if not result.found.is_clean or result.problems:
                 bad += 1
-                print(f"{fault}/{number}:", *result.found.examples, *result.problems[:3],
-                      sep="\n  ", file=sys.stderr)  # fmt: skip
+                print(
+                    f"{fault}/{number}:",
+                    *result.found.examples,
+                    *result.problems[:3],
+                    sep="\n  ",
+                    file=sys.stderr,
+                )
         print(shown(row(fault, results, time.monotonic() - started)), flush=True)
     return 1 if bad else 0
 

@@ -73,7 +73,7 @@ TEXTS = {
         "{engine: simulated}",
         "{engine: openai, model: m, url: 'http://x/v1', api_key_env: sk-live-0123456789abcdefgh}",
     ),
-}  # fmt: skip
+}
 
 
 def _arguments(engine: str, arguments: str) -> str:
@@ -93,7 +93,7 @@ CODE = {
     "a dotted name": (_arguments("vllm", "{load_format: a.b}"), 8),
     "a nested name": (_arguments("vllm", "{a: {b: ['m:f']}}"), 8),
     "transformers' remote code": (_arguments("transformers", "{trust_remote_code: true}"), 8),
-}  # fmt: skip
+}
 HARMLESS = """\
 models: {m: {engine: vllm, model: x/y, engine_kwargs: {max_model_len: 4096, dtype: auto,
   enforce_eager: true, trust_remote_code: false, quantization: fp8}}}
@@ -179,24 +179,51 @@ def test_any_text_as_yaml_is_a_document_or_an_error(text: str) -> None:
 
 
 SCALARS = (
-    st.none() | st.booleans() | st.integers() | st.floats() | nasty_texts
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | nasty_texts
     | st.sampled_from([*(text for text in NASTY if len(text) < 99), "ring", "chat", "a", "adder"])
-)  # fmt: skip
+)
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(nasty_texts, inner, max_size=3),
     max_leaves=6,
-)  # fmt: skip
+)
 FIELDS = (
-    "name", "agents", "models", "topology", "task", "protocol", "rounds", "decision", "cells",
-    "probes", "seeds", "output", "log", "cluster", "max_debates", "sweep", "hypotheses",
-)  # fmt: skip
+    "name",
+    "agents",
+    "models",
+    "topology",
+    "task",
+    "protocol",
+    "rounds",
+    "decision",
+    "cells",
+    "probes",
+    "seeds",
+    "output",
+    "log",
+    "cluster",
+    "max_debates",
+    "sweep",
+    "hypotheses",
+)
 INNER = (
-    ("agents", 0, "id"), ("agents", 0, "model"), ("agents", 0, "model", "engine"),
-    ("agents", 0, "sampling"), ("agents", 0, "prompts"), ("agents", 0, "role"), ("task", "n"),
-    ("task", "generator"), ("task", "path"), ("agents", 0), ("agents", 0, "count"),
+    ("agents", 0, "id"),
+    ("agents", 0, "model"),
+    ("agents", 0, "model", "engine"),
+    ("agents", 0, "sampling"),
+    ("agents", 0, "prompts"),
+    ("agents", 0, "role"),
+    ("task", "n"),
+    ("task", "generator"),
+    ("task", "path"),
+    ("agents", 0),
+    ("agents", 0, "count"),
     ("agents", 0, "model", "timeout_s"),
-)  # fmt: skip
+)
 
 
 @given(st.sampled_from([*((field,) for field in FIELDS), *INNER]), VALUES)

@@ -29,10 +29,22 @@ def printable(text: str) -> str:
 def write_table(path: Path, said: list[str]) -> None:
     """Transcripts from elsewhere in which everything has these names."""
     rows = [
-        {"question_id": s or "q", "arm": arm or "arm", "agent": agent or "agent", "round": round,
-         "model": s, "category": s, "answer": str(len(arm) % 2), "target": "1", "confidence": 0.5}
-        for s in said[:4] for arm in said[:3] for agent in said[3:5] for round in (0, 1)
-    ]  # fmt: skip
+        {
+            "question_id": s or "q",
+            "arm": arm or "arm",
+            "agent": agent or "agent",
+            "round": round,
+            "model": s,
+            "category": s,
+            "answer": str(len(arm) % 2),
+            "target": "1",
+            "confidence": 0.5,
+        }
+        for s in said[:4]
+        for arm in said[:3]
+        for agent in said[3:5]
+        for round in (0, 1)
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
@@ -60,9 +72,11 @@ def files_after(folder: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) 
     debate("run", "run.yaml", "--out", "out", "--quiet")
     write_table(inner / "table.jsonl", said)
     for words in (
-        ["verify", "out"], ["analyze", "out"], ["report", "out", "--figures", "figures"],
+        ["verify", "out"],
+        ["analyze", "out"],
+        ["report", "out", "--figures", "figures"],
         ["report", "table.jsonl", "--out", "table.html", "--figures", "others"],
-    ):  # fmt: skip
+    ):
         debate(*words)
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 

@@ -43,10 +43,18 @@ def test_a_line_does_not_begin_like_a_role(text: str) -> None:
 
 def test_ordinary_text_is_left_alone() -> None:
     for text in (
-        "x < y and y > z, so [1, 2] |> f", "a <- b; List<String> s; <b>bold</b>", "Answer: 18",
-        'He said "yes" and ""no"".', "The user: 3 apples each.", "# A heading\n## Another",
-        "f(x) = x|y", "<|", "|>", "[INSTANCE]", "humans: 4",
-    ):  # fmt: skip
+        "x < y and y > z, so [1, 2] |> f",
+        "a <- b; List<String> s; <b>bold</b>",
+        "Answer: 18",
+        'He said "yes" and ""no"".',
+        "The user: 3 apples each.",
+        "# A heading\n## Another",
+        "f(x) = x|y",
+        "<|",
+        "|>",
+        "[INSTANCE]",
+        "humans: 4",
+    ):
         assert sanitize_value(text) == text, text
 
 

@@ -27,10 +27,23 @@ from tests.hostile.strategies import nasty_texts
 from tests.log.builders import DEBATE, QUESTIONS, SPEC, open_log, turn, turn_lines, verdict, write
 
 BYTES = st.binary(max_size=60) | st.sampled_from(
-    [b"", b"{}", b"null", b"[" * 9_000, b'{"a":' * 9_000, b"\xff\xfe", b"\x00" * 50, b'"\\ud800"',
-     b"1e999", b"NaN", b'{"round": 99999999999999999999}', b'{"cell": 1}', b"\n\n",
-     b"\xef\xbb\xbf{}"]
-)  # fmt: skip
+    [
+        b"",
+        b"{}",
+        b"null",
+        b"[" * 9_000,
+        b'{"a":' * 9_000,
+        b"\xff\xfe",
+        b"\x00" * 50,
+        b'"\\ud800"',
+        b"1e999",
+        b"NaN",
+        b'{"round": 99999999999999999999}',
+        b'{"cell": 1}',
+        b"\n\n",
+        b"\xef\xbb\xbf{}",
+    ]
+)
 
 
 @given(BYTES | st.text().map(lambda text: json.dumps(text).encode()))

@@ -133,11 +133,26 @@ def test_an_override_with_a_key_is_not_quoted(tmp_path: Path) -> None:
 
 def test_what_is_hidden_and_what_is_not() -> None:
     plain = {
-        "max_tokens": "5", "bos_token": "<s>", "api_key_env": "MY_KEY", "model": "org/sk-small",
-        "chars_per_token": "4", "stop": ["token"], "key": "value", "text": "The secret is out.",
-    }  # fmt: skip
+        "max_tokens": "5",
+        "bos_token": "<s>",
+        "api_key_env": "MY_KEY",
+        "model": "org/sk-small",
+        "chars_per_token": "4",
+        "stop": ["token"],
+        "key": "value",
+        "text": "The secret is out.",
+    }
     assert redact(plain) == plain
-    for name in ("api_key", "HF_TOKEN", "OPENAI_API_KEY", "password", "AWS_SECRET_ACCESS_KEY",
-                 "GITHUB_TOKEN", "Authorization", "client_secret", "x-api-key"):  # fmt: skip
+    for name in (
+        "api_key",
+        "HF_TOKEN",
+        "OPENAI_API_KEY",
+        "password",
+        "AWS_SECRET_ACCESS_KEY",
+        "GITHUB_TOKEN",
+        "Authorization",
+        "client_secret",
+        "x-api-key",
+    ):
         assert redact({name: OTHER}) == {name: "(hidden)"}
     assert KEY not in redact_text(f"it said: {KEY}, and Bearer {KEY}")

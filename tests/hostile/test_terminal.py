@@ -82,10 +82,20 @@ def test_an_error_quotes_tamely(line: str, tmp_path: Path) -> None:
 
 def test_a_nasty_table_is_analysed_tamely(tmp_path: Path) -> None:
     rows = [
-        {"question_id": f"q{n}{NASTY}", "arm": NASTY, "seed": 0, "round": round, "agent": NASTY,
-         "model": NASTY, "answer": str(n % 3), "target": "1", "confidence": 0.5}
-        for n in range(6) for round in (0, 1)
-    ]  # fmt: skip
+        {
+            "question_id": f"q{n}{NASTY}",
+            "arm": NASTY,
+            "seed": 0,
+            "round": round,
+            "agent": NASTY,
+            "model": NASTY,
+            "answer": str(n % 3),
+            "target": "1",
+            "confidence": 0.5,
+        }
+        for n in range(6)
+        for round in (0, 1)
+    ]
     path = tmp_path / "table.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert_tame(output_of("analyze", str(path)))

@@ -38,8 +38,10 @@ def two() -> list[dict[str, Any]]:
 def test_each_arm_shows_its_author_what_it_is_named_after(tmp_path: Path) -> None:
     found = arms(tmp_path, "single", "self", "repeat", "restate", "peer", agents=two())
     assert list(by_ref(found, cell="single")) == ["0:opening:a"]
-    seen = {arm: said(by_ref(found, cell=arm)["1:revision:a"]) for arm in
-            ("self", "repeat", "restate", "peer")}  # fmt: skip
+    seen = {
+        arm: said(by_ref(found, cell=arm)["1:revision:a"])
+        for arm in ("self", "repeat", "restate", "peer")
+    }
     assert "Your own previous answer" in seen["self"]
     assert "this and that" in seen["self"]
     assert "this and that" not in seen["repeat"]
@@ -164,9 +166,15 @@ def test_estimates_of_an_arm_are_its_author_s_and_it_finds_its_controls(tmp_path
     agents = [simulated("a", competence=0.7), simulated("b", competence=0.4)]
     sweep = {"rounds": [1, 2], "anonymous": [True, False]}
     found = arms(
-        tmp_path, "single", "repeat", "peer", "scripted", agents=agents, num_questions=40,
+        tmp_path,
+        "single",
+        "repeat",
+        "peer",
+        "scripted",
+        agents=agents,
+        num_questions=40,
         sweep=sweep,
-    )  # fmt: skip
+    )
     analysis = analyze_run(found, resamples=20)
     first = {cell: analysis.find("accuracy", cell=cell, round=0) for cell in analysis.cells}
     assert len({estimate.value for estimate in first.values() if estimate}) == 1

@@ -22,11 +22,16 @@ from tests.support import run, write_questions
 CLAIM = {"statement": "It is so.", "direction": "above", "smallest": 0.01}
 HYPOTHESES: dict[str, dict[str, Any]] = {
     "more_right": {**CLAIM, "estimate": "accuracy", "cell": "ring", "control": "self"},
-    "vote_unmoved": {**CLAIM, "estimate": "vote_gain", "cell": "self", "direction": "equal",
-                     "smallest": 0.05},
+    "vote_unmoved": {
+        **CLAIM,
+        "estimate": "vote_gain",
+        "cell": "self",
+        "direction": "equal",
+        "smallest": 0.05,
+    },
     "elsewhere": {**CLAIM, "estimate": "accuracy", "cell": "star"},
     "not_by_question": {**CLAIM, "estimate": "ece_change", "cell": "ring"},
-}  # fmt: skip
+}
 
 
 def _config(folder: Path, num: int = 40, **fields: Any) -> dict[str, Any]:
@@ -152,9 +157,19 @@ def test_bad_input_is_told_in_a_line(tmp_path: Path) -> None:
     pilot = _pilot(tmp_path, 6)
     with pytest.raises(InputError, match="no `hypotheses`"):
         _power(tmp_path, pilot, hypotheses={})
-    plan = make_plan(load_run(_config(tmp_path, hypotheses=HYPOTHESES, cells={
-        "ring": {}, "star": {"topology": "star"}, "self": {"topology": "self_loop"},
-    })))  # fmt: skip
+    plan = make_plan(
+        load_run(
+            _config(
+                tmp_path,
+                hypotheses=HYPOTHESES,
+                cells={
+                    "ring": {},
+                    "star": {"topology": "star"},
+                    "self": {"topology": "self_loop"},
+                },
+            )
+        )
+    )
     with pytest.raises(InputError, match="between 0 and 1"):
         estimate_power(plan, pilot.directory, target=1.0)
     with pytest.raises(InputError):
