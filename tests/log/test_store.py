@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,6 +119,16 @@ async def test_what_a_settled_debate_recorded_is_on_disk_and_no_longer_in_memory
         log.prune(DEBATE, turns=[turn("a").ref], rounds=[0])
         assert log.recorded(DEBATE) == {turn("a").ref: turn("a")}
         assert log.verdicts(DEBATE) == (verdict(0),)
+
+
+@pytest.mark.parametrize("other", [{"question": "q2"}, {"cell": "self"}, {"seed": 1}])
+async def test_settling_a_debate_settles_no_other(tmp_path: Path, other: dict[str, Any]) -> None:
+    beside = turn("a", **other)
+    with open_log(tmp_path) as log:
+        await append_turn(log, turn("a"))
+        await append_turn(log, beside)
+        log.prune(DEBATE, turns=[turn("a").ref], rounds=[0])
+        assert log.recorded(beside.debate) == {beside.ref: beside}
 
 
 async def test_a_key_that_comes_again_after_its_debate_was_settled_gives_way(

@@ -24,17 +24,33 @@ from tests.support import scripted
 
 ADDER = Path(__file__).parents[2] / "agents" / "organisms" / "adder"
 TURN = Turn(
-    cell="main", question="q", seed=0, round=0, kind="opening", agent="b", model="m",
+    cell="main",
+    question="q",
+    seed=0,
+    round=0,
+    kind="opening",
+    agent="b",
+    model="m",
     answer=Answer(value="4"),
-)  # fmt: skip
+)
 SCENE = DebateState(
-    question=Question(id="q", text="2+2?", target="4"), seed=0, round=1, kind="revision",
-    agent="a", heard=("0:opening:b",), turns=(TURN,),
-)  # fmt: skip
+    question=Question(id="q", text="2+2?", target="4"),
+    seed=0,
+    round=1,
+    kind="revision",
+    agent="a",
+    heard=("0:opening:b",),
+    turns=(TURN,),
+)
 REQUEST = Request(id="1", messages=(Message(role="user", content="2+2?"),), debate_state=SCENE)
 PLACE: dict[str, Any] = {
-    "seed": 0, "question": "q", "agent": "a", "round": 1, "kind": "critique", "about": "b",
-}  # fmt: skip
+    "seed": 0,
+    "question": "q",
+    "agent": "a",
+    "round": 1,
+    "kind": "critique",
+    "about": "b",
+}
 
 
 def agent(**fields: Any) -> Agent:
@@ -104,9 +120,16 @@ def test_what_a_request_is_called_and_where_it_is_sent_make_no_other_call() -> N
 
 @pytest.mark.parametrize(
     "other",
-    [{"seed": 1}, {"question": "r"}, {"agent": "b"}, {"round": 2}, {"kind": "probe"},
-     {"about": "c"}, {"about": None}],
-)  # fmt: skip
+    [
+        {"seed": 1},
+        {"question": "r"},
+        {"agent": "b"},
+        {"round": 2},
+        {"kind": "probe"},
+        {"about": "c"},
+        {"about": None},
+    ],
+)
 def test_a_call_s_seed_depends_on_its_whole_place(other: dict[str, Any]) -> None:
     assert derive_call_seed(**{**PLACE, **other}) != derive_call_seed(**PLACE)
 
