@@ -169,6 +169,16 @@ def test_the_later_turn_of_a_key_wins_and_the_earlier_is_set_aside(tmp_path: Pat
     assert [json.loads(line)["answer"]["value"] for line in aside] == ["3", "4"]
 
 
+def test_compaction_of_a_large_file_keeps_every_line_once(tmp_path: Path) -> None:
+    texts = [number * 400_000 * "x" for number in range(6)]
+    turns = [turn(f"a{number}", text=text) for number, text in enumerate(texts)]
+    write(tmp_path, [turn("a", value="3"), *turns, turn("a", value="4")])
+    with open_log(tmp_path) as log:
+        recorded = log.recorded(DEBATE)
+    assert len(turn_lines(tmp_path)) == 7
+    assert [recorded[each.ref].text for each in turns] == texts
+
+
 def test_a_crash_before_compaction_is_made_good_on_opening(tmp_path: Path) -> None:
     write(tmp_path, [turn("a", value="3")])
     line = without_checksums(turn_lines(tmp_path)[0])
