@@ -87,6 +87,15 @@ async def test_times_are_measured_by_the_client() -> None:
     assert (usage.prompt_tokens, usage.generated_tokens) == (3, 2)
 
 
+async def test_a_replica_is_busy_while_it_has_requests_and_no_longer() -> None:
+    async with served(EchoEngine()) as client:
+        for number in range(20):
+            await client.complete(request(number))
+            client.metrics()
+        (replica,) = client.metrics().replicas
+    assert replica.busy_s == pytest.approx(replica.running_s, rel=1e-6)
+
+
 async def test_requests_of_a_lost_replica_are_sent_again() -> None:
     engine = MortalEngine(num_deaths=1)
     async with served(engine) as client:

@@ -165,6 +165,37 @@ async def test_of_several_overdue_the_one_that_waited_longest_is_next() -> None:
     assert device.history[3:] == ["b", "c", "a"]
 
 
+async def test_models_that_sleep_together_have_waited_as_long_as_the_first_of_them() -> None:
+    resident = GatedEngine()
+    engines = {"a": EchoEngine(), "b": EchoEngine(), "c": EchoEngine(), "d": resident}
+    models = {name: ModelClient(name, [LocalReplica(each)]) for name, each in engines.items()}
+    served = {
+        name: ServedModel(client=each, replica_queue=each.replica_queues[0])
+        for name, each in models.items()
+    }
+    replicas = [TimeSharedReplica(*(served[name] for name in names)) for names in ("ab", "c", "d")]
+    device = SharedDevice(replicas, SlotsSpec(max_wait_s=1e-9, min_residency_s=3600))
+    answered: list[str] = []
+
+    async def ask_one(name: str) -> None:
+        await models[name].complete(request(0))
+        answered.append(name)
+
+    await device.start()
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        group.create_task(ask_one("d"))
+        await resident.arrived.wait()
+        for name in "acb":
+            group.create_task(ask_one(name))
+        await asyncio.sleep(0)
+        resident.open(0)
+    await device.close()
+    for client in models.values():
+        await client.close()
+    assert answered[0] == "d"
+    assert answered[-1] == "c"
+
+
 async def test_whoever_gets_the_slot_serves_a_batch_even_if_others_are_overdue() -> None:
     spec = SlotsSpec(max_wait_s=1e-9, min_residency_s=0)
     device = Device()

@@ -11,7 +11,7 @@ import pytest
 
 from debate.log import Run, check_log
 from debate.types import Turn
-from tests.support import by_ref, run, said, scripted, simulated, write_questions
+from tests.support import by_ref, run, said, scripted, simulated, turns_of, write_questions
 
 KEEP = {"log": {"prompts": True}}
 SEATS = [
@@ -136,6 +136,16 @@ def test_padding_is_as_long_as_the_answer_and_is_not_it(tmp_path: Path) -> None:
     lines = [line[2:] for line in prompt.splitlines() if line.startswith("- ")]
     assert len(lines) == 5
     assert all(len(line) == 4 and line.isdecimal() and line != "1234" for line in lines)
+
+
+def test_padding_is_drawn_anew_for_every_author_question_and_seed(tmp_path: Path) -> None:
+    seats = [scripted(name, "Answer: 12345678\nVerdict: correct") for name in "abc"]
+    protocol = {"judging": {"alternatives": "padding", "k": 1}}
+    found = judged(tmp_path, seats, protocol=protocol, num_questions=2, seeds=[0, 1])
+    turns = [turn for n in (0, 1) for s in (0, 1) for turn in turns_of(found, f"q{n}", seed=s)]
+    prompts = [said(turn) for turn in turns if turn.kind == "critique" and turn.agent == "c"]
+    drawn = [line for prompt in prompts for line in prompt.splitlines() if line.startswith("- ")]
+    assert len(set(drawn)) == len(drawn) == 2 * 2 * 3
 
 
 def test_compact_prompts_are_the_documents_that_organisms_learn(tmp_path: Path) -> None:

@@ -318,6 +318,24 @@ def test_a_transcript_is_ordered_by_round_and_kind(tmp_path: Path) -> None:
         Run(tmp_path).debate(DebateKey(cell="ring", question="q9", seed=0))
 
 
+def test_critiques_of_one_critic_stand_in_the_order_of_whom_they_are_about(
+    tmp_path: Path,
+) -> None:
+    about = [turn("k", 1, kind="critique", about=name) for name in "cab"]
+    write(tmp_path, [turn("b"), turn("a"), *about])
+    turns = Run(tmp_path).debate(DEBATE).turns
+    assert [each.agent for each in turns[:2]] == ["a", "b"]
+    assert [each.about for each in turns[2:]] == ["a", "b", "c"]
+
+
+def test_a_lazy_frame_shows_what_was_there_when_it_was_made(tmp_path: Path) -> None:
+    write(tmp_path, [turn("a"), turn("b")])
+    frame = Run(tmp_path).scan_turns()
+    with (tmp_path / "turns" / "0.jsonl").open("ab") as file:
+        file.write(turn_lines(tmp_path)[0])
+    assert frame.collect()["agent"].to_list() == ["a", "b"]
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no run: manifest\.json is missing"):
         Run(tmp_path)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,6 +121,16 @@ async def test_what_a_settled_debate_recorded_is_on_disk_and_no_longer_in_memory
         assert log.verdicts(DEBATE) == (verdict(0),)
 
 
+@pytest.mark.parametrize("other", [{"question": "q2"}, {"cell": "self"}, {"seed": 1}])
+async def test_settling_a_debate_settles_no_other(tmp_path: Path, other: dict[str, Any]) -> None:
+    beside = turn("a", **other)
+    with open_log(tmp_path) as log:
+        await append_turn(log, turn("a"))
+        await append_turn(log, beside)
+        log.prune(DEBATE, turns=[turn("a").ref], rounds=[0])
+        assert log.recorded(beside.debate) == {beside.ref: beside}
+
+
 async def test_a_key_that_comes_again_after_its_debate_was_settled_gives_way(
     tmp_path: Path,
 ) -> None:
@@ -156,6 +167,16 @@ def test_the_later_turn_of_a_key_wins_and_the_earlier_is_set_aside(tmp_path: Pat
     assert len(turn_lines(tmp_path)) == 2
     aside = (tmp_path / "superseded" / "turns-0.jsonl").read_text().splitlines()
     assert [json.loads(line)["answer"]["value"] for line in aside] == ["3", "4"]
+
+
+def test_compaction_of_a_large_file_keeps_every_line_once(tmp_path: Path) -> None:
+    texts = [number * 400_000 * "x" for number in range(6)]
+    turns = [turn(f"a{number}", text=text) for number, text in enumerate(texts)]
+    write(tmp_path, [turn("a", value="3"), *turns, turn("a", value="4")])
+    with open_log(tmp_path) as log:
+        recorded = log.recorded(DEBATE)
+    assert len(turn_lines(tmp_path)) == 7
+    assert [recorded[each.ref].text for each in turns] == texts
 
 
 def test_a_crash_before_compaction_is_made_good_on_opening(tmp_path: Path) -> None:

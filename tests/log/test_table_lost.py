@@ -49,6 +49,14 @@ def test_a_turn_that_another_had_in_its_debate_was_lost() -> None:
     assert frame.equals(ordered)
 
 
+def test_who_spoke_in_half_of_its_other_debates_was_lost_in_the_rest() -> None:
+    def told(num: int) -> list[Said]:
+        return [s for s in everybody(num) if s[1:] != (1, "b") or s[0] == "q0"]
+
+    assert lost(read_table(table(told(3)))) == [("q1", 1, "b"), ("q2", 1, "b")]
+    assert lost(read_table(table(told(4)))) == []
+
+
 def test_a_debate_that_stopped_as_a_whole_lost_nothing() -> None:
     assert lost(read_table(table([s for s in everybody() if s[:2] != ("q1", 1)]))) == []
 

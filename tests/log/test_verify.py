@@ -182,6 +182,13 @@ def test_turns_that_were_written_wrong_are_named(tmp_path: Path) -> None:
     ]
 
 
+def test_numbers_at_their_limits_are_sound(tmp_path: Path) -> None:
+    sure = (Confidence(source="verbal", value=1.0), Confidence(source="sequence", value=0.0))
+    usage = Usage(prompt_tokens=2, cached_tokens=2, generated_tokens=0, running_s=0.0)
+    write(tmp_path, [turn("a", confidences=sure, usage=usage), turn("b", usage=Usage())])
+    assert check_log(tmp_path) == []
+
+
 async def test_a_run_in_progress_may_be_torn_and_uncompacted(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     await append_turn(log, turn("a", value="3"))

@@ -12,7 +12,7 @@ import pytest
 from debate.errors import RunConflict
 from debate.log import Run
 from tests.processes import PATIENCE_S, kill_at, num_turns, start
-from tests.support import run, scripted, simulated, turns_of
+from tests.support import by_ref, run, scripted, simulated, turns_of
 
 VOLATILE = ["started_at", "finished_at", "queued_s", "running_s", "shared_with"]
 CONFIG = """\
@@ -86,6 +86,22 @@ def test_a_turn_whose_prompt_changed_is_made_again_with_all_that_heard_it(tmp_pa
     changed = {ref for ref in after if after[ref].started_at != before[ref].started_at}
     assert changed == {"0:opening:a", "1:revision:b", "2:revision:b", "2:revision:c"}
     assert after["2:revision:c"].value == before["2:revision:c"].value
+
+
+def test_a_turn_that_heard_one_changed_turn_among_others_is_made_again(tmp_path: Path) -> None:
+    agents, topology = [simulated(name) for name in "abc"], {"edges": ["a, b -> c"]}
+    fields = {"topology": {**topology, "uncritiqued": "allow"}, "rounds": 1}
+    before = by_ref(run(tmp_path, agents, **fields))
+    path = tmp_path / "run" / "turns" / "0.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows:
+        row.pop("crc32")
+        if (row["round"], row["agent"]) == (0, "b"):
+            row["prompt_hash"] = "of another prompt"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    after = by_ref(run(tmp_path, agents, **fields))
+    changed = {ref for ref in after if after[ref].started_at != before[ref].started_at}
+    assert changed == {"0:opening:b", "1:revision:c"}
 
 
 def test_openings_are_shared_between_cells_and_counted_once(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from debate.types import Message, Turn
+from debate.agents.views import name_speakers
+from debate.types import DebateKey, Message, Turn
 from tests.support import by_ref, run, said, scripted
 
 CHARS_PER_TOKEN = 4  # of the prompt set that a run has by default
@@ -72,6 +73,17 @@ def test_the_critics_are_drawn_anew_for_every_author_round_question_and_seed(
     turns = found.turns().filter(kind="revision").sort(place)
     heard = turns["heard"].list.eval(pl.element().str.split(":").list.last())
     assert len(set(map(tuple, heard))) == 2 * 2 * 2 * 3
+
+
+def test_speakers_are_numbered_anew_for_every_question_and_seed_but_not_for_a_cell() -> None:
+    def number(question: str, seed: int, cell: str = "ring") -> dict[str, str]:
+        debate = DebateKey(cell=cell, question=question, seed=seed)
+        return name_speakers(debate, "abcdefgh", anonymous=True)
+
+    drawn = [number(question, seed) for question in ("q0", "q1") for seed in (0, 1)]
+    assert len({tuple(sorted(names.items())) for names in drawn}) == 4
+    assert number("q0", 0, cell="star") == drawn[0]
+    assert sorted(drawn[0].values()) == [f"Agent {place}" for place in range(1, 9)]
 
 
 def test_a_token_budget_says_what_it_dropped(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from debate.analysis import analyze_run
 from debate.errors import ConfigError
 from debate.log import Run, check_log
 from debate.types import Question
-from tests.support import by_ref, run, said, scripted, simulated
+from tests.support import by_ref, run, said, scripted, simulated, turns_of
 
 SIX = ["single", "self", "repeat", "restate", "noise", "sibling"]
 
@@ -60,6 +60,31 @@ def test_noise_is_as_long_as_what_it_stands_for_and_says_nothing_of_it(tmp_path:
     assert "Answer: " in said(shown).split("answers:")[1]
     assert heard not in said(shown)
     assert shown.heard == ()
+
+
+def test_noise_is_drawn_anew_for_every_author_round_question_seed_and_turn(tmp_path: Path) -> None:
+    agents = [{**two()[1], "id": name} for name in "abcd"]
+    protocol = {"anonymous": False, "view": {"noise": True}}
+    found = run(
+        tmp_path,
+        agents,
+        topology={"edges": ["a, b -> c, d"], "uncritiqued": "allow"},
+        rounds=2,
+        protocol=protocol,
+        log={"prompts": True},
+        num_questions=2,
+        seeds=[0, 1],
+    )
+    shown = [
+        turn.prompt[-1].content
+        for question in ("q0", "q1")
+        for seed in (0, 1)
+        for turn in turns_of(found, question, seed=seed)
+        if turn.prompt and turn.kind == "revision"
+    ]
+    assert len(set(shown)) == len(shown) == 2 * 2 * 2 * 2
+    of_a, of_b = (shown[0].split(f"{name} answers:")[1].split("Answer:")[0] for name in "ab")
+    assert (len(of_a), of_a == of_b) == (len(of_b), False)
 
 
 def test_noise_answers_have_the_form_of_answers() -> None:
