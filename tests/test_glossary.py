@@ -9,9 +9,9 @@ from typing import get_args
 
 import pytest
 
-from debate.analysis.conclusions import Conclusion
-from debate.analysis.estimate import SCHEMA
+from debate.analysis.estimate import ESTIMATE_SCHEMA
 from debate.analysis.hypotheses import Finding
+from debate.analysis.power import Conclusion
 from debate.analysis.registry import MEASURES
 from debate.analysis.schema import OPTIONAL, OUTCOMES, REQUIRED
 from debate.analysis.tables.influence import RELATIONS
@@ -33,7 +33,7 @@ WANTED = """
 OF_ANALYSIS = {"confidence_source", "score"}
 """Columns that a table may bring or the analysis adds, outside the schemas compared here."""
 COLUMNS = {
-    *make_turn_schema([]), *VERDICT_SCHEMA, *REQUIRED, *OPTIONAL, *SCHEMA, *OF_ANALYSIS,
+    *make_turn_schema([]), *VERDICT_SCHEMA, *REQUIRED, *OPTIONAL, *ESTIMATE_SCHEMA, *OF_ANALYSIS,
     *Finding.__dataclass_fields__,
 }  # fmt: skip
 

@@ -1,6 +1,6 @@
 """From trajectories to estimates: calibration, amplification, drift, flips, conformity, where."""
 
-from debate.analysis.comparisons import Comparison
+from debate.analysis.contrasts import Comparison
 from debate.analysis.estimate import Estimate, estimates_frame
 from debate.analysis.hypotheses import Finding
 from debate.analysis.schema import trajectories_frame, verdicts_frame

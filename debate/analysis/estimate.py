@@ -10,10 +10,9 @@ from typing import Any
 import polars as pl
 
 from debate.analysis.intervals import ABSENT, Interval
-from debate.analysis.measure import Measure
-from debate.analysis.quantity import Missing, Quantity
+from debate.analysis.quantity import Measure, Quantity, Unavailable
 
-SCHEMA: dict[str, Any] = {
+ESTIMATE_SCHEMA: dict[str, Any] = {
     "name": pl.String,
     "cell": pl.String,
     "round": pl.Int64,
@@ -106,9 +105,9 @@ def from_interval(name: str, interval: Interval, *, n: int, **about: Any) -> Est
     )
 
 
-def estimate(measure: Measure, found: Quantity | Missing, **place: Any) -> Estimate:
+def make_estimate(measure: Measure, found: Quantity | Unavailable, **place: Any) -> Estimate:
     """The estimate of a measure at a place (cell, round, subject), or what it lacks."""
-    if isinstance(found, Missing):
+    if isinstance(found, Unavailable):
         return Estimate(name=measure.name, unit=measure.unit, missing=found.reason, **place)
     interval, bounded = found.interval(), None
     if measure.value is None and measure.bounds is not None:
@@ -117,16 +116,21 @@ def estimate(measure: Measure, found: Quantity | Missing, **place: Any) -> Estim
     if found.bounds is not None:
         bounded = found.bounded()
     made = from_interval(
-        measure.name, interval, n=found.n, unit=measure.unit, caveats=caveats,
-        method=f"{interval.method or measure.method or METHODS[found.kind]}, by question",
-        missing=None if interval.value is not None or bounded else measure.lacking, **place,
-    )  # fmt: skip
+        measure.name,
+        interval,
+        n=found.n,
+        unit=measure.unit,
+        caveats=caveats,
+        method=f"{interval.method or measure.method or INTERVAL_METHODS[found.kind]}, by question",
+        missing=None if interval.value is not None or bounded else measure.lacking,
+        **place,
+    )
     if bounded is None:
         return made
     return replace(made, bound_low=bounded.low, bound_high=bounded.high)
 
 
-METHODS = {
+INTERVAL_METHODS = {
     "proportion": "Wilson at the clustered effective size",
     "mean": "clustered t",
     "difference": "Tango or clustered t",
@@ -149,4 +153,4 @@ def estimates_frame(estimates: Iterable[Estimate]) -> pl.DataFrame:
     (1, 18)
     """
     rows = [asdict(estimate) for estimate in estimates]
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=ESTIMATE_SCHEMA, orient="row")

@@ -1,43 +1,57 @@
 """Measures that are means over members' turns: levels after a round, and changes since round 0.
 
-Each is an expression over a row of `states_frame`, null where the row takes no part. So the table
+Each is an expression over a row of `build_states`, null where the row takes no part. So the table
 by round, the contrast of two conditions and the hypothesis average the very same thing; and a
 team's own answer, seated in an agent's place, is measured as a member is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
+import numpy as np
 import polars as pl
 
-from debate.analysis.measure import Bounds, Measure
+from debate.analysis.intervals import pool_design_effects
+from debate.analysis.quantity import Bounds, Measure, Quantity, take_gap
+from debate.analysis.sums import ClusterSums, number_groups, sum_groups
 
 LOG_FLOOR = 1e-6
 """Confidences nearer to 0 or 1 than this are moved to it before a logarithm is taken."""
+
 LOGIT_FLOOR = 1e-3
 """Stated 0 % and 100 % have no logit: confidences nearer to 0 or 1 than this are moved to it."""
+
 UNIT = (0.0, 1.0)
+
 SIGNED_UNIT = (-1.0, 1.0)
+
 ROUND_0 = "openings"
 
 _OUTCOME, _CONFIDENCE, _SCORE = pl.col("outcome"), pl.col("confidence"), pl.col("score")
+
 _CAME_BACK = _OUTCOME != "failed"
+
 _COMPLETED = ~_OUTCOME.is_in(["failed", "cut"])
+
 _STATED = pl.when(_COMPLETED).then(_CONFIDENCE)
+
 _LATER = pl.col("round") > 0
+
 _WRONG_AT_0 = pl.col("opening_outcome") == "wrong"
+
 _SAME_ANSWER = (pl.col("answer") == pl.col("opening_answer")).fill_null(False)
 
 
-def logit(p: pl.Expr, *, floor: float = LOGIT_FLOOR) -> pl.Expr:
+def compute_logit(p: pl.Expr, *, floor: float = LOGIT_FLOOR) -> pl.Expr:
     """log(p / (1 - p)) with p clipped to [floor, 1 - floor]."""
     clipped = p.clip(floor, 1 - floor)
     return (clipped / (1 - clipped)).log()
 
 
-def error_mass(prefix: str = "", *, unknown: float | None = None) -> pl.Expr:
+def compute_error_mass(prefix: str = "", *, unknown: float | None = None) -> pl.Expr:
     """Confident-error mass of the state whose columns start with `prefix`.
 
     0 where right, confidence where wrong. A right answer without a confidence is as unknown as a
@@ -58,13 +72,20 @@ def error_mass(prefix: str = "", *, unknown: float | None = None) -> pl.Expr:
     )
 
 
-_MASS_CHANGE = pl.when(_LATER).then(error_mass() - error_mass("opening_"))
+_MASS_CHANGE = pl.when(_LATER).then(compute_error_mass() - compute_error_mass("opening_"))
+
 _MASS_BOUNDS = Bounds(
-    pl.when(_LATER).then(error_mass(unknown=0.0) - error_mass("opening_", unknown=1.0)),
-    pl.when(_LATER).then(error_mass(unknown=1.0) - error_mass("opening_", unknown=0.0)),
+    pl.when(_LATER).then(
+        compute_error_mass(unknown=0.0) - compute_error_mass("opening_", unknown=1.0)
+    ),
+    pl.when(_LATER).then(
+        compute_error_mass(unknown=1.0) - compute_error_mass("opening_", unknown=0.0)
+    ),
 )
+
 _WRONG_NOW = _OUTCOME == "wrong"
-PARTS: Mapping[str, pl.Expr] = MappingProxyType(
+
+ERROR_PARTS: Mapping[str, pl.Expr] = MappingProxyType(
     {
         "kept": _WRONG_AT_0 & _WRONG_NOW & _SAME_ANSWER,
         "moved": _WRONG_AT_0 & _WRONG_NOW & ~_SAME_ANSWER,
@@ -76,90 +97,150 @@ PARTS: Mapping[str, pl.Expr] = MappingProxyType(
 abstaining before, not wrong any more. The four add up to the whole."""
 
 _LOG_ODDS = pl.col("log_odds") - pl.col("opening_log_odds")
+
 _OPENED_WRONG = _LATER & _WRONG_AT_0
+
 _STATED_CHANGE = _CONFIDENCE - pl.col("opening_confidence")
+
 _KNOWN_AT_0 = pl.col("opening_confidence").is_not_null()
+
 _STATED_BOUNDS = Bounds(
     pl.when(_OPENED_WRONG & _KNOWN_AT_0 & _CAME_BACK).then(
-        pl.when(_SAME_ANSWER & _CONFIDENCE.is_not_null()).then(_STATED_CHANGE)
+        pl.when(_SAME_ANSWER & _CONFIDENCE.is_not_null())
+        .then(_STATED_CHANGE)
         .otherwise(-pl.col("opening_confidence"))
     ),
     pl.when(_OPENED_WRONG & _KNOWN_AT_0 & _CAME_BACK).then(
-        pl.when(_SAME_ANSWER & _CONFIDENCE.is_not_null()).then(_STATED_CHANGE)
-        .when(_SAME_ANSWER | _CONFIDENCE.is_null()).then(1 - pl.col("opening_confidence"))
+        pl.when(_SAME_ANSWER & _CONFIDENCE.is_not_null())
+        .then(_STATED_CHANGE)
+        .when(_SAME_ANSWER | _CONFIDENCE.is_null())
+        .then(1 - pl.col("opening_confidence"))
         .otherwise(1 - _CONFIDENCE - pl.col("opening_confidence"))
     ),
-)  # fmt: skip
-_SURVIVOR_CHANGE = logit(_CONFIDENCE) - logit(pl.col("opening_confidence"))
+)
+
+_SURVIVOR_CHANGE = compute_logit(_CONFIDENCE) - compute_logit(pl.col("opening_confidence"))
+
 _TOOK_TURN = (
     ~pl.col("carried")
     & pl.col("previous_outcome").is_not_null()
     & _CAME_BACK
     & (pl.col("previous_outcome") != "failed")
 )
+
 NO_LEVELS = "belief in the target on at least two rounds, as a level (see the caveats)"
+
 NO_BELIEFS = "the probe `belief`: log-probabilities of the opening answer and of the target"
+
 NO_CONFIDENCE = "confidence on at least one answer"
+
 BOTH_ENDS = "a confidence at round 0 and now, whatever the outcome"
 
-_ALL = (
+_MEMBERS = (
     Measure(
-        name="accuracy", words="accuracy, all", kind="proportion", limits=UNIT, value=_SCORE,
+        name="accuracy",
+        words="accuracy, all",
+        kind="proportion",
+        limits=UNIT,
+        value=_SCORE,
         formula="mean of 1[right] over all turns due: abstained, cut, failed, missing are wrong",
     ),
     Measure(
-        name="accuracy_completed", words="accuracy, completed", kind="proportion", limits=UNIT,
+        name="accuracy_completed",
+        words="accuracy, completed",
+        kind="proportion",
+        limits=UNIT,
         value=pl.when(_COMPLETED).then(_SCORE),
         formula="mean of 1[right] over the turns that neither failed nor were cut off",
     ),
     Measure(
-        name="accuracy_answered", words="accuracy, answered", kind="proportion", limits=UNIT,
+        name="accuracy_answered",
+        words="accuracy, answered",
+        kind="proportion",
+        limits=UNIT,
         value=pl.when(_OUTCOME.is_in(["correct", "wrong"])).then(_SCORE),
         formula="mean of 1[right] over the turns that stated an answer",
         lacking="turns that stated an answer",
     ),
     Measure(
-        name="abstention_rate", words="abstained", kind="proportion", limits=UNIT,
+        name="abstention_rate",
+        words="abstained",
+        kind="proportion",
+        limits=UNIT,
         value=pl.when(_COMPLETED).then(_OUTCOME == "abstained"),
         formula="share without one readable answer, of the turns that neither failed nor were cut",
     ),
     Measure(
-        name="cut_rate", words="cut off", kind="proportion", limits=UNIT,
+        name="cut_rate",
+        words="cut off",
+        kind="proportion",
+        limits=UNIT,
         value=pl.when(_CAME_BACK).then(_OUTCOME == "cut"),
         formula="share cut at max_tokens before the answer was closed, of the turns that came back",
     ),
     Measure(
-        name="tied_rate", words="tied", kind="proportion", limits=UNIT,
+        name="tied_rate",
+        words="tied",
+        kind="proportion",
+        limits=UNIT,
         value=pl.when(_CAME_BACK).then(_OUTCOME == "tied"),
         formula="share in which several answers weigh the same, up to rounding",
     ),
     Measure(
-        name="failure_rate", words="failed", kind="proportion", limits=UNIT, value=~_CAME_BACK,
+        name="failure_rate",
+        words="failed",
+        kind="proportion",
+        limits=UNIT,
+        value=~_CAME_BACK,
         formula="share of the turns due whose call failed",
     ),
     Measure(
-        name="carried_rate", words="kept from before", kind="proportion", limits=UNIT,
+        name="carried_rate",
+        words="kept from before",
+        kind="proportion",
+        limits=UNIT,
         value=pl.col("carried"),
         formula="share of states kept from an earlier round, nobody having spoken since",
     ),
     Measure(
-        name="confidence", words="confidence", kind="mean", limits=UNIT, of_confidence=True,
-        value=_STATED, formula="mean confidence of the turns that carry one",
+        name="confidence",
+        words="confidence",
+        kind="mean",
+        limits=UNIT,
+        of_confidence=True,
+        value=_STATED,
+        formula="mean confidence of the turns that carry one",
         lacking=NO_CONFIDENCE,
     ),
     Measure(
-        name="over_confidence", words="over-confidence", kind="gap", is_signed=True,
-        limits=SIGNED_UNIT, of_confidence=True, value=_STATED,
+        name="over_confidence",
+        words="over-confidence",
+        kind="gap",
+        is_signed=True,
+        limits=SIGNED_UNIT,
+        of_confidence=True,
+        value=_STATED,
         formula="mean of c − 1[right] over the turns that carry a confidence",
-        source="interval: MOVER, Zou & Donner 2008", lacking=NO_CONFIDENCE,
+        source="interval: MOVER, Zou & Donner 2008",
+        lacking=NO_CONFIDENCE,
     ),
     Measure(
-        name="brier", words="Brier", kind="mean", limits=UNIT, of_confidence=True,
-        value=(_STATED - _SCORE) ** 2, formula="mean of (c − 1[right])²", source="Brier 1950",
+        name="brier",
+        words="Brier",
+        kind="mean",
+        limits=UNIT,
+        of_confidence=True,
+        value=(_STATED - _SCORE) ** 2,
+        formula="mean of (c − 1[right])²",
+        source="Brier 1950",
         lacking="an answer with a confidence",
     ),
     Measure(
-        name="nll", words="NLL", unit="nat", kind="mean", limits=(0.0, float("inf")),
+        name="nll",
+        words="NLL",
+        unit="nat",
+        kind="mean",
+        limits=(0.0, float("inf")),
         of_confidence=True,
         value=-(
             _SCORE * _STATED.clip(LOG_FLOOR, 1 - LOG_FLOOR).log()
@@ -169,25 +250,39 @@ _ALL = (
         lacking="an answer with a confidence",
     ),
     Measure(
-        name="confidence_when_wrong", words="confidence when wrong (naive)", kind="mean",
-        limits=UNIT, of_confidence=True, value=pl.when(_WRONG_NOW).then(_CONFIDENCE),
-        formula="mean confidence of those that are wrong now", lacking=NO_CONFIDENCE,
-        caveats=(
-            "the cohort changes from round to round: a rise is no evidence of amplification",
-        ),
+        name="confidence_when_wrong",
+        words="confidence when wrong (naive)",
+        kind="mean",
+        limits=UNIT,
+        of_confidence=True,
+        value=pl.when(_WRONG_NOW).then(_CONFIDENCE),
+        formula="mean confidence of those that are wrong now",
+        lacking=NO_CONFIDENCE,
+        caveats=("the cohort changes from round to round: a rise is no evidence of amplification",),
     ),
     Measure(
-        name="belief_mass", words="mass of the candidates", kind="mean", limits=UNIT,
-        value=pl.col("belief_mass"), lacking=NO_BELIEFS,
+        name="belief_mass",
+        words="mass of the candidates",
+        kind="mean",
+        limits=UNIT,
+        value=pl.col("belief_mass"),
+        lacking=NO_BELIEFS,
         formula="mean of Σ exp(log p) over the candidates scored: the rest is anything else",
     ),
     Measure(
-        name="generated_tokens", words="generated tokens", unit="tokens", kind="mean",
-        value=pl.col("generated_tokens"), formula="mean generated tokens of a turn",
+        name="generated_tokens",
+        words="generated tokens",
+        unit="tokens",
+        kind="mean",
+        value=pl.col("generated_tokens"),
+        formula="mean generated tokens of a turn",
         lacking="token counts",
     ),
     Measure(
-        name="accuracy_change", words="change of accuracy", kind="difference", is_signed=True,
+        name="accuracy_change",
+        words="change of accuracy",
+        kind="difference",
+        is_signed=True,
         limits=SIGNED_UNIT,
         value=pl.when(_LATER & pl.col("opening_outcome").is_not_null()).then(
             _SCORE - pl.col("opening_score")
@@ -196,8 +291,14 @@ _ALL = (
         lacking="openings and later states",
     ),
     Measure(
-        name="eai", words="error amplification", kind="difference", is_signed=True,
-        limits=SIGNED_UNIT, of_confidence=True, value=_MASS_CHANGE, bounds=_MASS_BOUNDS,
+        name="eai",
+        words="error amplification",
+        kind="difference",
+        is_signed=True,
+        limits=SIGNED_UNIT,
+        of_confidence=True,
+        value=_MASS_CHANGE,
+        bounds=_MASS_BOUNDS,
         formula="mean of c_t·1[wrong at t] − c_0·1[wrong at 0], over rows whose confidence "
         "is known at both ends whatever the outcome; bounds: unknown errors sure at one end, "
         "unsure at the other",
@@ -205,35 +306,55 @@ _ALL = (
     ),
     *(
         Measure(
-            name=f"eai_{part}", words=words, kind="mean", is_signed=True,
-            limits=SIGNED_UNIT, of_confidence=True,
+            name=f"eai_{part}",
+            words=words,
+            kind="mean",
+            is_signed=True,
+            limits=SIGNED_UNIT,
+            of_confidence=True,
             value=pl.when(_MASS_CHANGE.is_not_null()).then(
-                pl.when(PARTS[part]).then(_MASS_CHANGE).otherwise(0.0)
+                pl.when(ERROR_PARTS[part]).then(_MASS_CHANGE).otherwise(0.0)
             ),
-            formula=f"the part of error amplification {words}", lacking=BOTH_ENDS,
+            formula=f"the part of error amplification {words}",
+            lacking=BOTH_ENDS,
         )
         for part, words in (
-            ("kept", "by the same error"), ("moved", "by another error"),
-            ("introduced", "by errors introduced"), ("removed", "by errors removed"),
+            ("kept", "by the same error"),
+            ("moved", "by another error"),
+            ("introduced", "by errors introduced"),
+            ("removed", "by errors removed"),
         )
     ),
     Measure(
-        name="entrenchment", words="entrenchment (log-odds)", unit="nat", kind="difference",
-        is_signed=True, value=pl.when(_OPENED_WRONG).then(_LOG_ODDS),
+        name="entrenchment",
+        words="entrenchment (log-odds)",
+        unit="nat",
+        kind="difference",
+        is_signed=True,
+        value=pl.when(_OPENED_WRONG).then(_LOG_ODDS),
         formula="over all who were wrong at round 0: mean change since round 0 of log p(opening "
         "answer) − log p(target)",
         lacking=NO_BELIEFS,
     ),
     Measure(
-        name="entrenchment_stated", words="entrenchment (stated confidence, bounds)", kind="mean",
-        is_signed=True, limits=SIGNED_UNIT, of_confidence=True, bounds=_STATED_BOUNDS,
+        name="entrenchment_stated",
+        words="entrenchment (stated confidence, bounds)",
+        kind="mean",
+        is_signed=True,
+        limits=SIGNED_UNIT,
+        of_confidence=True,
+        bounds=_STATED_BOUNDS,
         formula="over all who were wrong at round 0: mean change of confidence in the opening "
         "answer, which is c while it is still given and somewhere in [0, 1 − c] otherwise",
         lacking="a confidence of those wrong at round 0",
     ),
     Measure(
-        name="survivor_change", words="surviving errors, change of logit confidence (selected)",
-        unit="logit", kind="mean", is_signed=True, of_confidence=True,
+        name="survivor_change",
+        words="surviving errors, change of logit confidence (selected)",
+        unit="logit",
+        kind="mean",
+        is_signed=True,
+        of_confidence=True,
         value=pl.when(_OPENED_WRONG & _SAME_ANSWER).then(_SURVIVOR_CHANGE),
         formula="among those wrong at round 0 that still give that answer: mean change of logit c, "
         "c clipped to [.001, .999]",
@@ -244,8 +365,12 @@ _ALL = (
         ),
     ),
     Measure(
-        name="change_when_right", words="change of log p of right openings", unit="nat",
-        kind="difference", is_signed=True, lacking=NO_BELIEFS,
+        name="change_when_right",
+        words="change of log p of right openings",
+        unit="nat",
+        kind="difference",
+        is_signed=True,
+        lacking=NO_BELIEFS,
         value=pl.when(_LATER & (pl.col("opening_outcome") == "correct")).then(
             pl.col("log_p_own") - pl.col("opening_log_p_own")
         ),
@@ -253,20 +378,103 @@ _ALL = (
         "answer)",
     ),
     Measure(
-        name="drift", words="drift of belief per round", kind="mean", is_signed=True,
+        name="drift",
+        words="drift of belief per round",
+        kind="mean",
+        is_signed=True,
         limits=SIGNED_UNIT,
         value=pl.when(_TOOK_TURN).then(pl.col("belief_target") - pl.col("previous_belief_target")),
-        formula="mean of p_t(target) − p_{t−1}(target) over the turns taken", lacking=NO_LEVELS,
+        formula="mean of p_t(target) − p_{t−1}(target) over the turns taken",
+        lacking=NO_LEVELS,
         source="Debate or Vote, arXiv 2508.17536",
     ),
-)  # fmt: skip
+)
 
-MEMBERS: Mapping[str, Measure] = MappingProxyType({m.name: m for m in _ALL})
+MEMBERS: Mapping[str, Measure] = MappingProxyType({m.name: m for m in _MEMBERS})
 """Measures of members' turns by name."""
+
 CHANGES = frozenset(
-    ["accuracy_change", "eai", *(f"eai_{p}" for p in PARTS), "entrenchment", "entrenchment_stated",
-     "survivor_change", "change_when_right", "drift"]
-)  # fmt: skip
+    [
+        "accuracy_change",
+        "eai",
+        *(f"eai_{p}" for p in ERROR_PARTS),
+        "entrenchment",
+        "entrenchment_stated",
+        "survivor_change",
+        "change_when_right",
+        "drift",
+    ]
+)
 """Measures of what changed: they have no value at round 0."""
+
 OVER_ALL_ROUNDS = frozenset(["drift"])
 """Measures that, without a round, pool all of them."""
+
+COLUMNS_AT_ONCE = 6
+"""How many measures are summed in one pass: more take more memory, fewer more time."""
+
+
+def tabulate_measures(
+    states: pl.DataFrame, measures: Sequence[Measure], by: Sequence[str], num: int
+) -> Iterator[tuple[Measure, tuple[Any, ...], Quantity]]:
+    """Every measure in every group of `by`, with the quantity, groups in order.
+
+    Shares take the design effect of the same measure, pooled over all groups.
+    """
+    among = number_groups(states, by)
+    for start in range(0, len(measures), COLUMNS_AT_ONCE):
+        part = measures[start : start + COLUMNS_AT_ONCE]
+        columns = _select_columns(part)
+        rows = states.select("question_code", **columns)
+        found = sum_groups(rows, among, list(columns), num)
+        for measure in part:
+            pooled = _pool_effects(measure, [sums[measure.name] for sums in found.values()])
+            for key, sums in found.items():
+                yield measure, key, _make_quantity(measure, sums, pooled)
+
+
+def _select_columns(measures: Iterable[Measure]) -> dict[str, pl.Expr]:
+    """What is summed for each measure: its value, its right answers, its bounds."""
+    found: dict[str, pl.Expr] = {}
+    for m in measures:
+        whole = m.value if m.value is not None else m.bounds.lower if m.bounds else pl.lit(None)
+        found[m.name] = whole.cast(pl.Float64)
+        if m.kind == "gap":
+            found[f"{m.name} right"] = pl.when(whole.is_not_null()).then("score")
+        if m.bounds is not None:
+            found[f"{m.name} lower"] = m.bounds.lower.cast(pl.Float64)
+            found[f"{m.name} upper"] = m.bounds.upper.cast(pl.Float64)
+    return found
+
+
+def _pool_effects(measure: Measure, sums: Sequence[ClusterSums]) -> float | None:
+    if not measure.is_proportion:
+        return None
+    return pool_design_effects([(each.totals, each.counts) for each in sums if each.n])
+
+
+def _make_quantity(
+    measure: Measure, sums: dict[str, ClusterSums], pooled: float | None
+) -> Quantity:
+    """The quantity of one group's sums."""
+    own = sums[measure.name]
+    if measure.kind == "gap":
+        right = sums[f"{measure.name} right"]
+        table = np.stack([own.totals, right.totals, own.counts], axis=1)
+        return Quantity(
+            sums=table,
+            of=take_gap,
+            n=own.n,
+            kind="gap",
+            limits=measure.limits,
+        )
+    about = {"limits": measure.limits, "pooled": pooled}
+    bounds = None
+    if measure.bounds is not None:
+        lower, upper = (
+            sums[f"{measure.name} {end}"].quantity(measure.kind, limits=measure.limits)
+            for end in ("lower", "upper")
+        )
+        is_known = measure.value is not None and own.n == lower.n
+        bounds = None if is_known else (lower, upper)
+    return own.quantity(measure.kind, bounds=bounds, **about)

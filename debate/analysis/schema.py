@@ -63,15 +63,15 @@ def trajectories_frame(frame: pl.DataFrame, *, is_checked: bool = False) -> pl.D
     Turns of which nothing says whether they are right (a question without a target) are left out;
     it is an error if that is all of them. is_checked: leave out the checks of values and keys.
     """
-    frame = _with_names(frame, REQUIRED, "trajectories", ALIASES)
-    frame = _with_outcome(_with_defaults(frame))
+    frame = _rename_columns(frame, REQUIRED, "trajectories", ALIASES)
+    frame = _add_outcome(_add_defaults(frame))
     if frame["outcome"].null_count() == frame.height:
         raise InputError("trajectories: no question has a target; at least one is needed to score")
     frame = frame.filter(pl.col("outcome").is_not_null())
     if is_checked:
         return frame
     _check_outcomes(frame, "trajectories")
-    for column in probability_columns(frame):
+    for column in list_probability_columns(frame):
         _check_probability(frame, column)
     _check_keys(frame, KEY, "trajectories")
     return frame
@@ -79,11 +79,13 @@ def trajectories_frame(frame: pl.DataFrame, *, is_checked: bool = False) -> pl.D
 
 def verdicts_frame(frame: pl.DataFrame) -> pl.DataFrame:
     """The verdicts with their columns checked and `confidence` there; raises InputError."""
-    frame = _with_names(frame, VERDICT_COLUMNS, "verdicts", VERDICT_ALIASES)
+    frame = _rename_columns(frame, VERDICT_COLUMNS, "verdicts", VERDICT_ALIASES)
     if "confidence" not in frame.columns:
         frame = frame.with_columns(confidence=pl.lit(None, pl.Float64))
-    frame = frame.with_columns(_text("cell"), _text("question"), _text("method"), _text("value"))
-    frame = frame.with_columns(_number(frame, "confidence"))
+    frame = frame.with_columns(
+        _cast_text("cell"), _cast_text("question"), _cast_text("method"), _cast_text("value")
+    )
+    frame = frame.with_columns(_cast_number(frame, "confidence"))
     frame = frame.filter(pl.col("outcome").is_not_null())
     _check_outcomes(frame, "verdicts")
     _check_probability(frame, "confidence")
@@ -91,13 +93,13 @@ def verdicts_frame(frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def probability_columns(frame: pl.DataFrame) -> list[str]:
+def list_probability_columns(frame: pl.DataFrame) -> list[str]:
     """The columns that hold probabilities: the confidences and the beliefs."""
     named = ("confidence", "belief_own", "belief_target")
     return [c for c in frame.columns if c in named or is_estimator(c)]
 
 
-def _with_names(
+def _rename_columns(
     frame: pl.DataFrame, required: tuple[str, ...], what: str, aliases: Mapping[str, str]
 ) -> pl.DataFrame:
     renames = {a: name for a, name in aliases.items() if a in frame.columns}
@@ -110,7 +112,7 @@ def _with_names(
     return frame
 
 
-def _with_defaults(frame: pl.DataFrame) -> pl.DataFrame:
+def _add_defaults(frame: pl.DataFrame) -> pl.DataFrame:
     if "seed" not in frame.columns:
         frame = frame.with_columns(seed=pl.lit(0, pl.Int64))
     if "model" not in frame.columns:
@@ -126,40 +128,40 @@ def _with_defaults(frame: pl.DataFrame) -> pl.DataFrame:
     integers = ("seed", "round", "prompt_tokens", "cached_tokens", "generated_tokens")
     try:
         return frame.with_columns(
-            *(_text(name) for name in texts),
+            *(_cast_text(name) for name in texts),
             *(pl.col(name).cast(pl.Int64) for name in integers),
-            *(_number(frame, name) for name in probability_columns(frame)),
-            *(_number(frame, name) for name in ("log_p_own", "log_p_target", "belief_mass")),
+            *(_cast_number(frame, name) for name in list_probability_columns(frame)),
+            *(_cast_number(frame, name) for name in ("log_p_own", "log_p_target", "belief_mass")),
             pl.col("heard").cast(pl.List(pl.String)),
         )
     except pl.exceptions.InvalidOperationError as cause:
         raise InputError(f"trajectories: a column has values of the wrong type: {cause}") from cause
 
 
-def _text(name: str) -> pl.Expr:
+def _cast_text(name: str) -> pl.Expr:
     return pl.col(name).cast(pl.String)
 
 
-def _number(frame: pl.DataFrame, name: str) -> pl.Expr:
+def _cast_number(frame: pl.DataFrame, name: str) -> pl.Expr:
     """A column of floats in which the nan of foreign tables is null."""
     return pl.col(name).cast(pl.Float64).fill_nan(None)
 
 
-def _with_outcome(frame: pl.DataFrame) -> pl.DataFrame:
+def _add_outcome(frame: pl.DataFrame) -> pl.DataFrame:
     if "outcome" not in frame.columns:
         if "correct" not in frame.columns:
             unknown = frame.with_columns(correct=pl.lit(None, pl.Boolean))
             frame = read_answers(unknown, None, name="trajectories").drop("correct")
-        frame = frame.with_columns(outcome=_derived_outcome(frame))
+        frame = frame.with_columns(outcome=_derive_outcome(frame))
     frame = frame.with_columns(
-        _text("outcome"), correct=(pl.col("outcome") == "correct").fill_null(False)
+        _cast_text("outcome"), correct=(pl.col("outcome") == "correct").fill_null(False)
     )
     right = pl.col("correct").cast(pl.Float64)
     told = pl.col("score").cast(pl.Float64).fill_null(right) if "score" in frame.columns else right
     return frame.with_columns(score=told)
 
 
-def _derived_outcome(frame: pl.DataFrame) -> pl.Expr:
+def _derive_outcome(frame: pl.DataFrame) -> pl.Expr:
     if "correct" in frame.columns:
         right = pl.col("correct").cast(pl.Boolean)
     elif frame["target"].null_count() < frame.height:
@@ -182,7 +184,7 @@ def _check_outcomes(frame: pl.DataFrame, what: str) -> None:
 def _check_probability(frame: pl.DataFrame, column: str) -> None:
     bad = frame.filter(~pl.col(column).is_between(0.0, 1.0))
     if bad.height:
-        place = _place(bad, [c for c in KEY if c in bad.columns])
+        place = _name_row(bad, [c for c in KEY if c in bad.columns])
         raise InputError(
             f"{place}: {column} is {bad[column][0]:g}; it must lie in [0, 1]"
             + (" (percentages must be divided by 100)" if bad[column][0] > 1 else "")
@@ -201,10 +203,10 @@ def _check_keys(frame: pl.DataFrame, key: tuple[str, ...], what: str) -> None:
     doubles = ordered.filter(pl.all_horizontal(pl.col(c) == pl.col(c).shift(1) for c in key))
     if doubles.height:
         raise InputError(
-            f"{_place(doubles, list(key))}: {what} has this row twice; it must be unique"
+            f"{_name_row(doubles, list(key))}: {what} has this row twice; it must be unique"
         )
 
 
-def _place(frame: pl.DataFrame, columns: list[str]) -> str:
+def _name_row(frame: pl.DataFrame, columns: list[str]) -> str:
     row = frame.row(0, named=True)
     return ", ".join(f"{column} {row[column]!r}" for column in columns)

@@ -10,9 +10,9 @@ import polars as pl
 
 from debate.analysis.design import IS_CONTROL
 from debate.analysis.estimate import Estimate
-from debate.analysis.registry import MEASURES, is_signed, words
+from debate.analysis.registry import MEASURES, get_words, is_signed
 from debate.analysis.summary import Analysis
-from debate.analysis.text import count, number
+from debate.analysis.text import format_count, format_decimal
 
 MOST_ROWS = 200
 
@@ -46,14 +46,18 @@ class Table:
     note: str = ""
 
 
-Maker = Callable[[Analysis], Table]
+TableMaker = Callable[[Analysis], Table]
 
 
-def table(
+def build_table(
     title: str, columns: Sequence[str], rows: list[list[Entry]], *, names: int = 1, note: str = ""
 ) -> Table:
     """A table of the first 200 rows; the note tells how many there are."""
-    cut = f" The first {MOST_ROWS} of {count(len(rows))} rows." if len(rows) > MOST_ROWS else ""
+    cut = (
+        f" The first {MOST_ROWS} of {format_count(len(rows))} rows."
+        if len(rows) > MOST_ROWS
+        else ""
+    )
     return Table(
         title=title,
         columns=tuple(columns),
@@ -63,61 +67,68 @@ def table(
     )
 
 
-def estimated(estimate: Estimate | None) -> Entry:
+def show_estimate(estimate: Estimate | None) -> Entry:
     """An estimate with its interval; a dash where it is not known, a star where it lacks a control.
 
-    >>> estimated(Estimate(name="eai", value=0.1, low=0.05, high=0.15)).text
+    >>> show_estimate(Estimate(name="eai", value=0.1, low=0.05, high=0.15)).text
     '+0.100'
     """
     if estimate is None:
         return Entry("–")
     signed = is_signed(estimate.name)
-    found = interval(estimate.value, estimate.low, estimate.high, signed=signed)
+    found = show_interval(estimate.value, estimate.low, estimate.high, signed=signed)
     if estimate.bound_low is not None:
-        ends = (number(end, signed=signed) for end in (estimate.bound_low, estimate.bound_high))
-        bounds = f"bounds {' to '.join(ends)}"
+        bounds = f"bounds {format_ends(estimate.bound_low, estimate.bound_high, signed=signed)}"
         found = found._replace(under=f"{found.under}; {bounds}" if found.under else bounds)
-    return found._replace(text=f"{found.text}*") if lacks(estimate) and estimate.is_known else found
+    is_starred = is_lacking(estimate) and estimate.is_known
+    return found._replace(text=f"{found.text}*") if is_starred else found
 
 
-def lacks(estimate: Estimate) -> bool:
+def is_lacking(estimate: Estimate) -> bool:
     """Whether something is missing that would make the estimate what its name says."""
     return estimate.missing not in (None, IS_CONTROL)
 
 
-def interval(
+def show_interval(
     value: float | None, low: float | None, high: float | None, *, signed: bool = False
 ) -> Entry:
     """A number with its interval below it."""
     known = value is not None and low is not None and high is not None
-    under = f"{number(low, signed=signed)} to {number(high, signed=signed)}" if known else ""
-    return Entry(number(value, signed=signed), under)
+    under = format_ends(low, high, signed=signed) if known else ""
+    return Entry(format_decimal(value, signed=signed), under)
 
 
-def p_value(value: float | None) -> str:
+def format_ends(low: float | None, high: float | None, *, signed: bool = False) -> str:
+    """Two ends as text: "0.100 to 0.200"."""
+    return f"{format_decimal(low, signed=signed)} to {format_decimal(high, signed=signed)}"
+
+
+def format_p_value(value: float | None) -> str:
     """A p-value to three digits.
 
-    >>> p_value(0.0001), p_value(None)
+    >>> format_p_value(0.0001), format_p_value(None)
     ('<.001', '–')
     """
-    return "<.001" if value is not None and value < 0.001 else number(value)
+    return "<.001" if value is not None and value < 0.001 else format_decimal(value)
 
 
-def in_order(analysis: Analysis, frame: pl.DataFrame) -> pl.DataFrame:
+def sort_by_cell(analysis: Analysis, frame: pl.DataFrame) -> pl.DataFrame:
     """A frame's rows with its cells in the order of the analysis."""
     order = {cell: position for position, cell in enumerate(analysis.cells)}
     place = pl.col("cell").replace_strict(order, default=len(order), return_dtype=pl.Int64)
     return frame.sort(place, maintain_order=True)
 
 
-def name_confidence(analysis: Analysis, names: Sequence[str]) -> str:
+def write_confidence_note(analysis: Analysis, names: Sequence[str]) -> str:
     """The sentence that names the estimator, where a measure among these depends on it."""
     if analysis.confidence is None or not any(MEASURES[n].of_confidence for n in names):
         return ""
     return f"Confidence: {analysis.confidence}."
 
 
-def by_round(analysis: Analysis, title: str, names: Sequence[str], *, note: str = "") -> Table:
+def tabulate_by_round(
+    analysis: Analysis, title: str, names: Sequence[str], *, note: str = ""
+) -> Table:
     """A row for each arm and round, a column for each estimate that is about the whole arm."""
     found = {
         (e.cell, e.round, e.name): e
@@ -127,19 +138,22 @@ def by_round(analysis: Analysis, title: str, names: Sequence[str], *, note: str 
     shown = [name for name in names if any(key[2] == name for key in found)]
     rounds = sorted({key[1] for key in found if key[1] is not None})
     rows = [
-        [Entry(analysis.labels.arm(cell)), Entry(str(round_)),
-         *(estimated(found.get((cell, round_, name))) for name in shown)]
+        [
+            Entry(analysis.labels.arm(cell)),
+            Entry(str(round_)),
+            *(show_estimate(found.get((cell, round_, name))) for name in shown),
+        ]
         for cell in analysis.cells
         for round_ in rounds
         if any(_is_known(found.get((cell, round_, name))) for name in shown)
-    ]  # fmt: skip
-    starred = " * something is missing, told under the caveats." if _starred(rows) else ""
-    columns = ["arm", "round", *map(words, shown)]
-    told = " ".join(filter(None, (name_confidence(analysis, shown), note + starred)))
-    return table(title, columns, rows, names=2, note=told.strip())
+    ]
+    starred = " * something is missing, told under the caveats." if _has_star(rows) else ""
+    columns = ["arm", "round", *map(get_words, shown)]
+    told = " ".join(filter(None, (write_confidence_note(analysis, shown), note + starred)))
+    return build_table(title, columns, rows, names=2, note=told.strip())
 
 
-def by_arm(
+def tabulate_by_cell(
     analysis: Analysis,
     title: str,
     names: Sequence[str],
@@ -154,17 +168,20 @@ def by_arm(
     find: Callable[..., Any] = analysis.find
     further = more or {}
     rows = [
-        [Entry(analysis.labels.arm(cell)), *(estimated(find(name, cell=cell)) for name in names),
-         *(Entry(tell(cell)) for tell in further.values())]
+        [
+            Entry(analysis.labels.arm(cell)),
+            *(show_estimate(find(name, cell=cell)) for name in names),
+            *(Entry(tell(cell)) for tell in further.values()),
+        ]
         for cell in analysis.cells
         if any(_is_known(find(name, cell=cell)) for name in names)
-    ]  # fmt: skip
-    return table(title, ["arm", *map(words, names), *further], rows, note=note)
+    ]
+    return build_table(title, ["arm", *map(get_words, names), *further], rows, note=note)
 
 
 def _is_known(estimate: Estimate | None) -> bool:
     return estimate is not None and (estimate.is_known or estimate.bound_low is not None)
 
 
-def _starred(rows: list[list[Entry]]) -> bool:
+def _has_star(rows: list[list[Entry]]) -> bool:
     return any(entry.text.endswith("*") for row in rows for entry in row)
