@@ -19,24 +19,15 @@ import polars as pl
 from debate.analysis.members import compute_error_mass
 from debate.analysis.states import select_transitions
 from debate.analysis.sums import compute_group_rates, split_sorted
+from debate.analysis.text import split_names
 from debate.errors import InputError
 from debate.types import Kind
 
 SPEAKER = ("answer", "outcome", "confidence", "model")
-
 REF_SCHEMA = {"ref": pl.String, "kind": pl.String, "critic": pl.String, "source_round": pl.Int64}
-
-HEARER = (
-    "cell",
-    "question_code",
-    "trajectory",
-    "agent",
-    "round",
-    "answer",
-    "outcome",
-    "previous_answer",
-    "previous_outcome",
-    "previous_confidence",
+HEARER = split_names(
+    "cell question_code trajectory agent round answer outcome previous_answer previous_outcome "
+    "previous_confidence"
 )
 
 
@@ -126,24 +117,15 @@ FLIP = (
     .when((pl.col("previous_outcome") == "wrong") & (pl.col("outcome") == "correct"))
     .then(pl.lit("wrong_to_right"))
 )
-
 AT_RISK = (
     pl.when(pl.col("previous_outcome") == "correct")
     .then(pl.lit("right_to_wrong"))
     .when(pl.col("previous_outcome") == "wrong")
     .then(pl.lit("wrong_to_right"))
 )
-
-HEARD_COLUMNS = [
-    "critic",
-    "ref",
-    "kind",
-    "relation",
-    "critic_answer",
-    "critic_outcome",
-    "critic_confidence",
-]
-
+HEARD_COLUMNS = split_names(
+    "critic ref kind relation critic_answer critic_outcome critic_confidence"
+)
 FLIP_TURN = ["cell", "question", "seed", "agent", "round"]
 
 
@@ -233,31 +215,10 @@ def _select_at_risk(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 TURN = ("question", "seed", "agent", "round")
-
 STEEPEST = tuple(f"steepest_{name}" for name in TURN)
-
-STEP = (
-    "cell",
-    "question",
-    "category",
-    "seed",
-    "agent",
-    "model",
-    "round",
-    "rise",
-    "step",
-    "contribution",
-)
-
-STATE = (
-    "previous_answer",
-    "answer",
-    "target",
-    "previous_outcome",
-    "outcome",
-    "previous_confidence",
-    "confidence",
-    "heard",
+STEP = split_names("cell question category seed agent model round rise step contribution")
+STATE = split_names(
+    "previous_answer answer target previous_outcome outcome previous_confidence confidence heard"
 )
 
 

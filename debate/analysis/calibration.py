@@ -27,28 +27,22 @@ from debate.analysis.intervals import (
     compute_rate,
     sum_by_code,
 )
-from debate.analysis.quantity import Measure, Quantity, Unavailable, take_linear
+from debate.analysis.quantity import UNIT, Measure, Quantity, Unavailable, take_linear
 from debate.analysis.scores import NUM_BINS, bin_equal_width, compute_smooth_ece
 from debate.analysis.states import count_questions
 from debate.analysis.sums import split_groups
 
 Score = Callable[[Array, Array], LinearStatistic | None]
-
 SCORE_COLUMNS = ("cell", "round", "question_code", "outcome", "score", "confidence")
-
 BIASED = "plug-in: biased upwards in small samples"
-
 SMOOTHED = "biased upwards: above 0 for a calibrated model, too"
-
 _NO_ANSWER, _ONE_CLASS = "an answer with a confidence", "both right and wrong answers"
-
-_UNIT = (0.0, 1.0)
 
 
 def _define_score(
     name: str, words: str, formula: str, source: str = "", **about: object
 ) -> Measure:
-    settings = {"kind": "linear", "limits": _UNIT, "of_confidence": True, "lacking": _NO_ANSWER}
+    settings = {"kind": "linear", "limits": UNIT, "of_confidence": True, "lacking": _NO_ANSWER}
     return Measure(
         name=name,
         words=words,
@@ -125,10 +119,8 @@ _CALIBRATION = (
         "Geifman & El-Yaniv, arXiv 1805.08206",
     ),
 )
-
 CALIBRATION: Mapping[str, Measure] = MappingProxyType({m.name: m for m in _CALIBRATION})
 """Measures of calibration by name."""
-
 _SCORES: Mapping[str, Score] = MappingProxyType(
     {
         "reliability": scores.compute_reliability,
@@ -245,14 +237,10 @@ def _tabulate_bins(data: ScoredAnswers) -> Iterator[dict[str, object]]:
 
 
 RESAMPLES = 10_000
-
 CHUNK = 500
-
 NUM_LEVELS = 75
-
 MOST_BLOCKS = 1_000
 """Above this many questions they are resampled in random blocks: as valid, and cheaper."""
-
 RESAMPLED: Mapping[str, Measure] = MappingProxyType(
     {
         f"{metric}_change": Measure(

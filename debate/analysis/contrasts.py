@@ -36,9 +36,7 @@ from debate.analysis.quantity import Measure, Quantity, Unavailable
 from debate.analysis.sums import split_groups, sum_by_question
 
 OTHER_FLOORS = (1e-2, 1e-4)
-
 _ERROR_KEY = ["question", "seed", "agent"]
-
 _CONTRASTS = (
     Measure(
         name="eai_over_control",
@@ -69,7 +67,6 @@ _CONTRASTS = (
         lacking="errors kept in both arms, with a confidence",
     ),
 )
-
 CONTRASTS: Mapping[str, Measure] = MappingProxyType({m.name: m for m in _CONTRASTS})
 """Measures that hold a condition against its control."""
 

@@ -18,8 +18,18 @@ from numpy.typing import NDArray
 
 from debate.analysis.intervals import Array, Codes, sum_by_code
 from debate.analysis.members import MEMBERS
-from debate.analysis.quantity import Measure, Quantity, Statistic, Unavailable, take_quotient
+from debate.analysis.quantity import (
+    SIGNED_UNIT,
+    UNIT,
+    Measure,
+    Quantity,
+    Statistic,
+    Unavailable,
+    define_share,
+    take_quotient,
+)
 from debate.analysis.sums import split_groups, sum_by_question
+from debate.analysis.text import split_names
 
 MOST_AGENTS = 16
 """Pairs are listed one by one for teams up to this size; above it only the team is described."""
@@ -27,17 +37,7 @@ FEWEST_ERRORS = 5
 """Association of errors is given where each of the two has made at least this many."""
 BOTH, ONLY_A, ONLY_B, NEITHER, SAME, SAME_WRONG, BOTH_WRONG, SPREAD = range(8)
 OPTIONS_CAVEAT = "number of options taken from the answers seen"
-ANSWER_COLUMNS = (
-    "cell",
-    "round",
-    "debate",
-    "question_code",
-    "agent",
-    "answer",
-    "target",
-    "outcome",
-    "correct",
-)
+ANSWER_COLUMNS = split_names("cell round debate question_code agent answer target outcome correct")
 ABSTAINED = -1
 ABSENT = -2
 
@@ -193,25 +193,19 @@ def compute_effective_votes(t: Array) -> Array:
     return _divide(np.asarray(float(members)), 1 + (members - 1) * compute_error_correlation(t))
 
 
-_SIGNED = (-1.0, 1.0)
-_UNIT = (0.0, 1.0)
 _KUNCHEVA = "Kuncheva & Whitaker 2003"
 _PAIRS = (
-    Measure(
+    define_share(
         name="disagreement",
         words="disagreement",
-        kind="proportion",
         unit="",
-        limits=_UNIT,
         formula="share of debates in which exactly one of the two is right",
         source=_KUNCHEVA,
     ),
-    Measure(
+    define_share(
         name="double_fault",
         words="double fault",
-        kind="proportion",
         unit="",
-        limits=_UNIT,
         formula="share of debates in which neither is right",
         source=_KUNCHEVA,
     ),
@@ -220,7 +214,7 @@ _PAIRS = (
         words="Q",
         kind="yule_q",
         unit="",
-        limits=_SIGNED,
+        limits=SIGNED_UNIT,
         source=_KUNCHEVA,
         formula="(N11·N00 − N10·N01) / (N11·N00 + N10·N01); interval by the log odds ratio",
         lacking=f"{FEWEST_ERRORS} errors and as many right answers of each of the two",
@@ -230,18 +224,16 @@ _PAIRS = (
         words="φ",
         kind="phi",
         unit="",
-        limits=_SIGNED,
+        limits=SIGNED_UNIT,
         source=_KUNCHEVA,
         formula="correlation of the two agents' correctness; interval by the log odds ratio, "
         "margins held",
         lacking=f"{FEWEST_ERRORS} errors and as many right answers of each of the two",
     ),
-    Measure(
+    define_share(
         name="same_wrong",
         words="same wrong answer",
-        kind="proportion",
         unit="",
-        limits=_UNIT,
         formula="P(the same answer | both gave a wrong answer)",
         source="arXiv 2506.07962",
         lacking="a debate in which both gave a wrong answer",
@@ -251,7 +243,7 @@ _PAIRS = (
         words="κp",
         kind="smooth",
         unit="",
-        limits=_SIGNED,
+        limits=SIGNED_UNIT,
         formula="(c_obs − c_exp) / (1 − c_exp) on the answers given",
         source="CAPA, Goel et al. 2025",
         lacking="variation to measure it by",
@@ -293,11 +285,9 @@ _TEAM = (
         formula="n / (1 + (n − 1)·error correlation): the independent voters a team amounts to",
         lacking="right and wrong answers of each agent",
     ),
-    Measure(
+    define_share(
         name="oracle",
         words="any member right",
-        kind="proportion",
-        limits=_UNIT,
         formula="share of debates in which some member is right",
     ),
     replace(
@@ -384,7 +374,7 @@ def measure_oracle(states: pl.DataFrame, num_questions: int) -> Quantity:
     """Share of debates in which some member is right."""
     any_right = states.group_by("question_code", "debate").agg(right=pl.col("correct").any())
     sums = sum_by_question(any_right, "right", num_questions)
-    return sums.quantity("proportion", limits=_UNIT)
+    return sums.quantity("proportion", limits=UNIT)
 
 
 def select_ends(states: pl.DataFrame) -> pl.DataFrame:

@@ -20,80 +20,54 @@ import polars as pl
 from debate.analysis.design import Controls
 from debate.analysis.estimate import Estimate, from_interval, make_estimate
 from debate.analysis.intervals import Array, Interval, apply_delta_method, compute_rate
-from debate.analysis.quantity import Measure, Unavailable
+from debate.analysis.quantity import SIGNED_UNIT, UNIT, Measure, Unavailable, define_share
 from debate.analysis.states import count_questions, select_transitions
 from debate.analysis.sums import ClusterSums, build_group_matrices, sum_by_group
+from debate.analysis.text import split_names
 
 COUNTS = ["cc", "ci", "ic", "ii"]
-
 COUNT_COLUMNS = [*COUNTS, "right_now", "now"]
-
-_FLIP_COLUMNS = (
-    "cell",
-    "round",
-    "question_code",
-    "carried",
-    "outcome",
-    "correct",
-    "previous_outcome",
-    "opening_outcome",
+_FLIP_COLUMNS = split_names(
+    "cell round question_code carried outcome correct previous_outcome opening_outcome"
 )
-
 STEP_METHOD = "turns of consecutive rounds, clustered by question"
-
 WHOLE_METHOD = "opening against last state, clustered by question"
-
 _FLIP_SOURCE = "arXiv 2604.22273"
-
-_UNIT = (0.0, 1.0)
-
 _FLIPS = (
-    Measure(
+    define_share(
         name="error_correction_rate",
         words="errors corrected (ECR)",
-        kind="proportion",
-        limits=_UNIT,
         formula="P(right now | not right before), over consecutive turns",
     ),
-    Measure(
+    define_share(
         name="error_introduction_rate",
         words="errors introduced (EIR)",
-        kind="proportion",
-        limits=_UNIT,
         formula="P(not right now | right before), over consecutive turns",
     ),
-    Measure(
+    define_share(
         name="wrong_to_right",
         words="wrong → right",
-        kind="proportion",
-        limits=_UNIT,
         formula="share of consecutive turns from not right to right",
     ),
-    Measure(
+    define_share(
         name="right_to_wrong",
         words="right → wrong",
-        kind="proportion",
-        limits=_UNIT,
         formula="share of consecutive turns from right to not right",
     ),
-    Measure(
+    define_share(
         name="whole_wrong_to_right",
         words="wrong → right",
-        kind="proportion",
-        limits=_UNIT,
         formula="share of openings that were not right and ended right",
     ),
-    Measure(
+    define_share(
         name="whole_right_to_wrong",
         words="right → wrong",
-        kind="proportion",
-        limits=_UNIT,
         formula="share of openings that were right and ended not right",
     ),
     Measure(
         name="fixed_point",
         words="accuracy it leads to",
-        limits=_UNIT,
+        limits=UNIT,
         source=_FLIP_SOURCE,
         formula="ECR / (ECR + EIR): where further rounds at these rates lead",
     ),
@@ -101,12 +75,11 @@ _FLIPS = (
         name="next_round_gain",
         words="gain of another round",
         is_signed=True,
-        limits=(-1.0, 1.0),
+        limits=SIGNED_UNIT,
         source=_FLIP_SOURCE,
         formula="ECR·(1 − accuracy) − EIR·accuracy: iterate while it is above 0",
     ),
 )
-
 FLIPS: Mapping[str, Measure] = MappingProxyType({m.name: m for m in _FLIPS})
 """Measures of flips by name."""
 
@@ -138,14 +111,11 @@ STATISTICS: Mapping[str, Callable[[Array], Array]] = {
     "fixed_point": compute_fixed_point,
     "next_round_gain": compute_next_gain,
 }
-
 LEAST = {"fixed_point": 0.0, "next_round_gain": -1.0}
-
 RATES: Mapping[str, tuple[list[int], list[int]]] = {
     "error_correction_rate": ([2], [2, 3]),
     "error_introduction_rate": ([1], [0, 1]),
 }
-
 JOINT: Mapping[str, tuple[list[int], list[int]]] = {
     "wrong_to_right": ([2], [0, 1, 2, 3]),
     "right_to_wrong": ([1], [0, 1, 2, 3]),
@@ -275,26 +245,18 @@ def tabulate_flow(states: pl.DataFrame) -> pl.DataFrame:
 
 
 _CONFORMITY_SOURCE = "arXiv 2510.07517"
-
-_UNIT = (0.0, 1.0)
-
 NO_EVENTS = "disagreement between an agent and what it heard (column heard)"
-
 _HEARING = (
-    Measure(
+    define_share(
         name="conformity",
         words="conformity (adopts)",
-        kind="proportion",
-        limits=_UNIT,
         source=_CONFORMITY_SOURCE,
         lacking=NO_EVENTS,
         formula="share of disagreement events in which a peer's answer is adopted",
     ),
-    Measure(
+    define_share(
         name="obstinacy",
         words="obstinacy (keeps)",
-        kind="proportion",
-        limits=_UNIT,
         source=_CONFORMITY_SOURCE,
         lacking=NO_EVENTS,
         formula="share of disagreement events in which the own answer is kept",
@@ -308,26 +270,21 @@ _HEARING = (
         lacking=NO_EVENTS,
         formula="(conformity − obstinacy) with speakers named − the same with anonymous speakers",
     ),
-    Measure(
+    define_share(
         name="harmful_revision",
         words="harmful revision",
-        kind="proportion",
-        limits=_UNIT,
         source=_CONFORMITY_SOURCE,
         lacking=NO_EVENTS,
         formula="P(wrong at t | right at 0, has heard a wrong peer)",
     ),
-    Measure(
+    define_share(
         name="beneficial_revision",
         words="beneficial revision",
-        kind="proportion",
-        limits=_UNIT,
         source=_CONFORMITY_SOURCE,
         lacking=NO_EVENTS,
         formula="P(right at t | wrong at 0, has heard a right peer)",
     ),
 )
-
 HEARING: Mapping[str, Measure] = MappingProxyType({m.name: m for m in _HEARING})
 """Measures of what is done with what was heard."""
 
@@ -350,7 +307,7 @@ def estimate_conformity(
 
 
 def _estimate_share(name: str, cell: str, sums: ClusterSums | None) -> Estimate:
-    found = Unavailable(NO_EVENTS) if sums is None else sums.quantity("proportion", limits=_UNIT)
+    found = Unavailable(NO_EVENTS) if sums is None else sums.quantity("proportion", limits=UNIT)
     return make_estimate(HEARING[name], found, cell=cell)
 
 
@@ -364,7 +321,7 @@ def _estimate_identity_bias(
         )
     if cell not in leans or twin not in leans:
         return make_estimate(measure, Unavailable(NO_EVENTS), cell=cell)
-    gap = leans[cell].quantity(limits=(-1.0, 1.0)).minus(leans[twin].quantity(limits=(-1.0, 1.0)))
+    gap = leans[cell].quantity(limits=SIGNED_UNIT).minus(leans[twin].quantity(limits=SIGNED_UNIT))
     return make_estimate(measure, gap, cell=cell)
 
 
@@ -398,7 +355,7 @@ def _estimate_by_round(name: str, rows: pl.DataFrame, states: pl.DataFrame) -> l
     found = [
         make_estimate(
             HEARING[name],
-            sums["revised"].quantity("proportion", limits=_UNIT),
+            sums["revised"].quantity("proportion", limits=UNIT),
             cell=cell,
             round=round_,
         )

@@ -33,8 +33,6 @@ from debate.log.manifest import Manifest
 
 RENAMED = {"entrenchment_alone": "entrenchment"}
 """Names of estimates that older files hold, and what they are called now."""
-
-
 WHERE_STATED = {"entrenchment": "entrenchment_stated"}
 """What stands in where no belief was probed: the same on the probability scale, in bounds."""
 

@@ -44,34 +44,16 @@ from debate.analysis.intervals import (
 )
 from debate.analysis.scores import compute_auroc
 from debate.analysis.sums import split_groups
+from debate.analysis.text import split_names
 from debate.log import Run
 
 ANSWER_KEY = ("cell", "question", "seed")
-
-JUDGED_COLUMNS = (
-    "cell",
-    "question",
-    "seed",
-    "round",
-    "kind",
-    "agent",
-    "about",
-    "answer",
-    "correct",
-    "failed",
-    "accepts",
-    "heard",
-    "belief",
-    "prompt_tokens",
-    "generated_tokens",
-    "shared_with",
-    "text",
+JUDGED_COLUMNS = split_names(
+    "cell question seed round kind agent about answer correct failed accepts heard belief "
+    "prompt_tokens generated_tokens shared_with text"
 )
-
 SAMPLE = "sample-"
-
 ALONE = "alone"
-
 DESIGN_SCHEMA = {
     "cell": pl.String,
     "anonymous": pl.Boolean,
@@ -198,25 +180,15 @@ def _add_outcomes(found: pl.DataFrame) -> pl.DataFrame:
 
 
 OF_P_TRUE = ("judging_auroc", "judging_brier", "p_true_wrong")
-
 JUDGING_METHOD = "judgements, clustered by question"
-
-MATRIX_MEASURES = (
-    "accept_right",
-    "accept_wrong",
-    "judging_balanced_accuracy",
-    "judging_auroc",
-    "judging_brier",
-    "judging_abstention",
-    "judging_failure",
-    "p_true_wrong",
+MATRIX_MEASURES = split_names(
+    "accept_right accept_wrong judging_balanced_accuracy judging_auroc judging_brier "
+    "judging_abstention judging_failure p_true_wrong"
 )
 """Accept rates on right and wrong answers; balanced accuracy of the verdict; AUROC and Brier score
 of P(true); how often no verdict could be read, and how often the call failed; mean P(true) on
 wrong answers."""
-
 NO_SCALE = "log-probabilities of the verdict"
-
 NO_CLASS = "right and wrong answers to judge"
 
 

@@ -38,10 +38,11 @@ from debate.analysis.diversity import (
     sum_pair,
 )
 from debate.analysis.estimate import Estimate, make_estimate
-from debate.analysis.members import CHANGES, MEMBERS, OVER_ALL_ROUNDS, tabulate_measures
+from debate.analysis.members import CHANGES, MEMBERS, OVER_ALL_ROUNDS
 from debate.analysis.quantity import Measure, Quantity, Unavailable
 from debate.analysis.states import classify_teams, count_questions
-from debate.analysis.sums import split_groups, split_sorted, sum_by_question
+from debate.analysis.sums import split_groups, split_sorted, sum_by_question, tabulate_measures
+from debate.analysis.text import split_names
 from debate.analysis.tokens import (
     AT_EQUAL_TOKENS,
     DEBATE_KEY,
@@ -65,30 +66,17 @@ from debate.errors import suggest
 
 EVERYONE, EACH_AGENT = "everyone", "each agent"
 """Among whom a share's design effect is pooled: conditions and rounds, or their agents, too."""
-
-BY_AGENT = (
-    "accuracy",
-    "accuracy_completed",
-    "accuracy_answered",
-    "abstention_rate",
-    "cut_rate",
-    "failure_rate",
-    "carried_rate",
-    "confidence",
-    "over_confidence",
+BY_AGENT = split_names(
+    "accuracy accuracy_completed accuracy_answered abstention_rate cut_rate failure_rate "
+    "carried_rate confidence over_confidence"
 )
 """Measures that are told of each agent, too."""
-
 SCORED_VOTES = ("ece", "debiased_ece", "smooth_ece", "auroc", "aurc")
-
 HELD_AGAINST_CONTROLS = ("eai", "entrenchment")
 """Measures whose quantities are kept: every condition's is held against its controls'."""
-
 OF_VOTE = (*VOTES, *map(name_vote, SCORED_VOTES))
-
 OF_OPENINGS = (*PAIRS, *TEAM)
 """About how a team errs before anybody has heard anything, unless another round is named."""
-
 _TOKENS = Measure(
     name="tokens_per_debate",
     words="generated tokens a debate",
@@ -97,9 +85,7 @@ _TOKENS = Measure(
     formula="generated tokens of all rounds, over debates",
     lacking="generated tokens on every turn",
 )
-
 COST: Mapping[str, Measure] = MappingProxyType({_TOKENS.name: _TOKENS})
-
 CONTRASTED: Mapping[str, Measure] = MappingProxyType(
     {
         **MEMBERS,

@@ -7,41 +7,24 @@ team's own answer, seated in an agent's place, is measured as a member is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
-import numpy as np
 import polars as pl
 
-from debate.analysis.intervals import pool_design_effects
-from debate.analysis.quantity import Bounds, Measure, Quantity, take_gap
-from debate.analysis.sums import ClusterSums, number_groups, sum_groups
+from debate.analysis.quantity import SIGNED_UNIT, UNIT, Bounds, Measure, define_share
 
 LOG_FLOOR = 1e-6
 """Confidences nearer to 0 or 1 than this are moved to it before a logarithm is taken."""
-
 LOGIT_FLOOR = 1e-3
 """Stated 0 % and 100 % have no logit: confidences nearer to 0 or 1 than this are moved to it."""
-
-UNIT = (0.0, 1.0)
-
-SIGNED_UNIT = (-1.0, 1.0)
-
 ROUND_0 = "openings"
-
 _OUTCOME, _CONFIDENCE, _SCORE = pl.col("outcome"), pl.col("confidence"), pl.col("score")
-
 _CAME_BACK = _OUTCOME != "failed"
-
 _COMPLETED = ~_OUTCOME.is_in(["failed", "cut"])
-
 _STATED = pl.when(_COMPLETED).then(_CONFIDENCE)
-
 _LATER = pl.col("round") > 0
-
 _WRONG_AT_0 = pl.col("opening_outcome") == "wrong"
-
 _SAME_ANSWER = (pl.col("answer") == pl.col("opening_answer")).fill_null(False)
 
 
@@ -73,7 +56,6 @@ def compute_error_mass(prefix: str = "", *, unknown: float | None = None) -> pl.
 
 
 _MASS_CHANGE = pl.when(_LATER).then(compute_error_mass() - compute_error_mass("opening_"))
-
 _MASS_BOUNDS = Bounds(
     pl.when(_LATER).then(
         compute_error_mass(unknown=0.0) - compute_error_mass("opening_", unknown=1.0)
@@ -82,9 +64,7 @@ _MASS_BOUNDS = Bounds(
         compute_error_mass(unknown=1.0) - compute_error_mass("opening_", unknown=0.0)
     ),
 )
-
 _WRONG_NOW = _OUTCOME == "wrong"
-
 ERROR_PARTS: Mapping[str, pl.Expr] = MappingProxyType(
     {
         "kept": _WRONG_AT_0 & _WRONG_NOW & _SAME_ANSWER,
@@ -95,15 +75,10 @@ ERROR_PARTS: Mapping[str, pl.Expr] = MappingProxyType(
 )
 """How a change of confident-error mass came about: the same error, another error, right or
 abstaining before, not wrong any more. The four add up to the whole."""
-
 _LOG_ODDS = pl.col("log_odds") - pl.col("opening_log_odds")
-
 _OPENED_WRONG = _LATER & _WRONG_AT_0
-
 _STATED_CHANGE = _CONFIDENCE - pl.col("opening_confidence")
-
 _KNOWN_AT_0 = pl.col("opening_confidence").is_not_null()
-
 _STATED_BOUNDS = Bounds(
     pl.when(_OPENED_WRONG & _KNOWN_AT_0 & _CAME_BACK).then(
         pl.when(_SAME_ANSWER & _CONFIDENCE.is_not_null())
@@ -118,87 +93,64 @@ _STATED_BOUNDS = Bounds(
         .otherwise(1 - _CONFIDENCE - pl.col("opening_confidence"))
     ),
 )
-
 _SURVIVOR_CHANGE = compute_logit(_CONFIDENCE) - compute_logit(pl.col("opening_confidence"))
-
 _TOOK_TURN = (
     ~pl.col("carried")
     & pl.col("previous_outcome").is_not_null()
     & _CAME_BACK
     & (pl.col("previous_outcome") != "failed")
 )
-
 NO_LEVELS = "belief in the target on at least two rounds, as a level (see the caveats)"
-
 NO_BELIEFS = "the probe `belief`: log-probabilities of the opening answer and of the target"
-
 NO_CONFIDENCE = "confidence on at least one answer"
-
 BOTH_ENDS = "a confidence at round 0 and now, whatever the outcome"
-
 _MEMBERS = (
-    Measure(
+    define_share(
         name="accuracy",
         words="accuracy, all",
-        kind="proportion",
-        limits=UNIT,
         value=_SCORE,
         formula="mean of 1[right] over all turns due: abstained, cut, failed, missing are wrong",
     ),
-    Measure(
+    define_share(
         name="accuracy_completed",
         words="accuracy, completed",
-        kind="proportion",
-        limits=UNIT,
         value=pl.when(_COMPLETED).then(_SCORE),
         formula="mean of 1[right] over the turns that neither failed nor were cut off",
     ),
-    Measure(
+    define_share(
         name="accuracy_answered",
         words="accuracy, answered",
-        kind="proportion",
-        limits=UNIT,
         value=pl.when(_OUTCOME.is_in(["correct", "wrong"])).then(_SCORE),
         formula="mean of 1[right] over the turns that stated an answer",
         lacking="turns that stated an answer",
     ),
-    Measure(
+    define_share(
         name="abstention_rate",
         words="abstained",
-        kind="proportion",
-        limits=UNIT,
         value=pl.when(_COMPLETED).then(_OUTCOME == "abstained"),
         formula="share without one readable answer, of the turns that neither failed nor were cut",
     ),
-    Measure(
+    define_share(
         name="cut_rate",
         words="cut off",
-        kind="proportion",
-        limits=UNIT,
         value=pl.when(_CAME_BACK).then(_OUTCOME == "cut"),
         formula="share cut at max_tokens before the answer was closed, of the turns that came back",
     ),
-    Measure(
+    define_share(
         name="tied_rate",
         words="tied",
-        kind="proportion",
-        limits=UNIT,
         value=pl.when(_CAME_BACK).then(_OUTCOME == "tied"),
         formula="share in which several answers weigh the same, up to rounding",
     ),
-    Measure(
+    define_share(
         name="failure_rate",
         words="failed",
-        kind="proportion",
-        limits=UNIT,
         value=~_CAME_BACK,
         formula="share of the turns due whose call failed",
     ),
-    Measure(
+    define_share(
         name="carried_rate",
         words="kept from before",
-        kind="proportion",
-        limits=UNIT,
         value=pl.col("carried"),
         formula="share of states kept from an earlier round, nobody having spoken since",
     ),
@@ -389,10 +341,8 @@ _MEMBERS = (
         source="Debate or Vote, arXiv 2508.17536",
     ),
 )
-
 MEMBERS: Mapping[str, Measure] = MappingProxyType({m.name: m for m in _MEMBERS})
 """Measures of members' turns by name."""
-
 CHANGES = frozenset(
     [
         "accuracy_change",
@@ -406,75 +356,5 @@ CHANGES = frozenset(
     ]
 )
 """Measures of what changed: they have no value at round 0."""
-
 OVER_ALL_ROUNDS = frozenset(["drift"])
 """Measures that, without a round, pool all of them."""
-
-COLUMNS_AT_ONCE = 6
-"""How many measures are summed in one pass: more take more memory, fewer more time."""
-
-
-def tabulate_measures(
-    states: pl.DataFrame, measures: Sequence[Measure], by: Sequence[str], num: int
-) -> Iterator[tuple[Measure, tuple[Any, ...], Quantity]]:
-    """Every measure in every group of `by`, with the quantity, groups in order.
-
-    Shares take the design effect of the same measure, pooled over all groups.
-    """
-    among = number_groups(states, by)
-    for start in range(0, len(measures), COLUMNS_AT_ONCE):
-        part = measures[start : start + COLUMNS_AT_ONCE]
-        columns = _select_columns(part)
-        rows = states.select("question_code", **columns)
-        found = sum_groups(rows, among, list(columns), num)
-        for measure in part:
-            pooled = _pool_effects(measure, [sums[measure.name] for sums in found.values()])
-            for key, sums in found.items():
-                yield measure, key, _make_quantity(measure, sums, pooled)
-
-
-def _select_columns(measures: Iterable[Measure]) -> dict[str, pl.Expr]:
-    """What is summed for each measure: its value, its right answers, its bounds."""
-    found: dict[str, pl.Expr] = {}
-    for m in measures:
-        whole = m.value if m.value is not None else m.bounds.lower if m.bounds else pl.lit(None)
-        found[m.name] = whole.cast(pl.Float64)
-        if m.kind == "gap":
-            found[f"{m.name} right"] = pl.when(whole.is_not_null()).then("score")
-        if m.bounds is not None:
-            found[f"{m.name} lower"] = m.bounds.lower.cast(pl.Float64)
-            found[f"{m.name} upper"] = m.bounds.upper.cast(pl.Float64)
-    return found
-
-
-def _pool_effects(measure: Measure, sums: Sequence[ClusterSums]) -> float | None:
-    if not measure.is_proportion:
-        return None
-    return pool_design_effects([(each.totals, each.counts) for each in sums if each.n])
-
-
-def _make_quantity(
-    measure: Measure, sums: dict[str, ClusterSums], pooled: float | None
-) -> Quantity:
-    """The quantity of one group's sums."""
-    own = sums[measure.name]
-    if measure.kind == "gap":
-        right = sums[f"{measure.name} right"]
-        table = np.stack([own.totals, right.totals, own.counts], axis=1)
-        return Quantity(
-            sums=table,
-            of=take_gap,
-            n=own.n,
-            kind="gap",
-            limits=measure.limits,
-        )
-    about = {"limits": measure.limits, "pooled": pooled}
-    bounds = None
-    if measure.bounds is not None:
-        lower, upper = (
-            sums[f"{measure.name} {end}"].quantity(measure.kind, limits=measure.limits)
-            for end in ("lower", "upper")
-        )
-        is_known = measure.value is not None and own.n == lower.n
-        bounds = None if is_known else (lower, upper)
-    return own.quantity(measure.kind, bounds=bounds, **about)

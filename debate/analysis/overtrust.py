@@ -36,15 +36,14 @@ from debate.analysis.intervals import (
     compute_clustered_interval,
 )
 from debate.analysis.judgements import ALONE, linearise
+from debate.analysis.members import compute_logit
+from debate.analysis.states import count_questions
 from debate.analysis.sums import ClusterSums, split_groups, sum_by_group, sum_by_question
 
 P_TRUE_FLOOR = 1e-4
 """P(True) nearer to 0 or 1 than this is moved to it before a logit is taken."""
-
 PAIRED_METHOD = "own minus another's wrong answer, one critic and question, clustered by question"
-
 NO_PAIRS = "a question on which a critic and another author are both wrong, differently"
-
 NO_SCALE = "log-probabilities of the verdict"
 
 
@@ -53,7 +52,7 @@ def estimate_overtrust(judged: pl.DataFrame) -> list[Estimate]:
     verdicts), each paired, for each cell and each critic in it; `false_accept_gap` and
     `discernment_gap`, which are not.
     """
-    num = count_judged_questions(judged)
+    num = count_questions(judged)
     estimates: list[Estimate] = []
     for (cell,), rows in split_groups(judged, "cell"):
         pairs = pair_wrong_answers(rows)
@@ -68,12 +67,6 @@ def estimate_overtrust(judged: pl.DataFrame) -> list[Estimate]:
     return estimates
 
 
-def count_judged_questions(judged: pl.DataFrame) -> int:
-    """How many question codes there are."""
-    top = judged["question_code"].max()
-    return int(top) + 1 if isinstance(top, int) else 0
-
-
 def pair_wrong_answers(rows: pl.DataFrame) -> pl.DataFrame:
     """A row for each critic's own wrong answer and each other, different wrong one it judged.
 
@@ -82,7 +75,7 @@ def pair_wrong_answers(rows: pl.DataFrame) -> pl.DataFrame:
     """
     place = ["cell", "question", "seed", "critic"]
     wrong = rows.filter(~pl.col("right") & ~pl.col("failed")).with_columns(
-        logit=compute_p_true_logit(pl.col("p_true"))
+        logit=compute_logit(pl.col("p_true"), floor=P_TRUE_FLOOR)
     )
     shown = ["claim", "p_true", "logit", "accepted"]
     own = wrong.filter("own").select(*place, *(pl.col(c).alias(f"own_{c}") for c in shown))
@@ -96,12 +89,6 @@ def pair_wrong_answers(rows: pl.DataFrame) -> pl.DataFrame:
         logit_gap=pl.col("own_logit") - pl.col("logit"),
         accept_gap=pl.col("own_accepted") - pl.col("accepted"),
     )
-
-
-def compute_p_true_logit(p: pl.Expr) -> pl.Expr:
-    """Log-odds, clipped by LOGIT_FLOOR."""
-    clipped = p.clip(P_TRUE_FLOOR, 1 - P_TRUE_FLOOR)
-    return (clipped / (1 - clipped)).log()
 
 
 def _estimate_gaps(pairs: pl.DataFrame, cell: str, subject: str | None, num: int) -> list[Estimate]:
@@ -151,7 +138,7 @@ def _estimate_discernment(rows: pl.DataFrame, cell: str) -> Estimate:
     rows = rows.filter(~pl.col("failed"))
     name = "judging_balanced_accuracy"
     interval = subtract_measures(
-        name, rows.filter(~pl.col("own")), rows.filter("own"), count_judged_questions(rows)
+        name, rows.filter(~pl.col("own")), rows.filter("own"), count_questions(rows)
     )
     missing = None if interval.value is not None else "right and wrong answers, own and others'"
     return from_interval(
@@ -178,13 +165,9 @@ def subtract_measures(name: str, first: pl.DataFrame, second: pl.DataFrame, num:
 
 
 JUDGED_ITEM = ("question", "seed", "critic")
-
 EFFECTS = ("own_effect", "own_effect_given_likelihood", "likelihood_effect")
-
 WITHIN_ITEMS = "least squares within critic and question, wrong answers, clustered by question"
-
 NO_OWN_ERRORS = "questions on which a critic judges its own wrong answer and another's"
-
 NO_LIKELIHOOD = "the probe belief, which tells how likely a critic finds an answer"
 
 
@@ -225,7 +208,8 @@ def _select_wrong(rows: pl.DataFrame) -> pl.DataFrame:
     same = ~pl.col("own") & (pl.col("claim") == pl.col("own_answer")).fill_null(False)
     wrong = ~pl.col("right") & ~pl.col("failed") & pl.col("p_true").is_not_null()
     return rows.filter(wrong & ~same).with_columns(
-        logit=compute_p_true_logit(pl.col("p_true")), own=pl.col("own").cast(pl.Float64)
+        logit=compute_logit(pl.col("p_true"), floor=P_TRUE_FLOOR),
+        own=pl.col("own").cast(pl.Float64),
     )
 
 
@@ -270,17 +254,13 @@ def _estimate_coefficient(
 
 
 JUDGEMENT = ("question", "seed", "critic", "author")
-
 PADDING = "padding"
-
 CHANGED_MEASURES = {
     "judging_auroc_change": "judging_auroc",
     "judging_brier_change": "judging_brier",
     "judging_balanced_accuracy_change": "judging_balanced_accuracy",
 }
-
 SAME_JUDGEMENTS = "the same judgements in both cells, paired by question"
-
 SAME_PROMPTS = "prompts that say whose answer it is; these prompt sets do not"
 
 
@@ -306,7 +286,7 @@ def estimate_alternatives(judged: pl.DataFrame) -> list[Estimate]:
     `judging_tokens`: tokens of one judgement, of every cell.
     """
     by_cell = {str(cell): rows for (cell,), rows in split_groups(judged, "cell")}
-    num = count_judged_questions(judged)
+    num = count_questions(judged)
     estimates = [_estimate_tokens(cell, rows, num) for cell, rows in by_cell.items()]
     for design, control in pair_controls(list_designs(judged)):
         estimates += _estimate_changes(by_cell[design.cell], by_cell[control.cell], num)
@@ -402,15 +382,13 @@ def estimate_labels(judged: pl.DataFrame) -> list[Estimate]:
             pairs = _join_relabelled(by_cell[design.cell], by_cell[other.cell])
             if other.anonymous:
                 estimates += _compare_with_anonymous(
-                    pairs, design.cell, other.cell, count_judged_questions(judged)
+                    pairs, design.cell, other.cell, count_questions(judged)
                 )
             elif other.swapped and not design.swapped:
                 signed = pairs.with_columns(change=_sign_towards_own(pl.col("change")))
                 what = f"own label over another's ({other.cell})"
                 estimates.append(
-                    _estimate_label_effect(
-                        signed, design.cell, what, count_judged_questions(judged)
-                    )
+                    _estimate_label_effect(signed, design.cell, what, count_questions(judged))
                 )
     return estimates
 

@@ -34,15 +34,11 @@ from debate.analysis.intervals import (
 
 MOST_ENUMERATED = 16
 """Up to this many clusters that differ all their sign-flips are gone through."""
-
 MOST_FLIPPED = 1_024
 """Above this many differing clusters they flip in so many random blocks."""
-
 MOST_SIZES = 64
 """Up to this many sizes of difference the flips of each size are drawn as one binomial count."""
-
 DRAWS = 20_000
-
 TIE = 1e-9
 """Sums closer than this share of the sum of all sizes are equal."""
 

@@ -30,7 +30,6 @@ from debate.analysis.quantity import Quantity
 from debate.config.run import HypothesisSpec
 
 Direction = Literal["above", "below", "equal"]
-
 Conclusion = Literal[
     "supported",
     "supported in sign",
@@ -41,9 +40,7 @@ Conclusion = Literal[
     "differs in sign",
     "undecided",
 ]
-
 ERROR = 0.05
-
 MOST_QUESTIONS = 10**9
 
 
@@ -199,24 +196,16 @@ def _find_least_number(holds: Callable[[int], bool], start: int = 1) -> int | No
 
 GRID = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0)
 """Numbers of questions simulated, in shares of the pilot's."""
-
 DRAWS = 400
-
 TARGET = 0.8
-
 MOST_DRAWN = 4_000
 """Larger numbers of questions are simulated by so many: the draw's ends then lie nearer to the
 pilot's value by the square root of the ratio, as in samples of thousands they do."""
-
 FEWEST_QUESTIONS = 5
 """With fewer questions in the pilot nothing is simulated: draws of them would repeat a few."""
-
 SUPPORTED = ("supported",)
-
 IN_SIGN = ("supported", "supported in sign")
-
 SEEDS = (1, 2, 3, 5, 10)
-
 SETTLED = 0.995
 """Once this share is reached at two numbers running, whatever the truth, no more are simulated."""
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -45,8 +46,9 @@ from debate.analysis.paired import (
     extend_to_zero,
 )
 
+UNIT = (0.0, 1.0)
+SIGNED_UNIT = (-1.0, 1.0)
 Statistic = Callable[[Array], Array]
-
 IntervalKind = Literal[
     "proportion",
     "mean",
@@ -366,3 +368,7 @@ class Measure:
     def is_proportion(self) -> bool:
         """Whether it is a share of counted things."""
         return self.kind == "proportion"
+
+
+define_share = partial(Measure, kind="proportion", limits=UNIT)
+"""The entry of a measure that is a share of counted things."""

@@ -19,7 +19,6 @@ from scipy.stats import rankdata
 from debate.analysis.intervals import Array, Codes, LinearStatistic, sum_by_code
 
 NUM_BINS = 15
-
 MOST_EXACT = 200
 """Bins of at most so many answers have their expected gap computed exactly."""
 
@@ -243,7 +242,6 @@ def compute_ks(confidence: Array, correct: Array) -> LinearStatistic:
 
 
 GRID_CELLS = 1000
-
 LEAST_BANDWIDTH = 1e-3
 
 

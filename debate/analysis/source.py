@@ -206,9 +206,7 @@ def _warn_incomplete(num_begun: int, num_ended: int) -> str:
 
 
 NORMALISED_COLUMN = "confidence_belief_normalised"
-
 BELIEF_ITEM = ["question", "seed"]
-
 BELIEF_PLACE = ["cell", *BELIEF_ITEM, "agent", "round"]
 
 

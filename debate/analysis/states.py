@@ -18,25 +18,16 @@ from debate.errors import InputError, suggest
 from debate.log.frames import is_estimator
 
 DEBATE = ("cell", "question", "seed")
-
 TRAJECTORY = (*DEBATE, "agent")
-
 SOURCE = "confidence_"
-
 DEFAULT = "confidence"
-
 BELIEFS = {"belief": "belief_answer"}
-
 PREVIOUS = ("answer", "outcome", "confidence", "belief_target")
-
 OPENING = ("answer", "outcome", "score", "confidence", "log_odds", "log_p_own")
-
 LEVELS = ("belief_own", "belief_target", "belief_answer", "confidence_belief")
-
 LEAST_MASS = 0.5
 """Levels of belief are given only where the candidates hold at least this share of the model's
 probability on average: below it, "anything else" is the likeliest answer."""
-
 LEAST_BELIEF = 1e-9
 """A belief told as a probability of 0 is taken for this before its logarithm."""
 

@@ -33,7 +33,6 @@ BIN = 10
 """Debates of like confidence that are compared at least."""
 LARGE_VARIANCE = 25.0
 """Of the sum of scores, from which on it is as good as normal."""
-
 Flags = NDArray[np.bool_]
 KEYS = ("cell", "round", "seat", "num", "silent", "distinct", "largest", "support", "changed")
 CONFIDENCES = ("mean_confidence", "least_confidence", "most_confidence")

@@ -21,7 +21,7 @@ from debate.analysis.contrasts import (
     compare_with_openings,
     contrast_conditions,
 )
-from debate.analysis.design import choose_controls
+from debate.analysis.design import Controls, choose_controls
 from debate.analysis.estimate import Estimate, estimates_frame
 from debate.analysis.factors import estimate_across_factors
 from debate.analysis.flips import (
@@ -44,9 +44,9 @@ from debate.analysis.states import (
     select_members,
 )
 from debate.analysis.sums import sum_by_group
-from debate.analysis.teams import build_team_table, compare_teams
+from debate.analysis.teams import compare_teams
 from debate.analysis.text import Labels, read_labels
-from debate.analysis.tokens import build_ledger, sum_costs
+from debate.analysis.tokens import build_ledger, build_team_table, sum_costs
 from debate.analysis.votes import build_vote_states, find_own_methods
 from debate.config.run import HypothesisSpec
 from debate.errors import InputError, suggest
@@ -151,7 +151,8 @@ def analyze(
     that of the trajectories. opinions: beliefs over candidates, for the log-opinion pool (columns:
     `build_vote_states`). silent: the agents whose answers are no ballots. stopping_is_known: the
     rule by which debates ended is on record and sees no target. resamples, seed: of the bootstrap.
-    limit: hot spots for each cell. Raises InputError where the table is not what it should be.
+    limit: hot spots for each cell.
+    Raises InputError where the table is not what it should be.
     """
     if "outcome" in trajectories.columns and is_reference_free(trajectories):
         return _analyze_without_truth(trajectories, confidence)
@@ -167,27 +168,19 @@ def analyze(
         anonymous=anonymous,
         baselines=baselines,
     )
-    voters = team.filter(~pl.col("agent").is_in(list(silent))) if silent else team
-    seated = build_vote_states(team if voters.is_empty() else voters, verdicts, opinions=opinions)
-    tables = build_heard_tables(states, everyone, limit=limit)
+    seated = _build_votes(team, verdicts, opinions=opinions, silent=silent)
+    heard = build_heard_tables(states, everyone, limit=limit)
     measures = Measures(states, seated)
-    estimates = [
-        *measures.estimates(),
-        *contrast_conditions(measures, chosen),
-        *estimate_flips(states),
-    ]
-    estimates += estimate_across_factors(states)
-    estimates += estimate_conformity(states, tables.pop("events"), chosen)
-    estimates += estimate_revisions(states, tables.pop("seen"))
-    estimates += estimate_calibration_changes(states, chosen, resamples=resamples, seed=seed)
+    estimates = _estimate_all(measures, chosen, heard, resamples=resamples, seed=seed)
+    teams = compare_teams(measures)
+    estimates += [*teams.estimates, *further]
     compared = [*compare_with_openings(seated), *compare_with_baseline(seated, chosen)]
-    found = compare_teams(measures)
-    estimates += [*found.estimates, *further]
-    tables |= _make_plain_tables(states) | found.tables
+    tables = {**heard, **_make_plain_tables(states), **teams.tables}
     tables["ledger"] = build_ledger(states) if spent is None else spent
     tables["team"] = build_team_table(estimates, states, find_own_methods(seated))
     tables["comparisons"] = pl.DataFrame([asdict(c) for c in compared], infer_schema_length=None)
     name = name_confidence(trajectories, confidence)
+    others = _measure_under_others(trajectories, name, seated, authors or {}) if hypotheses else {}
     return Analysis(
         estimates=tuple(estimates),
         comparisons=tuple(compared),
@@ -198,16 +191,45 @@ def analyze(
         cells=tuple(sorted(states["cell"].unique())),
         confidence=name,
         findings=conclude_hypotheses(
-            hypotheses or {},
-            measures,
-            estimates,
-            confidence=name,
-            others=_measure_under_others(trajectories, name, seated, authors or {})
-            if hypotheses
-            else {},
+            hypotheses or {}, measures, estimates, confidence=name, others=others
         ),
         labels=read_labels(trajectories),
     )
+
+
+def _build_votes(
+    team: pl.DataFrame,
+    verdicts: pl.DataFrame | None,
+    *,
+    opinions: pl.DataFrame | None,
+    silent: Collection[str],
+) -> pl.DataFrame:
+    """The vote states of those whose answers are ballots; of all, if nobody's would be."""
+    voters = team.filter(~pl.col("agent").is_in(list(silent))) if silent else team
+    return build_vote_states(team if voters.is_empty() else voters, verdicts, opinions=opinions)
+
+
+def _estimate_all(
+    measures: Measures,
+    controls: Controls,
+    heard: dict[str, pl.DataFrame],
+    *,
+    resamples: int,
+    seed: int,
+) -> list[Estimate]:
+    """The estimates of members and votes, in their order; takes `events` and `seen` out of
+    `heard`.
+    """
+    states = measures.states
+    return [
+        *measures.estimates(),
+        *contrast_conditions(measures, controls),
+        *estimate_flips(states),
+        *estimate_across_factors(states),
+        *estimate_conformity(states, heard.pop("events"), controls),
+        *estimate_revisions(states, heard.pop("seen")),
+        *estimate_calibration_changes(states, controls, resamples=resamples, seed=seed),
+    ]
 
 
 def _analyze_without_truth(trajectories: pl.DataFrame, confidence: str) -> Analysis:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from debate.analysis.intervals import Array, Codes, Interval, compute_rate, sum_by_code
-from debate.analysis.quantity import IntervalKind, Quantity, take_quotient
+from debate.analysis.intervals import (
+    Array,
+    Codes,
+    Interval,
+    compute_rate,
+    pool_design_effects,
+    sum_by_code,
+)
+from debate.analysis.quantity import IntervalKind, Measure, Quantity, take_gap, take_quotient
 
 RATE_COLUMNS = {
     "n": pl.Int64(),
@@ -152,3 +159,73 @@ def compute_group_rates(rows: pl.DataFrame, by: list[str], column: str) -> pl.Da
         found.append((*key, part["n"].sum(), part["successes"].sum(), *interval[:3], part.height))
     schema = {name: counted.schema[name] for name in by} | RATE_COLUMNS
     return pl.DataFrame(found, schema=schema, orient="row", strict=False).sort(by, nulls_last=True)
+
+
+COLUMNS_AT_ONCE = 6
+"""How many measures are summed in one pass: more take more memory, fewer more time."""
+
+
+def tabulate_measures(
+    states: pl.DataFrame, measures: Sequence[Measure], by: Sequence[str], num: int
+) -> Iterator[tuple[Measure, tuple[Any, ...], Quantity]]:
+    """Every measure in every group of `by`, with the quantity, groups in order.
+
+    Shares take the design effect of the same measure, pooled over all groups.
+    """
+    among = number_groups(states, by)
+    for start in range(0, len(measures), COLUMNS_AT_ONCE):
+        part = measures[start : start + COLUMNS_AT_ONCE]
+        columns = _select_columns(part)
+        rows = states.select("question_code", **columns)
+        found = sum_groups(rows, among, list(columns), num)
+        for measure in part:
+            pooled = _pool_effects(measure, [sums[measure.name] for sums in found.values()])
+            for key, sums in found.items():
+                yield measure, key, _make_quantity(measure, sums, pooled)
+
+
+def _select_columns(measures: Iterable[Measure]) -> dict[str, pl.Expr]:
+    """What is summed for each measure: its value, its right answers, its bounds."""
+    found: dict[str, pl.Expr] = {}
+    for m in measures:
+        whole = m.value if m.value is not None else m.bounds.lower if m.bounds else pl.lit(None)
+        found[m.name] = whole.cast(pl.Float64)
+        if m.kind == "gap":
+            found[f"{m.name} right"] = pl.when(whole.is_not_null()).then("score")
+        if m.bounds is not None:
+            found[f"{m.name} lower"] = m.bounds.lower.cast(pl.Float64)
+            found[f"{m.name} upper"] = m.bounds.upper.cast(pl.Float64)
+    return found
+
+
+def _pool_effects(measure: Measure, sums: Sequence[ClusterSums]) -> float | None:
+    if not measure.is_proportion:
+        return None
+    return pool_design_effects([(each.totals, each.counts) for each in sums if each.n])
+
+
+def _make_quantity(
+    measure: Measure, sums: dict[str, ClusterSums], pooled: float | None
+) -> Quantity:
+    """The quantity of one group's sums."""
+    own = sums[measure.name]
+    if measure.kind == "gap":
+        right = sums[f"{measure.name} right"]
+        table = np.stack([own.totals, right.totals, own.counts], axis=1)
+        return Quantity(
+            sums=table,
+            of=take_gap,
+            n=own.n,
+            kind="gap",
+            limits=measure.limits,
+        )
+    about = {"limits": measure.limits, "pooled": pooled}
+    bounds = None
+    if measure.bounds is not None:
+        lower, upper = (
+            sums[f"{measure.name} {end}"].quantity(measure.kind, limits=measure.limits)
+            for end in ("lower", "upper")
+        )
+        is_known = measure.value is not None and own.n == lower.n
+        bounds = None if is_known else (lower, upper)
+    return own.quantity(measure.kind, bounds=bounds, **about)

@@ -10,7 +10,7 @@ set for the point where the line crosses zero (Fieller 1954).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -25,18 +25,16 @@ from debate.analysis.measures import Measures
 from debate.analysis.paired import compute_zero_p
 from debate.analysis.quantity import Measure, Quantity, Unavailable
 from debate.analysis.states import classify_teams
-from debate.analysis.tokens import sum_costs
+from debate.analysis.text import split_names
 
 LINE_PARTS = {"slope": "change per unit of error correlation", "crossing": "error correlation"}
 """What is estimated of a line, and its unit."""
-
 RESPONSES = {
     "vote_gain": "vote, end − openings",
     "gain_over_pool": "vote at the end − pool",
     "gain_over_best": "vote at the end − best member",
 }
 """What is held against the error correlation of the openings."""
-
 DOSE: Mapping[str, Measure] = MappingProxyType(
     {
         f"dose_response.{response}.{part}": Measure(
@@ -51,14 +49,11 @@ DOSE: Mapping[str, Measure] = MappingProxyType(
         for part, unit in LINE_PARTS.items()
     }
 )
-
 FEWEST_TEAMS = 3
 """A line through two teams fits whatever they are."""
-
 MOST_WEIGHT = 4.0
 """A team weighs at most this many times the median team: one where nothing ever changed would
 otherwise settle the line alone."""
-
 LEAST_RELIABILITY = 0.5
 """Where less than this share of the spread of x is real, there is no dose to speak of."""
 
@@ -191,37 +186,15 @@ def _compute_misfit(residuals: Array, covariance: Array) -> float | None:
     return float(stats.chi2.sf(statistic, free))
 
 
-TEAM_MEASURES = (
-    "mean_member",
-    "best_single",
-    "phi",
-    "double_fault",
-    "q_statistic",
-    "same_wrong",
-    "kappa_p",
-    "error_correlation",
-    "effective_votes",
-    "vote_0",
-    "vote_T",
-    "vote_gain",
-    "gain_over_best_rule",
-    "self_consistency",
-    "gain_over_pool",
-    "gain_over_best",
-    "oracle",
-    "vote_brier",
-    "vote_over_confidence",
-    "tokens_per_debate",
+TEAM_MEASURES = split_names(
+    "mean_member best_single phi double_fault q_statistic same_wrong kappa_p error_correlation "
+    "effective_votes vote_0 vote_T vote_gain gain_over_best_rule self_consistency "
+    "gain_over_pool gain_over_best oracle vote_brier vote_over_confidence tokens_per_debate"
 )
-
 DOSE_MEASURE = "error_correlation"
-
 MATCHED = {"self_consistency": "pool", "best_single": "single"}
-
 REFERENCE = "homogeneous"
-
 LINE_POINTS = 41
-
 TEAM_SCHEMA: dict[str, Any] = {
     "cell": pl.String,
     "team": pl.String,
@@ -421,60 +394,3 @@ def _warn_of_line(line: Line, part: str) -> tuple[str, ...]:
     if part == "crossing" and value is not None and line.crossing.low is None:
         found.append("the slope may be zero, so the crossing has no bounds")
     return tuple(found)
-
-
-TEAM_TABLE = (
-    "mean_member",
-    "best_member",
-    "kappa_p",
-    "error_correlation",
-    "effective_votes",
-    "vote_0",
-    "vote_T",
-    "oracle",
-)
-
-
-def build_team_table(
-    estimates: Iterable[Estimate], states: pl.DataFrame, methods: dict[str, str]
-) -> pl.DataFrame:
-    """One row for each cell; null where a column has nothing to be computed from.
-
-    team: homogeneous or mixed, by the models in its seats.
-    methods: the rule by which each condition was decided. best_member is picked on the same
-    questions, which flatters it; a comparison at equal tokens needs its own arm (that member alone,
-    sampled as often). kappa_p is the mean over pairs.
-    """
-    found = list(estimates)
-    table, teams = sum_costs(states), classify_teams(states)
-    rows = [
-        {"cell": cell, "team": teams[cell]}
-        | {name: _read_cell_value(found, cell, name, methods.get(cell)) for name in TEAM_TABLE}
-        for cell in table["cell"]
-    ]
-    schema = {"cell": pl.String(), "team": pl.String()} | dict.fromkeys(TEAM_TABLE, pl.Float64())
-    return pl.DataFrame(rows, schema=schema).join(table, on="cell", how="left")
-
-
-def _read_cell_value(
-    estimates: list[Estimate], cell: str, column: str, method: str | None
-) -> float | None:
-    inside = [e for e in estimates if e.cell == cell and e.value is not None]
-    if column == "best_member" or column == "mean_member":
-        members = [e for e in inside if e.name == "accuracy" and e.round == 0]
-        alone = [e.value for e in members if e.subject is not None] or [e.value for e in members]
-        known = [v for v in alone if v is not None]
-        pick = max(known, default=None) if column == "best_member" else _compute_mean(known)
-        return pick
-    if column in ("vote_0", "vote_T"):
-        rounds = [e for e in inside if e.name == "vote_accuracy" and e.round is not None]
-        ordered = sorted((e for e in rounds if e.subject == method), key=lambda e: e.round or 0)
-        if not ordered:
-            return None
-        return ordered[0 if column == "vote_0" else -1].value
-    named = [e.value for e in inside if e.name == column and e.round == 0]
-    return _compute_mean([v for v in named if v is not None])
-
-
-def _compute_mean(values: list[float]) -> float | None:
-    return sum(values) / len(values) if values else None

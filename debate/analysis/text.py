@@ -66,6 +66,15 @@ def format_decimal(value: float | None, digits: int = 3, *, signed: bool = False
     return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
 
 
+def split_names(text: str, *, separator: str | None = None) -> tuple[str, ...]:
+    """Names written in one text, parted by blanks or by `separator`.
+
+    >>> split_names("ece brier"), split_names("vote, end|p (Holm)", separator="|")
+    (('ece', 'brier'), ('vote, end', 'p (Holm)'))
+    """
+    return tuple(text.split(separator))
+
+
 def join_names(names: Sequence[str], *, most: int = 8) -> str:
     """Names as a sentence gives them.
 

@@ -8,7 +8,7 @@ answers that are right: a vote is held against another of the same rule.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
@@ -16,9 +16,11 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from debate.analysis.members import UNIT
-from debate.analysis.quantity import Measure, Quantity, Unavailable
+from debate.analysis.estimate import Estimate
+from debate.analysis.quantity import UNIT, Measure, Quantity, Unavailable, define_share
+from debate.analysis.states import classify_teams
 from debate.analysis.sums import sum_by_question
+from debate.analysis.text import split_names
 
 TOKENS = ("prompt_tokens", "cached_tokens", "generated_tokens")
 
@@ -55,7 +57,6 @@ def _sum_known(name: str) -> pl.Expr:
 
 
 DEBATE_KEY = ["cell", "question", "seed"]
-
 SAMPLE_COLUMNS = (
     *DEBATE_KEY,
     "round",
@@ -158,7 +159,7 @@ def _vote_over_samples(pool: SamplePool, size: int, num_questions: int) -> Quant
     rows = debates.join(scores, on=DEBATE_KEY, how="left").with_columns(
         pl.col("score").fill_null(0.0)
     )
-    return sum_by_question(rows, "score", num_questions).quantity("proportion", limits=(0.0, 1.0))
+    return sum_by_question(rows, "score", num_questions).quantity("proportion", limits=UNIT)
 
 
 def match_mixed_pool(
@@ -229,18 +230,14 @@ AT_EQUAL_TOKENS: Mapping[str, Measure] = MappingProxyType(
     {
         measure.name: measure
         for measure in (
-            Measure(
+            define_share(
                 name="self_consistency",
                 words="pool without exchange, equal tokens",
-                kind="proportion",
-                limits=UNIT,
                 formula="vote over independent samples of the same seats at the debate's tokens",
             ),
-            Measure(
+            define_share(
                 name="best_single",
                 words="best member alone, equal tokens",
-                kind="proportion",
-                limits=UNIT,
                 source="Self-MoA, arXiv 2502.00674",
                 formula="vote over samples of the member that is best on the other half of the "
                 "questions",
@@ -262,3 +259,51 @@ AT_EQUAL_TOKENS: Mapping[str, Measure] = MappingProxyType(
         )
     }
 )
+TEAM_TABLE = split_names(
+    "mean_member best_member kappa_p error_correlation effective_votes vote_0 vote_T oracle"
+)
+
+
+def build_team_table(
+    estimates: Iterable[Estimate], states: pl.DataFrame, methods: dict[str, str]
+) -> pl.DataFrame:
+    """One row for each cell; null where a column has nothing to be computed from.
+
+    team: homogeneous or mixed, by the models in its seats.
+    methods: the rule by which each condition was decided. best_member is picked on the same
+    questions, which flatters it; a comparison at equal tokens needs its own arm (that member alone,
+    sampled as often). kappa_p is the mean over pairs.
+    """
+    found = list(estimates)
+    table, teams = sum_costs(states), classify_teams(states)
+    rows = [
+        {"cell": cell, "team": teams[cell]}
+        | {name: _read_cell_value(found, cell, name, methods.get(cell)) for name in TEAM_TABLE}
+        for cell in table["cell"]
+    ]
+    schema = {"cell": pl.String(), "team": pl.String()} | dict.fromkeys(TEAM_TABLE, pl.Float64())
+    return pl.DataFrame(rows, schema=schema).join(table, on="cell", how="left")
+
+
+def _read_cell_value(
+    estimates: list[Estimate], cell: str, column: str, method: str | None
+) -> float | None:
+    inside = [e for e in estimates if e.cell == cell and e.value is not None]
+    if column == "best_member" or column == "mean_member":
+        members = [e for e in inside if e.name == "accuracy" and e.round == 0]
+        alone = [e.value for e in members if e.subject is not None] or [e.value for e in members]
+        known = [v for v in alone if v is not None]
+        pick = max(known, default=None) if column == "best_member" else _compute_mean(known)
+        return pick
+    if column in ("vote_0", "vote_T"):
+        rounds = [e for e in inside if e.name == "vote_accuracy" and e.round is not None]
+        ordered = sorted((e for e in rounds if e.subject == method), key=lambda e: e.round or 0)
+        if not ordered:
+            return None
+        return ordered[0 if column == "vote_0" else -1].value
+    named = [e.value for e in inside if e.name == column and e.round == 0]
+    return _compute_mean([v for v in named if v is not None])
+
+
+def _compute_mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None

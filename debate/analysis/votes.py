@@ -17,10 +17,11 @@ import numpy as np
 import polars as pl
 
 from debate.analysis.members import MEMBERS
-from debate.analysis.quantity import Measure, Quantity, Unavailable, take_quotient
+from debate.analysis.quantity import SIGNED_UNIT, Measure, Quantity, Unavailable, take_quotient
 from debate.analysis.schema import OPTIONAL, verdicts_frame
 from debate.analysis.states import build_states
 from debate.analysis.sums import split_groups, sum_by_question
+from debate.analysis.text import split_names
 
 KEY = ["cell", "question", "seed", "round"]
 DEBATE = ["cell", "question", "seed"]
@@ -41,15 +42,8 @@ _OF_TURNS = (set(OPTIONAL) - {"confidence"}) | {"log_odds"}
 """Columns of the states that say nothing of a vote."""
 NUM_FOLDS = 5
 VOTE_PREFIX = "vote_"
-OF_MEMBERS = (
-    "accuracy",
-    "accuracy_completed",
-    "abstention_rate",
-    "tied_rate",
-    "confidence",
-    "over_confidence",
-    "brier",
-    "nll",
+OF_MEMBERS = split_names(
+    "accuracy accuracy_completed abstention_rate tied_rate confidence over_confidence brier nll"
 )
 
 
@@ -76,7 +70,7 @@ _GAINS = (
         words="vote, end − best rule of the openings",
         kind="difference",
         is_signed=True,
-        limits=(-1.0, 1.0),
+        limits=SIGNED_UNIT,
         formula="mean of the vote's score at the end − that of the openings under the rule that is "
         "best on the other four fifths of the questions",
         lacking="votes after a round beyond the openings",
@@ -379,4 +373,4 @@ def find_best_rule_gain(seated: pl.DataFrame, num_questions: int) -> Quantity | 
         best = rules[max(sorted(means), key=lambda name: means[name])]
         before[folds == fold] = best.totals[folds == fold]
     table = np.stack([after.totals - before, after.counts], axis=1)
-    return Quantity(sums=table, of=take_quotient, n=after.n, kind="difference", limits=(-1.0, 1.0))
+    return Quantity(sums=table, of=take_quotient, n=after.n, kind="difference", limits=SIGNED_UNIT)

@@ -78,5 +78,4 @@ TABLES: tuple[TableMaker, ...] = (
     tabulate_hotspots,
     tabulate_tokens,
 )
-
 __all__ = ["TABLES", "Entry", "Place", "Table", "TableMaker", "build_table"]

@@ -7,28 +7,22 @@ from debate.analysis.flips import advise
 from debate.analysis.registry import get_words
 from debate.analysis.summary import Analysis
 from debate.analysis.tables.table import (
-    Entry,
     Table,
     build_table,
     format_p_value,
+    group_estimates,
     show_estimate,
     tabulate_by_cell,
     tabulate_by_round,
     write_confidence_note,
 )
+from debate.analysis.text import split_names
 
-ERRORS = (
-    "eai_over_control",
-    "eai",
-    "accuracy_change",
-    "entrenchment",
-    "entrenchment_stated",
-    "change_when_right",
-    "confidence_when_wrong",
+ERRORS = split_names(
+    "eai_over_control eai accuracy_change entrenchment entrenchment_stated change_when_right "
+    "confidence_when_wrong"
 )
-
 PARTS = ("eai", "eai_kept", "eai_moved", "eai_introduced", "eai_removed")
-
 AGAINST = ("entrenchment_over_control", "kept_in_both")
 
 
@@ -57,9 +51,9 @@ def tabulate_entrenchment(analysis: Analysis) -> Table:
             found.setdefault((e.cell or "", e.subject or ""), {})[name] = e
     rows = [
         [
-            Entry(analysis.labels.arm(cell)),
-            Entry(subject),
-            Entry(str(_find_last_round(named))),
+            analysis.labels.arm(cell),
+            subject,
+            str(_find_last_round(named)),
             *(show_estimate(named.get(name)) for name in AGAINST),
         ]
         for (cell, subject), named in found.items()
@@ -80,11 +74,8 @@ def _find_last_round(named: dict[str, Estimate]) -> int:
 
 
 PROPER_SCORES = ("brier", "reliability", "resolution", "uncertainty", "nll")
-
 CALIBRATION_ERRORS = ("debiased_ece", "ece", "ece_if_calibrated", "ace", "smooth_ece", "ks")
-
 RANKING = ("auroc", "aurc", "over_confidence")
-
 CALIBRATION_CHANGES = ("brier_change", "ece_change", "aurc_change")
 
 
@@ -112,33 +103,24 @@ def tabulate_ranking(analysis: Analysis) -> Table:
 
 def tabulate_calibration_changes(analysis: Analysis) -> Table:
     """Last round against openings, and against the control's last round, by paired bootstrap."""
-    found: dict[tuple[str, str], dict[str, Estimate]] = {}
-    for e in analysis.select(*CALIBRATION_CHANGES):
-        found.setdefault((e.cell or "", e.subject or ""), {})[e.name] = e
     rows = [
         [
-            Entry(analysis.labels.arm(cell)),
-            Entry(subject or "openings"),
+            analysis.labels.arm(cell),
+            subject or "openings",
             *(show_estimate(named.get(name)) for name in CALIBRATION_CHANGES),
         ]
-        for (cell, subject), named in sorted(found.items())
+        for (cell, subject), named in group_estimates(analysis, CALIBRATION_CHANGES).items()
     ]
     note = "The last round minus what is named; paired bootstrap by question, percentiles."
     columns = ["arm", "against", *map(get_words, CALIBRATION_CHANGES)]
     return build_table("Did calibration change?", columns, rows, names=2, note=note)
 
 
-FLIPS = (
-    "error_correction_rate",
-    "error_introduction_rate",
-    "fixed_point",
-    "next_round_gain",
-    "whole_wrong_to_right",
-    "whole_right_to_wrong",
+FLIPS = split_names(
+    "error_correction_rate error_introduction_rate fixed_point next_round_gain "
+    "whole_wrong_to_right whole_right_to_wrong"
 )
-
 CONFORMITY = ("conformity", "obstinacy", "identity_bias")
-
 REVISIONS = ("harmful_revision", "beneficial_revision", "wrong_to_right", "right_to_wrong", "drift")
 
 
@@ -149,14 +131,8 @@ def tabulate_drift(analysis: Analysis) -> Table:
         found = analysis.find("drift", cell=cell)
         if found and found.is_known:
             team = found.method.rpartition("; ")[2].removesuffix(" team")
-            rows.append(
-                [
-                    Entry(analysis.labels.arm(cell)),
-                    Entry(team),
-                    show_estimate(found),
-                    Entry(format_p_value(found.p_value)),
-                ]
-            )
+            p_value = format_p_value(found.p_value)
+            rows.append([analysis.labels.arm(cell), team, show_estimate(found), p_value])
     note = "Zero: opinion moves without improving, and a vote over the openings does as well."
     columns = ["arm", "team", get_words("drift"), "p (martingale test)"]
     return build_table("Drift of belief in the truth", columns, rows, names=2, note=note)

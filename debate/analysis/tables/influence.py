@@ -17,14 +17,14 @@ from debate.analysis.tables.table import (
     Table,
     TableMaker,
     build_table,
+    group_estimates,
     show_estimate,
     show_interval,
     sort_by_cell,
 )
-from debate.analysis.text import format_count, format_decimal, shorten
+from debate.analysis.text import format_count, format_decimal, shorten, split_names
 
 TRANSITIONS = ("right_to_wrong", "wrong_to_right")
-
 RELATIONS = {
     "self": "itself",
     "same_model": "the same model",
@@ -32,7 +32,6 @@ RELATIONS = {
     "nothing_heard": "nothing",
     "nobody_heard": "nobody that was heard",
 }
-
 Row = dict[str, Any]
 
 
@@ -41,24 +40,18 @@ def tabulate_hazards(analysis: Analysis) -> Table:
     by = ["cell", "relation", "kind", "critic_outcome", "surer"]
     rows = [
         [
-            Entry(analysis.labels.arm(key["cell"])),
-            Entry(_show_relation(key)),
-            Entry(shorten(key["kind"])),
-            Entry(shorten(key["critic_outcome"])),
-            Entry(_show_surer(key["surer"])),
+            analysis.labels.arm(key["cell"]),
+            _show_relation(key),
+            shorten(key["kind"]),
+            shorten(key["critic_outcome"]),
+            _show_surer(key["surer"]),
             *(_show_rate(found.get(way)) for way in TRANSITIONS),
         ]
         for key, found in _group_by_transition(analysis, "hazards", by)
     ]
     note = "Share of the turns at risk that flipped; a turn that heard several counts for each."
-    columns = [
-        "arm",
-        "heard",
-        "by way of",
-        "the critic was",
-        "and surer?",
-        *map(get_words, TRANSITIONS),
-    ]
+    heads = ["arm", "heard", "by way of", "the critic was", "and surer?"]
+    columns = [*heads, *map(get_words, TRANSITIONS)]
     return build_table("Hazard of a flip by kind of edge", columns, rows, names=5, note=note)
 
 
@@ -66,8 +59,8 @@ def tabulate_edges(analysis: Analysis) -> Table:
     """P(flip) and P(adopt | the two disagree) for every edge."""
     rows = [
         [
-            Entry(analysis.labels.arm(key["cell"])),
-            Entry(f"{shorten(key['critic'], 30)} → {shorten(key['author'], 30)}"),
+            analysis.labels.arm(key["cell"]),
+            f"{shorten(key['critic'], 30)} → {shorten(key['author'], 30)}",
             *(_show_rate(found.get(way)) for way in (*TRANSITIONS, "adoption")),
         ]
         for key, found in _group_by_transition(analysis, "edges", ["cell", "critic", "author"])
@@ -81,12 +74,12 @@ def tabulate_credit(analysis: Analysis) -> Table:
     """Who held the new answer of each flip, among those that were heard."""
     rows = [
         [
-            Entry(analysis.labels.arm(row["cell"])),
-            Entry(get_words(row["flip"])),
-            Entry(_show_relation(row)),
-            Entry(shorten(row["critic_outcome"])),
-            Entry(format_decimal(row["flips"], 1)),
-            Entry(f"{row['share']:.0%}"),
+            analysis.labels.arm(row["cell"]),
+            get_words(row["flip"]),
+            _show_relation(row),
+            shorten(row["critic_outcome"]),
+            format_decimal(row["flips"], 1),
+            f"{row['share']:.0%}",
         ]
         for row in sort_by_cell(analysis, analysis.tables["credit"]).iter_rows(named=True)
     ]
@@ -126,7 +119,6 @@ def _show_surer(value: bool | None) -> str:
 
 STATED = ("previous_confidence", "confidence")
 MOST_IN_ARM = 5
-
 MOST_SPOTS = 10
 
 
@@ -139,34 +131,28 @@ def make_ranking_table(kind: str, title: str, label: Callable[[Analysis, Row], s
         chosen = whole.group_by("cell", maintain_order=True).head(MOST_IN_ARM)
         rows = [
             [
-                Entry(analysis.labels.arm(row["cell"])),
-                Entry(label(analysis, row)),
+                analysis.labels.arm(row["cell"]),
+                label(analysis, row),
                 *_show_steepest(analysis, row),
-                Entry(format_decimal(row["contribution"], 4, signed=True)),
-                Entry(format_count(row["trajectories"])),
+                format_decimal(row["contribution"], 4, signed=True),
+                format_count(row["trajectories"]),
             ]
             for row in chosen.iter_rows(named=True)
         ]
-        columns = [
-            "arm",
-            title,
-            "steepest turn",
-            "heard just before",
-            "adds to EAI",
-            "trajectories",
-        ]
+        heads = ["steepest turn", "heard just before", "adds to EAI", "trajectories"]
+        columns = ["arm", title, *heads]
         return build_table(f"By {title}", columns, rows, names=4)
 
     return make
 
 
-def _show_steepest(analysis: Analysis, row: Row) -> list[Entry]:
+def _show_steepest(analysis: Analysis, row: Row) -> list[object]:
     question, seed, agent, round_ = (row[name] for name in STEEPEST)
     if question is None:
-        return [Entry("–"), Entry("–")]
+        return ["–", "–"]
     place = Place(row["cell"], question, seed, agent, round_)
     told = f"{shorten(question, 24)}, {shorten(agent, 20)}, round {round_}"
-    return [Entry(told, place=place), Entry(describe_heard_at(analysis, place))]
+    return [Entry(told, place=place), describe_heard_at(analysis, place)]
 
 
 def describe_heard_at(analysis: Analysis, place: Place) -> str:
@@ -188,13 +174,10 @@ def describe_heard(refs: list[str] | None) -> str:
 
 def _describe_turn(ref: str) -> str:
     round_, kind, agent, *_ = ref.split(":")
-    if kind == "critique":
-        return f"critique by {shorten(agent, 24)} in round {round_}"
-    return (
-        f"opening of {shorten(agent, 24)}"
-        if kind == "opening"
-        else f"{shorten(agent, 24)} in round {round_}"
-    )
+    who = shorten(agent, 24)
+    if kind == "opening":
+        return f"opening of {who}"
+    return f"{f'critique by {who}' if kind == 'critique' else who} in round {round_}"
 
 
 def tabulate_hotspots(analysis: Analysis) -> Table:
@@ -202,16 +185,16 @@ def tabulate_hotspots(analysis: Analysis) -> Table:
     found = analysis.tables["hotspots"].sort("rise", descending=True, maintain_order=True)
     rows = [
         [
-            Entry(analysis.labels.arm(row["cell"])),
-            Entry(shorten(row["question"], 24) + (f", seed {row['seed']}" if row["seed"] else "")),
-            Entry(analysis.labels.agent(row["cell"], row["agent"])),
-            Entry(str(row["round"])),
+            analysis.labels.arm(row["cell"]),
+            shorten(row["question"], 24) + (f", seed {row['seed']}" if row["seed"] else ""),
+            analysis.labels.agent(row["cell"], row["agent"]),
+            str(row["round"]),
             Entry(
                 f"{shorten(row['previous_answer'], 16)} → {shorten(row['answer'], 16)}",
                 f"target {shorten(row['target'], 16)}",
             ),
-            Entry(" → ".join(format_decimal(row[n], 2) for n in STATED)),
-            Entry(describe_heard(row["heard"])),
+            " → ".join(format_decimal(row[n], 2) for n in STATED),
+            describe_heard(row["heard"]),
         ]
         for row in found.head(MOST_SPOTS).iter_rows(named=True)
     ]
@@ -237,39 +220,24 @@ RANKINGS: dict[str, TableMaker] = {
         "questions", "question", lambda _, row: shorten(row["question"], 40)
     ),
 }
-
-MATRIX = (
-    "accept_right",
-    "accept_wrong",
-    "judging_balanced_accuracy",
-    "judging_auroc",
-    "judging_brier",
-    "judging_abstention",
+MATRIX = split_names(
+    "accept_right accept_wrong judging_balanced_accuracy judging_auroc judging_brier "
+    "judging_abstention"
 )
-
-SELF_CRITIQUE = (
-    "judging_balanced_accuracy",
-    "over_trust_gap",
-    "over_acceptance_gap",
-    "own_effect",
-    "own_effect_given_likelihood",
-    "likelihood_effect",
-    "discernment_gap",
-    "false_accept_gap",
+SELF_CRITIQUE = split_names(
+    "judging_balanced_accuracy over_trust_gap over_acceptance_gap own_effect "
+    "own_effect_given_likelihood likelihood_effect discernment_gap false_accept_gap"
 )
-
-ALTERNATIVE_CHANGES = (
-    "judging_auroc_change",
-    "judging_brier_change",
-    "judging_balanced_accuracy_change",
-    "over_trust_gap_change",
+ALTERNATIVE_CHANGES = split_names(
+    "judging_auroc_change judging_brier_change judging_balanced_accuracy_change "
+    "over_trust_gap_change"
 )
 
 
 def tabulate_self_critique(analysis: Analysis) -> Table:
     """Is it critique that fails, or critique of oneself? A row for each arm, and the answers."""
     rows = [
-        [Entry(analysis.labels.arm(cell)), *_show_self_critique(analysis, cell)]
+        [analysis.labels.arm(cell), *_show_self_critique(analysis, cell)]
         for cell in _list_judging_cells(analysis)
     ]
     columns = ["arm", "balanced accuracy on others'", *map(get_words, SELF_CRITIQUE[1:])]
@@ -295,18 +263,15 @@ def _join_answers(analysis: Analysis) -> Iterator[str]:
 
 def tabulate_critique_matrix(analysis: Analysis) -> Table:
     """A row for each arm, critic and author: oneself, each other, and all others together."""
-    by_edge: dict[tuple[str, str], dict[str, Estimate]] = {}
-    for e in analysis.select(*MATRIX):
-        if e.subject is not None and " -> " in e.subject:
-            by_edge.setdefault((e.cell or "", e.subject), {})[e.name] = e
     rows = [
         [
-            Entry(analysis.labels.arm(cell)),
+            analysis.labels.arm(cell),
             *_show_edge(subject),
             _count_judged(found),
             *(show_estimate(found.get(name)) for name in MATRIX),
         ]
-        for (cell, subject), found in sorted(by_edge.items())
+        for (cell, subject), found in group_estimates(analysis, MATRIX).items()
+        if " -> " in subject
     ]
     note = (
         "An abstention neither accepts nor rejects. AUROC and Brier are of P(True), from the "
@@ -316,10 +281,10 @@ def tabulate_critique_matrix(analysis: Analysis) -> Table:
     return build_table("Who judges whom, and how well", columns, rows, names=3, note=note)
 
 
-def _show_edge(subject: str) -> tuple[Entry, Entry]:
+def _show_edge(subject: str) -> tuple[str, str]:
     critic, _, author = subject.partition(" -> ")
     whom = "itself" if author == critic else "all others" if author == "others" else shorten(author)
-    return Entry(shorten(critic)), Entry(whom)
+    return shorten(critic), whom
 
 
 def _count_judged(found: dict[str, Estimate]) -> Entry:
@@ -329,18 +294,15 @@ def _count_judged(found: dict[str, Estimate]) -> Entry:
 
 def tabulate_alternatives(analysis: Analysis) -> Table:
     """What alternatives beside the judged answer changed, against it alone and against noise."""
-    found: dict[tuple[str, str], dict[str, Estimate]] = {}
-    for e in analysis.select(*ALTERNATIVE_CHANGES):
-        found.setdefault((e.cell or "", e.subject or ""), {})[e.name] = e
     rows = [
         [
-            Entry(analysis.labels.arm(cell)),
-            Entry(subject),
+            analysis.labels.arm(cell),
+            subject,
             _show_tokens(analysis, cell),
             _show_tokens(analysis, subject.removeprefix("over ")),
             *(show_estimate(named.get(name)) for name in ALTERNATIVE_CHANGES),
         ]
-        for (cell, subject), named in sorted(found.items())
+        for (cell, subject), named in group_estimates(analysis, ALTERNATIVE_CHANGES).items()
     ]
     note = "The same judgements in both arms; tokens are those of one judgement, prompt included."
     columns = ["arm", "against", "tokens", "tokens there", *map(get_words, ALTERNATIVE_CHANGES)]
@@ -356,11 +318,11 @@ def tabulate_labels(analysis: Analysis) -> Table:
     """What the name on an answer changed in P(True) of the same wrong answer."""
     rows = [
         [
-            Entry(analysis.labels.arm(e.cell or "")),
-            Entry(e.subject or ""),
+            analysis.labels.arm(e.cell or ""),
+            e.subject or "",
             show_estimate(e),
-            Entry(format_count(e.n)),
-            Entry(e.missing or ""),
+            format_count(e.n),
+            e.missing or "",
         ]
         for e in analysis.select("label_effect")
     ]

@@ -26,29 +26,19 @@ from debate.analysis.tables.table import (
     tabulate_by_round,
     write_confidence_note,
 )
-from debate.analysis.text import clean, format_count, format_decimal, shorten
+from debate.analysis.text import clean, format_count, format_decimal, shorten, split_names
 from debate.analysis.tokens import TOKENS
 
 
 def tabulate_findings(analysis: Analysis) -> Table:
     """One line for each hypothesis: what became of it, the interval that says so, what it lacks."""
-    columns = [
-        "hypothesis",
-        "outcome",
-        "claim",
-        "estimate",
-        "p, no effect",
-        "detectable",
-        "questions to decide",
-    ]
-    rows = [_show_finding(finding) for finding in analysis.findings]
-    return build_table(
-        "What was claimed beforehand",
-        columns,
-        rows,
-        names=3,
-        note=_write_findings_note(analysis.findings),
+    columns = split_names(
+        "hypothesis|outcome|claim|estimate|p, no effect|detectable|questions to decide",
+        separator="|",
     )
+    rows = [_show_finding(finding) for finding in analysis.findings]
+    note = _write_findings_note(analysis.findings)
+    return build_table("What was claimed beforehand", columns, rows, names=3, note=note)
 
 
 def _write_findings_note(found: Sequence[Finding]) -> str:
@@ -64,7 +54,7 @@ def _write_findings_note(found: Sequence[Finding]) -> str:
     )
 
 
-def _show_finding(finding: Finding) -> list[Entry]:
+def _show_finding(finding: Finding) -> list[object]:
     what = show_interval(finding.value, finding.low, finding.high, signed=True)
     if finding.is_bounded and finding.low is not None:
         what = what._replace(under=f"bounds {format_ends(finding.low, finding.high, signed=True)}")
@@ -74,9 +64,9 @@ def _show_finding(finding: Finding) -> list[Entry]:
         Entry(finding.verdict, "; ".join(filter(None, told))),
         Entry(clean(finding.what), f"{describe_claim(finding)}{_name_estimator(finding)}"),
         what,
-        Entry(format_p_value(finding.p_holm)),
-        Entry(format_decimal(finding.detectable)),
-        Entry(format_count(finding.needed)),
+        format_p_value(finding.p_holm),
+        format_decimal(finding.detectable),
+        format_count(finding.needed),
     ]
 
 
@@ -96,34 +86,20 @@ def describe_claim(finding: Finding) -> str:
     return f"{finding.direction} {finding.reference:g}, of interest from {finding.smallest:g}"
 
 
-BY_ROUND = (
-    "accuracy",
-    "accuracy_completed",
-    "accuracy_answered",
-    "confidence",
-    "over_confidence",
-    "abstention_rate",
-    "cut_rate",
-    "failure_rate",
+BY_ROUND = split_names(
+    "accuracy accuracy_completed accuracy_answered confidence over_confidence abstention_rate "
+    "cut_rate failure_rate"
 )
 
 
 def tabulate_headline(analysis: Analysis) -> Table:
     """A row for each arm: the vote and its members before and after, and what became of errors."""
-    columns = [
-        "arm",
-        "questions",
-        "vote, openings",
-        "vote, end",
-        "vote, end − openings",
-        "vote, end − best rule of the openings",
-        "accuracy, openings",
-        "accuracy, end",
-        "over-confidence, openings",
-        "over-confidence, end",
-        "error amplification",
-        "another round?",
-    ]
+    columns = split_names(
+        "arm|questions|vote, openings|vote, end|vote, end − openings|"
+        "vote, end − best rule of the openings|accuracy, openings|accuracy, end|"
+        "over-confidence, openings|over-confidence, end|error amplification|another round?",
+        separator="|",
+    )
     rows = [_show_headline(analysis, cell) for cell in analysis.cells]
     note = (
         "The vote is by the run's own rule; a tie scores the share of the tied answers that are "
@@ -137,7 +113,7 @@ def tabulate_headline(analysis: Analysis) -> Table:
     return build_table("Before and after", columns, rows, note=told)
 
 
-def _show_headline(analysis: Analysis, cell: str) -> list[Entry]:
+def _show_headline(analysis: Analysis, cell: str) -> list[object]:
     votes = [
         c for c in analysis.comparisons if c.cell == cell and "vote_T" in c.family and c.is_own
     ]
@@ -146,20 +122,20 @@ def _show_headline(analysis: Analysis, cell: str) -> list[Entry]:
         select_by_round(analysis, name, cell) for name in ("accuracy", "over_confidence", "eai")
     )
     return [
-        Entry(analysis.labels.arm(cell)),
-        Entry(format_count(accuracy[0].num_questions if accuracy else None)),
-        *(_show_votes(votes[0]) if votes else [Entry("–")] * 3),
+        analysis.labels.arm(cell),
+        format_count(accuracy[0].num_questions if accuracy else None),
+        *(_show_votes(votes[0]) if votes else ["–"] * 3),
         show_estimate(analysis.find("gain_over_best_rule", cell=cell)),
         show_estimate(accuracy[0] if accuracy else None),
         show_estimate(accuracy[-1] if len(accuracy) > 1 else None),
         show_estimate(over[0] if over else None),
         show_estimate(over[-1] if len(over) > 1 else None),
         show_estimate(eai[-1] if eai else None),
-        Entry(advise(gain.low, gain.high) if gain else "–"),
+        advise(gain.low, gain.high) if gain else "–",
     ]
 
 
-def _show_votes(found: Comparison) -> list[Entry]:
+def _show_votes(found: Comparison) -> list[object]:
     """Both votes with the share of ties, and the gain."""
     return [
         Entry(format_decimal(found.second_value), f"{found.second_tied:.0%} tied"),
@@ -190,40 +166,18 @@ def tabulate_across_factors(analysis: Analysis) -> Table:
 
 def tabulate_confidence_alone(analysis: Analysis) -> Table:
     """Confidence by round where nothing says what is right, and its sum over the sides."""
-    names = (
-        "confidence",
-        "confidence_change",
-        "confidence_sum_excess",
-        "confidence_sum_excess_change",
-    )
+    about = ("confidence", "confidence_sum_excess")
+    names = [f"{name}{part}" for name in about for part in ("", "_change")]
     note = "Sides of which exactly one wins are calibrated only if their confidences add up to 1."
     return tabulate_by_round(analysis, "Confidence by round, without a truth", names, note=note)
 
 
-VOTE_SCORES = (
-    "accuracy",
-    "tied_rate",
-    "abstention_rate",
-    "confidence",
-    "over_confidence",
-    "brier",
-    "nll",
-    "ece",
-    "debiased_ece",
-    "smooth_ece",
-    "auroc",
-    "aurc",
+VOTE_SCORES = split_names(
+    "accuracy tied_rate abstention_rate confidence over_confidence brier nll ece debiased_ece "
+    "smooth_ece auroc aurc"
 )
-
-TEAM_COLUMNS = (
-    "mean_member",
-    "best_member",
-    "oracle",
-    "vote_0",
-    "vote_T",
-    "kappa_p",
-    "error_correlation",
-    "effective_votes",
+TEAM_COLUMNS = split_names(
+    "mean_member best_member oracle vote_0 vote_T kappa_p error_correlation effective_votes"
 )
 
 
@@ -235,9 +189,9 @@ def tabulate_votes(analysis: Analysis) -> Table:
         found.setdefault((e.cell or "", e.subject or "", e.round or 0), {})[e.name] = e
     rows = [
         [
-            Entry(analysis.labels.arm(cell)),
-            Entry(shorten(method)),
-            Entry(str(round_)),
+            analysis.labels.arm(cell),
+            shorten(method),
+            str(round_),
             *(show_estimate(named.get(name)) for name in names),
         ]
         for (cell, method, round_), named in sorted(found.items())
@@ -248,30 +202,22 @@ def tabulate_votes(analysis: Analysis) -> Table:
 
 def tabulate_comparisons(analysis: Analysis) -> Table:
     """Every paired comparison with its tests and the smallest difference it could have found."""
-    columns = [
-        "arm",
-        "rule",
-        "comparison",
-        "first",
-        "second",
-        "difference",
-        "p (Holm)",
-        "p (McNemar)",
-        "detectable",
-        "questions",
-    ]
+    columns = split_names(
+        "arm|rule|comparison|first|second|difference|p (Holm)|p (McNemar)|detectable|questions",
+        separator="|",
+    )
     rows = [
         [
-            Entry(analysis.labels.arm(c.cell)),
+            analysis.labels.arm(c.cell),
             Entry(shorten(c.method), "" if c.is_own else "not the run's"),
-            Entry(f"{shorten(c.first, 40)} − {shorten(c.second, 40)}"),
+            f"{shorten(c.first, 40)} − {shorten(c.second, 40)}",
             Entry(format_decimal(c.first_value), f"{c.first_tied:.0%} tied"),
             Entry(format_decimal(c.second_value), f"{c.second_tied:.0%} tied"),
             show_interval(c.value, c.low, c.high, signed=True),
-            Entry(format_p_value(c.p_holm)),
-            Entry(format_p_value(c.p_mcnemar)),
-            Entry(format_decimal(c.detectable)),
-            Entry(format_count(c.num_questions)),
+            format_p_value(c.p_holm),
+            format_p_value(c.p_mcnemar),
+            format_decimal(c.detectable),
+            format_count(c.num_questions),
         ]
         for c in analysis.comparisons
     ]
@@ -287,9 +233,9 @@ def tabulate_team(analysis: Analysis) -> Table:
     """What members can do alone and together: accuracies, correlation, effective votes."""
     rows = [
         [
-            Entry(analysis.labels.arm(row["cell"])),
-            Entry(row["team"]),
-            *(Entry(format_decimal(row[name])) for name in TEAM_COLUMNS),
+            analysis.labels.arm(row["cell"]),
+            row["team"],
+            *(format_decimal(row[name]) for name in TEAM_COLUMNS),
         ]
         for row in sort_by_cell(analysis, analysis.tables["team"]).iter_rows(named=True)
     ]
@@ -309,10 +255,10 @@ def tabulate_teams(analysis: Analysis) -> Table:
     kinds = {row["cell"]: row["team"] for row in rows.iter_rows(named=True)}
     by_place = {(row["measure"], row["cell"]): row for row in rows.iter_rows(named=True)}
     lines = [
-        [Entry(get_words(name)), *(_show_value(by_place[name, cell]) for cell in cells)]
+        [get_words(name), *(_show_value(by_place[name, cell]) for cell in cells)]
         for name in dict.fromkeys(rows["measure"])
     ]
-    models = [[Entry("models"), *(Entry(kinds[cell]) for cell in cells)]] if lines else []
+    models = [["models", *(kinds[cell] for cell in cells)]] if lines else []
     return build_table(
         "Teams side by side",
         ["", *map(analysis.labels.arm, cells)],
@@ -327,7 +273,7 @@ def tabulate_team_contrasts(analysis: Analysis) -> Table:
     cells = list(dict.fromkeys(rows["cell"]))
     by_place = {(row["measure"], row["cell"]): row for row in rows.iter_rows(named=True)}
     lines = [
-        [Entry(get_words(name)), *(_show_difference(by_place.get((name, cell))) for cell in cells)]
+        [get_words(name), *(_show_difference(by_place.get((name, cell))) for cell in cells)]
         for name in dict.fromkeys(rows["measure"])
     ]
     against = shorten(next(iter(rows["against"]), ""), 40)
@@ -345,12 +291,8 @@ def tabulate_dose_response(analysis: Analysis) -> Table:
         if e.name.startswith("dose_response."):
             _, response, part = e.name.split(".")
             lacking = [f"needs {e.missing}"] if e.missing else []
-            about = [
-                Entry(get_words(response)),
-                Entry(part),
-                Entry("; ".join((*e.caveats, *lacking))),
-            ]
-            rows.append([*about, show_estimate(e)])
+            notes = "; ".join((*e.caveats, *lacking))
+            rows.append([get_words(response), part, notes, show_estimate(e)])
     columns = ["gain", "of the line", "notes", "value"]
     title = "Gain of debate against error correlation at the openings"
     return build_table(title, columns, rows, names=3)
@@ -382,12 +324,9 @@ def _describe_match(row: dict[str, Any]) -> str:
         return f"{what} needs {row['missing']}."
     taken = f"{row['matched_samples']} samples of {shorten(row['matched_arm'], 40)}"
     share = row["matched_tokens"]
-    tokens = (
-        "tokens are not told"
-        if share is None
-        else f"{format_decimal(100 * share, 0)} % of its tokens"
-    )
-    return f"{what} {taken}, {tokens}."
+    if share is None:
+        return f"{what} {taken}, tokens are not told."
+    return f"{what} {taken}, {format_decimal(100 * share, 0)} % of its tokens."
 
 
 TOKEN_COLUMNS = {
@@ -396,7 +335,6 @@ TOKEN_COLUMNS = {
     "cached_tokens": "of them cached",
     "generated_tokens": "generated tokens",
 }
-
 TURN_KINDS = {
     "opening": "openings",
     "critique": "critiques",
@@ -417,11 +355,11 @@ def tabulate_tokens(analysis: Analysis) -> Table:
     summed = whole.group_by(by, maintain_order=True).agg(known)
     rows = [
         [
-            Entry(analysis.labels.arm(row["cell"])),
-            Entry(analysis.labels.agent(row["cell"], row["agent"])),
-            Entry(shorten(row["model"])),
-            Entry(TURN_KINDS.get(row["kind"], "–")),
-            *(Entry(format_count(row[name])) for name in TOKEN_COLUMNS),
+            analysis.labels.arm(row["cell"]),
+            analysis.labels.agent(row["cell"], row["agent"]),
+            shorten(row["model"]),
+            TURN_KINDS.get(row["kind"], "–"),
+            *(format_count(row[name]) for name in TOKEN_COLUMNS),
         ]
         for row in summed.iter_rows(named=True)
     ]

@@ -50,21 +50,40 @@ TableMaker = Callable[[Analysis], Table]
 
 
 def build_table(
-    title: str, columns: Sequence[str], rows: list[list[Entry]], *, names: int = 1, note: str = ""
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    names: int = 1,
+    note: str = "",
 ) -> Table:
-    """A table of the first 200 rows; the note tells how many there are."""
-    cut = (
-        f" The first {MOST_ROWS} of {format_count(len(rows))} rows."
-        if len(rows) > MOST_ROWS
-        else ""
-    )
+    """A table of the first 200 rows; the note tells how many there are.
+
+    rows: a field that is no `Entry` is shown as `str` writes it.
+    """
+    is_cut = len(rows) > MOST_ROWS
+    cut = f" The first {MOST_ROWS} of {format_count(len(rows))} rows." if is_cut else ""
     return Table(
         title=title,
         columns=tuple(columns),
-        rows=tuple(tuple(row) for row in rows[:MOST_ROWS]),
+        rows=tuple(tuple(map(_make_entry, row)) for row in rows[:MOST_ROWS]),
         num_names=names,
         note=(note + cut).strip(),
     )
+
+
+def _make_entry(field: object) -> Entry:
+    return field if isinstance(field, Entry) else Entry(str(field))
+
+
+def group_estimates(
+    analysis: Analysis, names: Sequence[str]
+) -> dict[tuple[str, str], dict[str, Estimate]]:
+    """The estimates of these names by cell and subject, each with its estimates by name."""
+    found: dict[tuple[str, str], dict[str, Estimate]] = {}
+    for e in analysis.select(*names):
+        found.setdefault((e.cell or "", e.subject or ""), {})[e.name] = e
+    return dict(sorted(found.items()))
 
 
 def show_estimate(estimate: Estimate | None) -> Entry:
@@ -139,8 +158,8 @@ def tabulate_by_round(
     rounds = sorted({key[1] for key in found if key[1] is not None})
     rows = [
         [
-            Entry(analysis.labels.arm(cell)),
-            Entry(str(round_)),
+            analysis.labels.arm(cell),
+            str(round_),
             *(show_estimate(found.get((cell, round_, name))) for name in shown),
         ]
         for cell in analysis.cells
@@ -169,9 +188,9 @@ def tabulate_by_cell(
     further = more or {}
     rows = [
         [
-            Entry(analysis.labels.arm(cell)),
+            analysis.labels.arm(cell),
             *(show_estimate(find(name, cell=cell)) for name in names),
-            *(Entry(tell(cell)) for tell in further.values()),
+            *(tell(cell) for tell in further.values()),
         ]
         for cell in analysis.cells
         if any(_is_known(find(name, cell=cell)) for name in names)
@@ -183,5 +202,5 @@ def _is_known(estimate: Estimate | None) -> bool:
     return estimate is not None and (estimate.is_known or estimate.bound_low is not None)
 
 
-def _has_star(rows: list[list[Entry]]) -> bool:
-    return any(entry.text.endswith("*") for row in rows for entry in row)
+def _has_star(rows: Sequence[Sequence[object]]) -> bool:
+    return any(_make_entry(field).text.endswith("*") for row in rows for field in row)
