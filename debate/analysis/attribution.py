@@ -251,7 +251,7 @@ def rank_error_growth(states: pl.DataFrame, heard: pl.DataFrame, *, limit: int =
     }
     cut = {n: t.group_by("cell", maintain_order=True).head(limit) for n, t in rankings.items()}
     links = select_linked(steps, cut.values())
-    spots = find_hotspots(steps, limit=limit)
+    spots = rank_hotspots(steps, limit=limit)
     return Rankings(**cut, hotspots=_add_states(spots, states), links=_add_states(links, states))
 
 
@@ -308,7 +308,7 @@ def split_over_edges(steps: pl.DataFrame, heard: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(contribution=part)
 
 
-def find_hotspots(steps: pl.DataFrame, *, limit: int) -> pl.DataFrame:
+def rank_hotspots(steps: pl.DataFrame, *, limit: int) -> pl.DataFrame:
     """The trajectories of each cell whose mass rose most, at the round where it rose most.
 
     One row of `steps` each.

@@ -17,7 +17,6 @@ import polars as pl
 
 from debate.analysis import scores
 from debate.analysis.design import Controls
-from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.intervals import (
     LEVEL,
     Array,
@@ -28,6 +27,7 @@ from debate.analysis.intervals import (
     sum_by_code,
 )
 from debate.analysis.quantity import UNIT, Measure, Quantity, Unavailable, take_linear
+from debate.analysis.schema import Estimate, from_interval
 from debate.analysis.scores import NUM_BINS, bin_equal_width, compute_smooth_ece
 from debate.analysis.states import count_questions
 from debate.analysis.sums import split_groups
@@ -265,7 +265,7 @@ class BlockSums(NamedTuple):
     sums: Array
 
     @staticmethod
-    def of(data: ScoredAnswers, block_of: Codes) -> BlockSums:
+    def from_answers(data: ScoredAnswers, block_of: Codes) -> BlockSums:
         """The sums of these answers; `block_of` maps question codes to blocks."""
         block, size = block_of[data.clusters], int(block_of.max()) + 1
         gaps = data.confidence - data.correct
@@ -371,7 +371,7 @@ def estimate_calibration_changes(
     rng = np.random.default_rng(seed)
     block_of = draw_blocks(count_questions(states), rng)
     data = _split_ends(states)
-    arms = {name: BlockSums.of(part, block_of) for name, part in data.items()}
+    arms = {name: BlockSums.from_answers(part, block_of) for name, part in data.items()}
     pairs: dict[tuple[str, str], tuple[str, str | None]]
     pairs = {(f"{c}/T", f"{c}/0"): (c, None) for c in sorted(states["cell"].unique())}
     pairs |= {(f"{c}/T", f"{k}/T"): (c, f"over {k}") for c, k in controls.resampling.items()}

@@ -21,7 +21,6 @@ import numpy as np
 import polars as pl
 
 from debate.analysis.design import IS_CONTROL, NO_CONTROL, Controls
-from debate.analysis.estimate import Estimate, make_estimate
 from debate.analysis.intervals import sum_by_code
 from debate.analysis.measures import Measures
 from debate.analysis.members import LOGIT_FLOOR, compute_logit
@@ -33,6 +32,7 @@ from debate.analysis.paired import (
     compute_paired_p,
 )
 from debate.analysis.quantity import Measure, Quantity, Unavailable
+from debate.analysis.schema import Estimate, make_estimate
 from debate.analysis.sums import split_groups, sum_by_question
 
 OTHER_FLOORS = (1e-2, 1e-4)
@@ -239,7 +239,7 @@ def compare_with_openings(seated: pl.DataFrame) -> list[Comparison]:
     It is what communication did, free of sampling noise.
     """
     found = []
-    for (cell, method), part in _by_cell_and_method(seated):
+    for (cell, method), part in split_groups(seated, "cell", "agent"):
         last = int(part["round"].to_numpy().max())
         pairs = part.filter((pl.col("round") == last) & pl.col("opening_outcome").is_not_null())
         pairs = pairs.select(
@@ -293,13 +293,9 @@ def compare_with_baseline(seated: pl.DataFrame, controls: Controls) -> list[Comp
             first=str(cell),
             second=controls.baselines[str(cell)],
         )
-        for (cell, method), part in _by_cell_and_method(pairs)
+        for (cell, method), part in split_groups(pairs, "cell", "agent")
     ]
     return correct_family(found)
-
-
-def _by_cell_and_method(rows: pl.DataFrame) -> list[tuple[tuple[object, ...], pl.DataFrame]]:
-    return split_groups(rows, "cell", "agent")
 
 
 def correct_family(family: Iterable[Comparison]) -> list[Comparison]:

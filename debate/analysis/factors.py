@@ -21,7 +21,6 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.intervals import (
     ABSENT,
     LEVEL,
@@ -40,6 +39,7 @@ from debate.analysis.intervals import (
 )
 from debate.analysis.members import CHANGES, MEMBERS
 from debate.analysis.quantity import Measure
+from debate.analysis.schema import Estimate, from_interval
 from debate.analysis.sums import split_groups
 
 LEAST_LEVELS = 6

@@ -18,9 +18,9 @@ import numpy as np
 import polars as pl
 
 from debate.analysis.design import Controls
-from debate.analysis.estimate import Estimate, from_interval, make_estimate
 from debate.analysis.intervals import Array, Interval, apply_delta_method, compute_rate
 from debate.analysis.quantity import SIGNED_UNIT, UNIT, Measure, Unavailable, define_share
+from debate.analysis.schema import Estimate, from_interval, make_estimate
 from debate.analysis.states import count_questions, select_transitions
 from debate.analysis.sums import ClusterSums, build_group_matrices, sum_by_group
 from debate.analysis.text import split_names

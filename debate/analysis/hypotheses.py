@@ -14,7 +14,6 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
-from debate.analysis.estimate import Estimate
 from debate.analysis.intervals import LEVEL, Interval, get_t_quantile
 from debate.analysis.measures import CONTRASTED, Measures
 from debate.analysis.paired import adjust_holm, compute_detectable_effect, compute_zero_p
@@ -27,6 +26,7 @@ from debate.analysis.power import (
 )
 from debate.analysis.quantity import Quantity, Unavailable
 from debate.analysis.registry import MEASURES
+from debate.analysis.schema import Estimate
 from debate.config.run import HypothesisSpec
 from debate.errors import InputError
 from debate.log.manifest import Manifest

@@ -30,7 +30,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.intervals import (
     ABSENT,
     Codes,
@@ -42,6 +41,7 @@ from debate.analysis.intervals import (
     map_inside_unit,
     sum_by_code,
 )
+from debate.analysis.schema import Estimate, from_interval
 from debate.analysis.scores import compute_auroc
 from debate.analysis.sums import split_groups
 from debate.analysis.text import split_names

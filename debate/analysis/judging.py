@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import polars as pl
 
-from debate.analysis.estimate import Estimate
 from debate.analysis.judgements import estimate_matrix, tabulate_matrix
 from debate.analysis.overtrust import (
     estimate_alternatives,
@@ -17,6 +16,7 @@ from debate.analysis.overtrust import (
     estimate_overtrust,
 )
 from debate.analysis.quantity import Measure
+from debate.analysis.schema import Estimate
 
 MARGIN = 0.05
 """An over-trust gap that certainly lies within this of zero is called none."""

@@ -37,9 +37,9 @@ from debate.analysis.diversity import (
     select_ends,
     sum_pair,
 )
-from debate.analysis.estimate import Estimate, make_estimate
 from debate.analysis.members import CHANGES, MEMBERS, OVER_ALL_ROUNDS
 from debate.analysis.quantity import Measure, Quantity, Unavailable
+from debate.analysis.schema import Estimate, make_estimate
 from debate.analysis.states import classify_teams, count_questions
 from debate.analysis.sums import split_groups, split_sorted, sum_by_question, tabulate_measures
 from debate.analysis.text import split_names
@@ -155,22 +155,22 @@ class Measures:
         """The last round of a condition."""
         return int(self._cells[cell]["round"].to_numpy().max())
 
-    def estimates(self) -> Iterator[Estimate]:
+    def make_estimates(self) -> Iterator[Estimate]:
         """Every measure of members and votes at every condition and round."""
-        yield from self._of_turns(self.states, tuple(MEMBERS.values()), among=EVERYONE)
+        yield from self._estimate_turns(self.states, tuple(MEMBERS.values()), among=EVERYONE)
         told = [MEMBERS[name] for name in BY_AGENT]
-        yield from self._of_turns(self.states, told, among=EACH_AGENT)
-        yield from self._over_all_rounds()
+        yield from self._estimate_turns(self.states, told, among=EACH_AGENT)
+        yield from self._estimate_all_rounds()
         for (method,), part in split_groups(self.seated, "agent"):
             votes = [VOTES[name_vote(name)] for name in OF_MEMBERS] + [VOTES["vote_gain"]]
-            for each in self._of_turns(part, votes, among=str(method)):
+            for each in self._estimate_turns(part, votes, among=str(method)):
                 yield replace(each, subject=str(method))
-            yield from self._scores(part, SCORED_VOTES, subject=str(method))
-        yield from self._best_rule_gains()
-        yield from self._scores(self.states, tuple(CALIBRATION))
-        yield from self._of_teams()
+            yield from self._estimate_scores(part, SCORED_VOTES, subject=str(method))
+        yield from self._estimate_best_rule_gains()
+        yield from self._estimate_scores(self.states, tuple(CALIBRATION))
+        yield from self._estimate_teams()
 
-    def _of_turns(
+    def _estimate_turns(
         self, states: pl.DataFrame, measures: Sequence[Measure], *, among: str
     ) -> Iterator[Estimate]:
         by_agent = among == EACH_AGENT
@@ -193,7 +193,7 @@ class Measures:
                 measure, found, cell=cell, round=round_, subject=next(iter(subject), None)
             )
 
-    def _over_all_rounds(self) -> Iterator[Estimate]:
+    def _estimate_all_rounds(self) -> Iterator[Estimate]:
         measures, kinds = [MEMBERS[name] for name in OVER_ALL_ROUNDS], classify_teams(self.states)
         for measure, (cell,), quantity in tabulate_measures(
             self.states, measures, ["cell"], self.num_questions
@@ -206,7 +206,7 @@ class Measures:
                 method=f"{made.method}; {kinds[cell]} team",
             )
 
-    def _scores(
+    def _estimate_scores(
         self, states: pl.DataFrame, names: Sequence[str], *, subject: str | None = None
     ) -> Iterator[Estimate]:
         for cell, round_, rows in split_rounds(states):
@@ -216,13 +216,13 @@ class Measures:
                 measure = CONTRASTED[name if subject is None else name_vote(name)]
                 yield make_estimate(measure, found, cell=cell, round=round_, subject=subject)
 
-    def _best_rule_gains(self) -> Iterator[Estimate]:
+    def _estimate_best_rule_gains(self) -> Iterator[Estimate]:
         for cell, rows in self._votes.items():
             found = find_best_rule_gain(rows, self.num_questions)
             if int(rows["round"].to_numpy().max()):
                 yield make_estimate(VOTES["gain_over_best_rule"], found, cell=cell)
 
-    def _of_teams(self) -> Iterator[Estimate]:
+    def _estimate_teams(self) -> Iterator[Estimate]:
         """Every pair's statistics and the team's, at the openings and after the last round."""
         caveats = () if "num_options" in self.states.columns else (OPTIONS_CAVEAT,)
         for cell, round_, table in build_end_matrices(self.states):
@@ -255,29 +255,29 @@ class Measures:
         if cell not in self._cells:
             return Unavailable(f'the arm "{cell}"; {suggest(cell, self._cells)}')
         if name in OF_VOTE:
-            return self._of_vote(name, cell, round, subject)
+            return self._measure_vote(name, cell, round, subject)
         if name in AT_EQUAL_TOKENS:
-            return self._at_equal_tokens(name, cell, subject)
+            return self._measure_at_equal_tokens(name, cell, subject)
         kept = self._kept.get((name, cell, -1 if round is None else round))
         if kept is not None and subject is None and kept.n:
             return kept
-        rows = self._rows(self._cells[cell], name, round)
+        rows = self._select_rows(self._cells[cell], name, round)
         if subject is not None:
             rows = rows.filter(pl.col("agent") == subject)
         if rows.is_empty():
             return Unavailable(_explain_no_rows(self._cells[cell], cell, round, subject))
         if name in PAIRS or name in TEAM_STATISTICS:
             of = measure_pairs if name in PAIRS else measure_team
-            return of(name, self._table_of_answers(cell, rows), self.num_questions)
-        return self._of_rows(name, rows, among=EVERYONE if subject is None else EACH_AGENT)
+            return of(name, self._get_answers(cell, rows), self.num_questions)
+        return self._measure_rows(name, rows, among=EVERYONE if subject is None else EACH_AGENT)
 
     def matched(self, name: str, cell: str) -> MatchedVote | Unavailable:
         """What "self_consistency" or "best_single" of a team rests on: arm, samples, tokens."""
         if (name, cell) not in self._matched:
-            self._matched[name, cell] = self._match(name, cell)
+            self._matched[name, cell] = self._find_match(name, cell)
         return self._matched[name, cell]
 
-    def _match(self, name: str, cell: str) -> MatchedVote | Unavailable:
+    def _find_match(self, name: str, cell: str) -> MatchedVote | Unavailable:
         turns = self._cells[cell].select(*DEBATE_KEY, "carried", "generated_tokens")
         rows = turns.filter(~pl.col("carried"))
         debates = rows.select(DEBATE_KEY).unique().height
@@ -292,14 +292,14 @@ class Measures:
             num_questions=self.num_questions,
         )
 
-    def _rows(self, rows: pl.DataFrame, name: str, round: int | None) -> pl.DataFrame:
+    def _select_rows(self, rows: pl.DataFrame, name: str, round: int | None) -> pl.DataFrame:
         if round is None and (name in COST or name in OVER_ALL_ROUNDS):
             return rows
         if round is None and name in OF_OPENINGS:
             round = 0
         return rows.filter(pl.col("round") == (pl.col("round").max() if round is None else round))
 
-    def _of_rows(self, name: str, rows: pl.DataFrame, *, among: str) -> Quantity | Unavailable:
+    def _measure_rows(self, name: str, rows: pl.DataFrame, *, among: str) -> Quantity | Unavailable:
         if name == "oracle":
             return measure_oracle(rows, self.num_questions)
         if name in COST:
@@ -307,9 +307,9 @@ class Measures:
         if name in CALIBRATION:
             return measure_calibration(name, select_scored(rows), self.num_questions)
         measure = MEMBERS["accuracy" if name == "mean_member" else name]
-        return self._of_measure(measure, rows, among=among)
+        return self._average(measure, rows, among=among)
 
-    def _of_measure(
+    def _average(
         self, measure: Measure, rows: pl.DataFrame, *, among: str
     ) -> Quantity | Unavailable:
         """One measure of these rows, its share with the design effect pooled `among` all.
@@ -321,10 +321,10 @@ class Measures:
             return Unavailable(measure.lacking)
         quantity = found[2]
         if measure.is_proportion:
-            quantity = replace(quantity, pooled=self._pool(measure, among))
+            quantity = replace(quantity, pooled=self._find_pooled_effect(measure, among))
         return quantity
 
-    def _pool(self, measure: Measure, among: str) -> float | None:
+    def _find_pooled_effect(self, measure: Measure, among: str) -> float | None:
         if (measure.name, among) not in self._pooled:
             is_vote = among not in (EVERYONE, EACH_AGENT)
             rows = self.seated.filter(pl.col("agent") == among) if is_vote else self.states
@@ -333,7 +333,7 @@ class Measures:
             self._pooled[measure.name, among] = next((q.pooled for _, _, q in every), None)
         return self._pooled[measure.name, among]
 
-    def _table_of_answers(self, cell: str, rows: pl.DataFrame) -> AnswerMatrix:
+    def _get_answers(self, cell: str, rows: pl.DataFrame) -> AnswerMatrix:
         """The answers of one condition after one round, debates down and agents across."""
         key = cell, int(rows["round"][0])
         if key not in self._seats:
@@ -344,7 +344,7 @@ class Measures:
             self._seats[key] = build_answer_matrix(rows)
         return self._seats[key]
 
-    def _of_vote(
+    def _measure_vote(
         self, name: str, cell: str, round: int | None, subject: str | None
     ) -> Quantity | Unavailable:
         whole = self._votes.get(cell, self.seated.clear())
@@ -361,17 +361,19 @@ class Measures:
         if plain in SCORED_VOTES:
             return measure_calibration(plain, select_scored(rows), self.num_questions)
         measure = VOTES["vote_accuracy" if name in ("vote_0", "vote_T") else name]
-        return self._of_measure(measure, rows, among=str(rows["agent"][0]))
+        return self._average(measure, rows, among=str(rows["agent"][0]))
 
-    def _at_equal_tokens(self, name: str, cell: str, subject: str | None) -> Quantity | Unavailable:
+    def _measure_at_equal_tokens(
+        self, name: str, cell: str, subject: str | None
+    ) -> Quantity | Unavailable:
         pooled = name in ("self_consistency", "gain_over_pool")
         matched = self.matched("self_consistency" if pooled else "best_single", cell)
         if isinstance(matched, Unavailable) or name in ("self_consistency", "best_single"):
             return matched if isinstance(matched, Unavailable) else matched.quantity
-        last = self._of_vote("vote_T", cell, None, subject or self._pool_rule(cell))
+        last = self._measure_vote("vote_T", cell, None, subject or self._choose_pool_rule(cell))
         return last if isinstance(last, Unavailable) else last.minus(matched.quantity)
 
-    def _pool_rule(self, cell: str) -> str:
+    def _choose_pool_rule(self, cell: str) -> str:
         """The rule that pools vote by, as the condition's own votes are called under it."""
         rules = set(self._votes[cell]["agent"].unique()) if cell in self._votes else set()
         return TIES_SHARED if TIES_SHARED in rules else MAJORITY

@@ -26,7 +26,6 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.intervals import (
     ABSENT,
     Array,
@@ -37,6 +36,7 @@ from debate.analysis.intervals import (
 )
 from debate.analysis.judgements import ALONE, linearise
 from debate.analysis.members import compute_logit
+from debate.analysis.schema import Estimate, from_interval
 from debate.analysis.states import count_questions
 from debate.analysis.sums import ClusterSums, split_groups, sum_by_group, sum_by_question
 

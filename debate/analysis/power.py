@@ -305,7 +305,7 @@ def _draw_intervals(
     found, drawn = np.full((draws, 2), np.nan), min(num, MOST_DRAWN)
     for draw in range(draws):
         rows = rng.integers(0, len(quantity.sums), size=drawn)
-        interval = quantity.resampled(rows).bounded(level)
+        interval = quantity.resample(rows).bounded(level)
         if interval.low is not None and interval.high is not None:
             found[draw] = interval.low, interval.high
     if drawn == num:

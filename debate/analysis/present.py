@@ -13,11 +13,85 @@ from rich.text import Text
 from debate.analysis.design import NO_CONTROL
 from debate.analysis.registry import get_words
 from debate.analysis.summary import Analysis
-from debate.analysis.tables import TABLES, Entry, Table
-from debate.analysis.tables.results import tabulate_confidence_alone
-from debate.analysis.tables.table import is_lacking
+from debate.analysis.tables import Entry, Table, TableMaker, is_lacking
+from debate.analysis.tables.confidence import (
+    tabulate_calibration_changes,
+    tabulate_calibration_errors,
+    tabulate_conformity,
+    tabulate_drift,
+    tabulate_entrenchment,
+    tabulate_error_parts,
+    tabulate_errors,
+    tabulate_flips,
+    tabulate_ranking,
+    tabulate_revisions,
+    tabulate_scores,
+)
+from debate.analysis.tables.influence import (
+    RANKINGS,
+    tabulate_alternatives,
+    tabulate_credit,
+    tabulate_critique_matrix,
+    tabulate_edges,
+    tabulate_hazards,
+    tabulate_hotspots,
+    tabulate_labels,
+    tabulate_self_critique,
+)
+from debate.analysis.tables.results import (
+    tabulate_accuracy,
+    tabulate_across_factors,
+    tabulate_comparisons,
+    tabulate_confidence_alone,
+    tabulate_dose_response,
+    tabulate_findings,
+    tabulate_headline,
+    tabulate_team,
+    tabulate_team_contrasts,
+    tabulate_teams,
+    tabulate_tokens,
+    tabulate_votes,
+)
 from debate.analysis.text import clean, join_names
 
+TABLES: tuple[TableMaker, ...] = (
+    tabulate_findings,
+    tabulate_headline,
+    tabulate_accuracy,
+    tabulate_across_factors,
+    tabulate_teams,
+    tabulate_team_contrasts,
+    tabulate_dose_response,
+    tabulate_self_critique,
+    tabulate_critique_matrix,
+    tabulate_alternatives,
+    tabulate_labels,
+    tabulate_errors,
+    tabulate_error_parts,
+    tabulate_entrenchment,
+    tabulate_scores,
+    tabulate_calibration_errors,
+    tabulate_ranking,
+    tabulate_calibration_changes,
+    tabulate_drift,
+    tabulate_flips,
+    tabulate_conformity,
+    tabulate_revisions,
+    tabulate_votes,
+    tabulate_comparisons,
+    tabulate_team,
+    tabulate_hazards,
+    tabulate_credit,
+    tabulate_edges,
+    *RANKINGS.values(),
+    tabulate_hotspots,
+    tabulate_tokens,
+)
+"""Every table of an analysis, in the order in which a terminal prints them.
+
+A new table is one function from an `Analysis` to a `Table` and one line here. A table without rows
+is not printed. The report's sections pick from the same functions.
+"""
 Justify = Literal["left", "right"]
 PADDING, WIDEST_NAME = 3, 24
 

@@ -171,13 +171,13 @@ class Quantity:
         centred = np.where(present[:, None], self.sums - totals / max(1, present.sum()), 0.0)
         return np.asarray(centred @ compute_gradient(self.of, totals))
 
-    def resampled(self, rows: Codes) -> Quantity:
+    def resample(self, rows: Codes) -> Quantity:
         """The quantity of these questions, by index, repetitions included.
 
         A value that is known by its influences moves by those of the questions drawn.
         """
-        sides = None if self.bounds is None else tuple(b.resampled(rows) for b in self.bounds)
-        parts = None if self.parts is None else tuple(p.resampled(rows) for p in self.parts)
+        sides = None if self.bounds is None else tuple(b.resample(rows) for b in self.bounds)
+        parts = None if self.parts is None else tuple(p.resample(rows) for p in self.parts)
         share = float(len(rows)) / max(1, len(self.sums))
         sums, at = self.sums[rows], self.at
         if at is not None and len(rows):

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import polars as pl
 
-from debate.analysis.estimate import Estimate
 from debate.analysis.intervals import compute_clustered_mean
 from debate.analysis.quantity import Measure
+from debate.analysis.schema import Estimate
 from debate.errors import InputError, suggest
 
 _WORDS = {

@@ -22,7 +22,6 @@ from debate.analysis.contrasts import (
     contrast_conditions,
 )
 from debate.analysis.design import Controls, choose_controls
-from debate.analysis.estimate import Estimate, estimates_frame
 from debate.analysis.factors import estimate_across_factors
 from debate.analysis.flips import (
     estimate_conformity,
@@ -34,6 +33,7 @@ from debate.analysis.hypotheses import Finding, conclude_hypotheses
 from debate.analysis.measures import Measures
 from debate.analysis.reference_free import estimate_reference_free, is_reference_free
 from debate.analysis.registry import MEASURES
+from debate.analysis.schema import Estimate, estimates_frame
 from debate.analysis.states import (
     DEFAULT,
     build_states,
@@ -46,7 +46,7 @@ from debate.analysis.states import (
 from debate.analysis.sums import sum_by_group
 from debate.analysis.teams import compare_teams
 from debate.analysis.text import Labels, read_labels
-from debate.analysis.tokens import build_ledger, build_team_table, sum_costs
+from debate.analysis.tokens import build_ledger, build_team_table, tabulate_costs
 from debate.analysis.votes import build_vote_states, find_own_methods
 from debate.config.run import HypothesisSpec
 from debate.errors import InputError, suggest
@@ -222,7 +222,7 @@ def _estimate_all(
     """
     states = measures.states
     return [
-        *measures.estimates(),
+        *measures.make_estimates(),
         *contrast_conditions(measures, controls),
         *estimate_flips(states),
         *estimate_across_factors(states),
@@ -270,7 +270,7 @@ def _make_plain_tables(states: pl.DataFrame) -> dict[str, pl.DataFrame]:
         "reliability": tabulate_reliability(states),
         "flow": tabulate_flow(states),
         "beliefs": tabulate_beliefs(states),
-        "costs": sum_costs(states),
+        "costs": tabulate_costs(states),
     }
 
 

@@ -19,11 +19,11 @@ import polars as pl
 from scipy import stats
 
 from debate.analysis.contrasts import correct_p_values
-from debate.analysis.estimate import Estimate
 from debate.analysis.intervals import ABSENT, LEVEL, Array, Interval, from_influence, get_t_quantile
 from debate.analysis.measures import Measures
 from debate.analysis.paired import compute_zero_p
 from debate.analysis.quantity import Measure, Quantity, Unavailable
+from debate.analysis.schema import Estimate
 from debate.analysis.states import classify_teams
 from debate.analysis.text import split_names
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from debate.analysis.estimate import Estimate
 from debate.analysis.quantity import UNIT, Measure, Quantity, Unavailable, define_share
+from debate.analysis.schema import Estimate
 from debate.analysis.states import classify_teams
 from debate.analysis.sums import sum_by_question
 from debate.analysis.text import split_names
@@ -38,7 +38,7 @@ def build_ledger(turns: pl.DataFrame) -> pl.DataFrame:
     return summed.sort(by, nulls_last=True)
 
 
-def sum_costs(states: pl.DataFrame) -> pl.DataFrame:
+def tabulate_costs(states: pl.DataFrame) -> pl.DataFrame:
     """Tokens by cell: in all and for each debate, with the share of turns that tell them."""
     spoken = states.select("cell", "debate", "carried", *TOKENS).filter(~pl.col("carried"))
     told = pl.col("generated_tokens").is_not_null().mean()
@@ -275,7 +275,7 @@ def build_team_table(
     sampled as often). kappa_p is the mean over pairs.
     """
     found = list(estimates)
-    table, teams = sum_costs(states), classify_teams(states)
+    table, teams = tabulate_costs(states), classify_teams(states)
     rows = [
         {"cell": cell, "team": teams[cell]}
         | {name: _read_cell_value(found, cell, name, methods.get(cell)) for name in TEAM_TABLE}

@@ -12,19 +12,19 @@ from rich.console import Console
 from rich.text import Text
 
 from debate.analysis.contrasts import correct_p_values
-from debate.analysis.estimate import Estimate
 from debate.analysis.measures import Measures
 from debate.analysis.present import build_grids
 from debate.analysis.quantity import Quantity, Unavailable
 from debate.analysis.registry import get_words
+from debate.analysis.schema import Estimate
 from debate.analysis.states import build_states, select_members
 from debate.analysis.summary import Analysis
+from debate.analysis.tables import Entry, Table, build_table, format_p_value, show_interval
 from debate.analysis.tables.results import (
     tabulate_dose_response,
     tabulate_team_contrasts,
     tabulate_teams,
 )
-from debate.analysis.tables.table import Entry, Table, build_table, format_p_value, show_interval
 from debate.analysis.teams import compare_teams
 from debate.analysis.text import clean, format_count, format_decimal
 from debate.analysis.votes import build_vote_states

@@ -20,11 +20,11 @@ import polars as pl
 
 from debate.analysis.attribution import find_disagreements, join_hearings
 from debate.analysis.design import choose_controls
-from debate.analysis.estimate import Estimate
 from debate.analysis.flips import estimate_conformity
 from debate.analysis.intervals import ROUNDING, Interval
 from debate.analysis.measures import Measures
 from debate.analysis.quantity import Unavailable
+from debate.analysis.schema import Estimate
 from debate.analysis.states import build_states
 
 from . import simulate

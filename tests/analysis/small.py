@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from debate.analysis.estimate import Estimate
 from debate.analysis.measures import Measures
 from debate.analysis.quantity import Quantity, Unavailable
+from debate.analysis.schema import Estimate
 from debate.analysis.states import build_states
 from debate.analysis.votes import build_vote_states
 

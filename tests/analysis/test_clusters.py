@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 
 from debate.analysis import analyze
-from debate.analysis.estimate import Estimate
+from debate.analysis.schema import Estimate
 from debate.analysis.states import build_states
 from tests.experiments.frames import claim
 
@@ -23,7 +23,7 @@ def test_accuracy_counts_the_agents_of_each_debate_alone() -> None:
         for t in range(2)
         for agent in ("ab" if k % 2 else "cd")
     ]
-    found = list(measures_of(debates(*rows)).estimates())
+    found = list(measures_of(debates(*rows)).make_estimates())
     for t in range(2):
         accuracy = named(found, "accuracy", round=t, subject=None)
         assert (accuracy.n, accuracy.value) == (24, 1.0)

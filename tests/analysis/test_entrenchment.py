@@ -32,7 +32,9 @@ PROBED = [
 
 
 def test_entrenchment_is_the_change_of_log_odds_over_all_who_were_wrong_at_round_0() -> None:
-    found = named(measures_of(debates(*PROBED, columns=LOGS)).estimates(), "entrenchment", round=1)
+    found = named(
+        measures_of(debates(*PROBED, columns=LOGS)).make_estimates(), "entrenchment", round=1
+    )
     assert found.n == 3
     assert found.value == pytest.approx((1.5 - 2.8 + 0.5) / 3)
     assert found.unit == "nat"
@@ -75,7 +77,7 @@ def test_stated_confidences_bound_entrenchment_and_give_no_value() -> None:
     assert (lower.n, upper.n) == (4, 4)
     assert lower.value == pytest.approx((0.3 - 0.6 - 0.4 - 0.7) / 4)
     assert upper.value == pytest.approx((0.3 - 0.5 + 0.6 + 0.3) / 4)
-    told = named(measures.estimates(), "entrenchment_stated", round=1)
+    told = named(measures.make_estimates(), "entrenchment_stated", round=1)
     assert (told.value, told.low, told.missing) == (None, None, None)
     assert told.bound_low is not None
     assert told.bound_low < lower.value

@@ -21,7 +21,7 @@ SKEW = ("15 questions of 3, 0% flip", "both bounds")
 def test_survivors_look_amplified_to_the_naive_mean_and_to_nothing_else() -> None:
     states = build_states(simulate.survivors(np.random.default_rng(1), questions=500))
     measures = measures_of(states)
-    found = list(measures.estimates())
+    found = list(measures.make_estimates())
     naive = [e for e in found if (e.cell, e.name) == ("self", "confidence_when_wrong")]
     assert naive[0].high is not None
     assert naive[-1].low is not None
@@ -38,7 +38,7 @@ def test_survivors_look_amplified_to_the_naive_mean_and_to_nothing_else() -> Non
 
 def test_set_amplification_is_found_with_its_size() -> None:
     states = build_states(simulate.amplified(np.random.default_rng(1), questions=400, share=0.3))
-    estimates = measures_of(states).estimates()
+    estimates = measures_of(states).make_estimates()
     found = {e.name: e for e in estimates if e.round == 2 and e.subject is None}
     size = simulate.amplification_size(share=0.3)
     assert found["eai"].excludes(0.0)
@@ -50,7 +50,7 @@ def test_set_amplification_is_found_with_its_size() -> None:
 def test_calibration_of_an_over_confident_agent_is_found_by_every_estimator() -> None:
     table = simulate.miscalibrated(np.random.default_rng(2), questions=2000, excess=0.15)
     states = build_states(table)
-    found = {e.name: e.value for e in measures_of(states).estimates() if e.subject is None}
+    found = {e.name: e.value for e in measures_of(states).make_estimates() if e.subject is None}
     for name in ("ece", "ace", "debiased_ece", "ks", "over_confidence"):
         assert found[name] == pytest.approx(0.15, abs=0.02)
 

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from debate.analysis import analyze
-from debate.analysis.estimate import Estimate
 from debate.analysis.quantity import Unavailable
+from debate.analysis.schema import Estimate
 from debate.analysis.states import build_states
 
 from . import simulate
@@ -38,14 +38,14 @@ def test_amplification_is_over_rows_known_at_both_ends_and_bounded_over_all() ->
 
 
 def test_the_change_of_accuracy_is_over_all_rows_whatever_is_known_of_confidence() -> None:
-    found = named(measures_of(debates(*PARTLY)).estimates(), "accuracy_change", round=1)
+    found = named(measures_of(debates(*PARTLY)).make_estimates(), "accuracy_change", round=1)
     assert (found.n, found.value) == (4, 0.0)
     gained = [
         (f"q{k}", "a", t, "4" if k % 2 or (t and k % 4 == 0) else "5", 0.9 if k % 2 else None)
         for k in range(40)
         for t in range(2)
     ]
-    change = named(measures_of(debates(*gained)).estimates(), "accuracy_change", round=1)
+    change = named(measures_of(debates(*gained)).make_estimates(), "accuracy_change", round=1)
     assert (change.n, change.value) == (40, 0.25)
 
 
@@ -61,7 +61,7 @@ def whole_and_parted(how: str) -> tuple[float, Estimate]:
     )
     whole = quantity(measures_of(build_states(table)).find("eai", cell="debate"))
     assert whole.bounds is None
-    told = named(measures_of(build_states(parted)).estimates(), "eai", cell="debate", round=1)
+    told = named(measures_of(build_states(parted)).make_estimates(), "eai", cell="debate", round=1)
     return whole.value, told
 
 

@@ -45,7 +45,9 @@ KEPT_AND_DROPPED = [
 
 
 def test_the_change_of_surviving_errors_counts_only_errors_that_were_kept() -> None:
-    kept = named(measures_of(debates(*KEPT_AND_DROPPED)).estimates(), "survivor_change", round=1)
+    kept = named(
+        measures_of(debates(*KEPT_AND_DROPPED)).make_estimates(), "survivor_change", round=1
+    )
     assert kept.n == 2
     assert kept.value == pytest.approx(math.log(4) / 2)
     assert any("selection" in caveat for caveat in kept.caveats)
@@ -64,7 +66,7 @@ def test_the_control_is_taken_off_question_by_question() -> None:
     )
     measures = measures_of(build_states(table))
     alone, control = (
-        named(measures.estimates(), "eai", cell=cell, round=1) for cell in ("self", "repeat")
+        named(measures.make_estimates(), "eai", cell=cell, round=1) for cell in ("self", "repeat")
     )
     over = named(
         contrast_conditions(measures, choose_controls(["self", "repeat"])),
@@ -83,12 +85,12 @@ def test_a_control_that_is_not_there_is_refused() -> None:
 
 def test_a_stated_certainty_gives_a_finite_change_of_logit() -> None:
     rows = [("q1", "a", 0, "5", 1.0, ""), ("q1", "a", 1, "5", 0.0, "")]
-    found = named(measures_of(debates(*rows)).estimates(), "survivor_change", round=1)
+    found = named(measures_of(debates(*rows)).make_estimates(), "survivor_change", round=1)
     assert found.value == pytest.approx(2 * math.log(0.001 / 0.999))
 
 
 def test_eai_is_the_change_of_confident_error_mass_and_its_parts_add_up() -> None:
-    found = list(measures_of(debates(*KEPT_AND_DROPPED)).estimates())
+    found = list(measures_of(debates(*KEPT_AND_DROPPED)).make_estimates())
     eai = named(found, "eai", round=1)
     assert eai.value == pytest.approx((0.3 + 0.4 + 0.6 - 0.2 + 0.0) / 5)
     parts = [named(found, f"eai_{p}").value for p in ("kept", "moved", "introduced", "removed")]
@@ -109,7 +111,7 @@ def test_an_abstention_holds_no_confident_error_and_a_failure_is_left_out() -> N
             }
         )
     )
-    eai = named(measures_of(states).estimates(), "eai", round=1)
+    eai = named(measures_of(states).make_estimates(), "eai", round=1)
     assert eai.n == 1
     assert eai.value == pytest.approx(-0.7)
 
@@ -126,13 +128,13 @@ def test_drift_is_the_mean_step_of_belief_in_the_truth() -> None:
             "belief_target": [0.2, 0.3, 0.6, 0.5, 0.5, None],
         }
     )
-    found = list(measures_of(build_states(table)).estimates())
+    found = list(measures_of(build_states(table)).make_estimates())
     assert named(found, "drift", round=None).value == pytest.approx((0.1 + 0.3 + 0.0) / 3)
     assert named(found, "drift", round=1).value == pytest.approx(0.05)
 
 
 def test_without_beliefs_drift_says_what_is_missing() -> None:
-    found = named(measures_of(debates(*KEPT_AND_DROPPED)).estimates(), "drift", round=None)
+    found = named(measures_of(debates(*KEPT_AND_DROPPED)).make_estimates(), "drift", round=None)
     assert found.value is None
     assert found.missing is not None
     assert found.missing.startswith("belief in the target on at least two rounds")

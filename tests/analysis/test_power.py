@@ -136,7 +136,7 @@ def test_values_known_by_their_influence_move_as_their_error_says(kind: Any) -> 
     influence = rng.normal(size=num) * 0.3 / num
     sums = np.stack([influence - influence.mean(), np.ones(num)], axis=1)
     own = Quantity(sums=sums, of=take_linear(0.5), n=num, kind=kind, at=0.5)
-    drawn = [own.resampled(rng.integers(0, num, size=4 * num)) for _ in range(400)]
+    drawn = [own.resample(rng.integers(0, num, size=4 * num)) for _ in range(400)]
     spread = float(np.std([each.value for each in drawn]))
     wanted = float(np.sqrt((own.influence() ** 2).sum())) / 2
     assert spread == pytest.approx(wanted, rel=0.15)

@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from debate.analysis.estimate import Estimate
 from debate.analysis.reference_free import (
     REFERENCE_FREE,
     estimate_reference_free,
     is_reference_free,
 )
+from debate.analysis.schema import Estimate
 from debate.errors import InputError
 from debate.log import read_table
 

@@ -9,8 +9,7 @@ import pytest
 from rich.console import Console
 
 from debate.analysis import Analysis, Estimate, analyze
-from debate.analysis.present import present
-from debate.analysis.tables import TABLES
+from debate.analysis.present import TABLES, present
 from debate.analysis.tables.results import tabulate_accuracy as by_round
 
 from . import simulate

@@ -23,7 +23,7 @@ from debate.analysis.contrasts import (
 )
 from debate.analysis.design import Controls, choose_controls
 from debate.analysis.diversity import PAIRS, TEAM_STATISTICS
-from debate.analysis.estimate import Estimate
+from debate.analysis.schema import Estimate
 from debate.analysis.scores import compute_aurc, compute_ece
 from debate.analysis.states import build_states
 from debate.analysis.votes import build_vote_states
@@ -53,7 +53,7 @@ def two_agents(seed: int = 0, questions: int = 200) -> pl.DataFrame:
 
 def diversity(table: pl.DataFrame) -> list[Estimate]:
     """How members err, two by two and together."""
-    found = measures_of(build_states(table)).estimates()
+    found = measures_of(build_states(table)).make_estimates()
     return [e for e in found if e.name in (*PAIRS, *TEAM_STATISTICS)]
 
 
@@ -137,7 +137,7 @@ def test_a_debate_whose_turns_all_failed_failed() -> None:
 
 def test_the_votes_confidence_is_scored_like_a_members() -> None:
     table = pl.concat([openings("4", "4", "5"), openings("5", "5", "5", question="q2")])
-    estimates = measures_of(build_states(table)).estimates()
+    estimates = measures_of(build_states(table)).make_estimates()
     found = {e.name: e.value for e in estimates if e.subject == "majority"}
     assert found["vote_accuracy"] == 0.5
     assert found["vote_brier"] == pytest.approx(((2 / 3 - 1) ** 2 + 1) / 2)

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from debate.analysis import analyze
 from debate.analysis.contrasts import compare_with_openings
-from debate.analysis.estimate import Estimate
 from debate.analysis.quantity import Quantity
+from debate.analysis.schema import Estimate
 from debate.analysis.states import build_states
 from debate.analysis.votes import build_vote_states, find_best_rule_gain
 from debate.cli import app
@@ -38,7 +38,7 @@ RULES = ("majority", "confidence_weighted")
 
 
 def votes_of(rows: list[tuple[object, ...]]) -> list[Estimate]:
-    return list(measures_of(debates(*rows)).estimates())
+    return list(measures_of(debates(*rows)).make_estimates())
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from debate.analysis.estimate import Estimate
 from debate.analysis.judgements import estimate_matrix
 from debate.analysis.judging import analyze_judging
 from debate.analysis.overtrust import estimate_familiarity, estimate_overtrust
+from debate.analysis.schema import Estimate
 from tests.critique.populations import NEARER, Critics
 
 Key = tuple[str, str | None]

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debate.analysis.estimate import Estimate
 from debate.analysis.hypotheses import Finding, conclude_hypotheses, parse_hypotheses, read_claims
 from debate.analysis.measures import Measures
+from debate.analysis.schema import Estimate
 from debate.analysis.states import build_states
 from debate.analysis.votes import build_vote_states
 from debate.config.run import HypothesisSpec

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from debate.analysis.estimate import Estimate
 from debate.analysis.flips import advise
 from debate.analysis.registry import get_words
+from debate.analysis.schema import Estimate
 from debate.analysis.summary import Analysis
-from debate.analysis.tables.table import (
+from debate.analysis.tables import (
     Table,
     build_table,
     format_p_value,

@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 
 from debate.analysis.attribution import STEEPEST
-from debate.analysis.estimate import Estimate
 from debate.analysis.registry import get_words
+from debate.analysis.schema import Estimate
 from debate.analysis.summary import Analysis
-from debate.analysis.tables.table import (
+from debate.analysis.tables import (
     Entry,
     Place,
     Table,

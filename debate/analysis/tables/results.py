@@ -8,13 +8,13 @@ from typing import Any
 import polars as pl
 
 from debate.analysis.contrasts import Comparison
-from debate.analysis.estimate import Estimate
 from debate.analysis.factors import FACTORS
 from debate.analysis.flips import advise
 from debate.analysis.hypotheses import Finding, OtherEstimator
 from debate.analysis.registry import get_words, is_signed
+from debate.analysis.schema import Estimate
 from debate.analysis.summary import Analysis
-from debate.analysis.tables.table import (
+from debate.analysis.tables import (
     Entry,
     Table,
     build_table,
