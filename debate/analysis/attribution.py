@@ -1,4 +1,4 @@
-"""What was heard before a turn, and what flips and growing errors go back to.
+"""Attribution: the turns heard before each turn, the sources of flips, and where errors grew.
 
 A ref "1:revision:b" is b's own answer of round 1. A ref "1:critique:u:v" is u's critique of v;
 there u's own answer is the one that it held before, after round 0.

@@ -258,8 +258,8 @@ RESAMPLED: Mapping[str, Measure] = MappingProxyType(
 
 
 class BlockSums(NamedTuple):
-    """The sums of one arm and round: gaps and counts by bin (15 + 15), squares, counts by level
-    of confidence and wrong answers by level (75 + 75); shape (blocks, columns).
+    """The sums of one condition and round: gaps and counts by bin (15 + 15), squares, counts by
+    level of confidence and wrong answers by level (75 + 75); shape (blocks, columns).
     """
 
     sums: Array
@@ -309,33 +309,33 @@ def compute_metrics(totals: Array) -> dict[str, Array]:
 
 
 def resample_metrics(
-    arms: Sequence[BlockSums], rng: np.random.Generator, *, resamples: int = RESAMPLES
+    conditions: Sequence[BlockSums], rng: np.random.Generator, *, resamples: int = RESAMPLES
 ) -> Iterator[list[dict[str, Array]]]:
-    """Metrics of all arms on the same resamples, chunk by chunk: memory stays at one chunk."""
-    num = len(arms[0].sums)
-    sums = [arm.sums.astype(np.float32) for arm in arms]
+    """Metrics of all conditions on the same resamples, one chunk of them in memory at a time."""
+    num = len(conditions[0].sums)
+    sums = [condition.sums.astype(np.float32) for condition in conditions]
     for start in range(0, resamples, CHUNK):
         rows = min(CHUNK, resamples - start)
         draws = rng.integers(0, num, size=(rows, num)) + num * np.arange(rows)[:, None]
         weights = np.bincount(draws.ravel(), minlength=rows * num).astype(np.float32)
         weights = weights.reshape(rows, num)
-        yield [compute_metrics((weights @ arm).astype(np.float64)) for arm in sums]
+        yield [compute_metrics((weights @ condition).astype(np.float64)) for condition in sums]
 
 
 def bootstrap_changes(
-    arms: Mapping[str, BlockSums],
+    conditions: Mapping[str, BlockSums],
     pairs: Iterable[tuple[str, str]],
     rng: np.random.Generator,
     *,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
 ) -> dict[tuple[str, str, str], Interval]:
-    """metric(first) - metric(second) for each pair of arms, with its percentile interval.
+    """metric(first) - metric(second) for each pair of conditions, with its percentile interval.
 
     Keys of the result: metric, first, second.
     """
-    pairs, names = list(pairs), list(arms)
-    blocks = [arms[name] for name in names]
+    pairs, names = list(pairs), list(conditions)
+    blocks = [conditions[name] for name in names]
     observed = dict(zip(names, (compute_metrics(b.sums.sum(axis=0)) for b in blocks), strict=True))
     drawn: dict[tuple[str, str, str], list[Array]] = {}
     for chunk in resample_metrics(blocks, rng, resamples=resamples):
@@ -371,14 +371,14 @@ def estimate_calibration_changes(
     rng = np.random.default_rng(seed)
     block_of = draw_blocks(count_questions(states), rng)
     data = _split_ends(states)
-    arms = {name: BlockSums.from_answers(part, block_of) for name, part in data.items()}
+    conditions = {name: BlockSums.from_answers(part, block_of) for name, part in data.items()}
     pairs: dict[tuple[str, str], tuple[str, str | None]]
     pairs = {(f"{c}/T", f"{c}/0"): (c, None) for c in sorted(states["cell"].unique())}
     pairs |= {(f"{c}/T", f"{k}/T"): (c, f"over {k}") for c, k in controls.resampling.items()}
-    known = [pair for pair in pairs if pair[0] in arms and pair[1] in arms]
+    known = [pair for pair in pairs if pair[0] in conditions and pair[1] in conditions]
     if not known:
         return []
-    found = bootstrap_changes(arms, known, rng, resamples=resamples)
+    found = bootstrap_changes(conditions, known, rng, resamples=resamples)
     return [
         from_interval(
             f"{metric}_change",

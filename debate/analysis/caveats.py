@@ -1,4 +1,4 @@
-"""What a reader of the numbers must know about the data that they come from."""
+"""Caveats: sentences about the data that a reader of the numbers must know."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def _warn_differing_teams(states: pl.DataFrame) -> str | None:
 
 
 def _state_scope(states: pl.DataFrame) -> str:
-    """What intervals generalise to, and which ones to more."""
+    """Say what the intervals generalise to, and which of them to more."""
     plain = (
         "Intervals speak of other questions of the same kind, put to these models in these "
         "prompts; not of other models or other wordings."

@@ -119,7 +119,7 @@ def _match_round(measures: Measures, control: str, round_: int) -> int:
 
 
 def _contrast_kept_errors(measures: Measures, cell: str, control: str, round_: int) -> Estimate:
-    """What the change of logit confidence differs by, over errors that both arms still give.
+    """Mean difference of the change of logit confidence, over errors that both conditions give.
 
     The method tells what other floors of the logit would make of it.
     """

@@ -1,4 +1,4 @@
-"""Which condition is held against which: by name, or as a recorded configuration says."""
+"""Controls and baselines of conditions: by name, or as a recorded configuration says."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NO_CONTROL = 'an arm of mere resampling beside it ("repeat", or the one named as
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Controls:
-    """The arms that a cell is compared with, by the names of the cells.
+    """The conditions that a cell is compared with, by the names of the cells.
 
     resampling: cell -> its `repeat` cell; anonymous: cell -> its cell without speaker names;
     ownership: cell -> the cells that tell what it is about its own text that moves it: the same
@@ -127,7 +127,7 @@ class Design:
 
     @property
     def caveat(self) -> str | None:
-        """What a reader must know of numbers that are about authors alone."""
+        """A sentence on numbers that are about authors alone; None where none are."""
         if not self.authors:
             return None
         whom = ", ".join(sorted(set(self.authors.values())))

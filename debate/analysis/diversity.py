@@ -1,4 +1,4 @@
-"""How differently agents err, and how many independent voters a team amounts to.
+"""Diversity of errors: association of two agents' errors, and effective votes of a team.
 
 A condition's answers after one round are a table, debates down and agents across; every statistic
 is a function of the table's per-question sums.

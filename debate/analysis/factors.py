@@ -53,7 +53,7 @@ TWO_WAY = "two-way clustered t"
 
 
 def name_across(name: str, factor: str) -> str:
-    """What a measure is called where its interval speaks of other models or prompts, too.
+    """Name a measure whose interval speaks of other models or prompts, too.
 
     >>> name_across("accuracy", "models")
     'accuracy_across_models'
@@ -85,7 +85,7 @@ FACTORS: Mapping[str, Measure] = MappingProxyType(
 
 
 class TwoWayClusters(NamedTuple):
-    """Which question and which level of the factor each row belongs to; codes from 0."""
+    """The question and the level of the factor that each row belongs to; codes from 0."""
 
     questions: Codes
     levels: Codes

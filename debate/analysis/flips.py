@@ -221,7 +221,7 @@ def _estimate_whole(sums: Array, *, cell: str) -> list[Estimate]:
 
 
 def advise(low: float | None, high: float | None) -> str:
-    """What the interval of `next_round_gain` says of one more round: iterate, stop, or undecided.
+    """Read the interval of `next_round_gain` as advice: iterate, stop, or undecided.
 
     >>> advise(-0.2, -0.05)
     'stop'
@@ -234,7 +234,7 @@ def advise(low: float | None, high: float | None) -> str:
 
 
 def tabulate_flow(states: pl.DataFrame) -> pl.DataFrame:
-    """How many agents went from which outcome to which in every round, carried states included."""
+    """Count agents by outcome before and after in every round, carried states included."""
     told = ("cell", "round", "previous_outcome", "outcome", "answer", "previous_answer")
     known = states.select(*told).filter(pl.col("previous_outcome").is_not_null())
     same = (pl.col("answer") == pl.col("previous_answer")).fill_null(True)

@@ -1,4 +1,4 @@
-"""What became of the hypotheses that were stated beforehand. Nothing else is a finding.
+"""Verdicts on the hypotheses that were stated beforehand. Nothing else is a finding.
 
 A verdict is read from one printed interval, at level 1 − .05/k for the k hypotheses of the file,
 those that could not be computed included (Bonferroni; Holm's p of "no effect" may stand beside it).
@@ -38,7 +38,7 @@ WHERE_STATED = {"entrenchment": "entrenchment_stated"}
 
 
 class OtherEstimator(NamedTuple):
-    """What a hypothesis comes to under another estimator of confidence. It carries no verdict."""
+    """The value of a hypothesis under another estimator of confidence. It carries no verdict."""
 
     confidence: str
     value: float | None
@@ -295,12 +295,12 @@ def _conclude_finding(
     if interval.low is None or interval.high is None:
         lacking = interval.reason or "no interval"
         return replace(told, p_value=None, reason="; ".join(filter(None, (found.note, lacking))))
-    claim = {"direction": hypothesis.direction, "smallest": hypothesis.smallest}
     verdict = conclude(
         interval.low,
         interval.high,
+        direction=hypothesis.direction,
+        smallest=hypothesis.smallest,
         reference=hypothesis.reference,
-        **claim,  # type: ignore[arg-type]
     )
     told = replace(told, verdict=verdict)
     return _add_plan(told, interval) if verdict == "undecided" else told
@@ -353,7 +353,7 @@ def _is_paired_share(hypothesis: HypothesisSpec) -> bool:
 
 
 def describe_hypothesis(hypothesis: HypothesisSpec) -> str:
-    """The estimate with its arms, as in `eai: peer − self, round 3, author`."""
+    """The estimate with its conditions, as in `eai: peer − self, round 3, author`."""
     arms = f"{hypothesis.cell or ''}{f' − {hypothesis.control}' if hypothesis.control else ''}"
     parts = [arms, "" if hypothesis.round is None else f"round {hypothesis.round}"]
     named = ", ".join(part for part in (*parts, hypothesis.subject or "") if part)
@@ -371,7 +371,7 @@ class Claim(NamedTuple):
 
     @property
     def note(self) -> str:
-        """What tempers it, in a clause; empty where it was stated before the first turn."""
+        """A clause on when it was stated or dropped; empty if stated before the first turn."""
         said = [f"stated when {self.num_turns:,} turns were on record"] if self.num_turns else []
         return "; ".join([*said, *(["withdrawn or reworded later"] if self.until else [])])
 

@@ -149,7 +149,7 @@ def compute_ratio(sums: Array, counts: Array, *, level: float = LEVEL) -> Interv
 
 
 class _Clustering(NamedTuple):
-    """What clustering does to a proportion p of `size` rows in `num` clusters.
+    """The effect of clustering on a proportion p of `size` rows in `num` clusters.
 
     effect: the estimated design effect, None where nothing varies; most: the largest that the
     data allow; num_informative: clusters that hold an observation of the rarer outcome.
@@ -251,7 +251,7 @@ def compute_rate(
 
 
 def _compute_effective_size(spread: _Clustering, pooled: float | None) -> float:
-    """How many independent rows the rows amount to.
+    """The number of independent rows that would have the same variance.
 
     A pooled effect below 1 is taken for 1. Where rows of a cluster exclude one another (an effect
     below 1), the size stays below that at which the standard error is one further cluster of the

@@ -86,9 +86,7 @@ def _may_judge(protocol: Mapping[str, Any]) -> bool:
 
 
 def read_designs(spec: Mapping[str, Any], cells: pl.Series) -> pl.DataFrame:
-    """What critics were told in each cell, by the recorded configuration; columns:
-    `DESIGN_SCHEMA`.
-    """
+    """The recorded configuration of what critics are told, by cell; columns: `DESIGN_SCHEMA`."""
     protocols = _get_protocols(spec)
     rows = []
     for cell in cells:
@@ -142,7 +140,7 @@ def build_judgements(turns: pl.DataFrame, designs: pl.DataFrame) -> pl.DataFrame
 
 
 def _compute_likelihoods(turns: pl.DataFrame) -> pl.DataFrame:
-    """How likely each critic finds each candidate answer in the context of its own opening."""
+    """Likelihood of each candidate answer in the context of each critic's own opening."""
     measured = turns.filter(
         pl.col("kind").is_in(["probe", "opening"])
         & (pl.col("round") == 0)
@@ -216,7 +214,7 @@ def _split_subjects(judged: pl.DataFrame) -> Iterator[tuple[str, str | None, pl.
 
 
 def name_edge(critic: str, author: str) -> str:
-    """How a pair of critic and author is called.
+    """Name a pair of critic and author.
 
     >>> name_edge("adder", "modder")
     'adder -> modder'

@@ -148,7 +148,7 @@ class JudgingResults(NamedTuple):
 
 
 def analyze_judging(judged: pl.DataFrame | None) -> JudgingResults:
-    """What the judgements (columns: `debate.analysis.judgements`) tell; empty without any."""
+    """Estimates and tables of judgements (columns: `debate.analysis.judgements`); empty without."""
     if judged is None or judged.is_empty():
         empty = {
             "cross_critique": tabulate_matrix([]),

@@ -272,7 +272,7 @@ class Measures:
         return self._measure_rows(name, rows, among=EVERYONE if subject is None else EACH_AGENT)
 
     def matched(self, name: str, cell: str) -> MatchedVote | Unavailable:
-        """What "self_consistency" or "best_single" of a team rests on: arm, samples, tokens."""
+        """The samples that "self_consistency" or "best_single" of a team rests on."""
         if (name, cell) not in self._matched:
             self._matched[name, cell] = self._find_match(name, cell)
         return self._matched[name, cell]

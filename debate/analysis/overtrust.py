@@ -43,6 +43,8 @@ from debate.analysis.sums import ClusterSums, split_groups, sum_by_group, sum_by
 P_TRUE_FLOOR = 1e-4
 """P(True) nearer to 0 or 1 than this is moved to it before a logit is taken."""
 PAIRED_METHOD = "own minus another's wrong answer, one critic and question, clustered by question"
+UNPAIRED_METHOD = "own minus others', over different questions, clustered by question"
+DISCERNMENT_METHOD = "balanced accuracy on others' answers minus own, clustered by question"
 NO_PAIRS = "a question on which a critic and another author are both wrong, differently"
 NO_SCALE = "log-probabilities of the verdict"
 
@@ -122,15 +124,9 @@ def _estimate_false_accept(rows: pl.DataFrame, cell: str, num: int) -> Estimate:
         lacks = "wrong answers of the critic and of others"
         return Estimate(name="false_accept_gap", cell=cell, unit="probability", missing=lacks)
     own, others = found[(True,)]["accepted"], found[(False,)]["accepted"]
-    return from_interval(
-        "false_accept_gap",
-        own.minus(others),
-        n=own.n + others.n,
-        cell=cell,
-        unit="probability",
-        method="own minus others', over different questions, clustered by question",
-        caveats=("one errs where one does not know: see over_trust_gap",),
-    )
+    caveat = "one errs where one does not know: see over_trust_gap"
+    about = {"cell": cell, "unit": "probability", "method": UNPAIRED_METHOD, "caveats": (caveat,)}
+    return from_interval("false_accept_gap", own.minus(others), n=own.n + others.n, **about)
 
 
 def _estimate_discernment(rows: pl.DataFrame, cell: str) -> Estimate:
@@ -141,15 +137,8 @@ def _estimate_discernment(rows: pl.DataFrame, cell: str) -> Estimate:
         name, rows.filter(~pl.col("own")), rows.filter("own"), count_questions(rows)
     )
     missing = None if interval.value is not None else "right and wrong answers, own and others'"
-    return from_interval(
-        "discernment_gap",
-        interval,
-        n=rows.height,
-        cell=cell,
-        unit="probability",
-        missing=missing,
-        method="balanced accuracy on others' answers minus own, clustered by question",
-    )
+    about = {"cell": cell, "unit": "probability", "missing": missing, "method": DISCERNMENT_METHOD}
+    return from_interval("discernment_gap", interval, n=rows.height, **about)
 
 
 def subtract_measures(name: str, first: pl.DataFrame, second: pl.DataFrame, num: int) -> Interval:
@@ -191,14 +180,11 @@ def estimate_familiarity(judged: pl.DataFrame) -> list[Estimate]:
             rows.filter(pl.col("log_likelihood").is_not_null()), ["own", "log_likelihood"]
         )
         known = rows["log_likelihood"].is_not_null().any()
+        lacking = NO_OWN_ERRORS if known else NO_LIKELIHOOD
         estimates += [
             _estimate_coefficient(EFFECTS[0], alone, 0, str(cell), NO_OWN_ERRORS),
-            _estimate_coefficient(
-                EFFECTS[1], both, 0, str(cell), NO_OWN_ERRORS if known else NO_LIKELIHOOD
-            ),
-            _estimate_coefficient(
-                EFFECTS[2], both, 1, str(cell), NO_OWN_ERRORS if known else NO_LIKELIHOOD
-            ),
+            _estimate_coefficient(EFFECTS[1], both, 0, str(cell), lacking),
+            _estimate_coefficient(EFFECTS[2], both, 1, str(cell), lacking),
         ]
     return estimates
 
@@ -265,7 +251,7 @@ SAME_PROMPTS = "prompts that say whose answer it is; these prompt sets do not"
 
 
 class JudgingDesign(NamedTuple):
-    """What critics were told in a cell."""
+    """The configuration of what critics are told in a cell."""
 
     cell: str
     anonymous: bool
@@ -299,10 +285,8 @@ def pair_controls(designs: list[JudgingDesign]) -> Iterator[tuple[JudgingDesign,
         for other in designs:
             told = (design.anonymous, design.swapped) == (other.anonymous, other.swapped)
             is_alone = design.alternatives != ALONE and other.alternatives == ALONE
-            is_noise = design.alternatives not in (ALONE, PADDING) and (
-                other.alternatives,
-                other.k,
-            ) == (PADDING, design.k)
+            has_noise = (other.alternatives, other.k) == (PADDING, design.k)
+            is_noise = design.alternatives not in (ALONE, PADDING) and has_noise
             if told and (is_alone or is_noise):
                 yield design, other
 
@@ -310,15 +294,9 @@ def pair_controls(designs: list[JudgingDesign]) -> Iterator[tuple[JudgingDesign,
 def _estimate_tokens(cell: str, rows: pl.DataFrame, num: int) -> Estimate:
     sums = sum_by_question(rows, "tokens", num)
     missing = None if sums.n else "token counts"
-    return from_interval(
-        "judging_tokens",
-        sums.mean(),
-        n=sums.n,
-        cell=cell,
-        unit="tokens",
-        missing=missing,
-        method="prompt and generated, with the samples made for it, clustered by question",
-    )
+    method = "prompt and generated, with the samples made for it, clustered by question"
+    about = {"cell": cell, "unit": "tokens", "missing": missing, "method": method}
+    return from_interval("judging_tokens", sums.mean(), n=sums.n, **about)
 
 
 def _estimate_changes(rows: pl.DataFrame, control: pl.DataFrame, num: int) -> Iterator[Estimate]:
@@ -349,19 +327,13 @@ def _keep_shared(rows: pl.DataFrame, control: pl.DataFrame) -> tuple[pl.DataFram
 def _estimate_gap_change(
     rows: pl.DataFrame, control: pl.DataFrame, cell: str, subject: str, num: int
 ) -> Estimate:
+    about = {"cell": cell, "subject": subject, "unit": "probability"}
     name = "over_trust_gap_change"
     gaps = [sum_by_question(pair_wrong_answers(part), "gap", num) for part in (rows, control)]
     if not all(sums.n for sums in gaps):
-        return Estimate(name=name, cell=cell, subject=subject, unit="probability", missing=NO_PAIRS)
-    return from_interval(
-        name,
-        gaps[0].minus(gaps[1]),
-        n=gaps[0].n,
-        cell=cell,
-        subject=subject,
-        unit="probability",
-        method=SAME_JUDGEMENTS,
-    )
+        return Estimate(name=name, missing=NO_PAIRS, **about)  # type: ignore[arg-type]
+    change = gaps[0].minus(gaps[1])
+    return from_interval(name, change, n=gaps[0].n, method=SAME_JUDGEMENTS, **about)
 
 
 def estimate_labels(judged: pl.DataFrame) -> list[Estimate]:
@@ -372,7 +344,7 @@ def estimate_labels(judged: pl.DataFrame) -> list[Estimate]:
     on both sides and the label alone differs.
     """
     by_cell = {str(cell): rows for (cell,), rows in split_groups(judged, "cell")}
-    designs = list_designs(judged)
+    designs, num = list_designs(judged), count_questions(judged)
     estimates: list[Estimate] = []
     for design in designs:
         for other in designs:
@@ -381,15 +353,11 @@ def estimate_labels(judged: pl.DataFrame) -> list[Estimate]:
                 continue
             pairs = _join_relabelled(by_cell[design.cell], by_cell[other.cell])
             if other.anonymous:
-                estimates += _compare_with_anonymous(
-                    pairs, design.cell, other.cell, count_questions(judged)
-                )
+                estimates += _compare_with_anonymous(pairs, design.cell, other.cell, num)
             elif other.swapped and not design.swapped:
                 signed = pairs.with_columns(change=_sign_towards_own(pl.col("change")))
                 what = f"own label over another's ({other.cell})"
-                estimates.append(
-                    _estimate_label_effect(signed, design.cell, what, count_questions(judged))
-                )
+                estimates.append(_estimate_label_effect(signed, design.cell, what, num))
     return estimates
 
 

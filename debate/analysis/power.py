@@ -1,4 +1,4 @@
-"""What an interval says about a hypothesis, and how many questions a conclusion takes.
+"""Conclusions from an interval, and the number of questions that a conclusion takes.
 
 The regions of an interval's two ends partition the plane: one interval, one conclusion. Nested
 intervals sharpen a conclusion and never turn it.
@@ -211,7 +211,7 @@ SETTLED = 0.995
 
 
 class SimulatedPower(NamedTuple):
-    """What `num_questions` come to: the share of draws that end "supported", its Monte-Carlo
+    """Power with `num_questions`: the share of draws that end "supported", its Monte-Carlo
     standard error, and the share that end so or "supported in sign".
     """
 
@@ -288,7 +288,7 @@ def simulate_power(
 def _list_series(
     moves: tuple[float | None, float | None],
 ) -> list[tuple[Sequence[str], float | None]]:
-    """What is counted, and by how much the draws are moved, in the order of `NeededQuestions`."""
+    """The verdicts counted and the shift of the draws, in the order of `NeededQuestions`."""
     return [(SUPPORTED, 0.0), (IN_SIGN, 0.0), *((SUPPORTED, move) for move in moves)]
 
 
@@ -317,7 +317,7 @@ def _draw_intervals(
 def _find_moves(
     quantity: Quantity, pilot: Interval, hypothesis: HypothesisSpec
 ) -> tuple[float | None, float | None]:
-    """How far from the pilot's value, or its bounds, the best and the worst truth lie."""
+    """The distances of the best and the worst truth from the pilot's value, or its bounds."""
     lower, upper = quantity.bounds or (quantity, quantity)
     if pilot.low is None or pilot.high is None:
         return None, None

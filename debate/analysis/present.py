@@ -113,9 +113,9 @@ def present(analysis: Analysis, console: Console) -> None:
 
 
 def list_lacking(analysis: Analysis) -> list[str]:
-    """What numbers of arms with more than one round would still need, one sentence each.
+    """List what estimates of conditions with several rounds lack, one sentence each.
 
-    The control arm is not among it: its lack is a caveat.
+    The control condition is not among it: its lack is a caveat.
     """
     moving = {e.cell for e in analysis.select("accuracy", "confidence") if e.round}
     arms: dict[tuple[str, str], dict[str, None]] = {}
@@ -149,7 +149,7 @@ def build_grids(made: Table, width: int) -> Iterator[Grid]:
 
 
 def build_grid(made: Table, columns: Sequence[int], width: int) -> Grid:
-    """Some columns of a table: numbers to the right, intervals below them, sections by arm.
+    """Some columns of a table: numbers to the right, intervals below them, sections by condition.
 
     Headings are broken only where whole ones do not fit the terminal's `width`.
     """
@@ -177,7 +177,7 @@ def build_grid(made: Table, columns: Sequence[int], width: int) -> Grid:
 
 
 def _measure_width(made: Table, position: int) -> int:
-    """What a column needs so that no word is cut; names may be broken at any place."""
+    """The width at which no word of a column is cut; names may be broken at any place."""
     header = max(map(len, made.columns[position].split()), default=0)
     fields = (text for row in made.rows for text in row[position][:2])
     widest = max(map(len, fields), default=0)
@@ -185,7 +185,7 @@ def _measure_width(made: Table, position: int) -> int:
 
 
 def _measure_whole_width(made: Table, position: int) -> int:
-    """What a column needs so that its heading stands on one line."""
+    """The width at which a column's heading stands on one line."""
     return max(_measure_width(made, position), PADDING + len(made.columns[position]))
 
 

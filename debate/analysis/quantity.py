@@ -70,7 +70,7 @@ the scale of the logit; root: the same of the square."""
 
 
 class Unavailable(NamedTuple):
-    """Why a number cannot be had: what is missing, as a clause."""
+    """The reason why a number cannot be had: what is missing, as a clause."""
 
     reason: str
 
@@ -111,12 +111,12 @@ class Quantity:
 
     @property
     def totals(self) -> Array:
-        """What is averaged, summed by question; (questions,)."""
+        """The averaged values, summed by question; (questions,)."""
         return self.sums[:, 0] - self.sums[:, 1] if self.kind == "gap" else self.sums[:, 0]
 
     @property
     def counts(self) -> Array:
-        """How many observations each question has; (questions,)."""
+        """The number of observations of each question; (questions,)."""
         return self.sums[:, -1]
 
     def interval(self, level: float = LEVEL) -> Interval:
@@ -159,7 +159,7 @@ class Quantity:
         )
 
     def influence(self) -> Array:
-        """How much each question moves the value; (questions,), zero where it takes no part."""
+        """Influence of each question on the value; (questions,), zero where it takes no part."""
         if self.parts is not None:
             return self.parts[0].influence() - self.parts[1].influence()
         if self.at is not None:
@@ -289,7 +289,7 @@ def _have_unit(first: Quantity, second: Quantity) -> bool:
 
 
 def _compute_moves(quantity: Quantity) -> Array:
-    """What each question adds to the difference; (questions,), summing to the value.
+    """The part of each question in the difference; (questions,), summing to the value.
 
     Where counts differ, each side is taken from the common mean, so that under the null the sign
     of what a question adds is free.
@@ -329,7 +329,7 @@ INTERVALS: Mapping[str, Callable[[Quantity, float], Interval]] = MappingProxyTyp
 
 
 class Bounds(NamedTuple):
-    """What is averaged where whatever is not known is as low, and as high, as it can be."""
+    """The two averages in which unknown parts are as low, and as high, as they can be."""
 
     lower: pl.Expr
     upper: pl.Expr

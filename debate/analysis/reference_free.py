@@ -64,7 +64,7 @@ def is_reference_free(frame: pl.DataFrame) -> bool:
 def estimate_reference_free(
     frame: pl.DataFrame, *, confidence: str = "confidence"
 ) -> list[Estimate]:
-    """What can be said of confidence alone, by condition and round, with 95 % intervals.
+    """Estimates of confidence alone, by condition and round, with 95 % intervals.
 
     frame: columns cell, question, seed, agent, model, round and the confidence, as
     `Run.trajectories` and `read_table` give them; answer, cluster, failed and kind count where they

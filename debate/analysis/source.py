@@ -1,4 +1,4 @@
-"""What there is to analyse: a run directory, finished or in progress, or a table from elsewhere."""
+"""Sources of an analysis: a run directory, finished or in progress, or a table from elsewhere."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ NORMALISED = "belief_normalised"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What was read: trajectories; of a run, also the ledger of all its turns and what agents
-    believed of each candidate.
+    """The data read: trajectories; of a run, also the ledger of all its turns and the beliefs of
+    agents in each candidate.
     """
 
     trajectories: pl.DataFrame
@@ -37,7 +37,7 @@ class Source:
     run: Run | None = None
 
     def analyze(self, **options: Any) -> Analysis:
-        """The analysis of these trajectories, arms in the order of the configuration.
+        """The analysis of these trajectories, conditions in the order of the configuration.
 
         options: those of `debate.analysis.analyze`.
         """
@@ -72,7 +72,8 @@ def read_source(
     """Read a run directory or a table.
 
     columns: what a table calls our columns, theirs to ours. kind: of a table's answers, number,
-    choice or text; by default as its targets tell. cells: the arms to keep, all if none is named.
+    choice or text; by default as its targets tell. cells: the conditions to keep, all if none is
+    named.
     Raises InputError where there is nothing of the kind or no agent stated an answer.
     """
     if not path.exists():
@@ -172,7 +173,7 @@ class FinishedDebates(NamedTuple):
 
 
 def select_finished(run: Run, trajectories: pl.DataFrame | None = None) -> FinishedDebates:
-    """What is over of a run that is not complete; all of one that is.
+    """Select the debates of a run that are over; all of a run that is complete.
 
     A debate under way has no answers yet in its later rounds; counted, they would be wrong ones.
     Of `trajectories`, read earlier, the cells are kept. Verdicts are read first, so that all turns

@@ -140,7 +140,7 @@ def _choose_first_recorded(frame: pl.DataFrame, complete: list[str]) -> str:
 
 
 def name_confidence(frame: pl.DataFrame, confidence: str = DEFAULT) -> str | None:
-    """What the analysed confidence is called where it is shown; None where there is none."""
+    """Name the analysed confidence as it is shown; None where there is none."""
     column = find_confidence_column(frame, confidence)
     if frame[column].null_count() == frame.height:
         return None
@@ -227,7 +227,7 @@ def select_transitions(states: pl.DataFrame) -> pl.DataFrame:
 
 
 def count_questions(states: pl.DataFrame) -> int:
-    """How many question codes there are (codes run from 0 to this, exclusive)."""
+    """Count the question codes (they run from 0 to this, exclusive)."""
     top = states["question_code"].max()
     return int(top) + 1 if isinstance(top, int) else 0
 

@@ -87,7 +87,7 @@ def _select_turns_ahead(states: pl.DataFrame) -> pl.DataFrame:
 
 
 def _add_agreement(ahead: pl.DataFrame) -> pl.DataFrame:
-    """How many agents give each answer, and of the debate: answers, the largest group, silence."""
+    """Add the support of each answer, and of the debate: answers, the largest group, silence."""
     at = ("debate", "round")
     groups = ahead.filter(pl.col("answer").is_not_null()).group_by(*at, "answer").len("support")
     sizes = groups.group_by(*at).agg(distinct=pl.len(), largest=pl.col("support").max())
@@ -157,7 +157,7 @@ def _compute_p_value(rows: pl.DataFrame) -> float:
 
 
 class _Stratum(NamedTuple):
-    """Who stops, how right each is, its group of like confidence; arrays of one length."""
+    """Flags of those who stop, scores, groups of like confidence; arrays of one length."""
 
     stops: Flags
     right: Array
@@ -216,7 +216,7 @@ def _group_like(confidence: Array) -> Codes:
 
 
 class _Moments(NamedTuple):
-    """How far the stopped ones' sum of scores lies above its mean under permutation within groups
+    """The excess of the stopped ones' sum of scores over its mean under permutation within groups
     of like confidence, and that sum's variance.
     """
 
@@ -247,7 +247,7 @@ def _permute(stops: Flags, right: Array, like: Codes, rng: np.random.Generator) 
 
 
 def _describe_rates(ahead: pl.DataFrame) -> str:
-    """How many right and how many wrong answers had no further round, in words."""
+    """Say how many right and how many wrong answers had no further round."""
     asked = ahead.filter(pl.col("own_last") >= pl.col("round"))
     parts = [
         asked.filter(chosen)["stops"] for chosen in (pl.col("right") > 0, pl.col("right") == 0)

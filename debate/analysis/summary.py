@@ -175,19 +175,19 @@ def analyze(
     teams = compare_teams(measures)
     estimates += [*teams.estimates, *further]
     compared = [*compare_with_openings(seated), *compare_with_baseline(seated, chosen)]
-    tables = {**heard, **_make_plain_tables(states), **teams.tables}
+    tables = {**heard, **_make_plain_tables(states, compared), **teams.tables}
     tables["ledger"] = build_ledger(states) if spent is None else spent
     tables["team"] = build_team_table(estimates, states, find_own_methods(seated))
-    tables["comparisons"] = pl.DataFrame([asdict(c) for c in compared], infer_schema_length=None)
+    caveats = collect_caveats(
+        states, trajectories, verdicts, chosen, stopping_is_known=stopping_is_known
+    )
     name = name_confidence(trajectories, confidence)
     others = _measure_under_others(trajectories, name, seated, authors or {}) if hypotheses else {}
     return Analysis(
         estimates=tuple(estimates),
         comparisons=tuple(compared),
         tables=tables,
-        caveats=collect_caveats(
-            states, trajectories, verdicts, chosen, stopping_is_known=stopping_is_known
-        ),
+        caveats=caveats,
         cells=tuple(sorted(states["cell"].unique())),
         confidence=name,
         findings=conclude_hypotheses(
@@ -233,7 +233,7 @@ def _estimate_all(
 
 
 def _analyze_without_truth(trajectories: pl.DataFrame, confidence: str) -> Analysis:
-    """What confidence alone tells where no question has a target: no accuracy, no votes."""
+    """Analyse confidence alone, where no question has a target: no accuracy, no votes."""
     estimates = estimate_reference_free(trajectories, confidence=confidence)
     caveat = (
         "No question has a target: nothing here is about being right. Confidences of sides of "
@@ -265,8 +265,11 @@ def _measure_under_others(
     }
 
 
-def _make_plain_tables(states: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def _make_plain_tables(
+    states: pl.DataFrame, compared: Sequence[Comparison]
+) -> dict[str, pl.DataFrame]:
     return {
+        "comparisons": pl.DataFrame([asdict(c) for c in compared], infer_schema_length=None),
         "reliability": tabulate_reliability(states),
         "flow": tabulate_flow(states),
         "beliefs": tabulate_beliefs(states),

@@ -185,7 +185,7 @@ def tabulate_measures(
 
 
 def _select_columns(measures: Iterable[Measure]) -> dict[str, pl.Expr]:
-    """What is summed for each measure: its value, its right answers, its bounds."""
+    """The columns summed for each measure: its value, its right answers, its bounds."""
     found: dict[str, pl.Expr] = {}
     for m in measures:
         whole = m.value if m.value is not None else m.bounds.lower if m.bounds else pl.lit(None)

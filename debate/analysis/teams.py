@@ -1,4 +1,4 @@
-"""What diversity buys: every team's measures against the homogeneous team's, and a dose response.
+"""Teams compared: every team's measures against the homogeneous team's, and a dose response.
 
 The dose response is a line through teams, where both coordinates are estimates themselves. The
 teams answer the same questions, so their errors of measurement are correlated, and x is as
@@ -157,7 +157,7 @@ def _compute_weights(variances: Array) -> Array:
 def find_crossing(
     slope: Interval, intercept: Interval, covariance: float, *, level: float = LEVEL
 ) -> Interval:
-    """Where the line is zero, with Fieller's interval; no bounds where the slope may be zero."""
+    """The zero of the line with Fieller's interval; no bounds where the slope may be zero."""
     assert slope.value is not None
     assert intercept.value is not None
     if slope.se is None or intercept.se is None or slope.value == 0:

@@ -104,7 +104,7 @@ WHOLLY, PARTLY = " (simulated)", " (partly simulated)"
 class Labels:
     """arms: what is said after the name of a cell; agents: after that of (cell, agent).
 
-    Where a whole arm is simulated its own name says so, and its agents' need not.
+    Where a whole condition is simulated its own name says so, and its agents' need not.
     """
 
     arms: Mapping[str, str] = field(default_factory=dict)

@@ -48,7 +48,7 @@ OF_MEMBERS = split_names(
 
 
 def name_vote(name: str) -> str:
-    """What a member's measure is called of the team's answer.
+    """Name a member's measure when it is taken of the team's answer.
 
     >>> name_vote("accuracy")
     'vote_accuracy'

@@ -148,7 +148,7 @@ def write_confidence_note(analysis: Analysis, names: Sequence[str]) -> str:
 def tabulate_by_round(
     analysis: Analysis, title: str, names: Sequence[str], *, note: str = ""
 ) -> Table:
-    """A row for each arm and round, a column for each estimate that is about the whole arm."""
+    """A row for each condition and round, a column for each estimate of a whole condition."""
     found = {
         (e.cell, e.round, e.name): e
         for e in analysis.select(*names)
@@ -180,9 +180,9 @@ def tabulate_by_cell(
     more: Mapping[str, Callable[[str], str]] | None = None,
     note: str = "",
 ) -> Table:
-    """A row for each arm of which something is known, a column for each estimate over its rounds.
+    """A row for each condition with a known estimate, a column for each estimate over its rounds.
 
-    more: further columns by their heading, from an arm to what stands there.
+    more: further columns by their heading, from a condition to what stands there.
     """
     find: Callable[..., Any] = analysis.find
     further = more or {}

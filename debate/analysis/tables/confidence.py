@@ -39,12 +39,12 @@ def tabulate_errors(analysis: Analysis) -> Table:
 
 
 def tabulate_error_parts(analysis: Analysis) -> Table:
-    """How error amplification came about; its parts add up to it."""
+    """The parts of error amplification, which add up to it."""
     return tabulate_by_round(analysis, "What error amplification consists of", PARTS)
 
 
 def tabulate_entrenchment(analysis: Analysis) -> Table:
-    """Entrenchment against each control after the last round, and on errors kept in both arms."""
+    """Entrenchment against each control after the last round, and over errors kept in both."""
     found: dict[tuple[str, str], dict[str, Estimate]] = {}
     for name in AGAINST:
         for e in sorted(analysis.select(name), key=lambda e: e.round or 0):

@@ -71,7 +71,7 @@ def tabulate_edges(analysis: Analysis) -> Table:
 
 
 def tabulate_credit(analysis: Analysis) -> Table:
-    """Who held the new answer of each flip, among those that were heard."""
+    """The holders of the new answer of each flip, among those that were heard."""
     rows = [
         [
             analysis.labels.arm(row["cell"]),
@@ -94,7 +94,7 @@ def tabulate_credit(analysis: Analysis) -> Table:
 def _group_by_transition(
     analysis: Analysis, name: str, by: list[str]
 ) -> list[tuple[Row, dict[str, Row]]]:
-    """The rows of a table by key and transition, arms in their order."""
+    """The rows of a table by key and transition, conditions in their order."""
     found: dict[tuple[Any, ...], dict[str, Row]] = {}
     frame = analysis.tables[name].sort(by, nulls_last=True)
     for row in sort_by_cell(analysis, frame).iter_rows(named=True):
@@ -118,17 +118,17 @@ def _show_surer(value: bool | None) -> str:
 
 
 STATED = ("previous_confidence", "confidence")
-MOST_IN_ARM = 5
+MOST_IN_CELL = 5
 MOST_SPOTS = 10
 
 
 def make_ranking_table(kind: str, title: str, label: Callable[[Analysis, Row], str]) -> TableMaker:
-    """The table of one ranking: the first five of each arm, those that added to errors."""
+    """The table of one ranking: the first five of each condition, those that added to errors."""
 
     def make(analysis: Analysis) -> Table:
         whole = sort_by_cell(analysis, analysis.tables[f"where_{kind}"])
         whole = whole.filter(pl.col("contribution") > 0)
-        chosen = whole.group_by("cell", maintain_order=True).head(MOST_IN_ARM)
+        chosen = whole.group_by("cell", maintain_order=True).head(MOST_IN_CELL)
         rows = [
             [
                 analysis.labels.arm(row["cell"]),
@@ -156,7 +156,7 @@ def _show_steepest(analysis: Analysis, row: Row) -> list[object]:
 
 
 def describe_heard_at(analysis: Analysis, place: Place) -> str:
-    """What was heard just before a turn that some ranking leads to."""
+    """The turns heard just before a turn that some ranking leads to."""
     links = analysis.tables["links"]
     at = pl.all_horizontal(pl.col(name) == value for name, value in place._asdict().items())
     found = links.filter(at)["heard"].to_list()
@@ -235,7 +235,7 @@ ALTERNATIVE_CHANGES = split_names(
 
 
 def tabulate_self_critique(analysis: Analysis) -> Table:
-    """Is it critique that fails, or critique of oneself? A row for each arm, and the answers."""
+    """Critique of others against critique of oneself: a row for each condition, and a sentence."""
     rows = [
         [analysis.labels.arm(cell), *_show_self_critique(analysis, cell)]
         for cell in _list_judging_cells(analysis)
@@ -252,7 +252,7 @@ def _show_self_critique(analysis: Analysis, cell: str) -> Iterator[Entry]:
 
 
 def _join_answers(analysis: Analysis) -> Iterator[str]:
-    """The sentence of each arm; arms of which the same is said are named together."""
+    """The sentence of each condition; conditions of which the same is said are named together."""
     told = analysis.tables.get("cross_critique_answers")
     said: dict[str, list[str]] = {}
     for cell, answer in told.iter_rows() if told is not None else ():
@@ -262,7 +262,7 @@ def _join_answers(analysis: Analysis) -> Iterator[str]:
 
 
 def tabulate_critique_matrix(analysis: Analysis) -> Table:
-    """A row for each arm, critic and author: oneself, each other, and all others together."""
+    """A row for each condition, critic and author: oneself, each other, and all others together."""
     rows = [
         [
             analysis.labels.arm(cell),
@@ -293,7 +293,7 @@ def _count_judged(found: dict[str, Estimate]) -> Entry:
 
 
 def tabulate_alternatives(analysis: Analysis) -> Table:
-    """What alternatives beside the judged answer changed, against it alone and against noise."""
+    """Changes by alternatives beside the judged answer, against it alone and against noise."""
     rows = [
         [
             analysis.labels.arm(cell),
@@ -315,7 +315,7 @@ def _show_tokens(analysis: Analysis, cell: str) -> Entry:
 
 
 def tabulate_labels(analysis: Analysis) -> Table:
-    """What the name on an answer changed in P(True) of the same wrong answer."""
+    """Changes of P(True) of the same wrong answer by the name on it."""
     rows = [
         [
             analysis.labels.arm(e.cell or ""),

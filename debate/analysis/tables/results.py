@@ -93,7 +93,7 @@ BY_ROUND = split_names(
 
 
 def tabulate_headline(analysis: Analysis) -> Table:
-    """A row for each arm: the vote and its members before and after, and what became of errors."""
+    """A row for each condition: vote and members before and after, and what became of errors."""
     columns = split_names(
         "arm|questions|vote, openings|vote, end|vote, end − openings|"
         "vote, end − best rule of the openings|accuracy, openings|accuracy, end|"
@@ -230,7 +230,7 @@ def tabulate_comparisons(analysis: Analysis) -> Table:
 
 
 def tabulate_team(analysis: Analysis) -> Table:
-    """What members can do alone and together: accuracies, correlation, effective votes."""
+    """Members alone and together: accuracies, correlation, effective votes."""
     rows = [
         [
             analysis.labels.arm(row["cell"]),
@@ -313,7 +313,7 @@ def _show_difference(row: dict[str, Any] | None) -> Entry:
 
 
 def _describe_matches(rows: pl.DataFrame) -> list[str]:
-    """What each comparison at equal tokens rests on, or lacks."""
+    """A sentence for each comparison at equal tokens: its samples, or what it lacks."""
     matched = rows.filter(pl.col("measure").is_in(["self_consistency", "best_single"]))
     return [_describe_match(row) for row in matched.iter_rows(named=True)]
 
@@ -345,7 +345,7 @@ TURN_KINDS = {
 
 
 def tabulate_tokens(analysis: Analysis) -> Table:
-    """Turns and tokens by arm, agent, model and kind of turn, summed over rounds."""
+    """Turns and tokens by condition, agent, model and kind of turn, summed over rounds."""
     whole = sort_by_cell(analysis, analysis.tables["ledger"])
     by = ["cell", "agent", "model", "kind"]
     known = [
