@@ -9,6 +9,7 @@ sums, and the same rows serve every condition and round, which pairs them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -39,35 +40,26 @@ SMOOTHED = "biased upwards: above 0 for a calibrated model, too"
 _NO_ANSWER, _ONE_CLASS = "an answer with a confidence", "both right and wrong answers"
 
 
-def _define_score(
-    name: str, words: str, formula: str, source: str = "", **about: object
-) -> Measure:
-    settings = {"kind": "linear", "limits": UNIT, "of_confidence": True, "lacking": _NO_ANSWER}
-    return Measure(
-        name=name,
-        words=words,
-        formula=formula,
-        source=source,
-        **(settings | about),  # type: ignore[arg-type]
-    )
-
-
+_define_score = partial(Measure, kind="linear", limits=UNIT, of_confidence=True, lacking=_NO_ANSWER)
 _CALIBRATION = (
     _define_score(
         "reliability",
         "reliability",
         "mean squared gap of c and accuracy over 15 equal bins",
-        "Murphy 1973",
+        source="Murphy 1973",
     ),
     _define_score(
-        "resolution", "resolution", "variance of accuracy between 15 equal bins", "Murphy 1973"
+        "resolution",
+        "resolution",
+        "variance of accuracy between 15 equal bins",
+        source="Murphy 1973",
     ),
-    _define_score("uncertainty", "uncertainty", "accuracy · (1 − accuracy)", "Murphy 1973"),
+    _define_score("uncertainty", "uncertainty", "accuracy · (1 − accuracy)", source="Murphy 1973"),
     _define_score(
         "debiased_ece",
         "debiased ECE",
         "root of the mean squared gap over 15 equal bins, less each bin's sampling variance",
-        "Kumar et al., arXiv 1909.10155",
+        source="Kumar et al., arXiv 1909.10155",
         kind="root",
         method="linear in the square, clustered",
     ),
@@ -75,7 +67,7 @@ _CALIBRATION = (
         "ece",
         "ECE",
         "bin-weighted mean |c − accuracy| over 15 equal-width bins",
-        "Guo et al., arXiv 1706.04599",
+        source="Guo et al., arXiv 1706.04599",
         caveats=(BIASED,),
     ),
     _define_score(
@@ -87,28 +79,28 @@ _CALIBRATION = (
         "ace",
         "ACE",
         "the same over 15 bins of equal mass",
-        "Nixon et al., arXiv 1904.01685",
+        source="Nixon et al., arXiv 1904.01685",
         caveats=(BIASED,),
     ),
     _define_score(
         "smooth_ece",
         "smECE",
         "calibration error with a kernel at its own bandwidth",
-        "Błasiok & Nakkiran, arXiv 2309.12236",
+        source="Błasiok & Nakkiran, arXiv 2309.12236",
         caveats=(SMOOTHED,),
     ),
     _define_score(
         "ks",
         "KS",
         "max over t of |Σ (c − y) where c ≤ t| / n",
-        "Gupta et al., arXiv 2006.12800",
+        source="Gupta et al., arXiv 2006.12800",
         caveats=(BIASED,),
     ),
     _define_score(
         "auroc",
         "AUROC",
         "P(a right answer has more confidence than a wrong one), ties as half",
-        "DeLong 1988; clustered: Obuchowski 1997",
+        source="DeLong 1988; clustered: Obuchowski 1997",
         kind="inside_unit",
         lacking=_ONE_CLASS,
     ),
@@ -116,7 +108,7 @@ _CALIBRATION = (
         "aurc",
         "AURC",
         "mean error rate among all answers with at least that confidence",
-        "Geifman & El-Yaniv, arXiv 1805.08206",
+        source="Geifman & El-Yaniv, arXiv 1805.08206",
     ),
 )
 CALIBRATION: Mapping[str, Measure] = MappingProxyType({m.name: m for m in _CALIBRATION})
@@ -244,12 +236,12 @@ MOST_BLOCKS = 1_000
 RESAMPLED: Mapping[str, Measure] = MappingProxyType(
     {
         f"{metric}_change": Measure(
-            name=f"{metric}_change",
-            words=f"change of {words}",
+            f"{metric}_change",
+            f"change of {words}",
+            f"{words} after the last round − that of the openings, or of the control's "
+            "last round; paired bootstrap by question, percentiles",
             is_signed=True,
             of_confidence=True,
-            formula=f"{words} after the last round − that of the openings, or of the control's "
-            "last round; paired bootstrap by question, percentiles",
         )
         for metric, words in (("ece", "ECE"), ("brier", "Brier"), ("aurc", "AURC"))
     }

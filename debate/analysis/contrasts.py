@@ -39,31 +39,31 @@ OTHER_FLOORS = (1e-2, 1e-4)
 _ERROR_KEY = ["question", "seed", "agent"]
 _CONTRASTS = (
     Measure(
-        name="eai_over_control",
-        words="error amplification over control",
+        "eai_over_control",
+        "error amplification over control",
+        "error amplification − that of the resampling arm, paired by question",
         kind="contrast",
         is_signed=True,
         of_confidence=True,
-        formula="error amplification − that of the resampling arm, paired by question",
     ),
     Measure(
-        name="entrenchment_over_control",
-        words="entrenchment over control (log-odds)",
+        "entrenchment_over_control",
+        "entrenchment over control (log-odds)",
+        "entrenchment − that of the control named, over all who were wrong at round 0",
         unit="nat",
         kind="contrast",
         is_signed=True,
-        formula="entrenchment − that of the control named, over all who were wrong at round 0",
         lacking="the probe `belief` in both arms",
     ),
     Measure(
-        name="kept_in_both",
-        words="errors kept in both arms (logit confidence)",
+        "kept_in_both",
+        "errors kept in both arms (logit confidence)",
+        "over errors that are still given in both arms: mean difference of the change of "
+        "logit c since round 0, c clipped to [.001, .999]",
         unit="logit",
         kind="mean",
         is_signed=True,
         of_confidence=True,
-        formula="over errors that are still given in both arms: mean difference of the change of "
-        "logit c since round 0, c clipped to [.001, .999]",
         lacking="errors kept in both arms, with a confidence",
     ),
 )

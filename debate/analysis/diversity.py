@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from debate.analysis.intervals import Array, Codes, sum_by_code
+from debate.analysis.intervals import Array, Codes, divide, sum_by_code
 from debate.analysis.members import MEMBERS
 from debate.analysis.quantity import (
     SIGNED_UNIT,
@@ -99,29 +99,24 @@ def add_num_options(states: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(pl.col("num_options").fill_null(2).clip(lower_bound=2))
 
 
-def _divide(part: Array, whole: Array) -> Array:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(part / whole, dtype=np.float64)
-
-
 def _count_debates(t: Array) -> Array:
     return np.asarray(t[..., BOTH] + t[..., ONLY_A] + t[..., ONLY_B] + t[..., NEITHER])
 
 
 def compute_disagreement(t: Array) -> Array:
     """Share of debates in which exactly one of the two is right."""
-    return _divide(t[..., ONLY_A] + t[..., ONLY_B], _count_debates(t))
+    return divide(t[..., ONLY_A] + t[..., ONLY_B], _count_debates(t))
 
 
 def compute_double_fault(t: Array) -> Array:
     """Share of debates in which neither is right."""
-    return _divide(t[..., NEITHER], _count_debates(t))
+    return divide(t[..., NEITHER], _count_debates(t))
 
 
 def compute_q_statistic(t: Array) -> Array:
     """Yule's Q: 1 where they are right together, 0 independent, negative where they complement."""
     with_each, against = t[..., BOTH] * t[..., NEITHER], t[..., ONLY_A] * t[..., ONLY_B]
-    return _divide(with_each - against, with_each + against)
+    return divide(with_each - against, with_each + against)
 
 
 def compute_phi(t: Array) -> Array:
@@ -129,23 +124,23 @@ def compute_phi(t: Array) -> Array:
     top = t[..., BOTH] * t[..., NEITHER] - t[..., ONLY_A] * t[..., ONLY_B]
     first, second = t[..., BOTH] + t[..., ONLY_A], t[..., BOTH] + t[..., ONLY_B]
     n = _count_debates(t)
-    return _divide(top, np.sqrt(first * (n - first) * second * (n - second)))
+    return divide(top, np.sqrt(first * (n - first) * second * (n - second)))
 
 
 def compute_same_wrong(t: Array) -> Array:
     """P(the same answer | both gave a wrong answer)."""
-    return _divide(t[..., SAME_WRONG], t[..., BOTH_WRONG])
+    return divide(t[..., SAME_WRONG], t[..., BOTH_WRONG])
 
 
 def compute_kappa(t: Array) -> Array:
     """CAPA on hard answers: (observed - expected agreement) / (1 - expected)."""
     n = _count_debates(t)
     first, second = (
-        _divide(t[..., BOTH] + t[..., ONLY_A], n),
-        _divide(t[..., BOTH] + t[..., ONLY_B], n),
+        divide(t[..., BOTH] + t[..., ONLY_A], n),
+        divide(t[..., BOTH] + t[..., ONLY_B], n),
     )
-    expected = first * second + (1 - first) * (1 - second) * _divide(t[..., SPREAD], n)
-    return _divide(_divide(t[..., SAME], n) - expected, 1 - expected)
+    expected = first * second + (1 - first) * (1 - second) * divide(t[..., SPREAD], n)
+    return divide(divide(t[..., SAME], n) - expected, 1 - expected)
 
 
 def sum_pair(table: AnswerMatrix, a: int, b: int, num_questions: int) -> Array:
@@ -179,72 +174,71 @@ def sum_team(table: AnswerMatrix, num_questions: int) -> Array:
 def compute_error_correlation(t: Array) -> Array:
     """Mean correlation of correctness over all pairs, each pair weighted by its deviations."""
     n = t[..., :1]
-    means = _divide(t[..., 2:], n)
+    means = divide(t[..., 2:], n)
     deviations = np.sqrt(np.maximum(means * (1 - means), 0.0))
-    second_moment = _divide(t[..., 1], t[..., 0]) - (means.sum(axis=-1)) ** 2
+    second_moment = divide(t[..., 1], t[..., 0]) - (means.sum(axis=-1)) ** 2
     covariances = second_moment - (deviations**2).sum(axis=-1)
     products = deviations.sum(axis=-1) ** 2 - (deviations**2).sum(axis=-1)
-    return _divide(covariances, products)
+    return divide(covariances, products)
 
 
 def compute_effective_votes(t: Array) -> Array:
     """n / (1 + (n - 1) rho): the independent voters that a team of n amounts to."""
     members = t.shape[-1] - 2
-    return _divide(np.asarray(float(members)), 1 + (members - 1) * compute_error_correlation(t))
+    return divide(np.asarray(float(members)), 1 + (members - 1) * compute_error_correlation(t))
 
 
 _KUNCHEVA = "Kuncheva & Whitaker 2003"
 _PAIRS = (
     define_share(
-        name="disagreement",
-        words="disagreement",
+        "disagreement",
+        "disagreement",
+        "share of debates in which exactly one of the two is right",
         unit="",
-        formula="share of debates in which exactly one of the two is right",
         source=_KUNCHEVA,
     ),
     define_share(
-        name="double_fault",
-        words="double fault",
+        "double_fault",
+        "double fault",
+        "share of debates in which neither is right",
         unit="",
-        formula="share of debates in which neither is right",
         source=_KUNCHEVA,
     ),
     Measure(
-        name="q_statistic",
-        words="Q",
+        "q_statistic",
+        "Q",
+        "(N11·N00 − N10·N01) / (N11·N00 + N10·N01); interval by the log odds ratio",
         kind="yule_q",
         unit="",
         limits=SIGNED_UNIT,
         source=_KUNCHEVA,
-        formula="(N11·N00 − N10·N01) / (N11·N00 + N10·N01); interval by the log odds ratio",
         lacking=f"{FEWEST_ERRORS} errors and as many right answers of each of the two",
     ),
     Measure(
-        name="phi",
-        words="φ",
+        "phi",
+        "φ",
+        "correlation of the two agents' correctness; interval by the log odds ratio, margins held",
         kind="phi",
         unit="",
         limits=SIGNED_UNIT,
         source=_KUNCHEVA,
-        formula="correlation of the two agents' correctness; interval by the log odds ratio, "
-        "margins held",
         lacking=f"{FEWEST_ERRORS} errors and as many right answers of each of the two",
     ),
     define_share(
-        name="same_wrong",
-        words="same wrong answer",
+        "same_wrong",
+        "same wrong answer",
+        "P(the same answer | both gave a wrong answer)",
         unit="",
-        formula="P(the same answer | both gave a wrong answer)",
         source="arXiv 2506.07962",
         lacking="a debate in which both gave a wrong answer",
     ),
     Measure(
-        name="kappa_p",
-        words="κp",
+        "kappa_p",
+        "κp",
+        "(c_obs − c_exp) / (1 − c_exp) on the answers given",
         kind="smooth",
         unit="",
         limits=SIGNED_UNIT,
-        formula="(c_obs − c_exp) / (1 − c_exp) on the answers given",
         source="CAPA, Goel et al. 2025",
         lacking="variation to measure it by",
     ),
@@ -272,24 +266,20 @@ _COUNTED: Mapping[str, Callable[[Array], tuple[Array, Array]]] = MappingProxyTyp
 _ENOUGH = f"{FEWEST_ERRORS} errors and as many right answers of each member"
 _TEAM = (
     Measure(
-        name="error_correlation",
-        words="error correlation",
+        "error_correlation",
+        "error correlation",
+        "mean correlation of correctness over all pairs, each weighted by its deviations",
         unit="",
-        formula="mean correlation of correctness over all pairs, each weighted by its deviations",
         lacking="right and wrong answers of each agent",
     ),
     Measure(
-        name="effective_votes",
-        words="effective votes",
+        "effective_votes",
+        "effective votes",
+        "n / (1 + (n − 1)·error correlation): the independent voters a team amounts to",
         unit="votes",
-        formula="n / (1 + (n − 1)·error correlation): the independent voters a team amounts to",
         lacking="right and wrong answers of each agent",
     ),
-    define_share(
-        name="oracle",
-        words="any member right",
-        formula="share of debates in which some member is right",
-    ),
+    define_share("oracle", "any member right", "share of debates in which some member is right"),
     replace(
         MEMBERS["accuracy"],
         name="mean_member",

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from debate.analysis.design import Controls
-from debate.analysis.intervals import Array, Interval, apply_delta_method, compute_rate
+from debate.analysis.intervals import Array, Interval, apply_delta_method, compute_rate, divide
 from debate.analysis.quantity import SIGNED_UNIT, UNIT, Measure, Unavailable, define_share
 from debate.analysis.schema import Estimate, from_interval, make_estimate
 from debate.analysis.states import count_questions, select_transitions
@@ -35,75 +35,66 @@ WHOLE_METHOD = "opening against last state, clustered by question"
 _FLIP_SOURCE = "arXiv 2604.22273"
 _FLIPS = (
     define_share(
-        name="error_correction_rate",
-        words="errors corrected (ECR)",
-        formula="P(right now | not right before), over consecutive turns",
+        "error_correction_rate",
+        "errors corrected (ECR)",
+        "P(right now | not right before), over consecutive turns",
     ),
     define_share(
-        name="error_introduction_rate",
-        words="errors introduced (EIR)",
-        formula="P(not right now | right before), over consecutive turns",
+        "error_introduction_rate",
+        "errors introduced (EIR)",
+        "P(not right now | right before), over consecutive turns",
     ),
     define_share(
-        name="wrong_to_right",
-        words="wrong → right",
-        formula="share of consecutive turns from not right to right",
+        "wrong_to_right", "wrong → right", "share of consecutive turns from not right to right"
     ),
     define_share(
-        name="right_to_wrong",
-        words="right → wrong",
-        formula="share of consecutive turns from right to not right",
+        "right_to_wrong", "right → wrong", "share of consecutive turns from right to not right"
     ),
     define_share(
-        name="whole_wrong_to_right",
-        words="wrong → right",
-        formula="share of openings that were not right and ended right",
+        "whole_wrong_to_right",
+        "wrong → right",
+        "share of openings that were not right and ended right",
     ),
     define_share(
-        name="whole_right_to_wrong",
-        words="right → wrong",
-        formula="share of openings that were right and ended not right",
+        "whole_right_to_wrong",
+        "right → wrong",
+        "share of openings that were right and ended not right",
     ),
     Measure(
-        name="fixed_point",
-        words="accuracy it leads to",
+        "fixed_point",
+        "accuracy it leads to",
+        "ECR / (ECR + EIR): where further rounds at these rates lead",
         limits=UNIT,
         source=_FLIP_SOURCE,
-        formula="ECR / (ECR + EIR): where further rounds at these rates lead",
     ),
     Measure(
-        name="next_round_gain",
-        words="gain of another round",
+        "next_round_gain",
+        "gain of another round",
+        "ECR·(1 − accuracy) − EIR·accuracy: iterate while it is above 0",
         is_signed=True,
         limits=SIGNED_UNIT,
         source=_FLIP_SOURCE,
-        formula="ECR·(1 − accuracy) − EIR·accuracy: iterate while it is above 0",
     ),
 )
 FLIPS: Mapping[str, Measure] = MappingProxyType({m.name: m for m in _FLIPS})
 """Measures of flips by name."""
 
 
-def _divide(part: Array, whole: Array) -> Array:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(part / whole, dtype=np.float64)
-
-
 def _compute_rates(totals: Array) -> tuple[Array, Array]:
     cc, ci, ic, ii = np.moveaxis(totals[..., :4], -1, 0)
-    return _divide(ic, ic + ii), _divide(ci, cc + ci)
+    return divide(ic, ic + ii), divide(ci, cc + ci)
 
 
 def compute_fixed_point(totals: Array) -> Array:
     """The accuracy to which further rounds at these rates lead."""
     correction, introduction = _compute_rates(totals)
-    return _divide(correction, correction + introduction)
+    return divide(correction, correction + introduction)
 
 
 def compute_next_gain(totals: Array) -> Array:
     """Expected change of accuracy by one more round at these rates; positive: iterate."""
     correction, introduction = _compute_rates(totals)
-    accuracy = _divide(totals[..., 4], totals[..., 5])
+    accuracy = divide(totals[..., 4], totals[..., 5])
     return correction * (1 - accuracy) - introduction * accuracy
 
 
@@ -248,41 +239,41 @@ _CONFORMITY_SOURCE = "arXiv 2510.07517"
 NO_EVENTS = "disagreement between an agent and what it heard (column heard)"
 _HEARING = (
     define_share(
-        name="conformity",
-        words="conformity (adopts)",
+        "conformity",
+        "conformity (adopts)",
+        "share of disagreement events in which a peer's answer is adopted",
         source=_CONFORMITY_SOURCE,
         lacking=NO_EVENTS,
-        formula="share of disagreement events in which a peer's answer is adopted",
     ),
     define_share(
-        name="obstinacy",
-        words="obstinacy (keeps)",
+        "obstinacy",
+        "obstinacy (keeps)",
+        "share of disagreement events in which the own answer is kept",
         source=_CONFORMITY_SOURCE,
         lacking=NO_EVENTS,
-        formula="share of disagreement events in which the own answer is kept",
     ),
     Measure(
-        name="identity_bias",
-        words="identity bias",
+        "identity_bias",
+        "identity bias",
+        "(conformity − obstinacy) with speakers named − the same with anonymous speakers",
         kind="contrast",
         is_signed=True,
         source=_CONFORMITY_SOURCE,
         lacking=NO_EVENTS,
-        formula="(conformity − obstinacy) with speakers named − the same with anonymous speakers",
     ),
     define_share(
-        name="harmful_revision",
-        words="harmful revision",
+        "harmful_revision",
+        "harmful revision",
+        "P(wrong at t | right at 0, has heard a wrong peer)",
         source=_CONFORMITY_SOURCE,
         lacking=NO_EVENTS,
-        formula="P(wrong at t | right at 0, has heard a wrong peer)",
     ),
     define_share(
-        name="beneficial_revision",
-        words="beneficial revision",
+        "beneficial_revision",
+        "beneficial revision",
+        "P(right at t | wrong at 0, has heard a right peer)",
         source=_CONFORMITY_SOURCE,
         lacking=NO_EVENTS,
-        formula="P(right at t | wrong at 0, has heard a right peer)",
     ),
 )
 HEARING: Mapping[str, Measure] = MappingProxyType({m.name: m for m in _HEARING})

@@ -82,6 +82,12 @@ def sum_products(one: Array, other: Array) -> float:
     return float(np.einsum("i,i->", one, other))
 
 
+def divide(part: Array, whole: Array) -> Array:
+    """The quotient of each pair; nan or infinite, without a warning, where `whole` is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(part / whole, dtype=np.float64)
+
+
 def from_influence(value: float, influence: Array, *, level: float = LEVEL) -> Interval:
     """The t-interval around `value`; `influence` holds one number for each cluster that counts."""
     num = len(influence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -23,95 +24,69 @@ MARGIN = 0.05
 CHANCE = 0.5
 
 
-def _define_measure(name: str, words: str, formula: str, **about: object) -> Measure:
-    settings = {"name": name, "words": words, "formula": formula} | about
-    return Measure(**settings)  # type: ignore[arg-type]
-
-
 _PAIRED = "own minus another's wrong answer, one critic and question"
-_SIGNED = {"is_signed": True}
+_define_gap = partial(Measure, is_signed=True)
 _JUDGING = (
-    _define_measure(
-        "accept_right", "accepts right", "share of right answers accepted", kind="proportion"
-    ),
-    _define_measure(
-        "accept_wrong", "accepts wrong", "share of wrong answers accepted", kind="proportion"
-    ),
-    _define_measure(
+    Measure("accept_right", "accepts right", "share of right answers accepted", kind="proportion"),
+    Measure("accept_wrong", "accepts wrong", "share of wrong answers accepted", kind="proportion"),
+    Measure(
         "judging_balanced_accuracy",
         "balanced accuracy",
         "mean of the share of right answers accepted and of wrong ones rejected",
     ),
-    _define_measure(
+    Measure(
         "judging_auroc", "AUROC of P(True)", "P(a right answer gets more P(True) than a wrong one)"
     ),
-    _define_measure("judging_brier", "Brier of P(True)", "mean of (P(True) − 1[right])²"),
-    _define_measure(
+    Measure("judging_brier", "Brier of P(True)", "mean of (P(True) − 1[right])²"),
+    Measure(
         "judging_abstention", "no verdict", "share without a readable verdict", kind="proportion"
     ),
-    _define_measure(
-        "judging_failure", "judging failed", "share whose call failed", kind="proportion"
-    ),
-    _define_measure("p_true_wrong", "P(True) of wrong answers", "mean P(True) of wrong answers"),
-    _define_measure(
-        "over_trust_gap",
-        "P(True) of own − others' errors, paired",
-        f"P(True), {_PAIRED}",
-        **_SIGNED,
-    ),
-    _define_measure(
+    Measure("judging_failure", "judging failed", "share whose call failed", kind="proportion"),
+    Measure("p_true_wrong", "P(True) of wrong answers", "mean P(True) of wrong answers"),
+    _define_gap("over_trust_gap", "P(True) of own − others' errors, paired", f"P(True), {_PAIRED}"),
+    _define_gap(
         "over_trust_logit",
         "logit P(True) of own − others' errors, paired",
         f"logit of P(True), {_PAIRED}",
         unit="logit",
-        **_SIGNED,
     ),
-    _define_measure(
-        "over_acceptance_gap",
-        "accepts own − others' errors, paired",
-        f"acceptance, {_PAIRED}",
-        **_SIGNED,
+    _define_gap(
+        "over_acceptance_gap", "accepts own − others' errors, paired", f"acceptance, {_PAIRED}"
     ),
-    _define_measure(
+    _define_gap(
         "false_accept_gap",
         "accepts own − others' errors, unpaired",
         "false-accept rate on own − on others' answers, whatever the questions",
-        **_SIGNED,
     ),
-    _define_measure(
+    _define_gap(
         "discernment_gap",
         "balanced accuracy, others' − own",
         "balanced accuracy on others' answers − on own",
-        **_SIGNED,
     ),
-    _define_measure(
+    _define_gap(
         "own_effect",
         "own effect (logit)",
         "b in logit P(True) = item + b·own, over wrong answers",
         unit="logit",
-        **_SIGNED,
     ),
-    _define_measure(
+    _define_gap(
         "own_effect_given_likelihood",
         "own effect, equally likely (logit)",
         "b in logit P(True) = item + b·own + c·mean log p, over wrong answers",
         unit="logit",
         source="Wataoka et al., arXiv 2410.21819",
-        **_SIGNED,
     ),
-    _define_measure(
+    _define_gap(
         "likelihood_effect",
         "effect of likelihood (logit per nat)",
         "c in logit P(True) = item + b·own + c·mean log p, over wrong answers",
         unit="logit per nat",
-        **_SIGNED,
     ),
     *(
-        _define_measure(
+        _define_gap(
             f"{name}_change",
             f"change of {words}",
             f"{words} with alternatives beside the answer − without, the same judgements",
-            **_SIGNED,
         )
         for name, words in (
             ("judging_auroc", "AUROC"),
@@ -120,13 +95,12 @@ _JUDGING = (
             ("over_trust_gap", "own − others' gap"),
         )
     ),
-    _define_measure(
+    _define_gap(
         "label_effect",
         "change of P(True)",
         "P(True) of the same wrong answer under one author's name − under another",
-        **_SIGNED,
     ),
-    _define_measure(
+    Measure(
         "judging_tokens",
         "tokens of a judgement",
         "mean prompt and generated tokens of a judgement, with the samples made for it",

@@ -78,11 +78,11 @@ OF_VOTE = (*VOTES, *map(name_vote, SCORED_VOTES))
 OF_OPENINGS = (*PAIRS, *TEAM)
 """About how a team errs before anybody has heard anything, unless another round is named."""
 _TOKENS = Measure(
-    name="tokens_per_debate",
-    words="generated tokens a debate",
+    "tokens_per_debate",
+    "generated tokens a debate",
+    "generated tokens of all rounds, over debates",
     unit="tokens",
     kind="mean",
-    formula="generated tokens of all rounds, over debates",
     lacking="generated tokens on every turn",
 )
 COST: Mapping[str, Measure] = MappingProxyType({_TOKENS.name: _TOKENS})

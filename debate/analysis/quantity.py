@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -29,6 +29,7 @@ from debate.analysis.intervals import (
     compute_gradient,
     compute_rate,
     compute_ratio,
+    divide,
     from_influence,
     get_t_quantile,
     join_bounds,
@@ -191,14 +192,12 @@ class Quantity:
 
 def take_quotient(totals: Array) -> Array:
     """Sum over count."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(totals[..., 0] / totals[..., -1])
+    return divide(totals[..., 0], totals[..., -1])
 
 
 def take_gap(totals: Array) -> Array:
     """Mean of the first column minus mean of the second."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray((totals[..., 0] - totals[..., 1]) / totals[..., -1])
+    return divide(totals[..., 0] - totals[..., 1], totals[..., -1])
 
 
 def take_linear(value: float) -> Statistic:
@@ -335,7 +334,7 @@ class Bounds(NamedTuple):
     upper: pl.Expr
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Measure:
     """A number that an analysis may print, told once.
 
@@ -352,6 +351,7 @@ class Measure:
     name: str
     words: str
     formula: str
+    _: KW_ONLY
     source: str = ""
     unit: str = "probability"
     kind: IntervalKind = "smooth"

@@ -35,12 +35,12 @@ _PARTS = {
 REFERENCE_FREE: Mapping[str, Measure] = MappingProxyType(
     {
         f"{name}{part}": Measure(
-            name=f"{name}{part}",
-            words=f"{words}{part.replace('_', ', ')}",
+            f"{name}{part}",
+            f"{words}{part.replace('_', ', ')}",
+            f"{words}: {formula}",
             kind="mean",
             is_signed=bool(part) or name == "confidence_sum_excess",
             of_confidence=True,
-            formula=f"{words}: {formula}",
             source="arXiv 2505.19184",
         )
         for name, words in _WORDS.items()

@@ -38,12 +38,12 @@ RESPONSES = {
 DOSE: Mapping[str, Measure] = MappingProxyType(
     {
         f"dose_response.{response}.{part}": Measure(
-            name=f"dose_response.{response}.{part}",
-            words=f"{words}: {part}",
+            f"dose_response.{response}.{part}",
+            f"{words}: {part}",
+            f"{part} of the line through teams of the gain on the error correlation",
             unit=unit,
             is_signed=part == "slope",
             source="Fuller 1987, §3.1; Fieller 1954",
-            formula=f"{part} of the line through teams of the gain on the error correlation",
         )
         for response, words in RESPONSES.items()
         for part, unit in LINE_PARTS.items()

@@ -233,30 +233,29 @@ AT_EQUAL_TOKENS: Mapping[str, Measure] = MappingProxyType(
         measure.name: measure
         for measure in (
             define_share(
-                name="self_consistency",
-                words="pool without exchange, equal tokens",
-                formula="vote over independent samples of the same seats at the debate's tokens",
+                "self_consistency",
+                "pool without exchange, equal tokens",
+                "vote over independent samples of the same seats at the debate's tokens",
             ),
             define_share(
-                name="best_single",
-                words="best member alone, equal tokens",
+                "best_single",
+                "best member alone, equal tokens",
+                "vote over samples of the member that is best on the other half of the questions",
                 source="Self-MoA, arXiv 2502.00674",
-                formula="vote over samples of the member that is best on the other half of the "
-                "questions",
             ),
             Measure(
-                name="gain_over_pool",
-                words="vote at the end − pool",
+                "gain_over_pool",
+                "vote at the end − pool",
+                "vote_T − self_consistency, paired by question",
                 is_signed=True,
                 kind="contrast",
-                formula="vote_T − self_consistency, paired by question",
             ),
             Measure(
-                name="gain_over_best",
-                words="vote at the end − best member",
+                "gain_over_best",
+                "vote at the end − best member",
+                "vote_T − best_single, paired by question",
                 is_signed=True,
                 kind="contrast",
-                formula="vote_T − best_single, paired by question",
             ),
         )
     }

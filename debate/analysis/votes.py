@@ -66,13 +66,13 @@ _GAINS = (
         lacking="votes after a round beyond the openings",
     ),
     Measure(
-        name="gain_over_best_rule",
-        words="vote, end − best rule of the openings",
+        "gain_over_best_rule",
+        "vote, end − best rule of the openings",
+        "mean of the vote's score at the end − that of the openings under the rule that is "
+        "best on the other four fifths of the questions",
         kind="difference",
         is_signed=True,
         limits=SIGNED_UNIT,
-        formula="mean of the vote's score at the end − that of the openings under the rule that is "
-        "best on the other four fifths of the questions",
         lacking="votes after a round beyond the openings",
     ),
     replace(

@@ -224,7 +224,7 @@ def scored(seed: int, questions: int = 60) -> ScoredAnswers:
 
 def test_sums_over_bins_hold_all_that_the_scores_need() -> None:
     data = scored(0)
-    totals = BlockSums.of(data, np.arange(60)).sums.sum(axis=0)
+    totals = BlockSums.from_answers(data, np.arange(60)).sums.sum(axis=0)
     found = compute_metrics(totals)
     assert found["ece"] == pytest.approx(compute_ece(data.confidence, data.correct).value)
     assert found["brier"] == pytest.approx(np.mean((data.confidence - data.correct) ** 2))
@@ -236,7 +236,7 @@ def test_the_bootstrap_of_brier_has_the_clustered_standard_error() -> None:
     from debate.analysis.intervals import compute_clustered_mean
 
     first, second = scored(1), scored(2)
-    arms = {"x": BlockSums.of(first, np.arange(60)), "y": BlockSums.of(second, np.arange(60))}
+    arms = {"x": BlockSums.from_answers(first, np.arange(60)), "y": BlockSums.of(second, np.arange(60))}
     found = bootstrap_changes(arms, [("x", "y")], np.random.default_rng(0), resamples=4000)
     change = (first.confidence - first.correct) ** 2 - (second.confidence - second.correct) ** 2
     exact = compute_clustered_mean(change, first.clusters)
@@ -245,7 +245,7 @@ def test_the_bootstrap_of_brier_has_the_clustered_standard_error() -> None:
 
 
 def test_an_arm_does_not_differ_from_itself_in_any_resample() -> None:
-    block = BlockSums.of(scored(3), np.arange(60))
+    block = BlockSums.from_answers(scored(3), np.arange(60))
     found = bootstrap_changes({"x": block}, [("x", "x")], np.random.default_rng(0), resamples=50)
     assert {(i.low, i.high) for i in found.values()} == {(0.0, 0.0)}
 
