@@ -175,9 +175,10 @@ def analyze(
     teams = compare_teams(measures)
     estimates += [*teams.estimates, *further]
     compared = [*compare_with_openings(seated), *compare_with_baseline(seated, chosen)]
-    tables = {**heard, **_make_plain_tables(states, compared), **teams.tables}
+    tables = {**heard, **_make_plain_tables(states), **teams.tables}
     tables["ledger"] = build_ledger(states) if spent is None else spent
     tables["team"] = build_team_table(estimates, states, find_own_methods(seated))
+    tables["comparisons"] = pl.DataFrame([asdict(c) for c in compared], infer_schema_length=None)
     caveats = collect_caveats(
         states, trajectories, verdicts, chosen, stopping_is_known=stopping_is_known
     )
@@ -265,11 +266,8 @@ def _measure_under_others(
     }
 
 
-def _make_plain_tables(
-    states: pl.DataFrame, compared: Sequence[Comparison]
-) -> dict[str, pl.DataFrame]:
+def _make_plain_tables(states: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {
-        "comparisons": pl.DataFrame([asdict(c) for c in compared], infer_schema_length=None),
         "reliability": tabulate_reliability(states),
         "flow": tabulate_flow(states),
         "beliefs": tabulate_beliefs(states),

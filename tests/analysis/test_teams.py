@@ -236,7 +236,10 @@ def test_the_bootstrap_of_brier_has_the_clustered_standard_error() -> None:
     from debate.analysis.intervals import compute_clustered_mean
 
     first, second = scored(1), scored(2)
-    arms = {"x": BlockSums.from_answers(first, np.arange(60)), "y": BlockSums.of(second, np.arange(60))}
+    arms = {
+        "x": BlockSums.from_answers(first, np.arange(60)),
+        "y": BlockSums.from_answers(second, np.arange(60)),
+    }
     found = bootstrap_changes(arms, [("x", "y")], np.random.default_rng(0), resamples=4000)
     change = (first.confidence - first.correct) ** 2 - (second.confidence - second.correct) ** 2
     exact = compute_clustered_mean(change, first.clusters)
