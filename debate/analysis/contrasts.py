@@ -233,13 +233,13 @@ def compare_scores(
     )
 
 
-def compare_with_openings(seated: pl.DataFrame) -> list[Comparison]:
+def compare_with_openings(vote_states: pl.DataFrame) -> list[Comparison]:
     """vote_T minus vote_0 of the same debates, each rule against itself.
 
     It is what communication did, free of sampling noise.
     """
     found = []
-    for (cell, method), part in split_groups(seated, "cell", "agent"):
+    for (cell, method), part in split_groups(vote_states, "cell", "agent"):
         last = int(part["round"].to_numpy().max())
         pairs = part.filter((pl.col("round") == last) & pl.col("opening_outcome").is_not_null())
         pairs = pairs.select(
@@ -265,12 +265,12 @@ def compare_with_openings(seated: pl.DataFrame) -> list[Comparison]:
     return [*own, *correct_family([c for c in found if not c.is_own])]
 
 
-def compare_with_baseline(seated: pl.DataFrame, controls: Controls) -> list[Comparison]:
+def compare_with_baseline(vote_states: pl.DataFrame, controls: Controls) -> list[Comparison]:
     """Each cell's last vote minus the baseline's, question by question and seed by seed."""
     if not controls.baselines:
         return []
     last = pl.col("round") == pl.col("round").max().over("cell")
-    ends = seated.filter(last & pl.col("is_own")).select(
+    ends = vote_states.filter(last & pl.col("is_own")).select(
         "cell",
         "agent",
         "question",

@@ -372,8 +372,8 @@ class Claim(NamedTuple):
     @property
     def note(self) -> str:
         """A clause on when it was stated or dropped; empty if stated before the first turn."""
-        said = [f"stated when {self.num_turns:,} turns were on record"] if self.num_turns else []
-        return "; ".join([*said, *(["withdrawn or reworded later"] if self.until else [])])
+        clauses = [f"stated when {self.num_turns:,} turns were on record"] if self.num_turns else []
+        return "; ".join([*clauses, *(["withdrawn or reworded later"] if self.until else [])])
 
 
 def read_claims(manifest: Manifest, *, place: str) -> dict[str, Claim]:

@@ -113,10 +113,10 @@ def build_judgements(turns: pl.DataFrame, designs: pl.DataFrame) -> pl.DataFrame
     turns = turns.select(*(c for c in (*JUDGED_COLUMNS, "confidence_p_true") if c in turns.columns))
     if "confidence_p_true" not in turns.columns:
         turns = turns.with_columns(confidence_p_true=pl.lit(None, pl.Float64))
-    said = turns.filter((pl.col("kind") == "opening") & pl.col("answer").is_not_null())
-    claims = said.select(*ANSWER_KEY, "correct", author="agent", claim="answer")
+    stated = turns.filter((pl.col("kind") == "opening") & pl.col("answer").is_not_null())
+    claims = stated.select(*ANSWER_KEY, "correct", author="agent", claim="answer")
     claims = claims.rename({"correct": "right"}).filter(pl.col("right").is_not_null())
-    own = said.select(*ANSWER_KEY, critic="agent", own_answer="answer")
+    own = stated.select(*ANSWER_KEY, critic="agent", own_answer="answer")
     about_openings = pl.col("heard").list.first().str.starts_with("0:opening:").fill_null(False)
     made = turns.filter((pl.col("kind") == "critique") & about_openings)
     found = (

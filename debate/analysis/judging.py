@@ -137,10 +137,10 @@ def analyze_judging(judged: pl.DataFrame | None) -> JudgingResults:
         *estimate_alternatives(judged),
         *estimate_labels(judged),
     ]
-    said = [
+    sentences = [
         {"cell": c, "answer": summarize_judging(found, c)} for c in sorted(judged["cell"].unique())
     ]
-    answers = pl.DataFrame(said, schema=ANSWER_SCHEMA)
+    answers = pl.DataFrame(sentences, schema=ANSWER_SCHEMA)
     return JudgingResults(found, {"cross_critique": table, "cross_critique_answers": answers})
 
 

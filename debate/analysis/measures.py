@@ -112,12 +112,12 @@ CONTRASTED: Mapping[str, Measure] = MappingProxyType(
 class Measures:
     """The measures of one analysis, made when they are asked for.
 
-    states: of the members; seated: the same with the deciding rule in the agent's place.
+    states: of the members; vote_states: the same with the deciding rule in the agent's place.
     """
 
-    def __init__(self, states: pl.DataFrame, seated: pl.DataFrame) -> None:
+    def __init__(self, states: pl.DataFrame, vote_states: pl.DataFrame) -> None:
         self.num_questions = count_questions(states)
-        self.states, self.seated = states, seated
+        self.states, self.vote_states = states, vote_states
         self._pooled: dict[tuple[str, str], float | None] = {}
         self._kept: dict[tuple[str, str, int], Quantity] = {}
         self._matched: dict[tuple[str, str], MatchedVote | Unavailable] = {}
@@ -129,7 +129,7 @@ class Measures:
 
     @cached_property
     def _votes(self) -> dict[str, pl.DataFrame]:
-        return split_sorted(self.seated, "cell")
+        return split_sorted(self.vote_states, "cell")
 
     @cached_property
     def teams(self) -> tuple[str, ...]:
@@ -161,7 +161,7 @@ class Measures:
         told = [MEMBERS[name] for name in BY_AGENT]
         yield from self._estimate_turns(self.states, told, among=EACH_AGENT)
         yield from self._estimate_all_rounds()
-        for (method,), part in split_groups(self.seated, "agent"):
+        for (method,), part in split_groups(self.vote_states, "agent"):
             votes = [VOTES[name_vote(name)] for name in OF_MEMBERS] + [VOTES["vote_gain"]]
             for each in self._estimate_turns(part, votes, among=str(method)):
                 yield replace(each, subject=str(method))
@@ -327,7 +327,7 @@ class Measures:
     def _find_pooled_effect(self, measure: Measure, among: str) -> float | None:
         if (measure.name, among) not in self._pooled:
             is_vote = among not in (EVERYONE, EACH_AGENT)
-            rows = self.seated.filter(pl.col("agent") == among) if is_vote else self.states
+            rows = self.vote_states.filter(pl.col("agent") == among) if is_vote else self.states
             by = ["cell", "round", "agent"] if among == EACH_AGENT else ["cell", "round"]
             every = tabulate_measures(rows, [measure], by, self.num_questions)
             self._pooled[measure.name, among] = next((q.pooled for _, _, q in every), None)
@@ -347,7 +347,7 @@ class Measures:
     def _measure_vote(
         self, name: str, cell: str, round: int | None, subject: str | None
     ) -> Quantity | Unavailable:
-        whole = self._votes.get(cell, self.seated.clear())
+        whole = self._votes.get(cell, self.vote_states.clear())
         if name == "gain_over_best_rule":
             return find_best_rule_gain(whole, self.num_questions)
         chosen = pl.col("is_own") if subject is None else pl.col("agent") == subject

@@ -156,8 +156,8 @@ def _carry_forward(turns: pl.DataFrame) -> pl.DataFrame:
     spans = turns.with_columns(last=last).group_by(_AGENT, maintain_order=True)
     grid = spans.agg(round=pl.int_range(pl.col("round").min(), pl.col("last").first()))
     grid = grid.with_row_index("trajectory").explode("round")
-    said = turns.select(*_AGENT, "round", "row")
-    grid = grid.join(said, on=[*_AGENT, "round"], how="left", maintain_order="left")
+    spoken = turns.select(*_AGENT, "round", "row")
+    grid = grid.join(spoken, on=[*_AGENT, "round"], how="left", maintain_order="left")
     grid = grid.with_columns(
         pl.col("row").forward_fill().over("trajectory"), carried=pl.col("row").is_null()
     )

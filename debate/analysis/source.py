@@ -139,11 +139,11 @@ def analyze_run(run: Run, trajectories: pl.DataFrame | None = None, **options: A
         **options,
     )
     cut = format_cut_replies(find_cut_replies(rows, run.manifest.spec))
-    said = (*filter(None, (caveat, cut, design.caveat)), *found.caveats)
+    caveats = (*filter(None, (caveat, cut, design.caveat)), *found.caveats)
     return replace(
         found,
         tables={**found.tables, **judged.tables},
-        caveats=said,
+        caveats=caveats,
         findings=temper_findings(found.findings, claims),
     )
 

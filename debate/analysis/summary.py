@@ -168,22 +168,24 @@ def analyze(
         anonymous=anonymous,
         baselines=baselines,
     )
-    seated = _build_votes(team, verdicts, opinions=opinions, silent=silent)
+    vote_states = _build_votes(team, verdicts, opinions=opinions, silent=silent)
     heard = build_heard_tables(states, everyone, limit=limit)
-    measures = Measures(states, seated)
+    measures = Measures(states, vote_states)
     estimates = _estimate_all(measures, chosen, heard, resamples=resamples, seed=seed)
     teams = compare_teams(measures)
     estimates += [*teams.estimates, *further]
-    compared = [*compare_with_openings(seated), *compare_with_baseline(seated, chosen)]
+    compared = [*compare_with_openings(vote_states), *compare_with_baseline(vote_states, chosen)]
     tables = {**heard, **_make_plain_tables(states), **teams.tables}
     tables["ledger"] = build_ledger(states) if spent is None else spent
-    tables["team"] = build_team_table(estimates, states, find_own_methods(seated))
+    tables["team"] = build_team_table(estimates, states, find_own_methods(vote_states))
     tables["comparisons"] = pl.DataFrame([asdict(c) for c in compared], infer_schema_length=None)
     caveats = collect_caveats(
         states, trajectories, verdicts, chosen, stopping_is_known=stopping_is_known
     )
     name = name_confidence(trajectories, confidence)
-    others = _measure_under_others(trajectories, name, seated, authors or {}) if hypotheses else {}
+    others = (
+        _measure_under_others(trajectories, name, vote_states, authors or {}) if hypotheses else {}
+    )
     return Analysis(
         estimates=tuple(estimates),
         comparisons=tuple(compared),
@@ -253,13 +255,16 @@ def _analyze_without_truth(trajectories: pl.DataFrame, confidence: str) -> Analy
 
 
 def _measure_under_others(
-    trajectories: pl.DataFrame, name: str | None, seated: pl.DataFrame, authors: Mapping[str, str]
+    trajectories: pl.DataFrame,
+    name: str | None,
+    vote_states: pl.DataFrame,
+    authors: Mapping[str, str],
 ) -> dict[str, Measures]:
     """The members' measures under every recorded estimator but the one called `name`."""
     return {
         source: Measures(
             select_authors(select_members(build_states(trajectories, confidence=source)), authors),
-            seated,
+            vote_states,
         )
         for source in list_confidence_sources(trajectories)
         if source != name

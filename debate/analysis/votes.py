@@ -134,7 +134,7 @@ def build_vote_states(
         own = _drop_unspoken(_add_scores(given, states), states).with_columns(is_own=pl.lit(True))
         others = _select_other_rules(computed, own)
         frame = pl.concat([own, others.with_columns(is_own=pl.lit(False))])
-    seated = frame.select(
+    vote_states = frame.select(
         *KEY,
         "outcome",
         "score",
@@ -144,7 +144,7 @@ def build_vote_states(
         model="method",
         answer="value",
     )
-    found = _add_codes(build_states(seated, is_checked=True), states)
+    found = _add_codes(build_states(vote_states, is_checked=True), states)
     return found.drop(c for c in found.columns if {c, c.split("_", 1)[-1]} & _OF_TURNS)
 
 
@@ -165,17 +165,19 @@ def _select_other_rules(computed: pl.DataFrame, own: pl.DataFrame) -> pl.DataFra
     return pl.concat([kept, shared.with_columns(method=pl.lit(TIES_SHARED))])
 
 
-def _add_codes(seated: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
+def _add_codes(vote_states: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
     """The seated states under the clusters of the members' questions."""
     codes = states.select("question", "question_code").unique()
-    return seated.drop("question_code").join(
+    return vote_states.drop("question_code").join(
         codes, on="question", how="inner", maintain_order="left"
     )
 
 
-def find_own_methods(seated: pl.DataFrame) -> dict[str, str]:
+def find_own_methods(vote_states: pl.DataFrame) -> dict[str, str]:
     """The rule by which each condition was decided."""
-    own = seated.filter(pl.col("is_own")).select("cell", "agent").unique().sort("cell", "agent")
+    own = (
+        vote_states.filter(pl.col("is_own")).select("cell", "agent").unique().sort("cell", "agent")
+    )
     return dict(own.iter_rows())
 
 
@@ -347,17 +349,18 @@ def _decide(
     )
 
 
-def find_best_rule_gain(seated: pl.DataFrame, num_questions: int) -> Quantity | Unavailable:
+def find_best_rule_gain(vote_states: pl.DataFrame, num_questions: int) -> Quantity | Unavailable:
     """The own vote at the end minus the openings' vote under the rule that does best on them.
 
-    seated: the vote states of one condition. The rule is chosen on the other folds of questions:
-    the best of several rules, chosen where it is scored, would make "debating hurts" of nothing.
+    vote_states: the vote states of one condition. The rule is chosen on the other folds of
+    questions: the best of several rules, chosen where it is scored, would make "debating hurts" of
+    nothing.
     """
-    last = int(seated["round"].to_numpy().max()) if seated.height else 0
+    last = int(vote_states["round"].to_numpy().max()) if vote_states.height else 0
     if not last:
         return Unavailable("votes after a round beyond the openings")
-    end = seated.filter(pl.col("is_own") & (pl.col("round") == last))
-    openings = seated.filter(pl.col("round") == 0)
+    end = vote_states.filter(pl.col("is_own") & (pl.col("round") == last))
+    openings = vote_states.filter(pl.col("round") == 0)
     after = sum_by_question(end, "score", num_questions)
     rules = {
         str(method): sum_by_question(part, "score", num_questions)

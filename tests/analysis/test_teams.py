@@ -156,10 +156,10 @@ def test_given_verdicts_win_over_the_majority() -> None:
             "confidence": [0.9],
         }
     )
-    seated = build_vote_states(build_states(openings("4", "4")), verdicts)
-    own = seated.filter(pl.col("is_own"))
+    vote_states = build_vote_states(build_states(openings("4", "4")), verdicts)
+    own = vote_states.filter(pl.col("is_own"))
     assert own["agent"].to_list() == ["judge"]
-    assert seated.filter(~pl.col("is_own"))["agent"].to_list() == ["majority"]
+    assert vote_states.filter(~pl.col("is_own"))["agent"].to_list() == ["majority"]
 
 
 UNTIED = {"after_tied": False, "before_tied": False, "is_own": True}
@@ -197,10 +197,10 @@ def test_vote_t_is_compared_with_vote_0_of_the_same_debates() -> None:
 def test_cells_are_compared_with_the_baseline_question_by_question() -> None:
     single = two_agents(seed=5).filter(pl.col("agent") == "a").with_columns(cell=pl.lit("single"))
     table = pl.concat([single, two_agents(seed=6)])
-    seated = build_vote_states(build_states(table))
-    (found,) = compare_with_baseline(seated, choose_controls(["single", "c"]))
+    vote_states = build_vote_states(build_states(table))
+    (found,) = compare_with_baseline(vote_states, choose_controls(["single", "c"]))
     assert (found.first, found.second, found.n) == ("c", "single", 200)
-    assert compare_with_baseline(seated, Controls()) == []
+    assert compare_with_baseline(vote_states, Controls()) == []
 
 
 def test_holm_runs_over_the_family_and_skips_what_has_no_p_value() -> None:

@@ -101,9 +101,9 @@ def test_ties_of_a_foreign_table_are_scored_alike(tmp_path: Path) -> None:
 
 
 def only_vote(*rows: tuple[object, ...], rule: str) -> dict[str, object]:
-    seated = build_vote_states(debates(*rows)).filter(pl.col("agent") == rule)
-    assert seated.height == 1
-    return seated.row(0, named=True)
+    vote_states = build_vote_states(debates(*rows)).filter(pl.col("agent") == rule)
+    assert vote_states.height == 1
+    return vote_states.row(0, named=True)
 
 
 def test_weights_that_differ_by_rounding_alone_tie() -> None:
@@ -167,11 +167,11 @@ def test_the_gain_over_the_best_rule_is_nothing_where_rules_are_noise() -> None:
     """Chosen where it is scored, the best of the three would beat the same vote by chance."""
     crossed, flattered, num = [], [], 60
     for seed in range(300):
-        seated = noise_around_one_truth(np.random.default_rng(seed), num)
-        found = find_best_rule_gain(seated, num)
+        vote_states = noise_around_one_truth(np.random.default_rng(seed), num)
+        found = find_best_rule_gain(vote_states, num)
         assert isinstance(found, Quantity)
         crossed.append(found.value)
-        means = seated.group_by("round", "agent").agg(pl.col("score").mean())
+        means = vote_states.group_by("round", "agent").agg(pl.col("score").mean())
         opening = np.max(means.filter(pl.col("round") == 0)["score"].to_numpy())
         end = float(means.filter(pl.col("round") == 1)["score"].item())
         flattered.append(end - opening)

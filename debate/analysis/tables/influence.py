@@ -254,10 +254,10 @@ def _show_self_critique(analysis: Analysis, cell: str) -> Iterator[Entry]:
 def _join_answers(analysis: Analysis) -> Iterator[str]:
     """The sentence of each condition; conditions of which the same is said are named together."""
     told = analysis.tables.get("cross_critique_answers")
-    said: dict[str, list[str]] = {}
+    by_sentence: dict[str, list[str]] = {}
     for cell, answer in told.iter_rows() if told is not None else ():
-        said.setdefault(answer, []).append(analysis.labels.arm(cell))
-    for answer, cells in said.items():
+        by_sentence.setdefault(answer, []).append(analysis.labels.arm(cell))
+    for answer, cells in by_sentence.items():
         yield f"{', '.join(cells)}: {answer}"
 
 
