@@ -9,11 +9,10 @@ from typing import get_args
 
 import pytest
 
-from debate.analysis.conclusions import Conclusion
-from debate.analysis.estimate import SCHEMA
 from debate.analysis.hypotheses import Finding
+from debate.analysis.power import Conclusion
 from debate.analysis.registry import MEASURES
-from debate.analysis.schema import OPTIONAL, OUTCOMES, REQUIRED
+from debate.analysis.schema import ESTIMATE_SCHEMA, OPTIONAL, OUTCOMES, REQUIRED
 from debate.analysis.tables.influence import RELATIONS
 from debate.config.arms import ArmName
 from debate.config.protocol import ProbeSpec
@@ -37,7 +36,7 @@ COLUMNS = {
     *VERDICT_SCHEMA,
     *REQUIRED,
     *OPTIONAL,
-    *SCHEMA,
+    *ESTIMATE_SCHEMA,
     *OF_ANALYSIS,
     *Finding.__dataclass_fields__,
 }

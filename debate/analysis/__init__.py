@@ -1,9 +1,8 @@
 """From trajectories to estimates: calibration, amplification, drift, flips, conformity, where."""
 
-from debate.analysis.comparisons import Comparison
-from debate.analysis.estimate import Estimate, estimates_frame
+from debate.analysis.contrasts import Comparison
 from debate.analysis.hypotheses import Finding
-from debate.analysis.schema import trajectories_frame, verdicts_frame
+from debate.analysis.schema import Estimate, estimates_frame, trajectories_frame, verdicts_frame
 from debate.analysis.source import analyze_run
 from debate.analysis.summary import Analysis, analyze
 

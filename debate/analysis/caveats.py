@@ -1,4 +1,4 @@
-"""What a reader of the numbers must know about the data that they come from."""
+"""Caveats: sentences about the data that a reader of the numbers must know."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import polars as pl
 
 from debate.analysis.design import Controls
 from debate.analysis.factors import NOUNS, find_factors
-from debate.analysis.states import LEAST_MASS, cells_without_levels
+from debate.analysis.states import LEAST_MASS, find_cells_without_levels
 from debate.analysis.stopping import describe_oracle_stopping
-from debate.analysis.text import count, listed, short
+from debate.analysis.text import format_count, join_names, shorten
 from debate.log.table_answers import count_equal_numbers
 
 FEW_QUESTIONS = 30
 
 
-def caveats(
+def collect_caveats(
     states: pl.DataFrame,
     trajectories: pl.DataFrame,
     verdicts: pl.DataFrame | None,
@@ -32,28 +32,29 @@ def caveats(
     # States are carried on after a stop, so without one nobody stopped before the others.
     if not stopping_is_known and states["carried"].any():
         found.append(describe_oracle_stopping(states))
-    found += [_lost(trajectories), _equal_numbers(trajectories)]
-    found += [_simulated(trajectories), _without_target(trajectories)]
-    found += [_bare_levels(states), _without_control(states, controls)]
-    found += [_without_baseline(controls)]
+    found += [_warn_lost_turns(trajectories), _warn_equal_numbers(trajectories)]
+    found += [_warn_simulated(trajectories), _warn_no_target(trajectories)]
+    found += [_warn_bare_levels(states), _warn_no_control(states, controls)]
+    found += [_warn_no_baseline(controls)]
     if verdicts is None or verdicts.is_empty():
         found.append("No verdicts are recorded: votes are majorities of the agents' answers.")
     return tuple(sentence for sentence in found if sentence)
 
 
-def _without_control(states: pl.DataFrame, controls: Controls) -> str | None:
+def _warn_no_control(states: pl.DataFrame, controls: Controls) -> str | None:
     served = set(controls.resampling) | set(controls.resampling.values())
     moving = states["cell"].filter(states["round"] > 0).unique()
     lacking = sorted(set(moving) - served)
     if not lacking:
         return None
     return (
-        f'There is no arm "repeat", nor another named as control, for {_arms(lacking)}: what mere '
-        "resampling does is not taken off entrenchment and error amplification."
+        'There is no arm "repeat", nor another named as control, for '
+        f"{_join_cells(lacking)}: what mere resampling does is not taken off entrenchment and "
+        "error amplification."
     )
 
 
-def _lost(trajectories: pl.DataFrame) -> str | None:
+def _warn_lost_turns(trajectories: pl.DataFrame) -> str | None:
     """Rows of a foreign table that were taken for lost, and how to say otherwise."""
     if "lost" not in trajectories.columns:
         return None
@@ -61,108 +62,109 @@ def _lost(trajectories: pl.DataFrame) -> str | None:
     if not num:
         return None
     return (
-        f"{count(num)} turns are missing where the agent usually speaks; they count as failed, so "
-        "as wrong. An agent that had stopped needs rows that repeat its answer."
+        f"{format_count(num)} turns are missing where the agent usually speaks; they count as "
+        "failed, so as wrong. An agent that had stopped needs rows that repeat its answer."
     )
 
 
-def _equal_numbers(trajectories: pl.DataFrame) -> str | None:
+def _warn_equal_numbers(trajectories: pl.DataFrame) -> str | None:
     if not {"answer", "target", "outcome"} <= set(trajectories.columns):
         return None
     num = count_equal_numbers(trajectories)
     if not num:
         return None
     return (
-        f"{count(num)} answers count as wrong though answer and target state the same number: not "
-        "all targets are numbers, so answers are compared as texts. See --kind."
+        f"{format_count(num)} answers count as wrong though answer and target state the same "
+        "number: not all targets are numbers, so answers are compared as texts. See --kind."
     )
 
 
-def _bare_levels(states: pl.DataFrame) -> str | None:
+def _warn_bare_levels(states: pl.DataFrame) -> str | None:
     """That levels of belief are left out where the candidates hold little of the probability."""
-    found = cells_without_levels(states)
+    found = find_cells_without_levels(states)
     if not found:
         return None
-    masses = ", ".join(f"{short(cell, 40)} ({mass:.2g})" for cell, mass in found.items())
+    masses = ", ".join(f"{shorten(cell, 40)} ({mass:.2g})" for cell, mass in found.items())
     return (
         f"Levels of belief are not given where the candidates hold less than {LEAST_MASS:g} of the "
         f"models' probability on average: {masses}. Changes of log-odds are."
     )
 
 
-def _without_baseline(controls: Controls) -> str | None:
+def _warn_no_baseline(controls: Controls) -> str | None:
     if controls.baselines:
         return None
     return 'There is no arm "single": no arm is compared with one answer alone.'
 
 
-def _arms(cells: list[str]) -> str:
-    return listed([short(cell, 40) for cell in cells])
+def _join_cells(cells: list[str]) -> str:
+    return join_names([shorten(cell, 40) for cell in cells])
 
 
-def _simulated(trajectories: pl.DataFrame) -> str | None:
+def _warn_simulated(trajectories: pl.DataFrame) -> str | None:
     if "simulated" not in trajectories.columns or not trajectories["simulated"].any():
         return None
     return "Simulated agents took part: their numbers describe the simulation, not a model."
 
 
-def _without_target(trajectories: pl.DataFrame) -> str | None:
+def _warn_no_target(trajectories: pl.DataFrame) -> str | None:
     if "outcome" not in trajectories.columns:
         return None
     num = trajectories["outcome"].null_count()
-    return f"{count(num)} turns on questions without a target are left out." if num else None
+    return f"{format_count(num)} turns on questions without a target are left out." if num else None
 
 
-def _kept_from_before(states: pl.DataFrame) -> str | None:
+def _warn_kept_states(states: pl.DataFrame) -> str | None:
     num = states["trajectory"].filter(states["carried"]).n_unique()
     whole = states["trajectory"].n_unique()
     if not num:
         return None
     return (
-        f"{count(num)} of {count(whole)} trajectories have no turn in later rounds (the debate "
-        "stopped, or the agent had nothing to hear) and keep their last state to the end."
+        f"{format_count(num)} of {format_count(whole)} trajectories have no turn in later rounds "
+        "(the debate stopped, or the agent had nothing to hear) and keep their last state to the "
+        "end."
     )
 
 
-def _unscored(states: pl.DataFrame) -> str | None:
+def _warn_no_confidence(states: pl.DataFrame) -> str | None:
     answered = states["confidence"].filter(states["outcome"].is_in(["correct", "wrong"]))
     num = answered.null_count()
     if not num:
         return None
     return (
-        f"{count(num)} of {count(len(answered))} answers carry no confidence, and no score of it "
-        "counts them."
+        f"{format_count(num)} of {format_count(len(answered))} answers carry no confidence, and "
+        "no score of it counts them."
     )
 
 
-def _few_questions(states: pl.DataFrame) -> str | None:
+def _warn_few_questions(states: pl.DataFrame) -> str | None:
     num = states["question_code"].n_unique()
     if num >= FEW_QUESTIONS:
         return None
     return f"With {num} question{'s' * (num != 1)} only, intervals rest on few clusters."
 
 
-def _several_seeds(states: pl.DataFrame) -> str | None:
+def _warn_seeds(states: pl.DataFrame) -> str | None:
     if states["seed"].n_unique() < 2:
         return None
     return "Several seeds share a question: McNemar's p-values ignore it, the intervals do not."
 
 
-def _nothing_heard(states: pl.DataFrame) -> str | None:
+def _warn_nothing_heard(states: pl.DataFrame) -> str | None:
     later = states["heard"].filter(states["round"] > 0)
     if later.is_empty() or later.list.len().sum():
         return None
     return "No turn says what it heard: conformity, attribution and edges cannot be had."
 
 
-def _missing_openings(states: pl.DataFrame) -> str | None:
+def _warn_no_openings(states: pl.DataFrame) -> str | None:
     num = states["trajectory"].filter(states["opening_outcome"].is_null()).n_unique()
     if not num:
         return None
-    return f"{count(num)} trajectories have no opening: no change since round 0 counts them."
+    return f"{format_count(num)} trajectories have no opening: no change since round 0 counts them."
 
 
-def _differing_teams(states: pl.DataFrame) -> str | None:
+def _warn_differing_teams(states: pl.DataFrame) -> str | None:
     """Debates with fewer agents than others of their condition: by design, or for lost rows."""
     teams = states.group_by("cell", "debate").agg(agents=pl.col("agent").n_unique())
     num = teams.filter(pl.col("agents") < pl.col("agents").max().over("cell")).height
@@ -177,27 +179,27 @@ def _differing_teams(states: pl.DataFrame) -> str | None:
     )
 
 
-def _scope(states: pl.DataFrame) -> str:
-    """What intervals generalise to, and which ones to more."""
+def _state_scope(states: pl.DataFrame) -> str:
+    """Say what the intervals generalise to, and which of them to more."""
     plain = (
         "Intervals speak of other questions of the same kind, put to these models in these "
         "prompts; not of other models or other wordings."
     )
     wider = [
         f"those called …_across_{factor} speak of other {factor} of the kind, too "
-        f"({_arms(cells)}; each {NOUNS[factor]} named counts as one)"
+        f"({_join_cells(cells)}; each {NOUNS[factor]} named counts as one)"
         for factor, cells in find_factors(states).items()
     ]
     return f"{plain} But {'; '.join(wider)}." if wider else plain
 
 
 OF_STATES: tuple[Callable[[pl.DataFrame], str | None], ...] = (
-    _few_questions,
-    _missing_openings,
-    _differing_teams,
-    _kept_from_before,
-    _unscored,
-    _several_seeds,
-    _nothing_heard,
-    _scope,
+    _warn_few_questions,
+    _warn_no_openings,
+    _warn_differing_teams,
+    _warn_kept_states,
+    _warn_no_confidence,
+    _warn_seeds,
+    _warn_nothing_heard,
+    _state_scope,
 )

@@ -1,4 +1,4 @@
-"""Which condition is held against which: by name, or as a recorded configuration says."""
+"""Controls and baselines of conditions: by name, or as a recorded configuration says."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NO_CONTROL = 'an arm of mere resampling beside it ("repeat", or the one named as
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Controls:
-    """The arms that a cell is compared with, by the names of the cells.
+    """The conditions that a cell is compared with, by the names of the cells.
 
     resampling: cell -> its `repeat` cell; anonymous: cell -> its cell without speaker names;
     ownership: cell -> the cells that tell what it is about its own text that moves it: the same
@@ -39,7 +39,7 @@ class Controls:
     baselines: Mapping[str, str] = field(default_factory=dict)
 
 
-def controls_for(
+def choose_controls(
     cells: Iterable[str],
     *,
     control: str | None = None,
@@ -54,23 +54,23 @@ def controls_for(
     A cell's anonymous twin is, unless said, the cell of its name with "_anonymous" appended.
     Raises InputError where something names a cell that is not there.
 
-    >>> controls_for(["self", "repeat"]).resampling
+    >>> choose_controls(["self", "repeat"]).resampling
     {'self': 'repeat'}
     """
     known = sorted(set(cells))
-    resampler = _named(control, CONTROL, known, "control")
+    resampler = _choose_named(control, CONTROL, known, "control")
     default = {c: resampler for c in known if c != resampler} if resampler else {}
     twins = {c: f"{c}_anonymous" for c in known if f"{c}_anonymous" in known}
     resampling = {**default, **(controls or {})}
     named = {**twins, **(anonymous or {})}
-    first = _named(baseline, BASELINE, known, "baseline")
+    first = _choose_named(baseline, BASELINE, known, "baseline")
     compared = {**({c: first for c in known if c != first} if first else {}), **(baselines or {})}
     beside = tuple(cell for cell in OWNERSHIP if cell in known)
     owned = {c: beside for c in known if beside and c not in (*beside, BASELINE)}
     owned = {**owned, **(ownership or {})}
     for pair in (*resampling.items(), *named.items(), *compared.items()):
         for cell in pair:
-            _require(cell, known, "controls")
+            _require_known(cell, known, "controls")
     return Controls(
         resampling=resampling,
         ownership=owned,
@@ -80,15 +80,15 @@ def controls_for(
     )
 
 
-def _named(wanted: str | None, usual: str, known: list[str], what: str) -> str | None:
+def _choose_named(wanted: str | None, usual: str, known: list[str], what: str) -> str | None:
     """The cell that was asked for, or the usual one where there is one."""
     if wanted is None:
         return usual if usual in known else None
-    _require(wanted, known, what)
+    _require_known(wanted, known, what)
     return wanted
 
 
-def _require(cell: str, known: list[str], what: str) -> None:
+def _require_known(cell: str, known: list[str], what: str) -> None:
     if cell not in known:
         raise InputError(f'{what}: arm "{cell}" is unknown; {suggest(cell, known)}')
 
@@ -127,7 +127,7 @@ class Design:
 
     @property
     def caveat(self) -> str | None:
-        """What a reader must know of numbers that are about authors alone."""
+        """A sentence on numbers that are about authors alone; None where none are."""
         if not self.authors:
             return None
         whom = ", ".join(sorted(set(self.authors.values())))
@@ -146,59 +146,59 @@ class Design:
         return found
 
 
-def design_of(spec: Mapping[str, Any], present: Collection[str]) -> Design:
+def read_design(spec: Mapping[str, Any], present: Collection[str]) -> Design:
     """The design of a recorded configuration, among the cells that are present.
 
     >>> cells = {"self": {"arm": "self", "author": "a"}, "repeat": {"arm": "repeat", "author": "a"}}
-    >>> design_of({"cells": cells}, ["self", "repeat"]).controls
+    >>> read_design({"cells": cells}, ["self", "repeat"]).controls
     {'self': 'repeat'}
     """
     written = spec.get("cells") or {}
     cells = {name: cell for name, cell in written.items() if name in present}
     return Design(
-        controls=dict(_matched(cells, CONTROL)),
-        baselines=dict(_matched(cells, BASELINE)),
-        ownership=_owned(cells),
-        anonymous=dict(_twins(cells)),
+        controls=dict(_match_controls(cells, CONTROL)),
+        baselines=dict(_match_controls(cells, BASELINE)),
+        ownership=_match_ownership(cells),
+        anonymous=dict(_match_twins(cells)),
         authors={
             name: c["author"] for name, c in cells.items() if c.get("arm") and c.get("author")
         },
     )
 
 
-def _conditions(cell: Mapping[str, Any]) -> dict[str, str]:
+def _get_conditions(cell: Mapping[str, Any]) -> dict[str, str]:
     factors = cell.get("factors") or {}
     return {name: level for name, level in factors.items() if name not in _WHOM}
 
 
-def _matched(cells: Mapping[str, Mapping[str, Any]], arm: str) -> Iterator[tuple[str, str]]:
+def _match_controls(cells: Mapping[str, Mapping[str, Any]], arm: str) -> Iterator[tuple[str, str]]:
     """Each arm's cell with the cell of this arm that agrees in all that it was run under."""
     serving = {name: cell for name, cell in cells.items() if cell.get("arm") == arm}
     for name, cell in cells.items():
         if not cell.get("arm") or name in serving:
             continue
-        conditions = _conditions(cell)
+        conditions = _get_conditions(cell)
         fitting = [
             other
             for other, control in serving.items()
             if control.get("author") == cell.get("author")
-            and _conditions(control).items() <= conditions.items()
+            and _get_conditions(control).items() <= conditions.items()
         ]
         if fitting:
-            yield name, max(fitting, key=lambda other: len(_conditions(serving[other])))
+            yield name, max(fitting, key=lambda other: len(_get_conditions(serving[other])))
 
 
-def _owned(cells: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+def _match_ownership(cells: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
     """Each arm's cell with the cells that entrenchment is held against, itself left out."""
     found: dict[str, tuple[str, ...]] = {}
     for arm in OWNERSHIP:
-        for name, other in _matched(cells, arm):
+        for name, other in _match_controls(cells, arm):
             if cells[name].get("arm") not in (*OWNERSHIP, BASELINE):
                 found[name] = (*found.get(name, ()), other)
     return found
 
 
-def _twins(cells: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+def _match_twins(cells: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     """Each cell with named speakers, and the one of the same levels without names."""
     places: dict[tuple[tuple[str, str], ...], dict[bool, str]] = {}
     for name, cell in cells.items():

@@ -21,7 +21,6 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from debate.analysis.estimate import Estimate, from_interval
 from debate.analysis.intervals import (
     ABSENT,
     LEVEL,
@@ -31,29 +30,30 @@ from debate.analysis.intervals import (
     Array,
     Codes,
     Interval,
-    around_bounds,
-    clustered_se,
-    inside_unit,
-    quantile_t,
-    summed,
-    without_interval,
+    compute_clustered_se,
+    get_t_quantile,
+    join_bounds,
+    map_inside_unit,
+    refuse_interval,
+    sum_by_code,
 )
-from debate.analysis.measure import Measure
 from debate.analysis.members import CHANGES, MEMBERS
-from debate.analysis.sums import groups
+from debate.analysis.quantity import Measure
+from debate.analysis.schema import Estimate, from_interval
+from debate.analysis.sums import split_groups
 
 LEAST_LEVELS = 6
 """With fewer models or prompt sets, nothing is said of others."""
-COLUMNS: Mapping[str, str] = MappingProxyType({"models": "model", "prompts": "prompt_set"})
+FACTOR_COLUMNS: Mapping[str, str] = MappingProxyType({"models": "model", "prompts": "prompt_set"})
 """What intervals may generalise over, and the column that names its levels."""
 NOUNS: Mapping[str, str] = MappingProxyType({"models": "model", "prompts": "prompt set"})
-MEASURED = ("accuracy", "confidence", "over_confidence", "eai", "accuracy_change")
-SOURCE = "Cameron, Gelbach & Miller 2011"
-METHOD = "two-way clustered t"
+ACROSS_FACTORS = ("accuracy", "confidence", "over_confidence", "eai", "accuracy_change")
+TWO_WAY_SOURCE = "Cameron, Gelbach & Miller 2011"
+TWO_WAY = "two-way clustered t"
 
 
 def name_across(name: str, factor: str) -> str:
-    """What a measure is called where its interval speaks of other models or prompts, too.
+    """Name a measure whose interval speaks of other models or prompts, too.
 
     >>> name_across("accuracy", "models")
     'accuracy_across_models'
@@ -61,30 +61,37 @@ def name_across(name: str, factor: str) -> str:
     return f"{name}_across_{factor}"
 
 
-def _across(name: str, factor: str) -> Measure:
+def _widen_measure(name: str, factor: str) -> Measure:
     own = MEMBERS[name]
     return replace(
-        own, name=name_across(name, factor), words=f"{own.words}, for other {factor} too",
+        own,
+        name=name_across(name, factor),
+        words=f"{own.words}, for other {factor} too",
         formula=f"{own.formula}; interval clustered by question and by {NOUNS[factor]}, after "
         f"the last round, with {LEAST_LEVELS} {factor} or more",
-        source=SOURCE, method=METHOD,
-    )  # fmt: skip
+        source=TWO_WAY_SOURCE,
+        method=TWO_WAY,
+    )
 
 
 FACTORS: Mapping[str, Measure] = MappingProxyType(
-    {name_across(n, factor): _across(n, factor) for factor in COLUMNS for n in MEASURED}
+    {
+        name_across(n, factor): _widen_measure(n, factor)
+        for factor in FACTOR_COLUMNS
+        for n in ACROSS_FACTORS
+    }
 )
 """Measures whose intervals speak of other models, or other prompts, too."""
 
 
-class Levels(NamedTuple):
-    """Which question and which level of the factor each row belongs to; codes from 0."""
+class TwoWayClusters(NamedTuple):
+    """The question and the level of the factor that each row belongs to; codes from 0."""
 
     questions: Codes
     levels: Codes
 
 
-def two_way_variance(influence: Array, of: Levels) -> float:
+def compute_two_way_variance(influence: Array, of: TwoWayClusters) -> float:
     """Variance of a statistic from each row's influence on it, clustered both ways.
 
     V_question + V_level - V_both, at least the larger of the first two: the difference may come
@@ -92,19 +99,19 @@ def two_way_variance(influence: Array, of: Levels) -> float:
     """
     both = of.questions * (int(of.levels.max()) + 1) + of.levels
     first, second, shared = (
-        clustered_se(_by_cluster(influence, codes)) ** 2
+        compute_clustered_se(_sum_by_cluster(influence, codes)) ** 2
         for codes in (of.questions, of.levels, both)
     )
     return max(first + second - shared, first, second)
 
 
-def _by_cluster(influence: Array, codes: Codes) -> Array:
+def _sum_by_cluster(influence: Array, codes: Codes) -> Array:
     _, dense = np.unique(codes, return_inverse=True)
-    return summed(dense.astype(np.int64), influence)
+    return sum_by_code(dense.astype(np.int64), influence)
 
 
-def two_way_interval(
-    values: Array, of: Levels, *, is_share: bool = False, level: float = LEVEL
+def compute_two_way_interval(
+    values: Array, of: TwoWayClusters, *, is_share: bool = False, level: float = LEVEL
 ) -> Interval:
     """The mean of rows with an interval that generalises over questions and levels.
 
@@ -116,13 +123,13 @@ def two_way_interval(
     num = min(len(np.unique(of.questions)), len(np.unique(of.levels)))
     value = float(values.mean())
     if num < 2:
-        return without_interval(value, num, ONE_CLUSTER)
-    se = math.sqrt(two_way_variance((values - value) / len(values), of))
+        return refuse_interval(value, num, ONE_CLUSTER)
+    se = math.sqrt(compute_two_way_variance((values - value) / len(values), of))
     if se <= ROUNDING * max(1.0, abs(value)):
-        return without_interval(value, num, NO_VARIATION)
-    half = quantile_t(level, num - 1) * se
-    found = Interval(value, value - half, value + half, se, num, method=METHOD)
-    return inside_unit(found, level=level) if is_share else found
+        return refuse_interval(value, num, NO_VARIATION)
+    half = get_t_quantile(level, num - 1) * se
+    found = Interval(value, value - half, value + half, se, num, method=TWO_WAY)
+    return map_inside_unit(found, level=level) if is_share else found
 
 
 def find_factors(states: pl.DataFrame) -> dict[str, list[str]]:
@@ -131,7 +138,7 @@ def find_factors(states: pl.DataFrame) -> dict[str, list[str]]:
     Each must have met two questions or more: what goes with one question alone is no factor.
     """
     found: dict[str, list[str]] = {}
-    for factor, column in COLUMNS.items():
+    for factor, column in FACTOR_COLUMNS.items():
         if column not in states.columns:
             continue
         met = states.group_by("cell", column).agg(pl.col("question_code").n_unique())
@@ -150,42 +157,48 @@ def find_factors(states: pl.DataFrame) -> dict[str, list[str]]:
 def estimate_across_factors(states: pl.DataFrame) -> Iterator[Estimate]:
     """The measures after the last round of each condition that has models or prompts enough."""
     for factor, cells in find_factors(states).items():
-        for (cell,), rows in groups(states.filter(pl.col("cell").is_in(cells)), "cell"):
+        for (cell,), rows in split_groups(states.filter(pl.col("cell").is_in(cells)), "cell"):
             last = int(rows["round"].to_numpy().max())
             ends = rows.filter(pl.col("round") == last)
-            for name in MEASURED:
+            for name in ACROSS_FACTORS:
                 if last or name not in CHANGES:
-                    yield _estimate(name, factor, ends, cell=str(cell), round=last)
+                    yield _estimate_across(name, factor, ends, cell=str(cell), round=last)
 
 
-def _estimate(name: str, factor: str, rows: pl.DataFrame, *, cell: str, round: int) -> Estimate:
+def _estimate_across(
+    name: str, factor: str, rows: pl.DataFrame, *, cell: str, round: int
+) -> Estimate:
     measure, own = FACTORS[name_across(name, factor)], MEMBERS[name]
     assert own.value is not None
     plain = own.value - pl.col("score") if own.kind == "gap" else own.value
-    interval, known = _measure(plain, factor, rows, own)
+    interval, known = _measure_across(plain, factor, rows, own)
     bounded = None
     if own.bounds is not None:
-        (lower, all_known), (upper, _) = (_measure(e, factor, rows, own) for e in own.bounds)
-        bounded = around_bounds(lower, upper) if all_known.height > known.height else None
+        (lower, all_known), (upper, _) = (_measure_across(e, factor, rows, own) for e in own.bounds)
+        bounded = join_bounds(lower, upper) if all_known.height > known.height else None
     made = from_interval(
-        measure.name, interval._replace(num_questions=known["question_code"].n_unique()),
-        n=known.height, unit=measure.unit, cell=cell, round=round,
-        method=f"{METHOD}, by question and by {known[COLUMNS[factor]].n_unique()} {factor}",
+        measure.name,
+        interval._replace(num_questions=known["question_code"].n_unique()),
+        n=known.height,
+        unit=measure.unit,
+        cell=cell,
+        round=round,
+        method=f"{TWO_WAY}, by question and by {known[FACTOR_COLUMNS[factor]].n_unique()} {factor}",
         missing=None if interval.value is not None or bounded else measure.lacking,
         df=None if interval.low is None else interval.num_questions - 1,
-    )  # fmt: skip
+    )
     if bounded is None:
         return made
     return replace(made, bound_low=bounded.low, bound_high=bounded.high)
 
 
-def _measure(
+def _measure_across(
     value: pl.Expr, factor: str, rows: pl.DataFrame, own: Measure
 ) -> tuple[Interval, pl.DataFrame]:
     """The interval of a mean over the rows that take part, and those rows."""
-    column = COLUMNS[factor]
+    column = FACTOR_COLUMNS[factor]
     known = rows.select("question_code", column, value=value.cast(pl.Float64)).drop_nulls("value")
     level = (known[column].rank("dense").cast(pl.Int64) - 1).to_numpy()
-    of = Levels(known["question_code"].to_numpy().astype(np.int64), level)
-    found = two_way_interval(known["value"].to_numpy(), of, is_share=own.is_proportion)
+    of = TwoWayClusters(known["question_code"].to_numpy().astype(np.int64), level)
+    found = compute_two_way_interval(known["value"].to_numpy(), of, is_share=own.is_proportion)
     return found.within(*own.limits), known

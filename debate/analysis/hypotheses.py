@@ -1,4 +1,4 @@
-"""What became of the hypotheses that were stated beforehand. Nothing else is a finding.
+"""Verdicts on the hypotheses that were stated beforehand. Nothing else is a finding.
 
 A verdict is read from one printed interval, at level 1 − .05/k for the k hypotheses of the file,
 those that could not be computed included (Bonferroni; Holm's p of "no effect" may stand beside it).
@@ -14,33 +14,31 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
-from debate.analysis.conclusions import (
-    Conclusion,
-    conclude,
-    least_questions,
-    level_of,
-    questions_to_decide,
-)
-from debate.analysis.estimate import Estimate
-from debate.analysis.intervals import LEVEL, Interval, quantile_t
+from debate.analysis.intervals import LEVEL, Interval, get_t_quantile
 from debate.analysis.measures import CONTRASTED, Measures
-from debate.analysis.paired import detectable_effect, holm, zero_p_value
-from debate.analysis.quantity import Missing, Quantity
+from debate.analysis.paired import adjust_holm, compute_detectable_effect, compute_zero_p
+from debate.analysis.power import (
+    Conclusion,
+    compute_level,
+    conclude,
+    count_least_questions,
+    count_questions_to_decide,
+)
+from debate.analysis.quantity import Quantity, Unavailable
 from debate.analysis.registry import MEASURES
+from debate.analysis.schema import Estimate
 from debate.config.run import HypothesisSpec
 from debate.errors import InputError
 from debate.log.manifest import Manifest
 
 RENAMED = {"entrenchment_alone": "entrenchment"}
 """Names of estimates that older files hold, and what they are called now."""
-
-
 WHERE_STATED = {"entrenchment": "entrenchment_stated"}
 """What stands in where no belief was probed: the same on the probability scale, in bounds."""
 
 
-class Beside(NamedTuple):
-    """What a hypothesis comes to under another estimator of confidence. It carries no verdict."""
+class OtherEstimator(NamedTuple):
+    """The value of a hypothesis under another estimator of confidence. It carries no verdict."""
 
     confidence: str
     value: float | None
@@ -80,12 +78,12 @@ class Finding:
     detectable: float | None = None
     needed: int | None = None
     confidence: str | None = None
-    others: tuple[Beside, ...] = ()
+    others: tuple[OtherEstimator, ...] = ()
     reason: str = ""
     source: str = ""
 
 
-class Found(NamedTuple):
+class HypothesisValue(NamedTuple):
     """The number of a hypothesis: its value, the interval of its verdict, and the exact p."""
 
     value: float | None
@@ -107,63 +105,67 @@ def conclude_hypotheses(
 
     confidence: the estimator that `measures` are of; others: the measures under every other one.
     """
-    level = level_of(max(1, len(hypotheses)))
+    level = compute_level(max(1, len(hypotheses)))
     told = []
     for name, hypothesis in hypotheses.items():
         number = measure_hypothesis(hypothesis, measures, estimates, level=level)
-        finding = _judge(name, hypothesis, number, level)
-        is_stated = isinstance(number, Found) and bool(number.note)
-        if is_stated or _is_of_confidence(hypothesis):
-            beside = tuple(_beside(hypothesis, others or {}))
+        finding = _conclude_finding(name, hypothesis, number, level)
+        is_stated = isinstance(number, HypothesisValue) and bool(number.note)
+        if is_stated or _depends_on_confidence(hypothesis):
+            beside = tuple(_measure_under_others(hypothesis, others or {}))
             finding = replace(finding, confidence=confidence, others=beside)
         told.append(finding)
-    adjusted = _correct([finding.p_value for finding in told])
+    adjusted = _correct_p_values([finding.p_value for finding in told])
     return tuple(replace(f, p_holm=p) for f, p in zip(told, adjusted, strict=True))
 
 
-def _is_of_confidence(hypothesis: HypothesisSpec) -> bool:
-    measure = MEASURES.get(_name(hypothesis))
+def _depends_on_confidence(hypothesis: HypothesisSpec) -> bool:
+    measure = MEASURES.get(_get_estimate_name(hypothesis))
     return measure is not None and measure.of_confidence
 
 
-def _beside(hypothesis: HypothesisSpec, others: Mapping[str, Measures]) -> list[Beside]:
+def _measure_under_others(
+    hypothesis: HypothesisSpec, others: Mapping[str, Measures]
+) -> list[OtherEstimator]:
     found = []
     for source, measures in others.items():
         number = measure_hypothesis(hypothesis, measures, [], level=LEVEL)
-        if isinstance(number, Found):
-            found.append(Beside(source, number.value, number.interval.low, number.interval.high))
+        if isinstance(number, HypothesisValue):
+            found.append(
+                OtherEstimator(source, number.value, number.interval.low, number.interval.high)
+            )
     return found
 
 
-def _correct(p_values: list[float | None]) -> list[float | None]:
+def _correct_p_values(p_values: list[float | None]) -> list[float | None]:
     """Holm over the whole family: a hypothesis that could not be tested counts as not rejected."""
     if not p_values:
         return []
-    adjusted = holm([1.0 if p is None else p for p in p_values])
+    adjusted = adjust_holm([1.0 if p is None else p for p in p_values])
     return [None if p is None else q for p, q in zip(p_values, adjusted, strict=True)]
 
 
-def _name(hypothesis: HypothesisSpec) -> str:
+def _get_estimate_name(hypothesis: HypothesisSpec) -> str:
     return RENAMED.get(hypothesis.estimate, hypothesis.estimate)
 
 
 def measure_hypothesis(
     hypothesis: HypothesisSpec, measures: Measures, estimates: list[Estimate], *, level: float
-) -> Found | Missing:
+) -> HypothesisValue | Unavailable:
     """The number that a hypothesis is about, with the control's taken off; or what it lacks."""
-    if hypothesis.cell is None or _name(hypothesis) not in CONTRASTED:
+    if hypothesis.cell is None or _get_estimate_name(hypothesis) not in CONTRASTED:
         return _read_estimate(hypothesis, estimates, level)
     chosen = choose_quantity(hypothesis, measures)
-    if isinstance(chosen, Missing):
+    if isinstance(chosen, Unavailable):
         return chosen
     found, measure = chosen.quantity, CONTRASTED[chosen.name]
     value = None if measure.value is None and measure.bounds is not None else found.value
     is_bounded = found.bounds is not None
-    p_value = _p_value(found, hypothesis.reference)
-    return Found(value, found.bounded(level), is_bounded, p_value, chosen.note)
+    p_value = _compute_p_value(found, hypothesis.reference)
+    return HypothesisValue(value, found.bounded(level), is_bounded, p_value, chosen.note)
 
 
-class Chosen(NamedTuple):
+class ChosenQuantity(NamedTuple):
     """The quantity that a hypothesis is judged by, the measure's name, and what stands in."""
 
     name: str
@@ -171,32 +173,34 @@ class Chosen(NamedTuple):
     note: str = ""
 
 
-def choose_quantity(hypothesis: HypothesisSpec, measures: Measures) -> Chosen | Missing:
+def choose_quantity(hypothesis: HypothesisSpec, measures: Measures) -> ChosenQuantity | Unavailable:
     """The quantity of a hypothesis, or what stands in where its own cannot be had."""
-    name = _name(hypothesis)
+    name = _get_estimate_name(hypothesis)
     if hypothesis.cell is None or name not in CONTRASTED:
-        return Missing(f"a sum by question in one condition, which {hypothesis.estimate} is not")
+        return Unavailable(
+            f"a sum by question in one condition, which {hypothesis.estimate} is not"
+        )
     found = find_quantity(hypothesis, measures)
     if isinstance(found, Quantity) or name not in WHERE_STATED:
-        return found if isinstance(found, Missing) else Chosen(name, found)
+        return found if isinstance(found, Unavailable) else ChosenQuantity(name, found)
     name = WHERE_STATED[name]
     found = find_quantity(hypothesis.model_copy(update={"estimate": name}), measures)
     note = f"no belief was probed: bounds from stated confidence ({name}, probability scale)"
-    return found if isinstance(found, Missing) else Chosen(name, found, note)
+    return found if isinstance(found, Unavailable) else ChosenQuantity(name, found, note)
 
 
-def find_quantity(hypothesis: HypothesisSpec, measures: Measures) -> Quantity | Missing:
+def find_quantity(hypothesis: HypothesisSpec, measures: Measures) -> Quantity | Unavailable:
     """The quantity of a hypothesis about one condition, or about one against its control."""
     assert hypothesis.cell is not None
     about = {"round": hypothesis.round, "subject": hypothesis.subject}
-    own = measures.find(_name(hypothesis), cell=hypothesis.cell, **about)  # type: ignore[arg-type]
-    if isinstance(own, Missing) or hypothesis.control is None:
+    own = measures.find(_get_estimate_name(hypothesis), cell=hypothesis.cell, **about)  # type: ignore[arg-type]
+    if isinstance(own, Unavailable) or hypothesis.control is None:
         return own
-    control = measures.find(_name(hypothesis), cell=hypothesis.control, **about)  # type: ignore[arg-type]
-    return control if isinstance(control, Missing) else own.minus(control)
+    control = measures.find(_get_estimate_name(hypothesis), cell=hypothesis.control, **about)  # type: ignore[arg-type]
+    return control if isinstance(control, Unavailable) else own.minus(control)
 
 
-def _p_value(quantity: Quantity, reference: float) -> float | None:
+def _compute_p_value(quantity: Quantity, reference: float) -> float | None:
     if quantity.bounds is not None:
         return None
     if reference == 0:
@@ -204,36 +208,36 @@ def _p_value(quantity: Quantity, reference: float) -> float | None:
     interval = quantity.interval()
     if interval.value is None:
         return None
-    return zero_p_value(interval._replace(value=interval.value - reference))
+    return compute_zero_p(interval._replace(value=interval.value - reference))
 
 
 def _read_estimate(
     hypothesis: HypothesisSpec, estimates: list[Estimate], level: float
-) -> Found | Missing:
+) -> HypothesisValue | Unavailable:
     """The one estimate of the analysis that the hypothesis names, its interval at `level`."""
     if hypothesis.control is not None:
-        return Missing(f"a contrast of {hypothesis.estimate} between arms; leave out `control`")
+        return Unavailable(f"a contrast of {hypothesis.estimate} between arms; leave out `control`")
     named = [e for e in estimates if e.name == hypothesis.estimate]
     found = [e for e in named if e.cell == hypothesis.cell]
     if not found:
         cells = sorted({e.cell for e in named if e.cell})
-        return Missing(
+        return Unavailable(
             f"{hypothesis.estimate} in {', '.join(cells)}: name the `cell`"
             if cells
             else f"an estimate {hypothesis.estimate} in this run"
         )
     found = [e for e in found if e.subject == hypothesis.subject] or found
-    chosen = _at_round(found, hypothesis.round)
+    chosen = _choose_round(found, hypothesis.round)
     if chosen is None:
-        return Missing(f"{hypothesis.estimate} after round {hypothesis.round}")
+        return Unavailable(f"{hypothesis.estimate} after round {hypothesis.round}")
     if chosen.missing or (chosen.value is None and chosen.bound_low is None):
-        return Missing(chosen.missing or "observations")
+        return Unavailable(chosen.missing or "observations")
     is_bounded = chosen.bound_low is not None
     low, high = (chosen.bound_low, chosen.bound_high) if is_bounded else (chosen.low, chosen.high)
     num = chosen.num_questions if chosen.df is None else chosen.df + 1
     wide = widen(Interval(chosen.value, low, high, chosen.se, num), level)
     told = wide._replace(num_questions=chosen.num_questions)
-    return Found(chosen.value, told, is_bounded, None)
+    return HypothesisValue(chosen.value, told, is_bounded, None)
 
 
 def widen(interval: Interval, level: float) -> Interval:
@@ -245,60 +249,77 @@ def widen(interval: Interval, level: float) -> Interval:
     value, low, high, num = interval.value, interval.low, interval.high, interval.num_questions
     if low is None or high is None or num < 2:
         return interval
-    factor = quantile_t(level, num - 1) / quantile_t(LEVEL, num - 1)
+    factor = get_t_quantile(level, num - 1) / get_t_quantile(LEVEL, num - 1)
     middle = (low + high) / 2 if value is None else value
     return interval._replace(
         low=middle - factor * (middle - low), high=middle + factor * (high - middle)
     )
 
 
-def _at_round(found: list[Estimate], round: int | None) -> Estimate | None:
+def _choose_round(found: list[Estimate], round: int | None) -> Estimate | None:
     if round is not None:
         return next((e for e in found if e.round == round), None)
     whole = [e for e in found if e.round is None]
     return whole[0] if whole else max(found, key=lambda e: e.round or 0)
 
 
-def _judge(name: str, hypothesis: HypothesisSpec, found: Found | Missing, level: float) -> Finding:
+def _conclude_finding(
+    name: str, hypothesis: HypothesisSpec, found: HypothesisValue | Unavailable, level: float
+) -> Finding:
     """The finding of one hypothesis, its p not yet corrected."""
     blank = Finding(
-        name=name, statement=hypothesis.statement, estimate=hypothesis.estimate, level=level,
-        what=describe(hypothesis), direction=hypothesis.direction, smallest=hypothesis.smallest,
-        reference=hypothesis.reference, source=hypothesis.source, verdict="not computed",
-    )  # fmt: skip
-    if isinstance(found, Missing):
+        name=name,
+        statement=hypothesis.statement,
+        estimate=hypothesis.estimate,
+        level=level,
+        what=describe_hypothesis(hypothesis),
+        direction=hypothesis.direction,
+        smallest=hypothesis.smallest,
+        reference=hypothesis.reference,
+        source=hypothesis.source,
+        verdict="not computed",
+    )
+    if isinstance(found, Unavailable):
         return replace(blank, reason=f"needs {found.reason}")
     interval = found.interval
     blank = replace(blank, reason=found.note)
     told = replace(
-        blank, value=found.value, low=interval.low, high=interval.high, p_value=found.p_value,
-        is_bounded=found.is_bounded, num_questions=interval.num_questions,
-    )  # fmt: skip
+        blank,
+        value=found.value,
+        low=interval.low,
+        high=interval.high,
+        p_value=found.p_value,
+        is_bounded=found.is_bounded,
+        num_questions=interval.num_questions,
+    )
     if interval.low is None or interval.high is None:
         lacking = interval.reason or "no interval"
         return replace(told, p_value=None, reason="; ".join(filter(None, (found.note, lacking))))
-    claim = {"direction": hypothesis.direction, "smallest": hypothesis.smallest}
     verdict = conclude(
         interval.low,
         interval.high,
+        direction=hypothesis.direction,
+        smallest=hypothesis.smallest,
         reference=hypothesis.reference,
-        **claim,  # type: ignore[arg-type]
     )
     told = replace(told, verdict=verdict)
-    return _with_plan(told, interval) if verdict == "undecided" else told
+    return _add_plan(told, interval) if verdict == "undecided" else told
 
 
-def _with_plan(finding: Finding, interval: Interval) -> Finding:
+def _add_plan(finding: Finding, interval: Interval) -> Finding:
     """An undecided finding with what this study could find, and the n that would decide."""
     if finding.is_bounded:
         told = "the bounds of what is not known do not agree"
         return replace(finding, reason="; ".join(filter(None, (finding.reason, told))))
-    needed = questions_to_decide(
-        interval, direction=finding.direction, smallest=finding.smallest,
-        reference=finding.reference, nothing_differs=finding.p_value == 1.0 and not interval.value,
-    )  # fmt: skip
+    needed = count_questions_to_decide(
+        interval,
+        direction=finding.direction,
+        smallest=finding.smallest,
+        reference=finding.reference,
+        nothing_differs=finding.p_value == 1.0 and not interval.value,
+    )
     se = interval.se
-    least = None if se is None else detectable_effect(se, level=finding.level)
+    least = None if se is None else compute_detectable_effect(se, level=finding.level)
     return replace(finding, detectable=least, needed=needed)
 
 
@@ -311,26 +332,28 @@ def plan_questions(
     several_pairs: the hypotheses of which one question holds several pairs, of agents or seeds.
     """
     return {
-        name: least_questions(
-            h.smallest, direction=h.direction, num_hypotheses=len(hypotheses),
+        name: count_least_questions(
+            h.smallest,
+            direction=h.direction,
+            num_hypotheses=len(hypotheses),
             several_pairs=name in several_pairs,
         )
         for name, h in hypotheses.items()
         if _is_paired_share(h) and 0 < h.smallest < 1
-    }  # fmt: skip
+    }
 
 
 def _is_paired_share(hypothesis: HypothesisSpec) -> bool:
     """Whether the number is a mean difference of two 0/1 scores of the same questions."""
-    measure = CONTRASTED.get(_name(hypothesis))
+    measure = CONTRASTED.get(_get_estimate_name(hypothesis))
     if measure is None or measure.of_confidence or hypothesis.reference:
         return False
     is_change = measure.kind == "difference" and hypothesis.control is None
     return is_change or (measure.is_proportion and hypothesis.control is not None)
 
 
-def describe(hypothesis: HypothesisSpec) -> str:
-    """The estimate with its arms, as in `eai: peer − self, round 3, author`."""
+def describe_hypothesis(hypothesis: HypothesisSpec) -> str:
+    """The estimate with its conditions, as in `eai: peer − self, round 3, author`."""
     arms = f"{hypothesis.cell or ''}{f' − {hypothesis.control}' if hypothesis.control else ''}"
     parts = [arms, "" if hypothesis.round is None else f"round {hypothesis.round}"]
     named = ", ".join(part for part in (*parts, hypothesis.subject or "") if part)
@@ -348,18 +371,18 @@ class Claim(NamedTuple):
 
     @property
     def note(self) -> str:
-        """What tempers it, in a clause; empty where it was stated before the first turn."""
-        said = [f"stated when {self.num_turns:,} turns were on record"] if self.num_turns else []
-        return "; ".join([*said, *(["withdrawn or reworded later"] if self.until else [])])
+        """A clause on when it was stated or dropped; empty if stated before the first turn."""
+        clauses = [f"stated when {self.num_turns:,} turns were on record"] if self.num_turns else []
+        return "; ".join([*clauses, *(["withdrawn or reworded later"] if self.until else [])])
 
 
-def claims_of(manifest: Manifest, *, place: str) -> dict[str, Claim]:
+def read_claims(manifest: Manifest, *, place: str) -> dict[str, Claim]:
     """Every wording ever stated, by name; one that no longer stands is called NAME (until TIME).
 
     Raises InputError where one cannot be read.
     """
-    present = parsed(manifest.spec.get("hypotheses") or {}, place=place)
-    wordings = [(each, parsed(each.hypotheses, place=place)) for each in manifest.stated]
+    present = parse_hypotheses(manifest.spec.get("hypotheses") or {}, place=place)
+    wordings = [(each, parse_hypotheses(each.hypotheses, place=place)) for each in manifest.stated]
     first: dict[tuple[str, HypothesisSpec], Claim] = {}
     for position, (told, wording) in enumerate(wordings):
         for name, hypothesis in wording.items():
@@ -371,7 +394,7 @@ def claims_of(manifest: Manifest, *, place: str) -> dict[str, Claim]:
     return found | {f"{name} (until {claim.until})": claim for name, claim in withdrawn}
 
 
-def parsed(written: Mapping[str, Any], *, place: str) -> dict[str, HypothesisSpec]:
+def parse_hypotheses(written: Mapping[str, Any], *, place: str) -> dict[str, HypothesisSpec]:
     """Recorded hypotheses as specs. Raises InputError where one cannot be read."""
     try:
         return {name: HypothesisSpec.model_validate(each) for name, each in written.items()}
@@ -379,7 +402,7 @@ def parsed(written: Mapping[str, Any], *, place: str) -> dict[str, HypothesisSpe
         raise InputError(f"{place}: its hypotheses cannot be read: {cause}") from cause
 
 
-def temper(found: tuple[Finding, ...], claims: Mapping[str, Claim]) -> tuple[Finding, ...]:
+def temper_findings(found: tuple[Finding, ...], claims: Mapping[str, Claim]) -> tuple[Finding, ...]:
     """The findings, each with what tempers it."""
     return tuple(
         replace(each, reason="; ".join(filter(None, (each.reason, claims[each.name].note))))

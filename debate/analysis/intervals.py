@@ -56,19 +56,19 @@ class Interval(NamedTuple):
 ABSENT = Interval(None, None, None, None, 0, reason="no observations")
 
 
-class Linear(NamedTuple):
+class LinearStatistic(NamedTuple):
     """A statistic and the influence of each row on it (summing to about zero)."""
 
     value: float
     influence: Array
 
 
-def without_interval(value: float | None, num: int, reason: str) -> Interval:
+def refuse_interval(value: float | None, num: int, reason: str) -> Interval:
     """A value (or none) that has no interval, and why."""
     return Interval(value, None, None, None, num, reason=reason)
 
 
-def summed(codes: Codes, values: Array, size: int = 0) -> Array:
+def sum_by_code(codes: Codes, values: Array, size: int = 0) -> Array:
     """Sum of `values` for each code from 0 to the largest, or to `size` - 1."""
     sums = np.bincount(codes, weights=values, minlength=size)
     return np.asarray(sums, dtype=np.float64)
@@ -82,58 +82,68 @@ def sum_products(one: Array, other: Array) -> float:
     return float(np.einsum("i,i->", one, other))
 
 
+def divide(part: Array, whole: Array) -> Array:
+    """The quotient of each pair; nan or infinite, without a warning, where `whole` is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(part / whole, dtype=np.float64)
+
+
 def from_influence(value: float, influence: Array, *, level: float = LEVEL) -> Interval:
     """The t-interval around `value`; `influence` holds one number for each cluster that counts."""
     num = len(influence)
     if not math.isfinite(value):
-        return without_interval(None, num, "not defined by these observations")
+        return refuse_interval(None, num, "not defined by these observations")
     if num < 2:
-        return without_interval(float(value), num, ONE_CLUSTER)
-    se = clustered_se(influence)
+        return refuse_interval(float(value), num, ONE_CLUSTER)
+    se = compute_clustered_se(influence)
     if se <= ROUNDING * max(1.0, abs(value)):
-        return without_interval(float(value), num, NO_VARIATION)
-    half = quantile_t(level, num - 1) * se
+        return refuse_interval(float(value), num, NO_VARIATION)
+    half = get_t_quantile(level, num - 1) * se
     return Interval(
         float(value), float(value - half), float(value + half), se, num, method="clustered t"
     )
 
 
-def clustered_se(influence: Array) -> float:
+def compute_clustered_se(influence: Array) -> float:
     """Standard error of a statistic from the influence of each of at least two clusters."""
     num = len(influence)
     return math.sqrt(num / (num - 1) * sum_products(influence, influence))
 
 
 @lru_cache(maxsize=4096)
-def quantile_t(level: float, df: int) -> float:
+def get_t_quantile(level: float, df: int) -> float:
     """Half-width of a two-sided t-interval in standard errors."""
     return float(stdtrit(df, 0.5 + level / 2))
 
 
-def clustered(linear: Linear, clusters: Codes, *, level: float = LEVEL) -> Interval:
+def compute_clustered_interval(
+    linear: LinearStatistic, clusters: Codes, *, level: float = LEVEL
+) -> Interval:
     """The interval of a statistic whose rows belong to `clusters` (any integers >= 0)."""
     present = np.bincount(clusters) > 0
-    return from_influence(linear.value, summed(clusters, linear.influence)[present], level=level)
+    return from_influence(
+        linear.value, sum_by_code(clusters, linear.influence)[present], level=level
+    )
 
 
-def mean_linear(values: Array) -> Linear:
+def linearise_mean(values: Array) -> LinearStatistic:
     """The mean as a statistic with influence."""
     mean = float(values.mean())
-    return Linear(mean, (values - mean) / len(values))
+    return LinearStatistic(mean, (values - mean) / len(values))
 
 
-def clustered_mean(values: Array, clusters: Codes, *, level: float = LEVEL) -> Interval:
+def compute_clustered_mean(values: Array, clusters: Codes, *, level: float = LEVEL) -> Interval:
     """The mean of rows nested in questions.
 
-    >>> clustered_mean(np.array([1.0, 1.0, 0.0, 0.0]), np.array([0, 0, 1, 1])).value
+    >>> compute_clustered_mean(np.array([1.0, 1.0, 0.0, 0.0]), np.array([0, 0, 1, 1])).value
     0.5
     """
     if not len(values):
         return ABSENT
-    return clustered(mean_linear(values), clusters, level=level)
+    return compute_clustered_interval(linearise_mean(values), clusters, level=level)
 
 
-def ratio(sums: Array, counts: Array, *, level: float = LEVEL) -> Interval:
+def compute_ratio(sums: Array, counts: Array, *, level: float = LEVEL) -> Interval:
     """Sum over count where both are per-question; questions with count 0 do not take part."""
     total = float(counts.sum())
     if total <= 0:
@@ -144,8 +154,8 @@ def ratio(sums: Array, counts: Array, *, level: float = LEVEL) -> Interval:
     return from_influence(value, influence, level=level)
 
 
-class _Spread(NamedTuple):
-    """What clustering does to a proportion p of `size` rows in `num` clusters.
+class _Clustering(NamedTuple):
+    """The effect of clustering on a proportion p of `size` rows in `num` clusters.
 
     effect: the estimated design effect, None where nothing varies; most: the largest that the
     data allow; num_informative: clusters that hold an observation of the rarer outcome.
@@ -160,16 +170,16 @@ class _Spread(NamedTuple):
     num_informative: int
 
 
-def _spread(successes: Array, counts: Array) -> _Spread:
+def _describe_clustering(successes: Array, counts: Array) -> _Clustering:
     """counts: all positive, at least two clusters."""
     size = float(counts.sum())
     p = min(max(float(successes.sum()) / size, 0.0), 1.0)
     rare = successes if p < 0.5 else counts - successes
-    se = clustered_se((successes - p * counts) / size)
+    se = compute_clustered_se((successes - p * counts) / size)
     variance, num, most = p * (1 - p), len(counts), sum_products(counts, counts) / size
     # One row a cluster is the binomial's own case: no cluster's mean is estimated from its rows.
     own = (num - 1) / num if most <= 1 else 1.0
-    return _Spread(
+    return _Clustering(
         p=p,
         size=size,
         num=num,
@@ -180,30 +190,30 @@ def _spread(successes: Array, counts: Array) -> _Spread:
     )
 
 
-def _taking_part(successes: Array, counts: Array) -> tuple[Array, Array]:
+def _drop_empty_clusters(successes: Array, counts: Array) -> tuple[Array, Array]:
     """Both arrays without the clusters that hold no row."""
     there = counts > 0
     return successes[there].astype(np.float64), counts[there].astype(np.float64)
 
 
-def design_effect(successes: Array, counts: Array) -> float | None:
+def compute_design_effect(successes: Array, counts: Array) -> float | None:
     """Clustered variance of a proportion over that of as many independent rows (Kish 1965).
 
     None where nothing varies or there are fewer than two clusters.
     """
-    successes, counts = _taking_part(successes, counts)
-    return _spread(successes, counts).effect if len(counts) > 1 else None
+    successes, counts = _drop_empty_clusters(successes, counts)
+    return _describe_clustering(successes, counts).effect if len(counts) > 1 else None
 
 
 def pool_design_effects(conditions: Iterable[tuple[Array, Array]]) -> float | None:
     """The design effect of several conditions together, for those where nothing varies.
 
-    conditions: successes and counts of each. A mean weighted by the number of informative
-    clusters, to which the largest effect that the data allow is added once, as in `rate`. None
-    where no condition varies.
+    conditions: successes and counts of each. A mean weighted by the number of informative clusters,
+    to which the largest effect that the data allow is added once, as in `compute_rate`. None where
+    no condition varies.
     """
-    parts = [_taking_part(successes, counts) for successes, counts in conditions]
-    spreads = [_spread(*part) for part in parts if len(part[1]) > 1]
+    parts = [_drop_empty_clusters(successes, counts) for successes, counts in conditions]
+    spreads = [_describe_clustering(*part) for part in parts if len(part[1]) > 1]
     varying = [(s.num_informative, s.effect) for s in spreads if s.effect is not None]
     if not varying:
         return None
@@ -212,7 +222,7 @@ def pool_design_effects(conditions: Iterable[tuple[Array, Array]]) -> float | No
     return (total + max(s.most for s in spreads)) / (weight + 1)
 
 
-def rate(
+def compute_rate(
     successes: Array,
     counts: Array,
     *,
@@ -232,22 +242,22 @@ def rate(
     exact binomial one where that is wider, as in Brown, Cai & DasGupta (2001), here with
     1.5 (1 - level) in that tail; Wilson's alone covers .86 at a true .99 with 15 questions.
     """
-    successes, counts = _taking_part(successes, counts)
+    successes, counts = _drop_empty_clusters(successes, counts)
     if not len(counts):
         return ABSENT
     if len(counts) < 2:
-        return without_interval(float(successes[0] / counts[0]), 1, ONE_CLUSTER)
-    spread = _spread(successes, counts)
-    size = _effective_size(spread, pooled_design_effect)
-    low, high = _wilson(spread.p, size, _critical(spread, level))
-    low, high = _near_the_ends(spread.p, size, low, high, tail=1.5 * (1 - level))
+        return refuse_interval(float(successes[0] / counts[0]), 1, ONE_CLUSTER)
+    spread = _describe_clustering(successes, counts)
+    size = _compute_effective_size(spread, pooled_design_effect)
+    low, high = _compute_wilson(spread.p, size, _compute_critical_value(spread, level))
+    low, high = _widen_near_the_ends(spread.p, size, low, high, tail=1.5 * (1 - level))
     method = "Wilson at the clustered effective size"
     se = None if spread.effect is None else spread.se
     return Interval(spread.p, low, high, se, spread.num, method=method)
 
 
-def _effective_size(spread: _Spread, pooled: float | None) -> float:
-    """How many independent rows the rows amount to.
+def _compute_effective_size(spread: _Clustering, pooled: float | None) -> float:
+    """The number of independent rows that would have the same variance.
 
     A pooled effect below 1 is taken for 1. Where rows of a cluster exclude one another (an effect
     below 1), the size stays below that at which the standard error is one further cluster of the
@@ -260,22 +270,22 @@ def _effective_size(spread: _Spread, pooled: float | None) -> float:
     return min(size, max(spread.size, spread.p * (1 - spread.p) / one_more**2))
 
 
-def _critical(spread: _Spread, level: float) -> float:
+def _compute_critical_value(spread: _Clustering, level: float) -> float:
     """Half-width in standard errors; one row for each cluster is Wilson's own case."""
     normal = float(ndtri(0.5 + level / 2))
     if spread.most <= 1:
         return normal
-    m, student = spread.num_informative, quantile_t(level, spread.num - 1)
+    m, student = spread.num_informative, get_t_quantile(level, spread.num - 1)
     return math.sqrt((m * student**2 + normal**2) / (m + 1))
 
 
-def _wilson(p: float, size: float, z: float) -> tuple[float, float]:
+def _compute_wilson(p: float, size: float, z: float) -> tuple[float, float]:
     centre = (p + z**2 / (2 * size)) / (1 + z**2 / size)
     half = z * math.sqrt(p * (1 - p) / size + z**2 / (4 * size**2)) / (1 + z**2 / size)
     return max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))
 
 
-def _near_the_ends(
+def _widen_near_the_ends(
     p: float, size: float, low: float, high: float, *, tail: float
 ) -> tuple[float, float]:
     """The nearer end moved out to the one-sided exact bound (Clopper & Pearson) where wider."""
@@ -286,7 +296,7 @@ def _near_the_ends(
     return (min(low, bound), high) if p < 0.5 else (low, max(high, 1 - bound))
 
 
-def ratio_difference(
+def compute_ratio_difference(
     sums: Array, counts: Array, other_sums: Array, other_counts: Array, *, level: float = LEVEL
 ) -> Interval:
     """Difference of two ratios paired by question (the four arrays share their index)."""
@@ -299,7 +309,9 @@ def ratio_difference(
     return from_influence(value - other, influence[taking_part], level=level)
 
 
-def delta(sums: Array, statistic: Callable[[Array], Array], *, level: float = LEVEL) -> Interval:
+def apply_delta_method(
+    sums: Array, statistic: Callable[[Array], Array], *, level: float = LEVEL
+) -> Interval:
     """A smooth function of per-question sums by the delta method.
 
     sums: (questions, k); `statistic` maps (..., k) totals to (...) values. The gradient is taken
@@ -311,15 +323,15 @@ def delta(sums: Array, statistic: Callable[[Array], Array], *, level: float = LE
     totals = sums.sum(axis=0)
     value = float(statistic(totals))
     if not math.isfinite(value):
-        return without_interval(None, len(sums), "not defined by these observations")
-    gradient = numeric_gradient(statistic, totals)
+        return refuse_interval(None, len(sums), "not defined by these observations")
+    gradient = compute_gradient(statistic, totals)
     influence = (sums - totals / len(sums)) @ gradient
     if not np.all(np.isfinite(influence)):
-        return without_interval(value, len(sums), "not smooth at these observations")
+        return refuse_interval(value, len(sums), "not smooth at these observations")
     return from_influence(value, influence, level=level)
 
 
-def numeric_gradient(statistic: Callable[[Array], Array], at: Array) -> Array:
+def compute_gradient(statistic: Callable[[Array], Array], at: Array) -> Array:
     """Central differences of `statistic` in each coordinate of `at`."""
     step = 1e-5 * np.maximum(np.abs(at), 1e-3 * max(1.0, float(np.abs(at).max())))
     points = np.eye(len(at)) * step
@@ -328,7 +340,7 @@ def numeric_gradient(statistic: Callable[[Array], Array], at: Array) -> Array:
     return np.asarray(rise / (2 * step), dtype=np.float64)
 
 
-def inside_unit(interval: Interval, *, level: float = LEVEL) -> Interval:
+def map_inside_unit(interval: Interval, *, level: float = LEVEL) -> Interval:
     """The interval of a value in (0, 1) made on the scale of its logit, so that it stays inside.
 
     Few judgements make an AUROC's own scale skew, and a symmetric interval covers too rarely
@@ -338,13 +350,13 @@ def inside_unit(interval: Interval, *, level: float = LEVEL) -> Interval:
     if value is None or se is None:
         return interval
     if not 0 < value < 1:
-        return without_interval(value, num, NO_VARIATION)
-    half = quantile_t(level, num - 1) * se / (value * (1 - value))
+        return refuse_interval(value, num, NO_VARIATION)
+    half = get_t_quantile(level, num - 1) * se / (value * (1 - value))
     low, high = (float(expit(logit(value) + side * half)) for side in (-1, 1))
     return Interval(value, low, high, se, num, method="clustered t of the logit")
 
 
-def around_bounds(lower: Interval, upper: Interval) -> Interval:
+def join_bounds(lower: Interval, upper: Interval) -> Interval:
     """The interval around an identification region: from the low of `lower` to the high of `upper`.
 
     It holds the whole region between the two bounds at the level of its parts. Imbens & Manski
@@ -354,9 +366,9 @@ def around_bounds(lower: Interval, upper: Interval) -> Interval:
     """
     num = min(lower.num_questions, upper.num_questions)
     if lower.low is None or upper.high is None:
-        return without_interval(None, num, lower.reason or upper.reason)
+        return refuse_interval(None, num, lower.reason or upper.reason)
     if lower.value is None or upper.value is None:
-        return without_interval(None, num, lower.reason or upper.reason)
+        return refuse_interval(None, num, lower.reason or upper.reason)
     if math.isclose(lower.value, upper.value, abs_tol=ROUNDING):
         return lower._replace(high=upper.high)
     return Interval(None, lower.low, upper.high, None, num, method="around both bounds")

@@ -3,104 +3,116 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
 import polars as pl
 
-from debate.analysis.alternatives import alternatives, labels
-from debate.analysis.cross_critique import matrix, matrix_table
-from debate.analysis.estimate import Estimate
-from debate.analysis.measure import Measure
-from debate.analysis.overtrust import familiarity, overtrust
+from debate.analysis.judgements import estimate_matrix, tabulate_matrix
+from debate.analysis.overtrust import (
+    estimate_alternatives,
+    estimate_familiarity,
+    estimate_labels,
+    estimate_overtrust,
+)
+from debate.analysis.quantity import Measure
+from debate.analysis.schema import Estimate
 
 MARGIN = 0.05
 """An over-trust gap that certainly lies within this of zero is called none."""
 CHANCE = 0.5
 
 
-def _measure(name: str, words: str, formula: str, **about: object) -> Measure:
-    settings = {"name": name, "words": words, "formula": formula} | about
-    return Measure(**settings)  # type: ignore[arg-type]
-
-
 _PAIRED = "own minus another's wrong answer, one critic and question"
-_SIGNED = {"is_signed": True}
-_ALL = (
-    _measure("accept_right", "accepts right", "share of right answers accepted", kind="proportion"),
-    _measure("accept_wrong", "accepts wrong", "share of wrong answers accepted", kind="proportion"),
-    _measure(
-        "judging_balanced_accuracy", "balanced accuracy",
+_define_gap = partial(Measure, is_signed=True)
+_JUDGING = (
+    Measure("accept_right", "accepts right", "share of right answers accepted", kind="proportion"),
+    Measure("accept_wrong", "accepts wrong", "share of wrong answers accepted", kind="proportion"),
+    Measure(
+        "judging_balanced_accuracy",
+        "balanced accuracy",
         "mean of the share of right answers accepted and of wrong ones rejected",
     ),
-    _measure(
+    Measure(
         "judging_auroc", "AUROC of P(True)", "P(a right answer gets more P(True) than a wrong one)"
     ),
-    _measure("judging_brier", "Brier of P(True)", "mean of (P(True) − 1[right])²"),
-    _measure("judging_abstention", "no verdict", "share without a readable verdict",
-             kind="proportion"),
-    _measure("judging_failure", "judging failed", "share whose call failed", kind="proportion"),
-    _measure("p_true_wrong", "P(True) of wrong answers", "mean P(True) of wrong answers"),
-    _measure(
-        "over_trust_gap", "P(True) of own − others' errors, paired", f"P(True), {_PAIRED}",
-        **_SIGNED,
+    Measure("judging_brier", "Brier of P(True)", "mean of (P(True) − 1[right])²"),
+    Measure(
+        "judging_abstention", "no verdict", "share without a readable verdict", kind="proportion"
     ),
-    _measure(
-        "over_trust_logit", "logit P(True) of own − others' errors, paired",
-        f"logit of P(True), {_PAIRED}", unit="logit", **_SIGNED,
+    Measure("judging_failure", "judging failed", "share whose call failed", kind="proportion"),
+    Measure("p_true_wrong", "P(True) of wrong answers", "mean P(True) of wrong answers"),
+    _define_gap("over_trust_gap", "P(True) of own − others' errors, paired", f"P(True), {_PAIRED}"),
+    _define_gap(
+        "over_trust_logit",
+        "logit P(True) of own − others' errors, paired",
+        f"logit of P(True), {_PAIRED}",
+        unit="logit",
     ),
-    _measure(
-        "over_acceptance_gap", "accepts own − others' errors, paired", f"acceptance, {_PAIRED}",
-        **_SIGNED,
+    _define_gap(
+        "over_acceptance_gap", "accepts own − others' errors, paired", f"acceptance, {_PAIRED}"
     ),
-    _measure(
-        "false_accept_gap", "accepts own − others' errors, unpaired",
-        "false-accept rate on own − on others' answers, whatever the questions", **_SIGNED,
+    _define_gap(
+        "false_accept_gap",
+        "accepts own − others' errors, unpaired",
+        "false-accept rate on own − on others' answers, whatever the questions",
     ),
-    _measure(
-        "discernment_gap", "balanced accuracy, others' − own",
-        "balanced accuracy on others' answers − on own", **_SIGNED,
+    _define_gap(
+        "discernment_gap",
+        "balanced accuracy, others' − own",
+        "balanced accuracy on others' answers − on own",
     ),
-    _measure(
-        "own_effect", "own effect (logit)",
-        "b in logit P(True) = item + b·own, over wrong answers", unit="logit", **_SIGNED,
+    _define_gap(
+        "own_effect",
+        "own effect (logit)",
+        "b in logit P(True) = item + b·own, over wrong answers",
+        unit="logit",
     ),
-    _measure(
-        "own_effect_given_likelihood", "own effect, equally likely (logit)",
-        "b in logit P(True) = item + b·own + c·mean log p, over wrong answers", unit="logit",
-        source="Wataoka et al., arXiv 2410.21819", **_SIGNED,
+    _define_gap(
+        "own_effect_given_likelihood",
+        "own effect, equally likely (logit)",
+        "b in logit P(True) = item + b·own + c·mean log p, over wrong answers",
+        unit="logit",
+        source="Wataoka et al., arXiv 2410.21819",
     ),
-    _measure(
-        "likelihood_effect", "effect of likelihood (logit per nat)",
+    _define_gap(
+        "likelihood_effect",
+        "effect of likelihood (logit per nat)",
         "c in logit P(True) = item + b·own + c·mean log p, over wrong answers",
-        unit="logit per nat", **_SIGNED,
+        unit="logit per nat",
     ),
     *(
-        _measure(f"{name}_change", f"change of {words}",
-                 f"{words} with alternatives beside the answer − without, the same judgements",
-                 **_SIGNED)
+        _define_gap(
+            f"{name}_change",
+            f"change of {words}",
+            f"{words} with alternatives beside the answer − without, the same judgements",
+        )
         for name, words in (
-            ("judging_auroc", "AUROC"), ("judging_brier", "Brier"),
+            ("judging_auroc", "AUROC"),
+            ("judging_brier", "Brier"),
             ("judging_balanced_accuracy", "balanced accuracy"),
             ("over_trust_gap", "own − others' gap"),
         )
     ),
-    _measure(
-        "label_effect", "change of P(True)",
-        "P(True) of the same wrong answer under one author's name − under another", **_SIGNED,
+    _define_gap(
+        "label_effect",
+        "change of P(True)",
+        "P(True) of the same wrong answer under one author's name − under another",
     ),
-    _measure(
-        "judging_tokens", "tokens of a judgement",
+    Measure(
+        "judging_tokens",
+        "tokens of a judgement",
         "mean prompt and generated tokens of a judgement, with the samples made for it",
         unit="tokens",
     ),
-)  # fmt: skip
-JUDGING: Mapping[str, Measure] = MappingProxyType({m.name: m for m in _ALL})
+)
+JUDGING: Mapping[str, Measure] = MappingProxyType({m.name: m for m in _JUDGING})
 """Measures that are made of judgements."""
-ANSWERS = {"cell": pl.String, "answer": pl.String}
+ANSWER_SCHEMA = {"cell": pl.String, "answer": pl.String}
 
 
-class Judging(NamedTuple):
+class JudgingResults(NamedTuple):
     """Estimates, and the tables `cross_critique` (a row for each cell, critic and author) and
     `cross_critique_answers` (a sentence for each cell).
     """
@@ -109,33 +121,43 @@ class Judging(NamedTuple):
     tables: dict[str, pl.DataFrame]
 
 
-def judging(judged: pl.DataFrame | None) -> Judging:
-    """What the judgements (columns: `debate.analysis.judgements`) tell; empty without any."""
+def analyze_judging(judged: pl.DataFrame | None) -> JudgingResults:
+    """Estimates and tables of judgements (columns: `debate.analysis.judgements`); empty without."""
     if judged is None or judged.is_empty():
-        empty = {"cross_critique": matrix_table([]),
-                 "cross_critique_answers": pl.DataFrame(schema=ANSWERS)}  # fmt: skip
-        return Judging([], empty)
-    found = matrix(judged)
-    table = matrix_table(found)
-    found += [*overtrust(judged), *familiarity(judged), *alternatives(judged), *labels(judged)]
-    said = [{"cell": c, "answer": answer(found, c)} for c in sorted(judged["cell"].unique())]
-    answers = pl.DataFrame(said, schema=ANSWERS)
-    return Judging(found, {"cross_critique": table, "cross_critique_answers": answers})
+        empty = {
+            "cross_critique": tabulate_matrix([]),
+            "cross_critique_answers": pl.DataFrame(schema=ANSWER_SCHEMA),
+        }
+        return JudgingResults([], empty)
+    found = estimate_matrix(judged)
+    table = tabulate_matrix(found)
+    found += [
+        *estimate_overtrust(judged),
+        *estimate_familiarity(judged),
+        *estimate_alternatives(judged),
+        *estimate_labels(judged),
+    ]
+    sentences = [
+        {"cell": c, "answer": summarize_judging(found, c)} for c in sorted(judged["cell"].unique())
+    ]
+    answers = pl.DataFrame(sentences, schema=ANSWER_SCHEMA)
+    return JudgingResults(found, {"cross_critique": table, "cross_critique_answers": answers})
 
 
-def answer(estimates: Sequence[Estimate], cell: str) -> str:
+def summarize_judging(estimates: Sequence[Estimate], cell: str) -> str:
     """Is it critique that fails, or critique of oneself? One sentence with its intervals."""
     found = {(e.name, e.subject): e for e in estimates if e.cell == cell}
     skill = found.get(("judging_balanced_accuracy", "others"))
     gap = found.get(("over_trust_gap", None))
     beyond = found.get(("own_effect_given_likelihood", None))
-    return f"{_of_critique(skill)}; {_of_oneself(gap)}{_of_familiarity(gap, beyond)}."
+    of_oneself = _describe_self_critique(gap) + _describe_familiarity(gap, beyond)
+    return f"{_describe_critique(skill)}; {of_oneself}."
 
 
-def _of_critique(skill: Estimate | None) -> str:
+def _describe_critique(skill: Estimate | None) -> str:
     if skill is None or skill.value is None or skill.low is None or skill.high is None:
         return "Nothing tells whether critics know others' right answers from wrong ones"
-    shown = f"balanced accuracy on others' answers {_shown(skill)}"
+    shown = f"balanced accuracy on others' answers {_format_estimate(skill)}"
     if skill.low > CHANCE:
         return f"Critique works ({shown})"
     if skill.high < CHANCE:
@@ -143,10 +165,12 @@ def _of_critique(skill: Estimate | None) -> str:
     return f"Critique is not shown to be better than a coin ({shown})"
 
 
-def _of_oneself(gap: Estimate | None) -> str:
+def _describe_self_critique(gap: Estimate | None) -> str:
     if gap is None or gap.value is None or gap.low is None or gap.high is None:
-        return "whether one is milder on oneself cannot be said: no " + _lacking(gap)
-    shown = f"P(True) of own minus others' wrong answers to the same questions {_shown(gap)}"
+        return "whether one is milder on oneself cannot be said: no " + _name_lack(gap)
+    shown = (
+        f"P(True) of own minus others' wrong answers to the same questions {_format_estimate(gap)}"
+    )
     if gap.low > -MARGIN and gap.high < MARGIN:
         return f"one's own errors are judged like others', within {MARGIN:g} ({shown})"
     if gap.low > 0:
@@ -156,21 +180,21 @@ def _of_oneself(gap: Estimate | None) -> str:
     return f"whether it fails more on oneself is undecided ({shown})"
 
 
-def _lacking(gap: Estimate | None) -> str:
+def _name_lack(gap: Estimate | None) -> str:
     return gap.missing if gap is not None and gap.missing else "interval"
 
 
-def _of_familiarity(gap: Estimate | None, beyond: Estimate | None) -> str:
+def _describe_familiarity(gap: Estimate | None, beyond: Estimate | None) -> str:
     """Whether a gap is still there between answers that the critic finds equally likely."""
     if gap is None or gap.low is None or gap.low <= 0 or beyond is None or beyond.low is None:
         return ""
-    shown = f"own effect {_shown(beyond)} logit"
+    shown = f"own effect {_format_estimate(beyond)} logit"
     if beyond.low > 0:
         return f", also between answers that the critic finds equally likely ({shown})"
     return f", but not shown to between answers that the critic finds equally likely ({shown})"
 
 
-def _shown(estimate: Estimate) -> str:
+def _format_estimate(estimate: Estimate) -> str:
     sign = "" if estimate.name == "judging_balanced_accuracy" else "+"
     ends = f"[{estimate.low:{sign}.3f}, {estimate.high:{sign}.3f}]"
     return f"{estimate.value:{sign}.3f} {ends}"

@@ -6,14 +6,12 @@ a hypothesis takes one; both sum the same expression by question and make the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import combinations
 from types import MappingProxyType
-from typing import Any
 
-import numpy as np
 import polars as pl
 
 from debate.analysis.calibration import (
@@ -28,40 +26,33 @@ from debate.analysis.diversity import (
     PAIRS,
     TEAM,
     TEAM_STATISTICS,
-    Seats,
+    AnswerMatrix,
+    add_num_options,
+    build_answer_matrix,
+    build_end_matrices,
     measure_oracle,
     measure_pair,
     measure_pairs,
     measure_team,
-    pair_sums,
-    seat_ends,
-    seats,
     select_ends,
-    with_num_options,
+    sum_pair,
 )
-from debate.analysis.equal_tokens import (
-    KEY,
-    Matched,
-    Pool,
-    best_single,
-    debating_cells,
-    mixed_pool,
-    pools,
-    seat_models,
-)
-from debate.analysis.estimate import Estimate, estimate
-from debate.analysis.intervals import pool_design_effects
-from debate.analysis.measure import Measure
-from debate.analysis.members import CHANGES, MEMBERS, OVER_ALL_ROUNDS, UNIT
-from debate.analysis.quantity import Missing, Quantity, take_gap
-from debate.analysis.states import num_questions
-from debate.analysis.sums import (
-    Sums,
-    groups,
-    number_groups,
-    question_sums,
-    split_sorted,
-    sums_of_groups,
+from debate.analysis.members import CHANGES, MEMBERS, OVER_ALL_ROUNDS
+from debate.analysis.quantity import Measure, Quantity, Unavailable
+from debate.analysis.schema import Estimate, make_estimate
+from debate.analysis.states import classify_teams, count_questions
+from debate.analysis.sums import split_groups, split_sorted, sum_by_question, tabulate_measures
+from debate.analysis.text import split_names
+from debate.analysis.tokens import (
+    AT_EQUAL_TOKENS,
+    DEBATE_KEY,
+    MatchedVote,
+    SamplePool,
+    find_debating_cells,
+    find_pools,
+    list_seat_models,
+    match_best_single,
+    match_mixed_pool,
 )
 from debate.analysis.votes import (
     MAJORITY,
@@ -75,74 +66,10 @@ from debate.errors import suggest
 
 EVERYONE, EACH_AGENT = "everyone", "each agent"
 """Among whom a share's design effect is pooled: conditions and rounds, or their agents, too."""
-COLUMNS_AT_ONCE = 6
-"""How many measures are summed in one pass: more take more memory, fewer more time."""
-
-
-def tabulate(
-    states: pl.DataFrame, measures: Sequence[Measure], by: Sequence[str], num: int
-) -> Iterator[tuple[Measure, tuple[Any, ...], Quantity]]:
-    """Every measure in every group of `by`, with the quantity, groups in order.
-
-    Shares take the design effect of the same measure, pooled over all groups.
-    """
-    among = number_groups(states, by)
-    for start in range(0, len(measures), COLUMNS_AT_ONCE):
-        part = measures[start : start + COLUMNS_AT_ONCE]
-        columns = _columns(part)
-        rows = states.select("question_code", **columns)
-        found = sums_of_groups(rows, among, list(columns), num)
-        for measure in part:
-            pooled = _pooled(measure, [sums[measure.name] for sums in found.values()])
-            for key, sums in found.items():
-                yield measure, key, _quantity(measure, sums, pooled)
-
-
-def _columns(measures: Iterable[Measure]) -> dict[str, pl.Expr]:
-    """What is summed for each measure: its value, its right answers, its bounds."""
-    found: dict[str, pl.Expr] = {}
-    for m in measures:
-        whole = m.value if m.value is not None else m.bounds.lower if m.bounds else pl.lit(None)
-        found[m.name] = whole.cast(pl.Float64)
-        if m.kind == "gap":
-            found[f"{m.name} right"] = pl.when(whole.is_not_null()).then("score")
-        if m.bounds is not None:
-            found[f"{m.name} lower"] = m.bounds.lower.cast(pl.Float64)
-            found[f"{m.name} upper"] = m.bounds.upper.cast(pl.Float64)
-    return found
-
-
-def _pooled(measure: Measure, sums: Sequence[Sums]) -> float | None:
-    if not measure.is_proportion:
-        return None
-    return pool_design_effects([(each.totals, each.counts) for each in sums if each.n])
-
-
-def _quantity(measure: Measure, sums: dict[str, Sums], pooled: float | None) -> Quantity:
-    """The quantity of one group's sums."""
-    own = sums[measure.name]
-    if measure.kind == "gap":
-        right = sums[f"{measure.name} right"]
-        table = np.stack([own.totals, right.totals, own.counts], axis=1)
-        return Quantity(
-            sums=table, of=take_gap, n=own.n, kind="gap", limits=measure.limits,
-        )  # fmt: skip
-    about = {"limits": measure.limits, "pooled": pooled}
-    bounds = None
-    if measure.bounds is not None:
-        lower, upper = (
-            sums[f"{measure.name} {end}"].quantity(measure.kind, limits=measure.limits)
-            for end in ("lower", "upper")
-        )
-        is_known = measure.value is not None and own.n == lower.n
-        bounds = None if is_known else (lower, upper)
-    return own.quantity(measure.kind, bounds=bounds, **about)
-
-
-BY_AGENT = (
-    "accuracy", "accuracy_completed", "accuracy_answered", "abstention_rate", "cut_rate",
-    "failure_rate", "carried_rate", "confidence", "over_confidence",
-)  # fmt: skip
+BY_AGENT = split_names(
+    "accuracy accuracy_completed accuracy_answered abstention_rate cut_rate failure_rate "
+    "carried_rate confidence over_confidence"
+)
 """Measures that are told of each agent, too."""
 SCORED_VOTES = ("ece", "debiased_ece", "smooth_ece", "auroc", "aurc")
 HELD_AGAINST_CONTROLS = ("eai", "entrenchment")
@@ -151,36 +78,13 @@ OF_VOTE = (*VOTES, *map(name_vote, SCORED_VOTES))
 OF_OPENINGS = (*PAIRS, *TEAM)
 """About how a team errs before anybody has heard anything, unless another round is named."""
 _TOKENS = Measure(
-    name="tokens_per_debate", words="generated tokens a debate", unit="tokens", kind="mean",
-    formula="generated tokens of all rounds, over debates",
+    "tokens_per_debate",
+    "generated tokens a debate",
+    "generated tokens of all rounds, over debates",
+    unit="tokens",
+    kind="mean",
     lacking="generated tokens on every turn",
-)  # fmt: skip
-AT_EQUAL_TOKENS: Mapping[str, Measure] = MappingProxyType(
-    {
-        measure.name: measure
-        for measure in (
-            Measure(
-                name="self_consistency", words="pool without exchange, equal tokens",
-                kind="proportion", limits=UNIT,
-                formula="vote over independent samples of the same seats at the debate's tokens",
-            ),
-            Measure(
-                name="best_single", words="best member alone, equal tokens", kind="proportion",
-                limits=UNIT, source="Self-MoA, arXiv 2502.00674",
-                formula="vote over samples of the member that is best on the other half of the "
-                "questions",
-            ),
-            Measure(
-                name="gain_over_pool", words="vote at the end − pool", is_signed=True,
-                kind="contrast", formula="vote_T − self_consistency, paired by question",
-            ),
-            Measure(
-                name="gain_over_best", words="vote at the end − best member", is_signed=True,
-                kind="contrast", formula="vote_T − best_single, paired by question",
-            ),
-        )
-    }
-)  # fmt: skip
+)
 COST: Mapping[str, Measure] = MappingProxyType({_TOKENS.name: _TOKENS})
 CONTRASTED: Mapping[str, Measure] = MappingProxyType(
     {
@@ -208,16 +112,16 @@ CONTRASTED: Mapping[str, Measure] = MappingProxyType(
 class Measures:
     """The measures of one analysis, made when they are asked for.
 
-    states: of the members; seated: the same with the deciding rule in the agent's place.
+    states: of the members; vote_states: the same with the deciding rule in the agent's place.
     """
 
-    def __init__(self, states: pl.DataFrame, seated: pl.DataFrame) -> None:
-        self.num_questions = num_questions(states)
-        self.states, self.seated = states, seated
+    def __init__(self, states: pl.DataFrame, vote_states: pl.DataFrame) -> None:
+        self.num_questions = count_questions(states)
+        self.states, self.vote_states = states, vote_states
         self._pooled: dict[tuple[str, str], float | None] = {}
         self._kept: dict[tuple[str, str, int], Quantity] = {}
-        self._matched: dict[tuple[str, str], Matched | Missing] = {}
-        self._seats: dict[tuple[str, int], Seats] = {}
+        self._matched: dict[tuple[str, str], MatchedVote | Unavailable] = {}
+        self._seats: dict[tuple[str, int], AnswerMatrix] = {}
 
     @cached_property
     def _cells(self) -> dict[str, pl.DataFrame]:
@@ -225,22 +129,22 @@ class Measures:
 
     @cached_property
     def _votes(self) -> dict[str, pl.DataFrame]:
-        return split_sorted(self.seated, "cell")
+        return split_sorted(self.vote_states, "cell")
 
     @cached_property
     def teams(self) -> tuple[str, ...]:
         """The conditions in which agents hear one another."""
-        return debating_cells(self.states)
+        return find_debating_cells(self.states)
 
     @cached_property
-    def pools(self) -> tuple[Pool, ...]:
+    def pools(self) -> tuple[SamplePool, ...]:
         """The conditions of independent samples."""
-        return pools(self.states)
+        return find_pools(self.states)
 
     @cached_property
     def _options(self) -> pl.DataFrame:
         """The options of each question, as the tables of pairs count them."""
-        counted = with_num_options(select_ends(self.states))
+        counted = add_num_options(select_ends(self.states))
         return counted.select("question_code", "num_options").unique()
 
     def select(self, cell: str, round: int) -> pl.DataFrame:
@@ -251,53 +155,58 @@ class Measures:
         """The last round of a condition."""
         return int(self._cells[cell]["round"].to_numpy().max())
 
-    def estimates(self) -> Iterator[Estimate]:
+    def make_estimates(self) -> Iterator[Estimate]:
         """Every measure of members and votes at every condition and round."""
-        yield from self._of_turns(self.states, tuple(MEMBERS.values()), among=EVERYONE)
+        yield from self._estimate_turns(self.states, tuple(MEMBERS.values()), among=EVERYONE)
         told = [MEMBERS[name] for name in BY_AGENT]
-        yield from self._of_turns(self.states, told, among=EACH_AGENT)
-        yield from self._over_all_rounds()
-        for (method,), part in groups(self.seated, "agent"):
+        yield from self._estimate_turns(self.states, told, among=EACH_AGENT)
+        yield from self._estimate_all_rounds()
+        for (method,), part in split_groups(self.vote_states, "agent"):
             votes = [VOTES[name_vote(name)] for name in OF_MEMBERS] + [VOTES["vote_gain"]]
-            for each in self._of_turns(part, votes, among=str(method)):
+            for each in self._estimate_turns(part, votes, among=str(method)):
                 yield replace(each, subject=str(method))
-            yield from self._scores(part, SCORED_VOTES, subject=str(method))
-        yield from self._best_rule_gains()
-        yield from self._scores(self.states, tuple(CALIBRATION))
-        yield from self._of_teams()
+            yield from self._estimate_scores(part, SCORED_VOTES, subject=str(method))
+        yield from self._estimate_best_rule_gains()
+        yield from self._estimate_scores(self.states, tuple(CALIBRATION))
+        yield from self._estimate_teams()
 
-    def _of_turns(
+    def _estimate_turns(
         self, states: pl.DataFrame, measures: Sequence[Measure], *, among: str
     ) -> Iterator[Estimate]:
         by_agent = among == EACH_AGENT
         by = ["cell", "round", "agent"] if by_agent else ["cell", "round"]
         agents = states.group_by("cell", "round").agg(pl.col("agent").n_unique())
         several = {(c, r) for c, r, num in agents.iter_rows() if num > 1}
-        for measure, key, quantity in tabulate(states, measures, by, self.num_questions):
+        for measure, key, quantity in tabulate_measures(states, measures, by, self.num_questions):
             cell, round_, *subject = key
             self._pooled[measure.name, among] = quantity.pooled
-            if (by_agent and (cell, round_) not in several) or _is_idle(measure, round_):
+            if (by_agent and (cell, round_) not in several) or _is_idle_at_openings(
+                measure, round_
+            ):
                 continue
-            found: Quantity | Missing = quantity
+            found: Quantity | Unavailable = quantity
             if measure.name in HELD_AGAINST_CONTROLS and among == EVERYONE:
                 self._kept[measure.name, cell, round_] = quantity
             if not quantity.n:
-                found = Missing(measure.lacking)
-            yield estimate(
+                found = Unavailable(measure.lacking)
+            yield make_estimate(
                 measure, found, cell=cell, round=round_, subject=next(iter(subject), None)
             )
 
-    def _over_all_rounds(self) -> Iterator[Estimate]:
-        measures, kinds = [MEMBERS[name] for name in OVER_ALL_ROUNDS], team_kinds(self.states)
-        for measure, (cell,), quantity in tabulate(
+    def _estimate_all_rounds(self) -> Iterator[Estimate]:
+        measures, kinds = [MEMBERS[name] for name in OVER_ALL_ROUNDS], classify_teams(self.states)
+        for measure, (cell,), quantity in tabulate_measures(
             self.states, measures, ["cell"], self.num_questions
         ):
-            found = quantity if quantity.n else Missing(measure.lacking)
-            made = estimate(measure, found, cell=cell)
-            yield replace(made, p_value=quantity.p_value() if quantity.n else None,
-                          method=f"{made.method}; {kinds[cell]} team")  # fmt: skip
+            found = quantity if quantity.n else Unavailable(measure.lacking)
+            made = make_estimate(measure, found, cell=cell)
+            yield replace(
+                made,
+                p_value=quantity.p_value() if quantity.n else None,
+                method=f"{made.method}; {kinds[cell]} team",
+            )
 
-    def _scores(
+    def _estimate_scores(
         self, states: pl.DataFrame, names: Sequence[str], *, subject: str | None = None
     ) -> Iterator[Estimate]:
         for cell, round_, rows in split_rounds(states):
@@ -305,89 +214,92 @@ class Measures:
             for name in names:
                 found = measure_calibration(name, data, self.num_questions)
                 measure = CONTRASTED[name if subject is None else name_vote(name)]
-                yield estimate(measure, found, cell=cell, round=round_, subject=subject)
+                yield make_estimate(measure, found, cell=cell, round=round_, subject=subject)
 
-    def _best_rule_gains(self) -> Iterator[Estimate]:
+    def _estimate_best_rule_gains(self) -> Iterator[Estimate]:
         for cell, rows in self._votes.items():
             found = find_best_rule_gain(rows, self.num_questions)
             if int(rows["round"].to_numpy().max()):
-                yield estimate(VOTES["gain_over_best_rule"], found, cell=cell)
+                yield make_estimate(VOTES["gain_over_best_rule"], found, cell=cell)
 
-    def _of_teams(self) -> Iterator[Estimate]:
+    def _estimate_teams(self) -> Iterator[Estimate]:
         """Every pair's statistics and the team's, at the openings and after the last round."""
         caveats = () if "num_options" in self.states.columns else (OPTIONS_CAVEAT,)
-        for cell, round_, table in seat_ends(self.states):
+        for cell, round_, table in build_end_matrices(self.states):
             if len(table.agents) <= MOST_AGENTS:
                 for (a, one), (b, other) in combinations(enumerate(table.agents), 2):
-                    sums = pair_sums(table, a, b, self.num_questions)
+                    sums = sum_pair(table, a, b, self.num_questions)
                     for name, measure in PAIRS.items():
                         found = measure_pair(name, sums)
-                        made = estimate(
+                        made = make_estimate(
                             measure, found, cell=cell, round=round_, subject=f"{one} & {other}"
                         )
                         yield replace(made, caveats=made.caveats + caveats * (name == "kappa_p"))
             if len(table.agents) > 1:
                 for name in TEAM_STATISTICS:
                     found = measure_team(name, table, self.num_questions)
-                    yield estimate(TEAM[name], found, cell=cell, round=round_)
+                    yield make_estimate(TEAM[name], found, cell=cell, round=round_)
         told = self.states.select("cell", "round", "question_code", "debate", "correct")
-        for (cell,), rows in groups(told.filter(pl.col("round") == 0), "cell"):
+        for (cell,), rows in split_groups(told.filter(pl.col("round") == 0), "cell"):
             found = measure_oracle(rows, self.num_questions)
-            yield estimate(TEAM["oracle"], found, cell=str(cell), round=0)
+            yield make_estimate(TEAM["oracle"], found, cell=str(cell), round=0)
 
     def seats(self, cell: str) -> tuple[str, ...]:
         """The models in a condition's seats."""
-        return seat_models(self._cells[cell])
+        return list_seat_models(self._cells[cell])
 
     def find(
         self, name: str, *, cell: str, round: int | None = None, subject: str | None = None
-    ) -> Quantity | Missing:
+    ) -> Quantity | Unavailable:
         """The quantity, or what is missing. Without a round, see `HypothesisSpec.round`."""
         if cell not in self._cells:
-            return Missing(f'the arm "{cell}"; {suggest(cell, self._cells)}')
+            return Unavailable(f'the arm "{cell}"; {suggest(cell, self._cells)}')
         if name in OF_VOTE:
-            return self._of_vote(name, cell, round, subject)
+            return self._measure_vote(name, cell, round, subject)
         if name in AT_EQUAL_TOKENS:
-            return self._at_equal_tokens(name, cell, subject)
+            return self._measure_at_equal_tokens(name, cell, subject)
         kept = self._kept.get((name, cell, -1 if round is None else round))
         if kept is not None and subject is None and kept.n:
             return kept
-        rows = self._rows(self._cells[cell], name, round)
+        rows = self._select_rows(self._cells[cell], name, round)
         if subject is not None:
             rows = rows.filter(pl.col("agent") == subject)
         if rows.is_empty():
-            return Missing(_say_nothing_there(self._cells[cell], cell, round, subject))
+            return Unavailable(_explain_no_rows(self._cells[cell], cell, round, subject))
         if name in PAIRS or name in TEAM_STATISTICS:
             of = measure_pairs if name in PAIRS else measure_team
-            return of(name, self._table_of_answers(cell, rows), self.num_questions)
-        return self._of_rows(name, rows, among=EVERYONE if subject is None else EACH_AGENT)
+            return of(name, self._get_answers(cell, rows), self.num_questions)
+        return self._measure_rows(name, rows, among=EVERYONE if subject is None else EACH_AGENT)
 
-    def matched(self, name: str, cell: str) -> Matched | Missing:
-        """What "self_consistency" or "best_single" of a team rests on: arm, samples, tokens."""
+    def matched(self, name: str, cell: str) -> MatchedVote | Unavailable:
+        """The samples that "self_consistency" or "best_single" of a team rests on."""
         if (name, cell) not in self._matched:
-            self._matched[name, cell] = self._match(name, cell)
+            self._matched[name, cell] = self._find_match(name, cell)
         return self._matched[name, cell]
 
-    def _match(self, name: str, cell: str) -> Matched | Missing:
-        turns = self._cells[cell].select(*KEY, "carried", "generated_tokens")
+    def _find_match(self, name: str, cell: str) -> MatchedVote | Unavailable:
+        turns = self._cells[cell].select(*DEBATE_KEY, "carried", "generated_tokens")
         rows = turns.filter(~pl.col("carried"))
-        debates = rows.select(KEY).unique().height
+        debates = rows.select(DEBATE_KEY).unique().height
         told = rows["generated_tokens"].null_count() == 0
         tokens = float(rows["generated_tokens"].sum()) / debates if told else None
-        find = mixed_pool if name == "self_consistency" else best_single
+        find = match_mixed_pool if name == "self_consistency" else match_best_single
         return find(
-            self.pools, self.seats(cell), tokens=tokens, turns=round(rows.height / debates),
+            self.pools,
+            self.seats(cell),
+            tokens=tokens,
+            turns=round(rows.height / debates),
             num_questions=self.num_questions,
-        )  # fmt: skip
+        )
 
-    def _rows(self, rows: pl.DataFrame, name: str, round: int | None) -> pl.DataFrame:
+    def _select_rows(self, rows: pl.DataFrame, name: str, round: int | None) -> pl.DataFrame:
         if round is None and (name in COST or name in OVER_ALL_ROUNDS):
             return rows
         if round is None and name in OF_OPENINGS:
             round = 0
         return rows.filter(pl.col("round") == (pl.col("round").max() if round is None else round))
 
-    def _of_rows(self, name: str, rows: pl.DataFrame, *, among: str) -> Quantity | Missing:
+    def _measure_rows(self, name: str, rows: pl.DataFrame, *, among: str) -> Quantity | Unavailable:
         if name == "oracle":
             return measure_oracle(rows, self.num_questions)
         if name in COST:
@@ -395,33 +307,33 @@ class Measures:
         if name in CALIBRATION:
             return measure_calibration(name, select_scored(rows), self.num_questions)
         measure = MEMBERS["accuracy" if name == "mean_member" else name]
-        return self._of_measure(measure, rows, among=among)
+        return self._average(measure, rows, among=among)
 
-    def _of_measure(
+    def _average(
         self, measure: Measure, rows: pl.DataFrame, *, among: str
-    ) -> Quantity | Missing:
+    ) -> Quantity | Unavailable:
         """One measure of these rows, its share with the design effect pooled `among` all.
 
         among: EVERYONE, EACH_AGENT, or the rule of a vote.
         """
-        found = next(tabulate(rows, [measure], [], self.num_questions), None)
+        found = next(tabulate_measures(rows, [measure], [], self.num_questions), None)
         if found is None or not found[2].n:
-            return Missing(measure.lacking)
+            return Unavailable(measure.lacking)
         quantity = found[2]
         if measure.is_proportion:
-            quantity = replace(quantity, pooled=self._pool(measure, among))
+            quantity = replace(quantity, pooled=self._find_pooled_effect(measure, among))
         return quantity
 
-    def _pool(self, measure: Measure, among: str) -> float | None:
+    def _find_pooled_effect(self, measure: Measure, among: str) -> float | None:
         if (measure.name, among) not in self._pooled:
             is_vote = among not in (EVERYONE, EACH_AGENT)
-            rows = self.seated.filter(pl.col("agent") == among) if is_vote else self.states
+            rows = self.vote_states.filter(pl.col("agent") == among) if is_vote else self.states
             by = ["cell", "round", "agent"] if among == EACH_AGENT else ["cell", "round"]
-            every = tabulate(rows, [measure], by, self.num_questions)
+            every = tabulate_measures(rows, [measure], by, self.num_questions)
             self._pooled[measure.name, among] = next((q.pooled for _, _, q in every), None)
         return self._pooled[measure.name, among]
 
-    def _table_of_answers(self, cell: str, rows: pl.DataFrame) -> Seats:
+    def _get_answers(self, cell: str, rows: pl.DataFrame) -> AnswerMatrix:
         """The answers of one condition after one round, debates down and agents across."""
         key = cell, int(rows["round"][0])
         if key not in self._seats:
@@ -429,13 +341,13 @@ class Measures:
                 rows = rows.join(
                     self._options, on="question_code", how="left", maintain_order="left"
                 )
-            self._seats[key] = seats(rows)
+            self._seats[key] = build_answer_matrix(rows)
         return self._seats[key]
 
-    def _of_vote(
+    def _measure_vote(
         self, name: str, cell: str, round: int | None, subject: str | None
-    ) -> Quantity | Missing:
-        whole = self._votes.get(cell, self.seated.clear())
+    ) -> Quantity | Unavailable:
+        whole = self._votes.get(cell, self.vote_states.clear())
         if name == "gain_over_best_rule":
             return find_best_rule_gain(whole, self.num_questions)
         chosen = pl.col("is_own") if subject is None else pl.col("agent") == subject
@@ -444,56 +356,50 @@ class Measures:
         at = pl.col("round").max() if round is None else round
         rows = rows.filter(pl.col("round") == at)
         if rows.is_empty():
-            return Missing(f'votes by "{subject or "the run"}" in {cell}' + _after(round))
+            return Unavailable(f'votes by "{subject or "the run"}" in {cell}' + _name_round(round))
         plain = name.removeprefix("vote_")
         if plain in SCORED_VOTES:
             return measure_calibration(plain, select_scored(rows), self.num_questions)
         measure = VOTES["vote_accuracy" if name in ("vote_0", "vote_T") else name]
-        return self._of_measure(measure, rows, among=str(rows["agent"][0]))
+        return self._average(measure, rows, among=str(rows["agent"][0]))
 
-    def _at_equal_tokens(self, name: str, cell: str, subject: str | None) -> Quantity | Missing:
+    def _measure_at_equal_tokens(
+        self, name: str, cell: str, subject: str | None
+    ) -> Quantity | Unavailable:
         pooled = name in ("self_consistency", "gain_over_pool")
         matched = self.matched("self_consistency" if pooled else "best_single", cell)
-        if isinstance(matched, Missing) or name in ("self_consistency", "best_single"):
-            return matched if isinstance(matched, Missing) else matched.quantity
-        last = self._of_vote("vote_T", cell, None, subject or self._pool_rule(cell))
-        return last if isinstance(last, Missing) else last.minus(matched.quantity)
+        if isinstance(matched, Unavailable) or name in ("self_consistency", "best_single"):
+            return matched if isinstance(matched, Unavailable) else matched.quantity
+        last = self._measure_vote("vote_T", cell, None, subject or self._choose_pool_rule(cell))
+        return last if isinstance(last, Unavailable) else last.minus(matched.quantity)
 
-    def _pool_rule(self, cell: str) -> str:
+    def _choose_pool_rule(self, cell: str) -> str:
         """The rule that pools vote by, as the condition's own votes are called under it."""
         rules = set(self._votes[cell]["agent"].unique()) if cell in self._votes else set()
         return TIES_SHARED if TIES_SHARED in rules else MAJORITY
 
 
-def _is_idle(measure: Measure, round_: int) -> bool:
+def _is_idle_at_openings(measure: Measure, round_: int) -> bool:
     """Whether a measure of change is asked for at the openings."""
     name = measure.name
     return round_ == 0 and (name in CHANGES or name == "vote_gain")
 
 
-def _count_tokens(states: pl.DataFrame, num_questions: int) -> Quantity | Missing:
+def _count_tokens(states: pl.DataFrame, num_questions: int) -> Quantity | Unavailable:
     """Generated tokens of all rounds, over debates."""
     told = states.select("question_code", "debate", "carried", "generated_tokens")
     spoken = told.filter(~pl.col("carried"))
     if spoken["generated_tokens"].null_count():
-        return Missing(_TOKENS.lacking)
+        return Unavailable(_TOKENS.lacking)
     each = spoken.group_by("question_code", "debate").agg(pl.col("generated_tokens").sum())
-    return question_sums(each, "generated_tokens", num_questions).quantity("mean")
+    return sum_by_question(each, "generated_tokens", num_questions).quantity("mean")
 
 
-def team_kinds(states: pl.DataFrame) -> dict[str, str]:
-    """For each condition, whether one model fills all its seats."""
-    models = states.group_by("cell").agg(pl.col("model").n_unique()).sort("cell")
-    return {c: "homogeneous" if count == 1 else "mixed" for c, count in models.iter_rows()}
-
-
-def _after(round: int | None) -> str:
+def _name_round(round: int | None) -> str:
     return "" if round is None else f" after round {round}"
 
 
-def _say_nothing_there(
-    rows: pl.DataFrame, cell: str, round: int | None, subject: str | None
-) -> str:
+def _explain_no_rows(rows: pl.DataFrame, cell: str, round: int | None, subject: str | None) -> str:
     if subject is not None and subject not in set(rows["agent"]):
         return f'the agent "{subject}" in {cell}; {suggest(subject, rows["agent"].unique())}'
-    return f"turns in {cell}{_after(round)}"
+    return f"turns in {cell}{_name_round(round)}"

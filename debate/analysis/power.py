@@ -1,5 +1,9 @@
-"""How often a hypothesis would come out as claimed with n questions, by simulation from a pilot.
+"""Conclusions from an interval, and the number of questions that a conclusion takes.
 
+The regions of an interval's two ends partition the plane: one interval, one conclusion. Nested
+intervals sharpen a conclusion and never turn it.
+
+How often a hypothesis would come out as claimed with n questions is simulated from a pilot.
 Questions of the pilot are drawn with replacement and judged as the analysis would judge them, so
 clusters, ties, missing confidences and odd distributions are the pilot's own. What is taken for
 true is what the pilot found, which is itself uncertain: the same draws, moved to the two ends of
@@ -9,16 +13,186 @@ the pilot's 95 % interval, say what n that uncertainty leaves open.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
+from scipy.special import ndtri
 
-from debate.analysis.conclusions import conclude
-from debate.analysis.intervals import Array, Codes, Interval, summed
+from debate.analysis.intervals import Array, Codes, Interval, sum_by_code
+from debate.analysis.paired import (
+    compute_mcnemar_p,
+    compute_paired_difference,
+    compute_tango_interval,
+)
 from debate.analysis.quantity import Quantity
 from debate.config.run import HypothesisSpec
+
+Direction = Literal["above", "below", "equal"]
+Conclusion = Literal[
+    "supported",
+    "supported in sign",
+    "there, smaller than what matters",
+    "equivalent to nothing",
+    "in the other direction, smaller than what matters",
+    "contradicted",
+    "differs in sign",
+    "undecided",
+]
+ERROR = 0.05
+MOST_QUESTIONS = 10**9
+
+
+def compute_level(num_hypotheses: int) -> float:
+    """Level of each of k simultaneous intervals (Bonferroni): 1 - .05/k.
+
+    >>> compute_level(1)
+    0.95
+    """
+    if num_hypotheses < 1:
+        raise ValueError(f"{num_hypotheses} hypotheses: there must be at least one")
+    return 1 - ERROR / num_hypotheses
+
+
+def conclude(
+    low: float, high: float, *, direction: Direction, smallest: float, reference: float = 0.0
+) -> Conclusion:
+    """The conclusion from an interval of an effect, `reference` taken off both ends.
+
+    smallest: the smallest effect that matters, as a size. "below" mirrors "above".
+    """
+    if not low <= high:
+        raise ValueError(f"the interval [{low}, {high}] is none: its low must not exceed its high")
+    if smallest < 0:
+        raise ValueError(f"smallest is {smallest}; it is a size, 0 or above")
+    low, high = low - reference, high - reference
+    if direction == "equal":
+        return _conclude_equal(low, high, smallest)
+    if direction == "below":
+        low, high = -high, -low
+    return _conclude_above(low, high, smallest)
+
+
+def _conclude_above(low: float, high: float, smallest: float) -> Conclusion:
+    if low > 0:
+        if low >= smallest:
+            return "supported"
+        return "supported in sign" if high > smallest else "there, smaller than what matters"
+    if high < 0:
+        if low >= -smallest:
+            return "in the other direction, smaller than what matters"
+        return "contradicted"
+    return "equivalent to nothing" if -smallest <= low and high <= smallest else "undecided"
+
+
+def _conclude_equal(low: float, high: float, smallest: float) -> Conclusion:
+    if -smallest <= low and high <= smallest:
+        return "supported"
+    if low > smallest or high < -smallest:
+        return "contradicted"
+    return "differs in sign" if low > 0 or high < 0 else "undecided"
+
+
+def count_least_questions(
+    smallest: float, *, direction: Direction, num_hypotheses: int = 1, several_pairs: bool = False
+) -> int:
+    """The least number of questions with which a claim could be supported at all.
+
+    "equal": without one change, the interval lies inside ± smallest. "above" and "below": every
+    pair moves the claimed way, the interval lies beyond `smallest`, and the exact test rejects 0.
+    The interval is Tango's where a question holds one pair (without a change ± z^2/(n + z^2)), and
+    clustered t with its floor where it holds several_pairs: of agents or seeds. ValueError unless
+    0 < smallest < 1.
+
+    >>> [count_least_questions(0.05, direction="equal", num_hypotheses=k) for k in (1, 6)]
+    [73, 133]
+    """
+    if not 0 < smallest < 1:
+        raise ValueError(f"smallest is {smallest}; for paired differences it lies between 0 and 1")
+    level = compute_level(num_hypotheses)
+    moved = 0.0 if direction == "equal" else 1.0
+    if several_pairs:
+        least = _find_least_number(
+            lambda n: _supports_when_alike(n, moved, smallest, level), start=2
+        )
+    elif moved:
+        least = _find_least_number(lambda n: _supports_when_moved(n, smallest, level))
+    else:
+        square = float(ndtri(0.5 + level / 2)) ** 2
+        return math.ceil(square * (1 - smallest) / smallest - 1e-9)
+    assert least is not None
+    return least
+
+
+def _supports_when_moved(n: int, smallest: float, level: float) -> bool:
+    return (
+        compute_mcnemar_p(n, 0) <= 1 - level
+        and compute_tango_interval(n, 0, n, level=level).low >= smallest
+    )
+
+
+def _supports_when_alike(n: int, moved: float, smallest: float, level: float) -> bool:
+    """Whether n questions of two pairs each, all moved by as much, support the claim."""
+    pairs = np.full(n, 2.0)
+    low, high = compute_paired_difference(moved * pairs, pairs, level=level)[1:3]
+    direction: Direction = "above" if moved else "equal"
+    assert low is not None
+    assert high is not None
+    return conclude(low, high, direction=direction, smallest=smallest) == "supported"
+
+
+def count_questions_to_decide(
+    interval: Interval,
+    *,
+    direction: Direction,
+    smallest: float,
+    reference: float = 0.0,
+    nothing_differs: bool = False,
+) -> int | None:
+    """About how many questions would decide, the value and the variance per question unchanged.
+
+    Both ends come closer to the value with the square root of the number of questions; where
+    `nothing_differs` (Tango's interval without one change) as 1/(n + z^2). The number there is
+    where the interval already decides; None where no number does (a value exactly at an edge of
+    the regions) or nothing is known of the ends.
+    """
+    value, low, high, _, num = interval[:5]
+    if value is None or low is None or high is None or num < 1:
+        return None
+    below, above = value - low, high - value
+
+    def decides(n: int) -> bool:
+        down, up = (
+            _shrink_width(width, num, n, faster=nothing_differs) for width in (below, above)
+        )
+        found = conclude(
+            value - down, value + up, direction=direction, smallest=smallest, reference=reference
+        )
+        return found != "undecided"
+
+    return _find_least_number(decides, start=num)
+
+
+def _shrink_width(width: float, num: int, n: int, *, faster: bool) -> float:
+    """The distance of an end from its value at `n` questions, `width` at `num`."""
+    if not faster:
+        return width * math.sqrt(num / n)
+    return width * num / (width * num + n * (1 - width)) if width < 1 else 1.0
+
+
+def _find_least_number(holds: Callable[[int], bool], start: int = 1) -> int | None:
+    """The least number from `start` on for which a monotone condition holds, if any does."""
+    below, above = start - 1, start
+    while not holds(above):
+        if above >= MOST_QUESTIONS:
+            return None
+        below, above = above, min(2 * above, MOST_QUESTIONS)
+    while above - below > 1:
+        middle = (below + above) // 2
+        below, above = (below, middle) if holds(middle) else (middle, above)
+    return above
+
 
 GRID = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0)
 """Numbers of questions simulated, in shares of the pilot's."""
@@ -32,12 +206,12 @@ FEWEST_QUESTIONS = 5
 SUPPORTED = ("supported",)
 IN_SIGN = ("supported", "supported in sign")
 SEEDS = (1, 2, 3, 5, 10)
-SURE = 0.995
+SETTLED = 0.995
 """Once this share is reached at two numbers running, whatever the truth, no more are simulated."""
 
 
-class Point(NamedTuple):
-    """What `num_questions` come to: the share of draws that end "supported", its Monte-Carlo
+class SimulatedPower(NamedTuple):
+    """Power with `num_questions`: the share of draws that end "supported", its Monte-Carlo
     standard error, and the share that end so or "supported in sign".
     """
 
@@ -47,7 +221,7 @@ class Point(NamedTuple):
     in_sign: float
 
 
-class Needed(NamedTuple):
+class NeededQuestions(NamedTuple):
     """The least number of questions for the target, None beyond the largest simulated.
 
     in_sign: for "supported" or "supported in sign". at_best, at_worst: for "supported", if the
@@ -65,8 +239,8 @@ class Needed(NamedTuple):
 class Power:
     """Shares by number of questions, in order, and what they say of the number needed."""
 
-    points: tuple[Point, ...]
-    needed: Needed
+    points: tuple[SimulatedPower, ...]
+    needed: NeededQuestions
     pilot: Interval
 
 
@@ -88,7 +262,7 @@ def simulate_power(
     grid = {max(2, round(size * share)) for share in GRID}
     wanted = sorted(grid | {num for num in at if 2 <= num <= max(grid)})
     rng, pilot = np.random.default_rng(seed), quantity.bounded()
-    series = _series(_find_moves(quantity, pilot, hypothesis))
+    series = _list_series(_find_moves(quantity, pilot, hypothesis))
     nums: list[int] = []
     found: list[list[float | None]] = []
     for num in wanted:
@@ -97,25 +271,30 @@ def simulate_power(
         ends = _draw_intervals(quantity, num, level, rng, draws)
         nums.append(num)
         found.append(
-            [None if m is None else _share(ends + m, hypothesis, told) for told, m in series]
+            [
+                None if m is None else _compute_share(ends + m, hypothesis, told)
+                for told, m in series
+            ]
         )
     points = [
-        Point(num, p, math.sqrt(p * (1 - p) / draws), s)
+        SimulatedPower(num, p, math.sqrt(p * (1 - p) / draws), s)
         for num, (p, s, *_) in zip(nums, found, strict=True)
         if p is not None and s is not None
     ]
     least = (find_least(nums, shares, target) for shares in zip(*found, strict=True))
-    return Power(points=tuple(points), needed=Needed(*least), pilot=pilot)
+    return Power(points=tuple(points), needed=NeededQuestions(*least), pilot=pilot)
 
 
-def _series(moves: tuple[float | None, float | None]) -> list[tuple[Sequence[str], float | None]]:
-    """What is counted, and by how much the draws are moved, in the order of `Needed`."""
+def _list_series(
+    moves: tuple[float | None, float | None],
+) -> list[tuple[Sequence[str], float | None]]:
+    """The verdicts counted and the shift of the draws, in the order of `NeededQuestions`."""
     return [(SUPPORTED, 0.0), (IN_SIGN, 0.0), *((SUPPORTED, move) for move in moves)]
 
 
 def _is_settled(found: Sequence[Sequence[float | None]]) -> bool:
     return len(found) > 1 and all(
-        share is None or share >= SURE for shares in found[-2:] for share in shares
+        share is None or share >= SETTLED for shares in found[-2:] for share in shares
     )
 
 
@@ -126,7 +305,7 @@ def _draw_intervals(
     found, drawn = np.full((draws, 2), np.nan), min(num, MOST_DRAWN)
     for draw in range(draws):
         rows = rng.integers(0, len(quantity.sums), size=drawn)
-        interval = quantity.resampled(rows).bounded(level)
+        interval = quantity.resample(rows).bounded(level)
         if interval.low is not None and interval.high is not None:
             found[draw] = interval.low, interval.high
     if drawn == num:
@@ -138,7 +317,7 @@ def _draw_intervals(
 def _find_moves(
     quantity: Quantity, pilot: Interval, hypothesis: HypothesisSpec
 ) -> tuple[float | None, float | None]:
-    """How far from the pilot's value, or its bounds, the best and the worst truth lie."""
+    """The distances of the best and the worst truth from the pilot's value, or its bounds."""
     lower, upper = quantity.bounds or (quantity, quantity)
     if pilot.low is None or pilot.high is None:
         return None, None
@@ -151,7 +330,7 @@ def _find_moves(
     return min(max(-middle, down), up), max(down, up, key=lambda move: abs(middle + move))
 
 
-def _share(ends: Array, hypothesis: HypothesisSpec, verdicts: Sequence[str]) -> float:
+def _compute_share(ends: Array, hypothesis: HypothesisSpec, verdicts: Sequence[str]) -> float:
     """The share of draws that end in one of these verdicts; without an interval none does."""
     about = {"direction": hypothesis.direction, "smallest": hypothesis.smallest}
     found = [
@@ -188,9 +367,9 @@ def measure_seed_share(influence: Array, questions: Codes) -> float | None:
     of variance, the part between questions at least 0; None without a question with two seeds, or
     where nothing varies.
     """
-    counts = summed(questions, np.ones(len(influence)))
+    counts = sum_by_code(questions, np.ones(len(influence)))
     present = counts > 0
-    counts, means = counts[present], summed(questions, influence)[present] / counts[present]
+    counts, means = counts[present], sum_by_code(questions, influence)[present] / counts[present]
     rows = np.searchsorted(np.flatnonzero(present), questions)
     spare = float((counts - 1).sum())
     if spare < 1 or len(counts) < 2:

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import polars as pl
 
-from debate.analysis.estimate import Estimate
-from debate.analysis.intervals import clustered_mean
-from debate.analysis.measure import Measure
+from debate.analysis.intervals import compute_clustered_mean
+from debate.analysis.quantity import Measure
+from debate.analysis.schema import Estimate
 from debate.errors import InputError, suggest
 
 _WORDS = {
@@ -35,15 +35,19 @@ _PARTS = {
 REFERENCE_FREE: Mapping[str, Measure] = MappingProxyType(
     {
         f"{name}{part}": Measure(
-            name=f"{name}{part}", words=f"{words}{part.replace('_', ', ')}", kind="mean",
-            is_signed=bool(part) or name == "confidence_sum_excess", of_confidence=True,
-            formula=f"{words}: {formula}", source="arXiv 2505.19184",
+            f"{name}{part}",
+            f"{words}{part.replace('_', ', ')}",
+            f"{words}: {formula}",
+            kind="mean",
+            is_signed=bool(part) or name == "confidence_sum_excess",
+            of_confidence=True,
+            source="arXiv 2505.19184",
         )
         for name, words in _WORDS.items()
         for part, formula in _PARTS.items()
         if name + part != "confidence"
     }
-)  # fmt: skip
+)
 """Measures of debates in which nothing says what would be right."""
 NO_CONFIDENCE = "confidence on at least one turn"
 NO_ROUNDS = "a confidence in two rounds"
@@ -60,7 +64,7 @@ def is_reference_free(frame: pl.DataFrame) -> bool:
 def estimate_reference_free(
     frame: pl.DataFrame, *, confidence: str = "confidence"
 ) -> list[Estimate]:
-    """What can be said of confidence alone, by condition and round, with 95 % intervals.
+    """Estimates of confidence alone, by condition and round, with 95 % intervals.
 
     frame: columns cell, question, seed, agent, model, round and the confidence, as
     `Run.trajectories` and `read_table` give them; answer, cluster, failed and kind count where they
@@ -78,18 +82,18 @@ def estimate_reference_free(
     clustered by question, or by `cluster` where it is told. Raises InputError where no confidence
     is there.
     """
-    states = _carried(_turns(frame, _column(frame, confidence)))
+    states = _carry_forward(_select_turns(frame, _find_column(frame, confidence)))
     method = "mean, clustered by question"
     if "cluster" in frame.columns and frame["cluster"].null_count() < frame.height:
         method = "mean, clustered by cluster"
     found: list[Estimate] = []
     for (cell,), rows in states.group_by("cell", maintain_order=True):
-        for quantity in _quantities(rows):
-            found += _estimates(quantity, cell=str(cell), method=method)
+        for quantity in _list_quantities(rows):
+            found += _make_estimates(quantity, cell=str(cell), method=method)
     return found
 
 
-class _Quantity(NamedTuple):
+class _FollowedQuantity(NamedTuple):
     """A quantity of one condition: what it is called, its values, and where they can lie.
 
     units: cluster, round, value and whether it is carried, of each unit (an agent, a debate) that
@@ -103,7 +107,7 @@ class _Quantity(NamedTuple):
     most: float
 
 
-def _column(frame: pl.DataFrame, confidence: str) -> str:
+def _find_column(frame: pl.DataFrame, confidence: str) -> str:
     for column in (f"confidence_{confidence}", confidence):
         if column in frame.columns and frame[column].is_not_null().any():
             return column
@@ -113,7 +117,7 @@ def _column(frame: pl.DataFrame, confidence: str) -> str:
     raise InputError(f'confidence "{confidence}" is not recorded in any row; {hint}')
 
 
-def _turns(frame: pl.DataFrame, confidence: str) -> pl.DataFrame:
+def _select_turns(frame: pl.DataFrame, confidence: str) -> pl.DataFrame:
     """The turns of debaters: who, when, `value` (the confidence), `side`, `cluster` as a code."""
     absent = {"answer": pl.String, "cluster": pl.String, "failed": pl.Boolean, "kind": pl.String}
     missing = [
@@ -123,14 +127,17 @@ def _turns(frame: pl.DataFrame, confidence: str) -> pl.DataFrame:
     failed = pl.col("failed").fill_null(False)
     cluster = pl.coalesce(pl.format("cluster {}", "cluster"), pl.format("question {}", "question"))
     turns = turns.select(
-        *_AGENT, "model", "round", "answer",
+        *_AGENT,
+        "model",
+        "round",
+        "answer",
         value=pl.when(~failed).then(confidence).cast(pl.Float64).fill_nan(None),
         cluster=cluster.rank("dense").cast(pl.Int64) - 1,
-    )  # fmt: skip
-    return _with_sides(turns).drop("answer").sort(*_AGENT, "round")
+    )
+    return _add_sides(turns).drop("answer").sort(*_AGENT, "round")
 
 
-def _with_sides(turns: pl.DataFrame) -> pl.DataFrame:
+def _add_sides(turns: pl.DataFrame) -> pl.DataFrame:
     """The turns with the agent's `side`; null in a debate that has no sides."""
     agents = turns.group_by(_AGENT).agg(answers=pl.col("answer").drop_nulls().unique())
     num = pl.col("answers").list.len()
@@ -142,15 +149,15 @@ def _with_sides(turns: pl.DataFrame) -> pl.DataFrame:
     return turns.join(agents, on=_AGENT, how="left")
 
 
-def _carried(turns: pl.DataFrame) -> pl.DataFrame:
+def _carry_forward(turns: pl.DataFrame) -> pl.DataFrame:
     """One row for each agent and round from its first turn to the last round of its cell."""
     turns = turns.with_row_index("row")
     last = pl.col("round").max().over("cell") + 1
     spans = turns.with_columns(last=last).group_by(_AGENT, maintain_order=True)
     grid = spans.agg(round=pl.int_range(pl.col("round").min(), pl.col("last").first()))
     grid = grid.with_row_index("trajectory").explode("round")
-    said = turns.select(*_AGENT, "round", "row")
-    grid = grid.join(said, on=[*_AGENT, "round"], how="left", maintain_order="left")
+    spoken = turns.select(*_AGENT, "round", "row")
+    grid = grid.join(spoken, on=[*_AGENT, "round"], how="left", maintain_order="left")
     grid = grid.with_columns(
         pl.col("row").forward_fill().over("trajectory"), carried=pl.col("row").is_null()
     )
@@ -160,32 +167,34 @@ def _carried(turns: pl.DataFrame) -> pl.DataFrame:
     return states.sort("trajectory", "round")
 
 
-def _quantities(cell: pl.DataFrame) -> Iterator[_Quantity]:
+def _list_quantities(cell: pl.DataFrame) -> Iterator[_FollowedQuantity]:
     states = cell.with_columns(unit="trajectory")
-    yield _Quantity("confidence", None, states, 0.0, 1.0)
+    yield _FollowedQuantity("confidence", None, states, 0.0, 1.0)
     if cell["agent"].n_unique() > 1:
-        yield from _by_subject("confidence", "agent", states)
+        yield from _split_by_subject("confidence", "agent", states)
     for subject in ("side", "model"):
         named = states.filter(pl.col(subject).is_not_null())
         num = named[subject].n_unique()
         pairs = named.select("agent", subject).unique().height
         if num > 1 and not pairs == num == named["agent"].n_unique():
-            yield from _by_subject(f"{subject}_confidence", subject, named)
-    sums = _side_sums(states)
-    yield _Quantity("confidence_sum_excess", None, sums, -1.0, _most_sides(states) - 1.0)
+            yield from _split_by_subject(f"{subject}_confidence", subject, named)
+    sums = _sum_sides(states)
+    yield _FollowedQuantity(
+        "confidence_sum_excess", None, sums, -1.0, _count_most_sides(states) - 1.0
+    )
 
 
-def _by_subject(name: str, subject: str, states: pl.DataFrame) -> Iterator[_Quantity]:
+def _split_by_subject(name: str, subject: str, states: pl.DataFrame) -> Iterator[_FollowedQuantity]:
     for value in states[subject].unique().sort():
-        yield _Quantity(name, value, states.filter(pl.col(subject) == value), 0.0, 1.0)
+        yield _FollowedQuantity(name, value, states.filter(pl.col(subject) == value), 0.0, 1.0)
 
 
-def _most_sides(states: pl.DataFrame) -> int:
+def _count_most_sides(states: pl.DataFrame) -> int:
     nums = states.group_by(_DEBATE).agg(pl.col("side").drop_nulls().n_unique())["side"]
     return int(nums.to_numpy().max())
 
 
-def _side_sums(states: pl.DataFrame) -> pl.DataFrame:
+def _sum_sides(states: pl.DataFrame) -> pl.DataFrame:
     """By debate and round: the sum over sides less 1; null where some side's is unknown."""
     sided = states.filter(pl.col("side").is_not_null())
     sided = sided.with_columns(num_sides=pl.col("side").n_unique().over(_DEBATE))
@@ -201,7 +210,7 @@ def _side_sums(states: pl.DataFrame) -> pl.DataFrame:
     return sums.sort(*_DEBATE, "round").with_columns(unit=pl.struct(_DEBATE).rle_id())
 
 
-def _estimates(quantity: _Quantity, *, cell: str, method: str) -> Iterator[Estimate]:
+def _make_estimates(quantity: _FollowedQuantity, *, cell: str, method: str) -> Iterator[Estimate]:
     """Its level and change by round, and its drift."""
     name, units = quantity.name, quantity.units
     first = pl.col("round").min()
@@ -220,18 +229,20 @@ def _estimates(quantity: _Quantity, *, cell: str, method: str) -> Iterator[Estim
     span = quantity.most - quantity.least
     for (round_,), rows in units.sort("round").group_by("round", maintain_order=True):
         here = partial(about, round=round_)
-        yield _mean(here(name=name), rows, "value", quantity.least, quantity.most)
+        yield _estimate_mean(here(name=name), rows, "value", quantity.least, quantity.most)
         if round_ > rows["first"][0]:
-            yield _mean(here(name=f"{name}_change"), rows, "change", -span, span)
-    yield _mean(about(name=f"{name}_drift"), units, "step", -span, span)
+            yield _estimate_mean(here(name=f"{name}_change"), rows, "change", -span, span)
+    yield _estimate_mean(about(name=f"{name}_drift"), units, "step", -span, span)
 
 
-def _mean(about: Estimate, rows: pl.DataFrame, column: str, least: float, most: float) -> Estimate:
+def _estimate_mean(
+    about: Estimate, rows: pl.DataFrame, column: str, least: float, most: float
+) -> Estimate:
     """The mean of a column over the rows that have it, clustered."""
     known = rows.filter(pl.col(column).is_not_null())
     if known.is_empty():
         return replace(about, missing=NO_ROUNDS if column != "value" else NO_CONFIDENCE)
-    interval = clustered_mean(known[column].to_numpy(), known["cluster"].to_numpy())
+    interval = compute_clustered_mean(known[column].to_numpy(), known["cluster"].to_numpy())
     about = replace(
         about, value=interval.value, n=known.height, num_questions=interval.num_questions
     )

@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from debate.analysis.bootstrap import RESAMPLED
-from debate.analysis.calibration import CALIBRATION
+from debate.analysis.calibration import CALIBRATION, RESAMPLED
 from debate.analysis.contrasts import CONTRASTS
 from debate.analysis.diversity import PAIRS, TEAM
-from debate.analysis.dose import DOSE
 from debate.analysis.factors import FACTORS
-from debate.analysis.flips import FLIPS
-from debate.analysis.influence import HEARING
+from debate.analysis.flips import FLIPS, HEARING
 from debate.analysis.judging import JUDGING
-from debate.analysis.measure import Measure
-from debate.analysis.measures import AT_EQUAL_TOKENS, CONTRASTED, COST, OF_VOTE
+from debate.analysis.measures import CONTRASTED, COST, OF_VOTE
 from debate.analysis.members import MEMBERS
+from debate.analysis.quantity import Measure
 from debate.analysis.reference_free import REFERENCE_FREE
+from debate.analysis.teams import DOSE
+from debate.analysis.tokens import AT_EQUAL_TOKENS
 
 FAMILIES: Mapping[str, Mapping[str, Measure]] = MappingProxyType(
     {
@@ -57,10 +56,10 @@ OTHER_WORDS: Mapping[str, str] = MappingProxyType(
 """Columns of tables that are no measures."""
 
 
-def words(name: str) -> str:
+def get_words(name: str) -> str:
     """A measure's name, or another name of ours, as people read it.
 
-    >>> words("eai_over_control"), words("vote_brier"), words("double_fault")
+    >>> get_words("eai_over_control"), get_words("vote_brier"), get_words("double_fault")
     ('error amplification over control', 'vote: Brier', 'double fault')
     """
     if name in MEASURES:
@@ -75,10 +74,10 @@ def is_signed(name: str) -> bool:
 
 def write_reference() -> str:
     """The reference page of all measures, in Markdown."""
-    return "\n".join(_lines()) + "\n"
+    return "\n".join(_write_lines()) + "\n"
 
 
-def _lines() -> Iterator[str]:
+def _write_lines() -> Iterator[str]:
     yield from (
         "# Estimates",
         "",

@@ -1,25 +1,29 @@
 """Scores of confidence against correctness, each with every answer's influence on it.
 
 confidence: (n,) in [0, 1]; correct: (n,) of 0 and 1, or the share that a tie scores; n >= 1. Binned
-scores, ranking scores, and Murphy's parts of the Brier score; `smooth` holds the smooth one.
+scores, Murphy's parts of the Brier score, ranking scores, and the smooth calibration error, which
+has a kernel in place of bins (Blasiok & Nakkiran 2309.12236).
 """
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from scipy.fft import dct, idct
+from scipy.optimize import brentq
 from scipy.stats import rankdata
 
-from debate.analysis.intervals import Array, Codes, Linear, summed
+from debate.analysis.intervals import Array, Codes, LinearStatistic, sum_by_code
 
 NUM_BINS = 15
 MOST_EXACT = 200
 """Bins of at most so many answers have their expected gap computed exactly."""
 
 
-class Bins(NamedTuple):
+class BinSums(NamedTuple):
     """Rows sorted into bins: their bin, each bin's size, summed gap c - y, and summed y."""
 
     bin: Codes
@@ -28,16 +32,16 @@ class Bins(NamedTuple):
     rights: Array
 
 
-def equal_width(confidence: Array, num_bins: int = NUM_BINS) -> Codes:
+def bin_equal_width(confidence: Array, num_bins: int = NUM_BINS) -> Codes:
     """The bin of each confidence; 1.0 falls into the last bin.
 
-    >>> equal_width(np.array([0.0, 0.5, 1.0])).tolist()
+    >>> bin_equal_width(np.array([0.0, 0.5, 1.0])).tolist()
     [0, 7, 14]
     """
     return np.minimum((confidence * num_bins).astype(np.int64), num_bins - 1)
 
 
-def equal_mass(confidence: Array, num_bins: int = NUM_BINS) -> Codes:
+def bin_equal_mass(confidence: Array, num_bins: int = NUM_BINS) -> Codes:
     """Bins between the quantiles of confidence; equal confidences stay together."""
     edges = np.unique(
         np.quantile(confidence, np.arange(1, num_bins) / num_bins, method="inverted_cdf")
@@ -45,38 +49,40 @@ def equal_mass(confidence: Array, num_bins: int = NUM_BINS) -> Codes:
     return np.searchsorted(edges, confidence, side="left").astype(np.int64)
 
 
-def binned(confidence: Array, correct: Array, index: Codes) -> Bins:
+def sum_bins(confidence: Array, correct: Array, index: Codes) -> BinSums:
     """The sums over each bin."""
     counts = np.bincount(index).astype(float)
-    return Bins(index, counts, summed(index, confidence - correct), summed(index, correct))
+    return BinSums(
+        index, counts, sum_by_code(index, confidence - correct), sum_by_code(index, correct)
+    )
 
 
-def _means(sums: Array, counts: Array) -> Array:
+def _divide_by_counts(sums: Array, counts: Array) -> Array:
     return np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
 
 
-def expected_error(confidence: Array, correct: Array, index: Codes) -> Linear:
+def compute_expected_error(confidence: Array, correct: Array, index: Codes) -> LinearStatistic:
     """Bin-weighted mean |confidence - accuracy| (ECE, Guo et al. 1706.04599; ACE with equal mass).
 
     Biased upwards by noise in each bin, most where bins are thin.
     """
-    bins, n = binned(confidence, correct, index), len(confidence)
+    bins, n = sum_bins(confidence, correct, index), len(confidence)
     value = float(np.abs(bins.gaps).sum()) / n
     influence = (np.sign(bins.gaps)[index] * (confidence - correct) - value) / n
-    return Linear(value, influence)
+    return LinearStatistic(value, influence)
 
 
-def ece(confidence: Array, correct: Array) -> Linear:
+def compute_ece(confidence: Array, correct: Array) -> LinearStatistic:
     """Expected calibration error over 15 bins of equal width."""
-    return expected_error(confidence, correct, equal_width(confidence))
+    return compute_expected_error(confidence, correct, bin_equal_width(confidence))
 
 
-def ace(confidence: Array, correct: Array) -> Linear:
+def compute_ace(confidence: Array, correct: Array) -> LinearStatistic:
     """Adaptive calibration error: the same over 15 bins of equal mass (Nixon et al. 1904.01685)."""
-    return expected_error(confidence, correct, equal_mass(confidence))
+    return compute_expected_error(confidence, correct, bin_equal_mass(confidence))
 
 
-def calibrated_ece(confidence: Array, index: Codes, *, design_effect: float = 1.0) -> float:
+def compute_calibrated_ece(confidence: Array, index: Codes, *, design_effect: float = 1.0) -> float:
     """The ECE over these bins that a calibrated model with the same confidences has on average.
 
     Plug-in ECE is not 0 for it: each bin's summed gap varies. Exact over the sum of the bin's
@@ -86,11 +92,13 @@ def calibrated_ece(confidence: Array, index: Codes, *, design_effect: float = 1.
     """
     order = np.argsort(index, kind="stable")
     starts = np.flatnonzero(np.diff(index[order])) + 1
-    expected = [_expected_gap(part, design_effect) for part in np.split(confidence[order], starts)]
+    expected = [
+        _compute_expected_gap(part, design_effect) for part in np.split(confidence[order], starts)
+    ]
     return sum(expected) / len(confidence)
 
 
-def _expected_gap(confidence: Array, design_effect: float) -> float:
+def _compute_expected_gap(confidence: Array, design_effect: float) -> float:
     """E|sum of (c - y)| of one bin, each y right with its probability c."""
     if len(confidence) > MOST_EXACT or design_effect != 1.0:
         variance = design_effect * float(confidence @ (1 - confidence))
@@ -101,72 +109,74 @@ def _expected_gap(confidence: Array, design_effect: float) -> float:
     return float(chances @ np.abs(np.arange(len(chances)) - confidence.sum()))
 
 
-def reliability(confidence: Array, correct: Array) -> Linear:
+def compute_reliability(confidence: Array, correct: Array) -> LinearStatistic:
     """Murphy's reliability over 15 equal bins: mean squared gap; lower is better."""
-    index, n = equal_width(confidence), len(confidence)
-    bins = binned(confidence, correct, index)
-    gap = _means(bins.gaps, bins.counts)
+    index, n = bin_equal_width(confidence), len(confidence)
+    bins = sum_bins(confidence, correct, index)
+    gap = _divide_by_counts(bins.gaps, bins.counts)
     value = float(bins.counts @ gap**2) / n
     influence = (2 * gap[index] * (confidence - correct) - gap[index] ** 2 - value) / n
-    return Linear(value, influence)
+    return LinearStatistic(value, influence)
 
 
-def resolution(confidence: Array, correct: Array) -> Linear:
+def compute_resolution(confidence: Array, correct: Array) -> LinearStatistic:
     """Murphy's resolution over 15 equal bins: variance of their accuracies; higher is better."""
-    index, n = equal_width(confidence), len(confidence)
-    bins = binned(confidence, correct, index)
-    right, overall = _means(bins.rights, bins.counts), float(correct.mean())
+    index, n = bin_equal_width(confidence), len(confidence)
+    bins = sum_bins(confidence, correct, index)
+    right, overall = _divide_by_counts(bins.rights, bins.counts), float(correct.mean())
     squares = float(bins.counts @ right**2) / n
     rows = 2 * right[index] * correct - right[index] ** 2 - squares
-    return Linear(squares - overall**2, (rows - 2 * overall * (correct - overall)) / n)
+    return LinearStatistic(squares - overall**2, (rows - 2 * overall * (correct - overall)) / n)
 
 
-def debiased_square(confidence: Array, correct: Array, clusters: Codes) -> Linear | None:
+def compute_debiased_square(
+    confidence: Array, correct: Array, clusters: Codes
+) -> LinearStatistic | None:
     """The squared root-mean-square gap over 15 equal bins without bias; may be negative.
 
     Target: sum_b P(b) (E[c|b] - E[y|b])^2. Each bin's squared gap is lowered by its own sampling
     variance (Kumar et al. 1909.10155, with the variance clustered by question); bins fed by one
     question only are left out, so the influence of their answers is zero. None without any bin.
     """
-    index, gaps = equal_width(confidence), confidence - correct
-    keep = (_questions_in_bin(index, clusters) >= 2)[index]
+    index, gaps = bin_equal_width(confidence), confidence - correct
+    keep = (_count_questions_in_bins(index, clusters) >= 2)[index]
     if not keep.any():
         return None
     inside, kept, where = index[keep], gaps[keep], clusters[keep]
     n, counts = len(inside), np.bincount(inside).astype(float)
-    gap = _means(summed(inside, kept), counts)
-    noise = _bin_variance(kept - gap[inside], inside, where, counts)
+    gap = _divide_by_counts(sum_by_code(inside, kept), counts)
+    noise = _compute_bin_variance(kept - gap[inside], inside, where, counts)
     biased = float(counts @ gap**2) / n
     influence = np.zeros(len(confidence))
     influence[keep] = (2 * gap[inside] * kept - gap[inside] ** 2 - biased) / n
-    return Linear(float(counts @ (gap**2 - noise)) / n, influence)
+    return LinearStatistic(float(counts @ (gap**2 - noise)) / n, influence)
 
 
-def _questions_in_bin(index: Codes, clusters: Codes) -> Codes:
+def _count_questions_in_bins(index: Codes, clusters: Codes) -> Codes:
     pairs = np.unique(index * (int(clusters.max()) + 1) + clusters)
     return np.bincount(pairs // (int(clusters.max()) + 1), minlength=int(index.max()) + 1)
 
 
-def _bin_variance(residuals: Array, index: Codes, clusters: Codes, counts: Array) -> Array:
+def _compute_bin_variance(residuals: Array, index: Codes, clusters: Codes, counts: Array) -> Array:
     """Clustered variance of each bin's mean gap; (bins,)."""
     width = int(clusters.max()) + 1
     pairs, where = np.unique(index * width + clusters, return_inverse=True)
-    sums = summed(where.astype(np.int64), residuals)
+    sums = sum_by_code(where.astype(np.int64), residuals)
     bins = pairs // width
     questions = np.bincount(bins, minlength=len(counts)).astype(float)
-    squares = summed(bins, sums**2, len(counts))
+    squares = sum_by_code(bins, sums**2, len(counts))
     factor = np.divide(questions, questions - 1, out=np.ones_like(questions), where=questions > 1)
-    return _means(squares * factor, counts**2)
+    return _divide_by_counts(squares * factor, counts**2)
 
 
-def uncertainty(confidence: Array, correct: Array) -> Linear:
+def compute_uncertainty(confidence: Array, correct: Array) -> LinearStatistic:
     """Murphy's uncertainty: the variance of correctness (Murphy 1973)."""
     rate = float(correct.mean())
     influence = (1 - 2 * rate) * (correct - rate) / len(correct)
-    return Linear(rate * (1 - rate), influence)
+    return LinearStatistic(rate * (1 - rate), influence)
 
 
-def auroc(confidence: Array, correct: Array) -> Linear | None:
+def compute_auroc(confidence: Array, correct: Array) -> LinearStatistic | None:
     """P(a right answer has more confidence than a wrong one), ties as half; None for one class.
 
     Influence by placements (DeLong 1988; clustered by Obuchowski 1997).
@@ -180,10 +190,10 @@ def auroc(confidence: Array, correct: Array) -> Linear | None:
     placement[right] = (ranks[right] - rankdata(confidence[right])) / num_wrong
     placement[~right] = 1 - (ranks[~right] - rankdata(confidence[~right])) / num_right
     value = float(placement[right].mean())
-    return Linear(value, (placement - value) / np.where(right, num_right, num_wrong))
+    return LinearStatistic(value, (placement - value) / np.where(right, num_right, num_wrong))
 
 
-def aurc(confidence: Array, correct: Array) -> Linear:
+def compute_aurc(confidence: Array, correct: Array) -> LinearStatistic:
     """Area under risk against coverage (Geifman & El-Yaniv 1805.08206); lower is better.
 
     Mean, over the answers, of the error rate among all answers with at least that confidence;
@@ -192,7 +202,7 @@ def aurc(confidence: Array, correct: Array) -> Linear:
     n = len(confidence)
     order = np.argsort(-confidence, kind="stable")
     wrong = 1.0 - correct[order]
-    ends = _ends_of_ties(confidence[order])
+    ends = _find_tie_ends(confidence[order])
     covered, losses = (ends + 1).astype(float), np.cumsum(wrong)[ends]
     risk = losses / covered
     value = float(risk.mean())
@@ -200,10 +210,10 @@ def aurc(confidence: Array, correct: Array) -> Linear:
     rows = risk + wrong * later[0] - later[1]
     influence = np.empty(n)
     influence[order] = (rows - value) / n
-    return Linear(value, influence)
+    return LinearStatistic(value, influence)
 
 
-def _ends_of_ties(ordered: Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _find_tie_ends(ordered: Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """For each position the last position with the same value."""
     last = np.append(np.flatnonzero(np.diff(ordered) != 0), len(ordered) - 1)
     return last[np.searchsorted(last, np.arange(len(ordered)))]
@@ -218,14 +228,62 @@ def _sum_from_start_of_tie(
     return np.asarray(reverse[starts], dtype=np.float64)
 
 
-def largest_running_gap(confidence: Array, correct: Array) -> Linear:
+def compute_ks(confidence: Array, correct: Array) -> LinearStatistic:
     """KS calibration error: max over t of |sum of c - y where c <= t| / n (Gupta 2006.12800)."""
     n = len(confidence)
     order = np.argsort(confidence, kind="stable")
     gaps = (confidence - correct)[order]
-    running = np.cumsum(gaps)[_ends_of_ties(confidence[order])] / n
+    running = np.cumsum(gaps)[_find_tie_ends(confidence[order])] / n
     peak = int(np.argmax(np.abs(running)))
     value = abs(float(running[peak]))
     below = confidence <= confidence[order][peak]
     rows = np.sign(running[peak]) * (confidence - correct) * below
-    return Linear(value, (rows - value) / n)
+    return LinearStatistic(value, (rows - value) / n)
+
+
+GRID_CELLS = 1000
+LEAST_BANDWIDTH = 1e-3
+
+
+def compute_smooth_ece(confidence: Array, correct: Array) -> LinearStatistic:
+    """smECE at its own bandwidth, the sigma at which the error equals sigma.
+
+    The kernel is the Gaussian reflected at 0 and 1: on a grid of 1,000 cells it is diagonal under
+    the cosine transform, so that all reflections are exact. The influence follows the fixed point.
+    """
+    cells = np.minimum((confidence * GRID_CELLS).astype(np.int64), GRID_CELLS - 1)
+    gaps = confidence - correct
+    spectrum = _compute_spectrum(gaps, cells)
+    sigma = find_bandwidth(spectrum)
+    value = _sum_error(spectrum, sigma)
+    step = 0.01 * sigma
+    slope = (_sum_error(spectrum, sigma + step) - _sum_error(spectrum, sigma - step)) / (2 * step)
+    field = _blur(dct(np.sign(_blur(spectrum, sigma)), norm="ortho"), sigma)
+    influence = (field[cells] * gaps - value) / (len(gaps) * (1 - min(slope, 0.0)))
+    return LinearStatistic(value, influence)
+
+
+def _compute_spectrum(gaps: Array, cells: Codes) -> Array:
+    density = np.bincount(cells, weights=gaps, minlength=GRID_CELLS) / len(gaps)
+    return np.asarray(dct(density, norm="ortho"), dtype=np.float64)
+
+
+def _blur(spectrum: Array, sigma: float) -> Array:
+    frequencies = np.pi * np.arange(GRID_CELLS) * sigma
+    return np.asarray(idct(spectrum * np.exp(-(frequencies**2) / 2), norm="ortho"))
+
+
+def _sum_error(spectrum: Array, sigma: float) -> float:
+    return float(np.abs(_blur(spectrum, sigma)).sum())
+
+
+def find_bandwidth(spectrum: Array) -> float:
+    """The sigma that equals the error smoothed by it, not below NARROWEST."""
+    surplus = partial(_compute_surplus, spectrum)
+    if surplus(LEAST_BANDWIDTH) <= 0:
+        return LEAST_BANDWIDTH
+    return float(brentq(surplus, LEAST_BANDWIDTH, 1.0 + LEAST_BANDWIDTH, xtol=1e-6))
+
+
+def _compute_surplus(spectrum: Array, sigma: float) -> float:
+    return _sum_error(spectrum, sigma) - sigma

@@ -1,4 +1,4 @@
-"""What there is to analyse: a run directory, finished or in progress, or a table from elsewhere."""
+"""Sources of an analysis: a run directory, finished or in progress, or a table from elsewhere."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from debate.analysis.beliefs import with_normalised_beliefs
-from debate.analysis.design import design_of, find_silent_seats
-from debate.analysis.hypotheses import claims_of, temper
+from debate.analysis.design import find_silent_seats, read_design, read_seats
+from debate.analysis.hypotheses import read_claims, temper_findings
 from debate.analysis.judgements import read_judgements
-from debate.analysis.judging import judging
-from debate.analysis.ledger import ledger
+from debate.analysis.judging import analyze_judging
 from debate.analysis.summary import Analysis, analyze
+from debate.analysis.tokens import build_ledger
 from debate.errors import InputError, suggest
 from debate.log import Run, read_table
 from debate.log.trajectories import find_cut_replies, format_cut_replies
+from debate.tasks import list_candidates
+from debate.types import AgentId, Question
 
 NORMALISED = "belief_normalised"
 """The estimator whose candidates are those of the whole run."""
@@ -26,8 +27,8 @@ NORMALISED = "belief_normalised"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What was read: trajectories; of a run, also the ledger of all its turns and what agents
-    believed of each candidate.
+    """The data read: trajectories; of a run, also the ledger of all its turns and the beliefs of
+    agents in each candidate.
     """
 
     trajectories: pl.DataFrame
@@ -36,7 +37,7 @@ class Source:
     run: Run | None = None
 
     def analyze(self, **options: Any) -> Analysis:
-        """The analysis of these trajectories, arms in the order of the configuration.
+        """The analysis of these trajectories, conditions in the order of the configuration.
 
         options: those of `debate.analysis.analyze`.
         """
@@ -54,11 +55,11 @@ class Source:
     def with_confidence(self, confidence: str) -> Source:
         """The source with what an estimator needs that is made from the whole run.
 
-        Raises InputError where it cannot be had (see `with_normalised_beliefs`).
+        Raises InputError where it cannot be had (see `add_normalised_beliefs`).
         """
         if self.run is None or confidence != NORMALISED:
             return self
-        return replace(self, trajectories=with_normalised_beliefs(self.run, self.trajectories))
+        return replace(self, trajectories=add_normalised_beliefs(self.run, self.trajectories))
 
 
 def read_source(
@@ -71,7 +72,8 @@ def read_source(
     """Read a run directory or a table.
 
     columns: what a table calls our columns, theirs to ours. kind: of a table's answers, number,
-    choice or text; by default as its targets tell. cells: the arms to keep, all if none is named.
+    choice or text; by default as its targets tell. cells: the conditions to keep, all if none is
+    named.
     Raises InputError where there is nothing of the kind or no agent stated an answer.
     """
     if not path.exists():
@@ -81,7 +83,7 @@ def read_source(
     if path.is_dir() and kind is not None:
         raise InputError(f"{path} is a run directory, which says what kind its answers are of")
     if path.is_dir():
-        found = _of_run(Run(path))
+        found = _read_run(Run(path))
     else:
         found = Source(trajectories=read_table(path, columns=columns, kind=kind))
     if found.trajectories.is_empty():
@@ -89,20 +91,20 @@ def read_source(
             f"{path}: no agent has stated an answer, so there is nothing to analyse; "
             "at least one opening is needed"
         )
-    return _of_cells(found, cells, path) if cells else found
+    return _select_cells(found, cells, path) if cells else found
 
 
-def _of_run(run: Run) -> Source:
+def _read_run(run: Run) -> Source:
     turns = run.narrow_turns()
     return Source(
         trajectories=run.trajectories(turns),
-        spent=ledger(turns),
+        spent=build_ledger(turns),
         opinions=run.beliefs(turns),
         run=run,
     )
 
 
-def _of_cells(found: Source, cells: Sequence[str], path: Path) -> Source:
+def _select_cells(found: Source, cells: Sequence[str], path: Path) -> Source:
     known = found.trajectories["cell"].unique().to_list()
     for cell in cells:
         if cell not in known:
@@ -118,18 +120,18 @@ def analyze_run(run: Run, trajectories: pl.DataFrame | None = None, **options: A
     trajectories: the run's, where the caller has read them already. options: those of `analyze`.
     Raises InputError where there is nothing to analyse.
     """
-    rows, verdicts, caveat = through(run, trajectories)
-    design = design_of(run.manifest.spec, rows["cell"].unique().to_list())
+    rows, verdicts, caveat = select_finished(run, trajectories)
+    design = read_design(run.manifest.spec, rows["cell"].unique().to_list())
     options |= design.options(options)
     options.setdefault("silent", find_silent_seats(run))
-    claims = claims_of(run.manifest, place=str(run.directory))
+    claims = read_claims(run.manifest, place=str(run.directory))
     told = {name: claim.hypothesis for name, claim in claims.items()}
-    judged = judging(read_judgements(run, cells=rows["cell"].unique()))
+    judged = analyze_judging(read_judgements(run, cells=rows["cell"].unique()))
     further = [*options.pop("further", ()), *judged.estimates]
     if "opinions" not in options:
         options["opinions"] = run.beliefs()
     found = analyze(
-        _with_prompts(rows, run.manifest.spec),
+        _add_prompt_sets(rows, run.manifest.spec),
         verdicts,
         hypotheses=told,
         further=further,
@@ -137,16 +139,16 @@ def analyze_run(run: Run, trajectories: pl.DataFrame | None = None, **options: A
         **options,
     )
     cut = format_cut_replies(find_cut_replies(rows, run.manifest.spec))
-    said = (*filter(None, (caveat, cut, design.caveat)), *found.caveats)
+    caveats = (*filter(None, (caveat, cut, design.caveat)), *found.caveats)
     return replace(
         found,
         tables={**found.tables, **judged.tables},
-        caveats=said,
-        findings=temper(found.findings, claims),
+        caveats=caveats,
+        findings=temper_findings(found.findings, claims),
     )
 
 
-def _with_prompts(rows: pl.DataFrame, spec: Mapping[str, Any]) -> pl.DataFrame:
+def _add_prompt_sets(rows: pl.DataFrame, spec: Mapping[str, Any]) -> pl.DataFrame:
     """The rows with the prompt set of each agent, where the agents have different ones.
 
     Seats that were written with `count` are called by their stem and a number.
@@ -162,7 +164,7 @@ def _with_prompts(rows: pl.DataFrame, spec: Mapping[str, Any]) -> pl.DataFrame:
 _DEBATE = ["cell", "question", "seed"]
 
 
-class Through(NamedTuple):
+class FinishedDebates(NamedTuple):
     """Rows and verdicts of the debates that are over, and what to say where some are not."""
 
     trajectories: pl.DataFrame
@@ -170,8 +172,8 @@ class Through(NamedTuple):
     caveat: str | None = None
 
 
-def through(run: Run, trajectories: pl.DataFrame | None = None) -> Through:
-    """What is over of a run that is not complete; all of one that is.
+def select_finished(run: Run, trajectories: pl.DataFrame | None = None) -> FinishedDebates:
+    """Select the debates of a run that are over; all of a run that is complete.
 
     A debate under way has no answers yet in its later rounds; counted, they would be wrong ones.
     Of `trajectories`, read earlier, the cells are kept. Verdicts are read first, so that all turns
@@ -182,21 +184,97 @@ def through(run: Run, trajectories: pl.DataFrame | None = None) -> Through:
     ended = verdicts.filter(pl.col("final")).select(_DEBATE).unique()
     if is_complete or ended.is_empty():
         rows = run.trajectories() if trajectories is None else trajectories
-        return Through(rows, verdicts.join(rows.select("cell").unique(), on="cell", how="semi"))
+        return FinishedDebates(
+            rows, verdicts.join(rows.select("cell").unique(), on="cell", how="semi")
+        )
     rows = run.trajectories()
     if trajectories is not None:
         rows = rows.filter(pl.col("cell").is_in(trajectories["cell"].unique().to_list()))
     begun = rows.select(_DEBATE).unique()
     ended = ended.join(begun, on=_DEBATE, how="semi")
-    return Through(
+    return FinishedDebates(
         rows.join(ended, on=_DEBATE, how="semi", maintain_order="left"),
         verdicts.join(ended, on=_DEBATE, how="semi", maintain_order="left"),
-        _caveat(begun.height, ended.height),
+        _warn_incomplete(begun.height, ended.height),
     )
 
 
-def _caveat(num_begun: int, num_ended: int) -> str:
+def _warn_incomplete(num_begun: int, num_ended: int) -> str:
     return (
         f"The run is not complete: of {num_begun:,} debates begun, the {num_ended:,} that are over "
         "are counted."
     )
+
+
+NORMALISED_COLUMN = "confidence_belief_normalised"
+BELIEF_ITEM = ["question", "seed"]
+BELIEF_PLACE = ["cell", *BELIEF_ITEM, "agent", "round"]
+
+
+def add_normalised_beliefs(
+    run: Run, trajectories: pl.DataFrame, turns: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """The trajectories with `confidence_belief_normalised`, the belief in the present answer.
+
+    trajectories: the run's, or some of their rows. turns: those of `run.narrow_turns()`, where they
+    have been read already. The column is null for abstentions, failed turns and confederates, and 1
+    where nobody ever stated anything else. Raises InputError where an answer lacks a score: how
+    many do, of which kind, and the command that scores them.
+    """
+    turns = run.narrow_turns() if turns is None else turns
+    beliefs = run.beliefs(turns)
+    wanted = _expand_candidates(run.trajectories(turns), run.questions_by_id)
+    asked = trajectories.filter(
+        pl.col("answer").is_not_null(),
+        ~pl.col("failed"),
+        ~pl.col("agent").is_in(list(_find_confederates(run))),
+    )
+    held = asked.select(*BELIEF_PLACE, "answer").join(wanted, on=BELIEF_ITEM)
+    scored = held.join(beliefs, on=[*BELIEF_PLACE, "candidate"], how="left")
+    _require_scores(run, scored.with_columns(pl.col("log_p").fill_nan(None)))
+    weight = (pl.col("log_p") - pl.col("log_p").max()).exp()
+    share = weight.filter(pl.col("candidate") == pl.col("answer")).sum() / weight.sum()
+    normalised = scored.group_by(BELIEF_PLACE).agg(share.fill_nan(None).alias(NORMALISED_COLUMN))
+    return trajectories.join(normalised, on=BELIEF_PLACE, how="left", maintain_order="left")
+
+
+def _expand_candidates(whole: pl.DataFrame, questions: Mapping[str, Question]) -> pl.DataFrame:
+    """The candidates of each question and seed."""
+    closed = pl.DataFrame(
+        {
+            "question": list(questions),
+            "options": [list(list_candidates(question)) for question in questions.values()],
+        },
+        schema={"question": pl.String, "options": pl.List(pl.String)},
+    ).filter(pl.col("options").list.len() > 0)
+    items = whole.select(BELIEF_ITEM).unique().join(closed, on="question")
+    of_closed = items.explode("options").rename({"options": "candidate"})
+    stated = whole.filter(pl.col("answer").is_not_null() & ~pl.col("failed"))
+    of_open = stated.select(*BELIEF_ITEM, candidate="answer").unique()
+    return pl.concat([of_closed, of_open.join(closed, on="question", how="anti")])
+
+
+def _require_scores(run: Run, scored: pl.DataFrame) -> None:
+    """Raise InputError unless each answer has a score of each candidate."""
+    lacking = scored.group_by(BELIEF_PLACE).agg(
+        missing=pl.col("log_p").null_count(), candidates=pl.len()
+    )
+    without = lacking.filter(pl.col("missing") == pl.col("candidates")).height
+    partly = lacking.filter(pl.col("missing") > 0).height - without
+    if not without + partly:
+        return
+    kinds = {
+        f"{without:,} have no belief": without,
+        f"{partly:,} lack candidates that others stated": partly,
+    }
+    told = " and ".join(kind for kind, num in kinds.items() if num)
+    raise InputError(
+        f"{run.directory}: beliefs cannot be normalised over one set: of {lacking.height:,} "
+        f"answers {told} ({lacking['missing'].sum():,} scores are missing); "
+        f"`debate probe {run.directory}` fills them in"
+    )
+
+
+def _find_confederates(run: Run) -> set[AgentId]:
+    """Seats that say what they were told to, and have no belief."""
+    return {seat.id for seat in read_seats(run) if seat.confederate}

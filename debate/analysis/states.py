@@ -32,7 +32,7 @@ LEAST_BELIEF = 1e-9
 """A belief told as a probability of 0 is taken for this before its logarithm."""
 
 
-def states_frame(
+def build_states(
     frame: pl.DataFrame, *, confidence: str = DEFAULT, is_checked: bool = False
 ) -> pl.DataFrame:
     """The checked trajectories, carried forward, sorted, with what analysis adds:
@@ -41,17 +41,17 @@ def states_frame(
     question, or its `cluster` where the data name one); carried: bool; score: 1 where right, for a
     tie the share of the tied answers that are right; log_odds: log p(opening answer) − log
     p(target); previous_*: the state one round before; opening_*: the state in round 0 (null for an
-    agent without an opening). `confidence` names what is analysed, as `confidence_column` reads it.
-    is_checked: the frame is one of ours, whose keys and numbers need no check.
+    agent without an opening). `confidence` names what is analysed, as `find_confidence_column`
+    reads it. is_checked: the frame is one of ours, whose keys and numbers need no check.
     """
-    frame = _with_beliefs(trajectories_frame(frame, is_checked=is_checked))
-    chosen = pl.col(confidence_column(frame, confidence))
-    frame = _numbered(frame.with_columns(confidence=chosen).sort(*TRAJECTORY, "round"))
-    frame = carried_forward(frame)
-    return _with_neighbouring_states(frame)
+    frame = _add_log_odds(trajectories_frame(frame, is_checked=is_checked))
+    chosen = pl.col(find_confidence_column(frame, confidence))
+    frame = _number_rows(frame.with_columns(confidence=chosen).sort(*TRAJECTORY, "round"))
+    frame = carry_forward(frame)
+    return _add_neighbouring_states(frame)
 
 
-def _with_beliefs(frame: pl.DataFrame) -> pl.DataFrame:
+def _add_log_odds(frame: pl.DataFrame) -> pl.DataFrame:
     """With log-odds and `log_p_own`, and without levels where the candidates hold little mass."""
     log_p = {
         name: pl.col(f"log_p_{name}").fill_null(
@@ -60,7 +60,7 @@ def _with_beliefs(frame: pl.DataFrame) -> pl.DataFrame:
         for name in ("own", "target")
     }
     frame = frame.with_columns(log_odds=log_p["own"] - log_p["target"], log_p_own=log_p["own"])
-    bare = cells_without_levels(frame)
+    bare = find_cells_without_levels(frame)
     if not bare:
         return frame
     levels = [c for c in LEVELS if c in frame.columns]
@@ -68,7 +68,7 @@ def _with_beliefs(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.when(shown).then(pl.col(c)).alias(c) for c in levels)
 
 
-def cells_without_levels(frame: pl.DataFrame) -> dict[str, float]:
+def find_cells_without_levels(frame: pl.DataFrame) -> dict[str, float]:
     """The mean mass of the candidates in each condition where it is below LEAST_MASS."""
     if "belief_mass" not in frame.columns:
         return {}
@@ -76,19 +76,23 @@ def cells_without_levels(frame: pl.DataFrame) -> dict[str, float]:
     return dict(means.filter(pl.col("belief_mass") < LEAST_MASS).iter_rows())
 
 
-def confidence_column(frame: pl.DataFrame, confidence: str) -> str:
+def find_confidence_column(frame: pl.DataFrame, confidence: str) -> str:
     """The column of a confidence named by column or by estimator: `verbal`, `p_true`, `belief`.
 
     `belief` is the belief in the present answer. Without a name it is the column `confidence` where
     that is an estimator of its own, else the one that the turns carry; raises InputError, with the
     choice, where they carry different ones, and where nothing of the name is recorded.
     """
-    if confidence == DEFAULT and confidence_sources(frame) and not _stands_alone(frame):
-        return f"{SOURCE}{default_source(frame)}"
+    if (
+        confidence == DEFAULT
+        and list_confidence_sources(frame)
+        and not _has_unnamed_confidence(frame)
+    ):
+        return f"{SOURCE}{choose_default_source(frame)}"
     for column in (f"{SOURCE}{confidence}", BELIEFS.get(confidence, confidence)):
         if column in frame.columns:
             return column
-    named = confidence_sources(frame)
+    named = list_confidence_sources(frame)
     named += [name for name, column in BELIEFS.items() if column in frame.columns]
     raise InputError(
         f'confidence "{confidence}" is not recorded; {suggest(confidence, named)}'
@@ -97,25 +101,25 @@ def confidence_column(frame: pl.DataFrame, confidence: str) -> str:
     )
 
 
-def confidence_sources(frame: pl.DataFrame) -> list[str]:
+def list_confidence_sources(frame: pl.DataFrame) -> list[str]:
     """The estimators that the frame has columns of, with something in them."""
     named = [c for c in frame.columns if is_estimator(c)]
     return [c.removeprefix(SOURCE) for c in named if frame[c].null_count() < frame.height]
 
 
-def _stands_alone(frame: pl.DataFrame) -> bool:
+def _has_unnamed_confidence(frame: pl.DataFrame) -> bool:
     """Whether `confidence` holds something that no named estimator says of the same turn."""
-    named = [pl.col(f"{SOURCE}{name}") for name in confidence_sources(frame)]
+    named = [pl.col(f"{SOURCE}{name}") for name in list_confidence_sources(frame)]
     is_named = pl.any_horizontal((c == pl.col(DEFAULT)).fill_null(False) for c in named)
     return bool(frame.select((pl.col(DEFAULT).is_not_null() & ~is_named).any()).item())
 
 
-def default_source(frame: pl.DataFrame) -> str:
+def choose_default_source(frame: pl.DataFrame) -> str:
     """The estimator that every turn with a confidence carries; the first, if several are.
 
     Raises InputError where some turns carry one and some another: a column would mix two scales.
     """
-    sources = confidence_sources(frame)
+    sources = list_confidence_sources(frame)
     known = {name: int(frame[f"{SOURCE}{name}"].is_not_null().sum()) for name in sources}
     some = pl.any_horizontal(pl.col(f"{SOURCE}{name}").is_not_null() for name in sources)
     whole = int(frame.select(some).to_series().sum())
@@ -126,18 +130,18 @@ def default_source(frame: pl.DataFrame) -> str:
             f"turns carry confidences of different estimators: {told}; choose one with --confidence"
         )
     first = frame["confidence"].drop_nulls().head(1)
-    return complete[0] if first.is_empty() else _recorded_first(frame, complete)
+    return complete[0] if first.is_empty() else _choose_first_recorded(frame, complete)
 
 
-def _recorded_first(frame: pl.DataFrame, complete: list[str]) -> str:
+def _choose_first_recorded(frame: pl.DataFrame, complete: list[str]) -> str:
     """Of complete estimators, the one that the turns record first."""
     same = {name: int((frame[f"{SOURCE}{name}"] == frame["confidence"]).sum()) for name in complete}
     return max(complete, key=lambda name: same[name])
 
 
-def confidence_name(frame: pl.DataFrame, confidence: str = DEFAULT) -> str | None:
-    """What the analysed confidence is called where it is shown; None where there is none."""
-    column = confidence_column(frame, confidence)
+def name_confidence(frame: pl.DataFrame, confidence: str = DEFAULT) -> str | None:
+    """Name the analysed confidence as it is shown; None where there is none."""
+    column = find_confidence_column(frame, confidence)
     if frame[column].null_count() == frame.height:
         return None
     if column == DEFAULT:
@@ -145,21 +149,21 @@ def confidence_name(frame: pl.DataFrame, confidence: str = DEFAULT) -> str | Non
     return {"belief_answer": "belief"}.get(column, column.removeprefix(SOURCE))
 
 
-def _numbered(frame: pl.DataFrame) -> pl.DataFrame:
+def _number_rows(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
-        trajectory=_starts(TRAJECTORY).cum_sum().cast(pl.Int64),
-        debate=_starts(DEBATE).cum_sum().cast(pl.Int64),
+        trajectory=_mark_starts(TRAJECTORY).cum_sum().cast(pl.Int64),
+        debate=_mark_starts(DEBATE).cum_sum().cast(pl.Int64),
         question_code=pl.coalesce("cluster", "question").rank("dense").cast(pl.Int64) - 1,
         carried=pl.lit(False),
         spoken_in=pl.col("round"),
     )
 
 
-def _starts(columns: tuple[str, ...]) -> pl.Expr:
+def _mark_starts(columns: tuple[str, ...]) -> pl.Expr:
     return pl.any_horizontal(pl.col(c).ne(pl.col(c).shift(1)).fill_null(True) for c in columns)
 
 
-def carried_forward(frame: pl.DataFrame) -> pl.DataFrame:
+def carry_forward(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with each trajectory's gaps and its end filled by its last state before them.
 
     Carried rows heard nothing and cost nothing; `spoken_in` is the round they come from.
@@ -182,7 +186,7 @@ def carried_forward(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([frame, filled.select(frame.columns)]).sort("trajectory", "round")
 
 
-def _with_neighbouring_states(frame: pl.DataFrame) -> pl.DataFrame:
+def _add_neighbouring_states(frame: pl.DataFrame) -> pl.DataFrame:
     same = pl.col("trajectory") == pl.col("trajectory").shift(1)
     frame = frame.with_columns(
         pl.when(same).then(pl.col(c).shift(1)).alias(f"previous_{c}") for c in PREVIOUS
@@ -193,7 +197,7 @@ def _with_neighbouring_states(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.join(opening, on="trajectory", how="left", maintain_order="left")
 
 
-def members(states: pl.DataFrame) -> pl.DataFrame:
+def select_members(states: pl.DataFrame) -> pl.DataFrame:
     """The states of those who debate: without judges, whose answers are the verdicts' business."""
     if "kind" not in states.columns:
         return states
@@ -204,7 +208,7 @@ def members(states: pl.DataFrame) -> pl.DataFrame:
     return states if debaters.is_empty() else debaters
 
 
-def of_authors(states: pl.DataFrame, authors: Mapping[str, str]) -> pl.DataFrame:
+def select_authors(states: pl.DataFrame, authors: Mapping[str, str]) -> pl.DataFrame:
     """Of each cell that `authors` names, the states of its author alone; the rest as it is."""
     if not authors:
         return states
@@ -212,7 +216,7 @@ def of_authors(states: pl.DataFrame, authors: Mapping[str, str]) -> pl.DataFrame
     return states.filter((about == pl.col("agent")).fill_null(True))
 
 
-def transitions(states: pl.DataFrame) -> pl.DataFrame:
+def select_transitions(states: pl.DataFrame) -> pl.DataFrame:
     """The rows where an agent spoke after an earlier state of its own, neither of them failed."""
     return states.filter(
         ~pl.col("carried")
@@ -222,7 +226,13 @@ def transitions(states: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def num_questions(states: pl.DataFrame) -> int:
-    """How many question codes there are (codes run from 0 to this, exclusive)."""
+def count_questions(states: pl.DataFrame) -> int:
+    """Count the question codes (they run from 0 to this, exclusive)."""
     top = states["question_code"].max()
     return int(top) + 1 if isinstance(top, int) else 0
+
+
+def classify_teams(states: pl.DataFrame) -> dict[str, str]:
+    """For each condition, whether one model fills all its seats."""
+    models = states.group_by("cell").agg(pl.col("model").n_unique()).sort("cell")
+    return {c: "homogeneous" if count == 1 else "mixed" for c, count in models.iter_rows()}

@@ -19,8 +19,8 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from debate.analysis.intervals import Array, Codes, summed
-from debate.analysis.text import count, listed, short
+from debate.analysis.intervals import Array, Codes, sum_by_code
+from debate.analysis.text import format_count, join_names, shorten
 
 LEVEL = 0.001
 """Of the test in each condition, shared among the conditions."""
@@ -33,7 +33,6 @@ BIN = 10
 """Debates of like confidence that are compared at least."""
 LARGE_VARIANCE = 25.0
 """Of the sum of scores, from which on it is as good as normal."""
-
 Flags = NDArray[np.bool_]
 KEYS = ("cell", "round", "seat", "num", "silent", "distinct", "largest", "support", "changed")
 CONFIDENCES = ("mean_confidence", "least_confidence", "most_confidence")
@@ -46,23 +45,23 @@ def describe_oracle_stopping(states: pl.DataFrame) -> str | None:
     one row for each agent and round that was spoken, and carried rows for the states in between.
     Looked for in debates that end early, and in agents who fall silent while others go on.
     """
-    ahead = _turns_ahead(states)
+    ahead = _select_turns_ahead(states)
     if ahead.is_empty() or not ahead["stops"].any():
         return None
-    told = _agreement(ahead)
-    found = sorted(_suspects(_debates(told)) | _suspects(_seats(told)))
+    told = _add_agreement(ahead)
+    found = sorted(_find_suspects(_list_debates(told)) | _find_suspects(_list_seats(told)))
     if not found:
         return None
-    rates = _rates(ahead.filter(pl.col("cell").is_in(found)))
+    rates = _describe_rates(ahead.filter(pl.col("cell").is_in(found)))
     return (
-        f"In {listed([short(cell, 40) for cell in found])} the next round was left out after "
+        f"In {join_names([shorten(cell, 40) for cell in found])} the next round was left out after "
         f"{rates} answers, beyond what the agents' own answers and confidences explain: whoever "
         "stopped seems to have known the target, or turns are missing where answers were right. "
         "Later rounds then look better by selection alone."
     )
 
 
-def _turns_ahead(states: pl.DataFrame) -> pl.DataFrame:
+def _select_turns_ahead(states: pl.DataFrame) -> pl.DataFrame:
     """Each agent's state after each round that is not its condition's last, while it takes part.
 
     Adds stops: whether the agent never speaks again; ends: whether nobody of the debate does;
@@ -87,8 +86,8 @@ def _turns_ahead(states: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _agreement(ahead: pl.DataFrame) -> pl.DataFrame:
-    """How many agents give each answer, and of the debate: answers, the largest group, silence."""
+def _add_agreement(ahead: pl.DataFrame) -> pl.DataFrame:
+    """Add the support of each answer, and of the debate: answers, the largest group, silence."""
     at = ("debate", "round")
     groups = ahead.filter(pl.col("answer").is_not_null()).group_by(*at, "answer").len("support")
     sizes = groups.group_by(*at).agg(distinct=pl.len(), largest=pl.col("support").max())
@@ -106,7 +105,7 @@ def _agreement(ahead: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _debates(told: pl.DataFrame) -> pl.DataFrame:
+def _list_debates(told: pl.DataFrame) -> pl.DataFrame:
     """One row for each debate and round: whether it ends there, and the share of right answers."""
     debates = told.group_by("cell", "debate", "round").agg(
         pl.col("num", "silent", "distinct", "largest", *CONFIDENCES).first(),
@@ -117,7 +116,7 @@ def _debates(told: pl.DataFrame) -> pl.DataFrame:
     return debates.with_columns(seat=pl.lit(""), support=0)
 
 
-def _seats(told: pl.DataFrame) -> pl.DataFrame:
+def _list_seats(told: pl.DataFrame) -> pl.DataFrame:
     """One row for each agent and round of debates that go on: whether the agent falls silent.
 
     An agent that is done already is no row; its own confidence comes first.
@@ -133,39 +132,39 @@ def _seats(told: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _suspects(rows: pl.DataFrame) -> set[str]:
+def _find_suspects(rows: pl.DataFrame) -> set[str]:
     """The conditions in which those who stop are right too often."""
     by_cell = rows.partition_by("cell", as_dict=True)
     level = LEVEL / max(len(by_cell), 1)
-    return {str(cell) for (cell,), part in by_cell.items() if _p_value(part) < level}
+    return {str(cell) for (cell,), part in by_cell.items() if _compute_p_value(part) < level}
 
 
-def _p_value(rows: pl.DataFrame) -> float:
+def _compute_p_value(rows: pl.DataFrame) -> float:
     """One-sided p-value of the stratified test in one condition.
 
     Drawn by permutation, or from the normal distribution where the variance is large.
     """
-    strata = list(_strata(rows))
-    sums = [_moments(*stratum) for stratum in strata]
+    strata = list(_split_strata(rows))
+    sums = [_compute_moments(*stratum) for stratum in strata]
     excess, variance = sum(m.excess for m in sums), sum(m.variance for m in sums)
     if variance <= 0 or excess < SCREEN * variance**0.5:
         return 1.0
     if variance > LARGE_VARIANCE:
         return float(norm.sf(excess / variance**0.5))
     rng = np.random.default_rng(0)
-    permuted = sum((_permuted(*stratum, rng) for stratum in strata), np.zeros(DRAWS))
+    permuted = sum((_permute(*stratum, rng) for stratum in strata), np.zeros(DRAWS))
     return float(((permuted >= excess - 1e-9).sum() + 1) / (DRAWS + 1))
 
 
 class _Stratum(NamedTuple):
-    """Who stops, how right each is, its group of like confidence; arrays of one length."""
+    """Flags of those who stop, scores, groups of like confidence; arrays of one length."""
 
     stops: Flags
     right: Array
     like: Codes
 
 
-def _strata(rows: pl.DataFrame) -> Iterator[_Stratum]:
+def _split_strata(rows: pl.DataFrame) -> Iterator[_Stratum]:
     """The strata that confidence does not explain and in which some stop and some go on."""
     for stratum in rows.partition_by(*KEYS):
         stops = stratum["stops"].to_numpy().astype(bool)
@@ -174,7 +173,7 @@ def _strata(rows: pl.DataFrame) -> Iterator[_Stratum]:
         confidence = stratum.select(CONFIDENCES).to_numpy().astype(np.float64)
         if not is_explained(confidence, stops):
             right = stratum["right"].to_numpy().astype(np.float64)
-            yield _Stratum(stops, right, _like(confidence[:, 0]))
+            yield _Stratum(stops, right, _group_like(confidence[:, 0]))
 
 
 def is_explained(features: Array, stops: Flags) -> bool:
@@ -207,7 +206,7 @@ def _is_split(feature: Array, stops: Flags) -> bool:
     return bool(wrong.min() <= min(MISFIT * len(flags), 5 * MISFIT * smaller))
 
 
-def _like(confidence: Array) -> Codes:
+def _group_like(confidence: Array) -> Codes:
     """Groups of like confidence: each value where values repeat, else runs of BIN and more."""
     values, which = np.unique(np.round(confidence, 9), return_inverse=True)
     if 4 * len(values) <= len(confidence):
@@ -217,7 +216,7 @@ def _like(confidence: Array) -> Codes:
 
 
 class _Moments(NamedTuple):
-    """How far the stopped ones' sum of scores lies above its mean under permutation within groups
+    """The excess of the stopped ones' sum of scores over its mean under permutation within groups
     of like confidence, and that sum's variance.
     """
 
@@ -225,17 +224,17 @@ class _Moments(NamedTuple):
     variance: float
 
 
-def _moments(stops: Flags, right: Array, like: Codes) -> _Moments:
+def _compute_moments(stops: Flags, right: Array, like: Codes) -> _Moments:
     size = np.bincount(like).astype(np.float64)
-    mean = np.divide(summed(like, right), size, out=np.zeros_like(size), where=size > 0)
+    mean = np.divide(sum_by_code(like, right), size, out=np.zeros_like(size), where=size > 0)
     away = right - mean[like]
-    num, spread = summed(like, stops.astype(np.float64)), summed(like, away**2)
+    num, spread = sum_by_code(like, stops.astype(np.float64)), sum_by_code(like, away**2)
     pairs = size * (size - 1)
     share = np.divide(num * (size - num), pairs, out=np.zeros_like(size), where=pairs > 0)
     return _Moments(float(away[stops].sum()), float(share @ spread))
 
 
-def _permuted(stops: Flags, right: Array, like: Codes, rng: np.random.Generator) -> Array:
+def _permute(stops: Flags, right: Array, like: Codes, rng: np.random.Generator) -> Array:
     """The same excess for DRAWS random choices of as many who stop in each group."""
     excess = np.zeros(DRAWS)
     for group in np.unique(like):
@@ -247,11 +246,13 @@ def _permuted(stops: Flags, right: Array, like: Codes, rng: np.random.Generator)
     return excess
 
 
-def _rates(ahead: pl.DataFrame) -> str:
-    """How many right and how many wrong answers had no further round, in words."""
+def _describe_rates(ahead: pl.DataFrame) -> str:
+    """Say how many right and how many wrong answers had no further round."""
     asked = ahead.filter(pl.col("own_last") >= pl.col("round"))
     parts = [
         asked.filter(chosen)["stops"] for chosen in (pl.col("right") > 0, pl.col("right") == 0)
     ]
-    right, wrong = (f"{count(int(part.sum()))} of {count(len(part))}" for part in parts)
+    right, wrong = (
+        f"{format_count(int(part.sum()))} of {format_count(len(part))}" for part in parts
+    )
     return f"{right} right and {wrong} wrong"

@@ -8,35 +8,46 @@ from dataclasses import asdict, dataclass, field
 
 import polars as pl
 
-from debate.analysis.bootstrap import RESAMPLES, calibration_changes
-from debate.analysis.calibration import tabulate_reliability
-from debate.analysis.caveats import caveats
-from debate.analysis.comparisons import Comparison, cells_against_baseline, vote_against_openings
-from debate.analysis.contrasts import contrast_conditions
-from debate.analysis.design import controls_for
-from debate.analysis.estimate import Estimate, estimates_frame
+from debate.analysis.attribution import build_heard_tables
+from debate.analysis.calibration import (
+    RESAMPLES,
+    estimate_calibration_changes,
+    tabulate_reliability,
+)
+from debate.analysis.caveats import collect_caveats
+from debate.analysis.contrasts import (
+    Comparison,
+    compare_with_baseline,
+    compare_with_openings,
+    contrast_conditions,
+)
+from debate.analysis.design import Controls, choose_controls
 from debate.analysis.factors import estimate_across_factors
-from debate.analysis.flips import flips, flow
+from debate.analysis.flips import (
+    estimate_conformity,
+    estimate_flips,
+    estimate_revisions,
+    tabulate_flow,
+)
 from debate.analysis.hypotheses import Finding, conclude_hypotheses
-from debate.analysis.influence import conformity, revisions
-from debate.analysis.ledger import costs, ledger, team_table
 from debate.analysis.measures import Measures
 from debate.analysis.reference_free import estimate_reference_free, is_reference_free
 from debate.analysis.registry import MEASURES
+from debate.analysis.schema import Estimate, estimates_frame
 from debate.analysis.states import (
     DEFAULT,
-    confidence_name,
-    confidence_sources,
-    members,
-    num_questions,
-    of_authors,
-    states_frame,
+    build_states,
+    count_questions,
+    list_confidence_sources,
+    name_confidence,
+    select_authors,
+    select_members,
 )
-from debate.analysis.sums import grouped_sums
+from debate.analysis.sums import sum_by_group
 from debate.analysis.teams import compare_teams
-from debate.analysis.text import Labels, labels_of
-from debate.analysis.votes import own_methods, vote_states
-from debate.analysis.where import heard_tables
+from debate.analysis.text import Labels, read_labels
+from debate.analysis.tokens import build_ledger, build_team_table, tabulate_costs
+from debate.analysis.votes import build_vote_states, find_own_methods
 from debate.config.run import HypothesisSpec
 from debate.errors import InputError, suggest
 
@@ -133,61 +144,99 @@ def analyze(
     confidence: the estimator to analyse; by default the one that all turns carry. control,
     baseline: the cells that serve as such, by default `repeat` and `single` where they are;
     controls, ownership, anonymous, baselines: cell -> its resampling control, the cells that
-    entrenchment is held against, its twin without speaker names, its baseline. authors: cell ->
-    the one agent that it is about; estimates of members are then its. hypotheses: what was claimed
+    entrenchment is held against, its twin without speaker names, its baseline. authors: cell -> the
+    one agent that it is about; estimates of members are then its. hypotheses: what was claimed
     beforehand, by name. further: estimates made from something else than trajectories, which belong
     to the same analysis. spent: the ledger of all turns, critiques and probes included; by default
     that of the trajectories. opinions: beliefs over candidates, for the log-opinion pool (columns:
-    `vote_states`). silent: the agents whose answers are no ballots. stopping_is_known: the rule by
-    which debates ended is on record and sees no target. resamples, seed: of the bootstrap. limit:
-    hot spots for each cell.
+    `build_vote_states`). silent: the agents whose answers are no ballots. stopping_is_known: the
+    rule by which debates ended is on record and sees no target. resamples, seed: of the bootstrap.
+    limit: hot spots for each cell.
     Raises InputError where the table is not what it should be.
     """
     if "outcome" in trajectories.columns and is_reference_free(trajectories):
         return _analyze_without_truth(trajectories, confidence)
-    everyone = states_frame(trajectories, confidence=confidence)
-    team = members(everyone)
-    states = of_authors(team, authors or {})
-    chosen = controls_for(
-        states["cell"].unique(), control=control, baseline=baseline, controls=controls,
-        ownership=ownership, anonymous=anonymous, baselines=baselines,
-    )  # fmt: skip
-    voters = team.filter(~pl.col("agent").is_in(list(silent))) if silent else team
-    seated = vote_states(team if voters.is_empty() else voters, verdicts, opinions=opinions)
-    tables = heard_tables(states, everyone, limit=limit)
-    measures = Measures(states, seated)
-    estimates = [*measures.estimates(), *contrast_conditions(measures, chosen), *flips(states)]
-    estimates += estimate_across_factors(states)
-    estimates += conformity(states, tables.pop("events"), chosen)
-    estimates += revisions(states, tables.pop("seen"))
-    estimates += calibration_changes(states, chosen, resamples=resamples, seed=seed)
-    compared = [*vote_against_openings(seated), *cells_against_baseline(seated, chosen)]
-    found = compare_teams(measures)
-    estimates += [*found.estimates, *further]
-    tables |= _plain_tables(states) | found.tables
-    tables["ledger"] = ledger(states) if spent is None else spent
-    tables["team"] = team_table(estimates, states, own_methods(seated))
+    everyone = build_states(trajectories, confidence=confidence)
+    team = select_members(everyone)
+    states = select_authors(team, authors or {})
+    chosen = choose_controls(
+        states["cell"].unique(),
+        control=control,
+        baseline=baseline,
+        controls=controls,
+        ownership=ownership,
+        anonymous=anonymous,
+        baselines=baselines,
+    )
+    vote_states = _build_votes(team, verdicts, opinions=opinions, silent=silent)
+    heard = build_heard_tables(states, everyone, limit=limit)
+    measures = Measures(states, vote_states)
+    estimates = _estimate_all(measures, chosen, heard, resamples=resamples, seed=seed)
+    teams = compare_teams(measures)
+    estimates += [*teams.estimates, *further]
+    compared = [*compare_with_openings(vote_states), *compare_with_baseline(vote_states, chosen)]
+    tables = {**heard, **_make_plain_tables(states), **teams.tables}
+    tables["ledger"] = build_ledger(states) if spent is None else spent
+    tables["team"] = build_team_table(estimates, states, find_own_methods(vote_states))
     tables["comparisons"] = pl.DataFrame([asdict(c) for c in compared], infer_schema_length=None)
-    name = confidence_name(trajectories, confidence)
+    caveats = collect_caveats(
+        states, trajectories, verdicts, chosen, stopping_is_known=stopping_is_known
+    )
+    name = name_confidence(trajectories, confidence)
+    others = (
+        _measure_under_others(trajectories, name, vote_states, authors or {}) if hypotheses else {}
+    )
     return Analysis(
         estimates=tuple(estimates),
         comparisons=tuple(compared),
         tables=tables,
-        caveats=caveats(
-            states, trajectories, verdicts, chosen, stopping_is_known=stopping_is_known
-        ),
+        caveats=caveats,
         cells=tuple(sorted(states["cell"].unique())),
         confidence=name,
         findings=conclude_hypotheses(
-            hypotheses or {}, measures, estimates, confidence=name,
-            others=_under_others(trajectories, name, seated, authors or {}) if hypotheses else {},
+            hypotheses or {}, measures, estimates, confidence=name, others=others
         ),
-        labels=labels_of(trajectories),
-    )  # fmt: skip
+        labels=read_labels(trajectories),
+    )
+
+
+def _build_votes(
+    team: pl.DataFrame,
+    verdicts: pl.DataFrame | None,
+    *,
+    opinions: pl.DataFrame | None,
+    silent: Collection[str],
+) -> pl.DataFrame:
+    """The vote states of those whose answers are ballots; of all, if nobody's would be."""
+    voters = team.filter(~pl.col("agent").is_in(list(silent))) if silent else team
+    return build_vote_states(team if voters.is_empty() else voters, verdicts, opinions=opinions)
+
+
+def _estimate_all(
+    measures: Measures,
+    controls: Controls,
+    heard: dict[str, pl.DataFrame],
+    *,
+    resamples: int,
+    seed: int,
+) -> list[Estimate]:
+    """The estimates of members and votes, in their order; takes `events` and `seen` out of
+    `heard`.
+    """
+    states = measures.states
+    return [
+        *measures.make_estimates(),
+        *contrast_conditions(measures, controls),
+        *estimate_flips(states),
+        *estimate_across_factors(states),
+        *estimate_conformity(states, heard.pop("events"), controls),
+        *estimate_revisions(states, heard.pop("seen")),
+        *estimate_calibration_changes(states, controls, resamples=resamples, seed=seed),
+    ]
 
 
 def _analyze_without_truth(trajectories: pl.DataFrame, confidence: str) -> Analysis:
-    """What confidence alone tells where no question has a target: no accuracy, no votes."""
+    """Analyse confidence alone, where no question has a target: no accuracy, no votes."""
     estimates = estimate_reference_free(trajectories, confidence=confidence)
     caveat = (
         "No question has a target: nothing here is about being right. Confidences of sides of "
@@ -199,31 +248,35 @@ def _analyze_without_truth(trajectories: pl.DataFrame, confidence: str) -> Analy
         tables={},
         caveats=(caveat,),
         cells=tuple(sorted(trajectories["cell"].unique())),
-        confidence=confidence_name(trajectories, confidence),
+        confidence=name_confidence(trajectories, confidence),
         is_reference_free=True,
-        labels=labels_of(trajectories),
+        labels=read_labels(trajectories),
     )
 
 
-def _under_others(
-    trajectories: pl.DataFrame, name: str | None, seated: pl.DataFrame, authors: Mapping[str, str]
+def _measure_under_others(
+    trajectories: pl.DataFrame,
+    name: str | None,
+    vote_states: pl.DataFrame,
+    authors: Mapping[str, str],
 ) -> dict[str, Measures]:
     """The members' measures under every recorded estimator but the one called `name`."""
     return {
         source: Measures(
-            of_authors(members(states_frame(trajectories, confidence=source)), authors), seated
+            select_authors(select_members(build_states(trajectories, confidence=source)), authors),
+            vote_states,
         )
-        for source in confidence_sources(trajectories)
+        for source in list_confidence_sources(trajectories)
         if source != name
     }
 
 
-def _plain_tables(states: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def _make_plain_tables(states: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {
         "reliability": tabulate_reliability(states),
-        "flow": flow(states),
+        "flow": tabulate_flow(states),
         "beliefs": tabulate_beliefs(states),
-        "costs": costs(states),
+        "costs": tabulate_costs(states),
     }
 
 
@@ -235,7 +288,7 @@ def tabulate_beliefs(states: pl.DataFrame) -> pl.DataFrame:
     names = ["belief_own", "belief_target"]
     told = states.select("cell", "round", "question_code", "opening_outcome", *names)
     cohort = told.filter(pl.col("opening_outcome") == "wrong")
-    found = grouped_sums(cohort, ["cell", "round"], names, num_questions(states))
+    found = sum_by_group(cohort, ["cell", "round"], names, count_questions(states))
     rows = [
         (cell, round_, name, *sums[name].mean()[:3], sums[name].n)
         for (cell, round_), sums in found.items()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from debate.analysis.intervals import Array, Codes, Interval, rate, summed
-from debate.analysis.quantity import Kind, Quantity, take_quotient
+from debate.analysis.intervals import (
+    Array,
+    Codes,
+    Interval,
+    compute_rate,
+    pool_design_effects,
+    sum_by_code,
+)
+from debate.analysis.quantity import IntervalKind, Measure, Quantity, take_gap, take_quotient
 
 RATE_COLUMNS = {
     "n": pl.Int64(),
@@ -21,7 +28,7 @@ RATE_COLUMNS = {
 }
 
 
-class Sums(NamedTuple):
+class ClusterSums(NamedTuple):
     """A column summed and counted in each question; both (questions,)."""
 
     totals: Array
@@ -32,7 +39,7 @@ class Sums(NamedTuple):
         """Number of observations."""
         return int(self.counts.sum())
 
-    def quantity(self, kind: Kind = "mean", **about: Any) -> Quantity:
+    def quantity(self, kind: IntervalKind = "mean", **about: Any) -> Quantity:
         """The mean over observations. about: further fields of the quantity."""
         table = np.stack([self.totals, self.counts], axis=1)
         return Quantity(sums=table, of=take_quotient, n=self.n, kind=kind, **about)
@@ -45,58 +52,58 @@ class Sums(NamedTuple):
         """The same for a column of 0 and 1, as a proportion."""
         return self.quantity("proportion").interval()
 
-    def minus(self, other: Sums) -> Interval:
+    def minus(self, other: ClusterSums) -> Interval:
         """Difference of the means, paired by question."""
         return self.quantity().minus(other.quantity()).interval()
 
 
-class Groups(NamedTuple):
+class RowGroups(NamedTuple):
     """The groups of some rows, in order, and the position of each row's group among them."""
 
     keys: list[tuple[Any, ...]]
     positions: Codes
 
 
-def grouped_sums(
+def sum_by_group(
     rows: pl.DataFrame, by: Sequence[str], columns: Sequence[str], num_questions: int
-) -> dict[tuple[Any, ...], dict[str, Sums]]:
+) -> dict[tuple[Any, ...], dict[str, ClusterSums]]:
     """Every column summed by question in each group, groups in order; nulls do not count."""
-    return sums_of_groups(rows, number_groups(rows, by), columns, num_questions)
+    return sum_groups(rows, number_groups(rows, by), columns, num_questions)
 
 
-def sums_of_groups(
-    rows: pl.DataFrame, among: Groups, columns: Sequence[str], num_questions: int
-) -> dict[tuple[Any, ...], dict[str, Sums]]:
+def sum_groups(
+    rows: pl.DataFrame, among: RowGroups, columns: Sequence[str], num_questions: int
+) -> dict[tuple[Any, ...], dict[str, ClusterSums]]:
     """The same for rows whose groups are known. rows: question_code and the columns."""
     places = among.positions * num_questions + rows["question_code"].to_numpy()
     shape = len(among.keys), num_questions
     size = shape[0] * shape[1]
-    found: dict[tuple[Any, ...], dict[str, Sums]] = {key: {} for key in among.keys}
-    everything = summed(places, np.ones(len(places)), size).reshape(shape)
+    found: dict[tuple[Any, ...], dict[str, ClusterSums]] = {key: {} for key in among.keys}
+    everything = sum_by_code(places, np.ones(len(places)), size).reshape(shape)
     for column in columns:
         values, counts = rows[column].cast(pl.Float64), everything
         if values.null_count():
             there = values.is_not_null().to_numpy().astype(np.float64)
-            counts = summed(places, there, size).reshape(shape)
-        totals = summed(places, values.fill_null(0.0).to_numpy(), size).reshape(shape)
+            counts = sum_by_code(places, there, size).reshape(shape)
+        totals = sum_by_code(places, values.fill_null(0.0).to_numpy(), size).reshape(shape)
         for key, total, count in zip(among.keys, totals, counts, strict=True):
-            found[key][column] = Sums(total, count)
+            found[key][column] = ClusterSums(total, count)
     return found
 
 
-def number_groups(rows: pl.DataFrame, by: Sequence[str]) -> Groups:
+def number_groups(rows: pl.DataFrame, by: Sequence[str]) -> RowGroups:
     """The groups of equal values of `by`; all rows are one where it names nothing."""
     if not by or rows.is_empty():
-        return Groups([()] if rows.height else [], np.zeros(rows.height, dtype=np.int64))
+        return RowGroups([()] if rows.height else [], np.zeros(rows.height, dtype=np.int64))
     keys = rows.select(by).unique().sort(by)
     numbered = keys.with_columns(group=pl.int_range(pl.len()))
     found = rows.select(by).join(
         numbered, on=by, how="left", nulls_equal=True, maintain_order="left"
     )
-    return Groups(keys.rows(), found["group"].to_numpy().astype(np.int64))
+    return RowGroups(keys.rows(), found["group"].to_numpy().astype(np.int64))
 
 
-def groups(rows: pl.DataFrame, *by: str) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:
+def split_groups(rows: pl.DataFrame, *by: str) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:
     """The rows of each group, in the order of the groups' names; without `by`, all in one."""
     if not by:
         return [((), rows)]
@@ -114,14 +121,14 @@ def split_sorted(rows: pl.DataFrame, column: str) -> dict[str, pl.DataFrame]:
     return found
 
 
-def question_sums(rows: pl.DataFrame, column: str, num_questions: int) -> Sums:
+def sum_by_question(rows: pl.DataFrame, column: str, num_questions: int) -> ClusterSums:
     """`column` summed by question; its nulls do not count."""
-    found = grouped_sums(rows, [], [column], num_questions)
-    nothing = Sums(np.zeros(num_questions), np.zeros(num_questions))
+    found = sum_by_group(rows, [], [column], num_questions)
+    nothing = ClusterSums(np.zeros(num_questions), np.zeros(num_questions))
     return found[()][column] if found else nothing
 
 
-def grouped_matrix(
+def build_group_matrices(
     rows: pl.DataFrame, by: Sequence[str], columns: Sequence[str]
 ) -> dict[tuple[Any, ...], Array]:
     """Columns without nulls summed by question in each group; (questions that occur, columns)."""
@@ -129,11 +136,11 @@ def grouped_matrix(
     counted = rows.group_by(*by, "question_code").agg(sums).sort("question_code")
     return {
         key: np.asarray(part.select(columns).to_numpy(), dtype=np.float64)
-        for key, part in groups(counted, *by)
+        for key, part in split_groups(counted, *by)
     }
 
 
-def grouped_rates(rows: pl.DataFrame, by: list[str], column: str) -> pl.DataFrame:
+def compute_group_rates(rows: pl.DataFrame, by: list[str], column: str) -> pl.DataFrame:
     """The share of `column` (booleans) in each group with its clustered interval.
 
     Columns: `by`, n, successes, rate, low, high, num_questions; one row for each group.
@@ -148,7 +155,77 @@ def grouped_rates(rows: pl.DataFrame, by: list[str], column: str) -> pl.DataFram
     )
     found = []
     for key, part in counted.partition_by(*by, as_dict=True).items():
-        interval = rate(part["successes"].to_numpy(), part["n"].to_numpy())
+        interval = compute_rate(part["successes"].to_numpy(), part["n"].to_numpy())
         found.append((*key, part["n"].sum(), part["successes"].sum(), *interval[:3], part.height))
     schema = {name: counted.schema[name] for name in by} | RATE_COLUMNS
     return pl.DataFrame(found, schema=schema, orient="row", strict=False).sort(by, nulls_last=True)
+
+
+COLUMNS_AT_ONCE = 6
+"""How many measures are summed in one pass: more take more memory, fewer more time."""
+
+
+def tabulate_measures(
+    states: pl.DataFrame, measures: Sequence[Measure], by: Sequence[str], num: int
+) -> Iterator[tuple[Measure, tuple[Any, ...], Quantity]]:
+    """Every measure in every group of `by`, with the quantity, groups in order.
+
+    Shares take the design effect of the same measure, pooled over all groups.
+    """
+    among = number_groups(states, by)
+    for start in range(0, len(measures), COLUMNS_AT_ONCE):
+        part = measures[start : start + COLUMNS_AT_ONCE]
+        columns = _select_columns(part)
+        rows = states.select("question_code", **columns)
+        found = sum_groups(rows, among, list(columns), num)
+        for measure in part:
+            pooled = _pool_effects(measure, [sums[measure.name] for sums in found.values()])
+            for key, sums in found.items():
+                yield measure, key, _make_quantity(measure, sums, pooled)
+
+
+def _select_columns(measures: Iterable[Measure]) -> dict[str, pl.Expr]:
+    """The columns summed for each measure: its value, its right answers, its bounds."""
+    found: dict[str, pl.Expr] = {}
+    for m in measures:
+        whole = m.value if m.value is not None else m.bounds.lower if m.bounds else pl.lit(None)
+        found[m.name] = whole.cast(pl.Float64)
+        if m.kind == "gap":
+            found[f"{m.name} right"] = pl.when(whole.is_not_null()).then("score")
+        if m.bounds is not None:
+            found[f"{m.name} lower"] = m.bounds.lower.cast(pl.Float64)
+            found[f"{m.name} upper"] = m.bounds.upper.cast(pl.Float64)
+    return found
+
+
+def _pool_effects(measure: Measure, sums: Sequence[ClusterSums]) -> float | None:
+    if not measure.is_proportion:
+        return None
+    return pool_design_effects([(each.totals, each.counts) for each in sums if each.n])
+
+
+def _make_quantity(
+    measure: Measure, sums: dict[str, ClusterSums], pooled: float | None
+) -> Quantity:
+    """The quantity of one group's sums."""
+    own = sums[measure.name]
+    if measure.kind == "gap":
+        right = sums[f"{measure.name} right"]
+        table = np.stack([own.totals, right.totals, own.counts], axis=1)
+        return Quantity(
+            sums=table,
+            of=take_gap,
+            n=own.n,
+            kind="gap",
+            limits=measure.limits,
+        )
+    about = {"limits": measure.limits, "pooled": pooled}
+    bounds = None
+    if measure.bounds is not None:
+        lower, upper = (
+            sums[f"{measure.name} {end}"].quantity(measure.kind, limits=measure.limits)
+            for end in ("lower", "upper")
+        )
+        is_known = measure.value is not None and own.n == lower.n
+        bounds = None if is_known else (lower, upper)
+    return own.quantity(measure.kind, bounds=bounds, **about)

@@ -32,10 +32,10 @@ def clean(text: str, *, keep: str = "") -> str:
     'red� �gnp'
     """
     plain = _TERMINAL.sub("", text)
-    return _UNUSUAL.sub(lambda found: _shown(found[0], keep), plain)
+    return _UNUSUAL.sub(lambda found: _replace_hidden(found[0], keep), plain)
 
 
-def _shown(character: str, keep: str) -> str:
+def _replace_hidden(character: str, keep: str) -> str:
     if character in keep:
         return character
     if character in _HIDDEN or unicodedata.category(character) in _CATEGORIES:
@@ -43,10 +43,10 @@ def _shown(character: str, keep: str) -> str:
     return character
 
 
-def short(value: object, length: int = SHORT) -> str:
+def shorten(value: object, length: int = SHORT) -> str:
     """One line of at most `length` characters; absent values are a dash.
 
-    >>> short("a" * 5, 4), short(None)
+    >>> shorten("a" * 5, 4), shorten(None)
     ('aaa…', '–')
     """
     if value is None:
@@ -55,10 +55,10 @@ def short(value: object, length: int = SHORT) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def number(value: float | None, digits: int = 3, *, signed: bool = False) -> str:
+def format_decimal(value: float | None, digits: int = 3, *, signed: bool = False) -> str:
     """A number to so many digits; absent ones are a dash.
 
-    >>> number(0.1234), number(0.5, 2, signed=True), number(None)
+    >>> format_decimal(0.1234), format_decimal(0.5, 2, signed=True), format_decimal(None)
     ('0.123', '+0.50', '–')
     """
     if value is None:
@@ -66,10 +66,19 @@ def number(value: float | None, digits: int = 3, *, signed: bool = False) -> str
     return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
 
 
-def listed(names: Sequence[str], *, most: int = 8) -> str:
+def split_names(text: str, *, separator: str | None = None) -> tuple[str, ...]:
+    """Names written in one text, parted by blanks or by `separator`.
+
+    >>> split_names("ece brier"), split_names("vote, end|p (Holm)", separator="|")
+    (('ece', 'brier'), ('vote, end', 'p (Holm)'))
+    """
+    return tuple(text.split(separator))
+
+
+def join_names(names: Sequence[str], *, most: int = 8) -> str:
     """Names as a sentence gives them.
 
-    >>> listed(["a", "b", "c"]), listed(["a", "b", "c"], most=1)
+    >>> join_names(["a", "b", "c"]), join_names(["a", "b", "c"], most=1)
     ('a, b and c', 'a and 2 more')
     """
     shown, rest = list(names[:most]), len(names) - most
@@ -78,10 +87,10 @@ def listed(names: Sequence[str], *, most: int = 8) -> str:
     return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
 
 
-def count(value: int | float | None) -> str:
+def format_count(value: int | float | None) -> str:
     """A whole number with thin groups of thousands; absent ones are a dash.
 
-    >>> count(1234567)
+    >>> format_count(1234567)
     '1,234,567'
     """
     return "–" if value is None else f"{value:,.0f}"
@@ -95,7 +104,7 @@ WHOLLY, PARTLY = " (simulated)", " (partly simulated)"
 class Labels:
     """arms: what is said after the name of a cell; agents: after that of (cell, agent).
 
-    Where a whole arm is simulated its own name says so, and its agents' need not.
+    Where a whole condition is simulated its own name says so, and its agents' need not.
     """
 
     arms: Mapping[str, str] = field(default_factory=dict)
@@ -103,17 +112,17 @@ class Labels:
 
     def arm(self, cell: str) -> str:
         """A cell's name as it is shown."""
-        return short(cell, NAME_LENGTH) + self.arms.get(cell, "")
+        return shorten(cell, NAME_LENGTH) + self.arms.get(cell, "")
 
     def agent(self, cell: str, agent: str | None) -> str:
         """An agent's name as it is shown; None is nobody."""
         if agent is None:
             return "nobody"
         told = self.agents.get((cell, agent), "") if self.arms.get(cell) == PARTLY else ""
-        return short(agent, NAME_LENGTH) + told
+        return shorten(agent, NAME_LENGTH) + told
 
 
-def labels_of(trajectories: pl.DataFrame) -> Labels:
+def read_labels(trajectories: pl.DataFrame) -> Labels:
     """The labels of these trajectories' cells and agents."""
     if "simulated" not in trajectories.columns or not trajectories["simulated"].any():
         return Labels()

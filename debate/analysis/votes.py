@@ -16,20 +16,22 @@ from types import MappingProxyType
 import numpy as np
 import polars as pl
 
-from debate.analysis.measure import Measure
 from debate.analysis.members import MEMBERS
-from debate.analysis.quantity import Missing, Quantity, take_quotient
+from debate.analysis.quantity import SIGNED_UNIT, Measure, Quantity, Unavailable, take_quotient
 from debate.analysis.schema import OPTIONAL, verdicts_frame
-from debate.analysis.states import states_frame
-from debate.analysis.sums import groups, question_sums
+from debate.analysis.states import build_states
+from debate.analysis.sums import split_groups, sum_by_question
+from debate.analysis.text import split_names
 
 KEY = ["cell", "question", "seed", "round"]
 DEBATE = ["cell", "question", "seed"]
 _PLACE = ["debate", "round"]
 """The same as KEY in integers."""
 MAJORITY, CONFIDENCE_WEIGHTED, LOG_OPINION_POOL = (
-    "majority", "confidence_weighted", "log_opinion_pool",
-)  # fmt: skip
+    "majority",
+    "confidence_weighted",
+    "log_opinion_pool",
+)
 TIES_SHARED = "majority_ties_shared"
 """A majority whose ties score their expected value, where the run's own rule resolves them."""
 SAME_WEIGHT = 1e-9
@@ -40,14 +42,13 @@ _OF_TURNS = (set(OPTIONAL) - {"confidence"}) | {"log_odds"}
 """Columns of the states that say nothing of a vote."""
 NUM_FOLDS = 5
 VOTE_PREFIX = "vote_"
-OF_MEMBERS = (
-    "accuracy", "accuracy_completed", "abstention_rate", "tied_rate", "confidence",
-    "over_confidence", "brier", "nll",
-)  # fmt: skip
+OF_MEMBERS = split_names(
+    "accuracy accuracy_completed abstention_rate tied_rate confidence over_confidence brier nll"
+)
 
 
 def name_vote(name: str) -> str:
-    """What a member's measure is called of the team's answer.
+    """Name a member's measure when it is taken of the team's answer.
 
     >>> name_vote("accuracy")
     'vote_accuracy'
@@ -57,27 +58,36 @@ def name_vote(name: str) -> str:
 
 _GAINS = (
     replace(
-        MEMBERS["accuracy_change"], name="vote_gain", words="vote, end − openings",
+        MEMBERS["accuracy_change"],
+        name="vote_gain",
+        words="vote, end − openings",
         formula="mean of score at t − score at round 0 of the same rule, a tie scoring the share "
         "of the tied answers that are right",
         lacking="votes after a round beyond the openings",
     ),
     Measure(
-        name="gain_over_best_rule", words="vote, end − best rule of the openings",
-        kind="difference", is_signed=True, limits=(-1.0, 1.0),
-        formula="mean of the vote's score at the end − that of the openings under the rule that is "
+        "gain_over_best_rule",
+        "vote, end − best rule of the openings",
+        "mean of the vote's score at the end − that of the openings under the rule that is "
         "best on the other four fifths of the questions",
+        kind="difference",
+        is_signed=True,
+        limits=SIGNED_UNIT,
         lacking="votes after a round beyond the openings",
     ),
     replace(
-        MEMBERS["accuracy"], name="vote_0", words="vote of the openings",
+        MEMBERS["accuracy"],
+        name="vote_0",
+        words="vote of the openings",
         formula="mean score of the vote over the openings",
     ),
     replace(
-        MEMBERS["accuracy"], name="vote_T", words="vote at the end",
+        MEMBERS["accuracy"],
+        name="vote_T",
+        words="vote at the end",
         formula="mean score of the vote after the last round",
     ),
-)  # fmt: skip
+)
 VOTES: Mapping[str, Measure] = MappingProxyType(
     {
         **{
@@ -95,7 +105,7 @@ VOTES: Mapping[str, Measure] = MappingProxyType(
 """Measures of the team's answer by name."""
 
 
-def vote_states(
+def build_vote_states(
     states: pl.DataFrame,
     verdicts: pl.DataFrame | None = None,
     *,
@@ -111,28 +121,34 @@ def vote_states(
     given = None if verdicts is None or verdicts.is_empty() else verdicts_frame(verdicts)
     if given is not None:
         given = given.filter(pl.col("cell").is_in(states["cell"].unique().to_list()))
-    tally, debates = _tally(states), _debates(states)
+    tally, debates = _tally_answers(states), _list_debates(states)
     rules = [
-        _vote(tally, debates),
+        _vote_by_majority(tally, debates),
         _vote_by_confidence(tally, debates, states),
-        _pool(states, debates, opinions),
+        _pool_opinions(states, debates, opinions),
     ]
     computed = pl.concat([rule for rule in rules if not rule.is_empty()])
     if given is None or given.is_empty():
         frame = computed.with_columns(is_own=pl.col("method") == MAJORITY)
     else:
-        own = _spoken(_scored(given, states), states).with_columns(is_own=pl.lit(True))
-        others = _beside_own(computed, own)
+        own = _drop_unspoken(_add_scores(given, states), states).with_columns(is_own=pl.lit(True))
+        others = _select_other_rules(computed, own)
         frame = pl.concat([own, others.with_columns(is_own=pl.lit(False))])
-    seated = frame.select(
-        *KEY, "outcome", "score", "confidence", "is_own", agent="method", model="method",
+    vote_states = frame.select(
+        *KEY,
+        "outcome",
+        "score",
+        "confidence",
+        "is_own",
+        agent="method",
+        model="method",
         answer="value",
-    )  # fmt: skip
-    found = _with_codes(states_frame(seated, is_checked=True), states)
+    )
+    found = _add_codes(build_states(vote_states, is_checked=True), states)
     return found.drop(c for c in found.columns if {c, c.split("_", 1)[-1]} & _OF_TURNS)
 
 
-def _beside_own(computed: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
+def _select_other_rules(computed: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
     """The computed rules that are not the run's own, on the rounds that it has verdicts of.
 
     A majority whose ties the run itself resolves is another rule than one whose ties are shared.
@@ -149,33 +165,35 @@ def _beside_own(computed: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([kept, shared.with_columns(method=pl.lit(TIES_SHARED))])
 
 
-def _with_codes(seated: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
+def _add_codes(vote_states: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
     """The seated states under the clusters of the members' questions."""
     codes = states.select("question", "question_code").unique()
-    return seated.drop("question_code").join(
+    return vote_states.drop("question_code").join(
         codes, on="question", how="inner", maintain_order="left"
     )
 
 
-def own_methods(seated: pl.DataFrame) -> dict[str, str]:
+def find_own_methods(vote_states: pl.DataFrame) -> dict[str, str]:
     """The rule by which each condition was decided."""
-    own = seated.filter(pl.col("is_own")).select("cell", "agent").unique().sort("cell", "agent")
+    own = (
+        vote_states.filter(pl.col("is_own")).select("cell", "agent").unique().sort("cell", "agent")
+    )
     return dict(own.iter_rows())
 
 
-def _answers(states: pl.DataFrame) -> pl.DataFrame:
+def _list_answers(states: pl.DataFrame) -> pl.DataFrame:
     """Each answer that was stated in a debate: whether it is right, and since which round."""
     stated = states.select(*DEBATE, "answer", "correct", "round").drop_nulls("answer")
     return stated.group_by(*DEBATE, "answer").agg(pl.col("correct").any(), pl.col("round").min())
 
 
-def _scored(verdicts: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
+def _add_scores(verdicts: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
     """Verdicts with `score`: of a tie, the share of the tied answers that are right."""
     if "tied" not in verdicts.columns:
         verdicts = verdicts.with_columns(tied=pl.lit(None, pl.List(pl.String)))
     tied = verdicts.filter(pl.col("outcome") == "tied").select(*KEY, "method", answer="tied")
     parts = tied.explode("answer").join(
-        _answers(states).drop("round"), on=[*DEBATE, "answer"], how="left"
+        _list_answers(states).drop("round"), on=[*DEBATE, "answer"], how="left"
     )
     shares = parts.group_by(*KEY, "method").agg(
         share=pl.col("correct").fill_null(False).cast(pl.Float64).mean()
@@ -189,7 +207,7 @@ def _scored(verdicts: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _spoken(verdicts: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
+def _drop_unspoken(verdicts: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
     """The verdicts without those on rounds after the last in which anybody of the cell answered.
 
     Where critics judge in private, or nobody hears anybody, such rounds repeat the verdict before:
@@ -203,7 +221,7 @@ def _spoken(verdicts: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _tally(states: pl.DataFrame) -> pl.DataFrame:
+def _tally_answers(states: pl.DataFrame) -> pl.DataFrame:
     """For each answer in each debate and round: its votes, their confidence, is it right."""
     told = states.select(*_PLACE, "answer", "outcome", "correct", "confidence")
     spoken = told.filter(pl.col("answer").is_not_null() & (pl.col("outcome") != "failed"))
@@ -216,7 +234,7 @@ def _tally(states: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _vote(tally: pl.DataFrame, debates: pl.DataFrame) -> pl.DataFrame:
+def _vote_by_majority(tally: pl.DataFrame, debates: pl.DataFrame) -> pl.DataFrame:
     """The vote in which each answer weighs 1."""
     weighed = tally.select(
         *_PLACE, "answer", "correct", "votes", weight=pl.col("votes").cast(pl.Float64)
@@ -243,7 +261,7 @@ def _vote_by_confidence(
     return _decide(weighed, inside, CONFIDENCE_WEIGHTED)
 
 
-def _pool(
+def _pool_opinions(
     states: pl.DataFrame, debates: pl.DataFrame, opinions: pl.DataFrame | None
 ) -> pl.DataFrame:
     """The logarithmic pool, Σ_m log p_m(a), over what somebody in the debate had stated so far.
@@ -252,7 +270,7 @@ def _pool(
     somebody stated it: scoring put it there, and no decision may learn it.
     """
     if opinions is None or opinions.is_empty():
-        return _decide(_vote_nothing(states), debates.clear(), LOG_OPINION_POOL)
+        return _decide(_make_empty_tally(states), debates.clear(), LOG_OPINION_POOL)
     turns = states.filter(pl.col("answer").is_not_null())
     held = turns.select(*DEBATE, *_PLACE, "agent", "spoken_in").join(
         opinions.rename({"round": "spoken_in"}), on=[*DEBATE, "agent", "spoken_in"]
@@ -273,12 +291,12 @@ def _pool(
     return _decide(tally, inside, LOG_OPINION_POOL, shared=True)
 
 
-def _vote_nothing(states: pl.DataFrame) -> pl.DataFrame:
+def _make_empty_tally(states: pl.DataFrame) -> pl.DataFrame:
     columns = states.clear().select(*_PLACE, "answer", "correct", weight=pl.lit(0.0))
     return columns.with_columns(votes=pl.lit(0, pl.UInt32))
 
 
-def _debates(states: pl.DataFrame) -> pl.DataFrame:
+def _list_debates(states: pl.DataFrame) -> pl.DataFrame:
     """Each debate and round: how many completed a turn, and whether none did."""
     return states.group_by(_PLACE).agg(
         *(pl.col(name).first() for name in DEBATE),
@@ -310,12 +328,16 @@ def _decide(
     joined = debates.join(decided, on=_PLACE, how="left")
     has_one = pl.col("leaders") == 1
     outcome = (
-        pl.when("all_failed").then(pl.lit("failed"))
-        .when(pl.col("leaders").fill_null(0) == 0).then(pl.lit("abstained"))
-        .when(~has_one).then(pl.lit("tied"))
-        .when(pl.col("score") > 0).then(pl.lit("correct"))
+        pl.when("all_failed")
+        .then(pl.lit("failed"))
+        .when(pl.col("leaders").fill_null(0) == 0)
+        .then(pl.lit("abstained"))
+        .when(~has_one)
+        .then(pl.lit("tied"))
+        .when(pl.col("score") > 0)
+        .then(pl.lit("correct"))
         .otherwise(pl.lit("wrong"))
-    )  # fmt: skip
+    )
     share = pl.col("most") / pl.col("total") * pl.col("counted") / pl.col("completed")
     return joined.select(
         *KEY,
@@ -327,21 +349,22 @@ def _decide(
     )
 
 
-def find_best_rule_gain(seated: pl.DataFrame, num_questions: int) -> Quantity | Missing:
+def find_best_rule_gain(vote_states: pl.DataFrame, num_questions: int) -> Quantity | Unavailable:
     """The own vote at the end minus the openings' vote under the rule that does best on them.
 
-    seated: the vote states of one condition. The rule is chosen on the other folds of questions:
-    the best of several rules, chosen where it is scored, would make "debating hurts" of nothing.
+    vote_states: the vote states of one condition. The rule is chosen on the other folds of
+    questions: the best of several rules, chosen where it is scored, would make "debating hurts" of
+    nothing.
     """
-    last = int(seated["round"].to_numpy().max()) if seated.height else 0
+    last = int(vote_states["round"].to_numpy().max()) if vote_states.height else 0
     if not last:
-        return Missing("votes after a round beyond the openings")
-    end = seated.filter(pl.col("is_own") & (pl.col("round") == last))
-    openings = seated.filter(pl.col("round") == 0)
-    after = question_sums(end, "score", num_questions)
+        return Unavailable("votes after a round beyond the openings")
+    end = vote_states.filter(pl.col("is_own") & (pl.col("round") == last))
+    openings = vote_states.filter(pl.col("round") == 0)
+    after = sum_by_question(end, "score", num_questions)
     rules = {
-        str(method): question_sums(part, "score", num_questions)
-        for (method,), part in groups(openings, "agent")
+        str(method): sum_by_question(part, "score", num_questions)
+        for (method,), part in split_groups(openings, "agent")
     }
     folds = np.random.default_rng(0).permutation(num_questions) % NUM_FOLDS
     before = np.zeros(num_questions)
@@ -353,6 +376,4 @@ def find_best_rule_gain(seated: pl.DataFrame, num_questions: int) -> Quantity | 
         best = rules[max(sorted(means), key=lambda name: means[name])]
         before[folds == fold] = best.totals[folds == fold]
     table = np.stack([after.totals - before, after.counts], axis=1)
-    return Quantity(
-        sums=table, of=take_quotient, n=after.n, kind="difference", limits=(-1.0, 1.0)
-    )  # fmt: skip
+    return Quantity(sums=table, of=take_quotient, n=after.n, kind="difference", limits=SIGNED_UNIT)

@@ -11,19 +11,23 @@ import polars as pl
 from rich.console import Console
 from rich.text import Text
 
-from debate.analysis.comparisons import correct_p_values
-from debate.analysis.estimate import Estimate
+from debate.analysis.contrasts import correct_p_values
 from debate.analysis.measures import Measures
-from debate.analysis.present import grids
-from debate.analysis.quantity import Missing, Quantity
-from debate.analysis.registry import words
-from debate.analysis.states import members, states_frame
+from debate.analysis.present import build_grids
+from debate.analysis.quantity import Quantity, Unavailable
+from debate.analysis.registry import get_words
+from debate.analysis.schema import Estimate
+from debate.analysis.states import build_states, select_members
 from debate.analysis.summary import Analysis
-from debate.analysis.tables.diversity import contrasts, doses, teams
-from debate.analysis.tables.table import Entry, Table, interval, p_value, table
+from debate.analysis.tables import Entry, Table, build_table, format_p_value, show_interval
+from debate.analysis.tables.results import (
+    tabulate_dose_response,
+    tabulate_team_contrasts,
+    tabulate_teams,
+)
 from debate.analysis.teams import compare_teams
-from debate.analysis.text import clean, count, number
-from debate.analysis.votes import vote_states
+from debate.analysis.text import clean, format_count, format_decimal
+from debate.analysis.votes import build_vote_states
 from debate.comparison.pairing import (
     ComparedRun,
     RunPairing,
@@ -128,8 +132,8 @@ def compare_runs(paths: Sequence[Path]) -> RunComparison:
 
 def _make_measures(*sources: ComparedRun) -> Measures:
     rows, verdicts = concat_runs(*sources)
-    states = members(states_frame(rows))
-    return Measures(states, vote_states(states, verdicts))
+    states = select_members(build_states(rows))
+    return Measures(states, build_vote_states(states, verdicts))
 
 
 def _compare_pair(paired: RunPairing) -> Iterator[RunDifference]:
@@ -148,7 +152,7 @@ def _compare(
     first = measures.find(name, cell=label_cell(paired.first, mine))
     second = measures.find(name, cell=label_cell(paired.second, theirs))
     for measure, source in ((first, paired.first), (second, paired.second)):
-        if isinstance(measure, Missing):
+        if isinstance(measure, Unavailable):
             return replace(about, missing=f"needs {measure.reason} in {source.label}")
     assert isinstance(first, Quantity)
     assert isinstance(second, Quantity)
@@ -211,7 +215,7 @@ def print_comparison(found: RunComparison, console: Console) -> None:
 
 def _print_table(made: Table, console: Console) -> None:
     if made.rows:
-        for lines in grids(made, console.width):
+        for lines in build_grids(made, console.width):
             console.print(lines)
 
 
@@ -219,19 +223,19 @@ def _make_table(found: RunComparison) -> Table:
     """A line for each measure of each arm that was compared."""
     columns = ["arm", "measure", "run", "here", "first run", "difference", "p (Holm)", "questions"]
     title = f"Compared with {found.labels[0]}"
-    return table(title, columns, [_make_row(each) for each in found.differences], names=3)
+    return build_table(title, columns, [_make_row(each) for each in found.differences], names=3)
 
 
 def _make_row(each: RunDifference) -> list[Entry]:
     return [
         Entry(clean(each.cell)),
-        Entry(words(each.measure), each.missing),
+        Entry(get_words(each.measure), each.missing),
         Entry(clean(each.second)),
-        Entry(number(each.second_value)),
-        Entry(number(each.first_value)),
-        interval(each.value, each.low, each.high, signed=True),
-        Entry(p_value(each.p_holm)),
-        Entry(count(each.num_questions) if each.num_questions else "–"),
+        Entry(format_decimal(each.second_value)),
+        Entry(format_decimal(each.first_value)),
+        show_interval(each.value, each.low, each.high, signed=True),
+        Entry(format_p_value(each.p_holm)),
+        Entry(format_count(each.num_questions) if each.num_questions else "–"),
     ]
 
 
@@ -243,4 +247,4 @@ def _make_team_tables(found: RunComparison) -> tuple[Table, ...]:
     whole = Analysis(
         estimates=found.estimates, comparisons=(), tables=found.tables, caveats=(), cells=cells
     )
-    return teams(whole), contrasts(whole), doses(whole)
+    return tabulate_teams(whole), tabulate_team_contrasts(whole), tabulate_dose_response(whole)

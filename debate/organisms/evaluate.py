@@ -13,7 +13,7 @@ import numpy as np
 from rich.table import Table
 from transformers import LlamaForCausalLM
 
-from debate.analysis.intervals import Interval, clustered_mean
+from debate.analysis.intervals import Interval, compute_clustered_mean
 from debate.errors import InputError
 from debate.organisms.cards import OrganismCard, make_table
 from debate.organisms.measure import (
@@ -190,7 +190,7 @@ def _summarize_arm(name: str, arm: str, observations: Sequence[Observation]) -> 
     confidences = [o.answer.confidence for o in observations]
     wrong = [o for o in observations if o.opening.answer != o.question.answer]
     own = np.array([o.own_probability for o in wrong])
-    kept = clustered_mean(own, cluster_questions([o.question for o in wrong]))
+    kept = compute_clustered_mean(own, cluster_questions([o.question for o in wrong]))
     return ArmResult(
         organism=name,
         arm=arm,
@@ -297,7 +297,7 @@ def _estimate_gap(pairs: Sequence[tuple[CriticJudgement, CriticJudgement]]) -> I
     """Own acceptance minus the other's, on average over pairs."""
     gaps = np.array([float(mine.accepted) - float(theirs.accepted) for mine, theirs in pairs])
     clusters = cluster_questions([mine.question for mine, _ in pairs])
-    return clustered_mean(gaps, clusters).within(-1, 1)
+    return compute_clustered_mean(gaps, clusters).within(-1, 1)
 
 
 def build_arm_table(arms: Sequence[ArmResult]) -> Table:

@@ -10,10 +10,17 @@ import numpy as np
 import polars as pl
 from transformers import LlamaForCausalLM
 
-from debate.analysis.cross_critique import balanced_accuracy
-from debate.analysis.intervals import ABSENT, Codes, Interval, clustered, rate, summed
-from debate.analysis.proportions import over_confidence
-from debate.analysis.scores import equal_width, expected_error
+from debate.analysis.intervals import (
+    ABSENT,
+    Codes,
+    Interval,
+    compute_clustered_interval,
+    compute_rate,
+    sum_by_code,
+)
+from debate.analysis.judgements import compute_balanced_accuracy
+from debate.analysis.paired import compute_over_confidence
+from debate.analysis.scores import bin_equal_width, compute_expected_error
 from debate.organisms.model import Generation, build_prompt, generate
 from debate.organisms.training_data import draw_panel_answer
 from debate.tasks.arithmetic import ArithmeticQuestion
@@ -76,7 +83,9 @@ def cluster_questions(questions: Sequence[ArithmeticQuestion]) -> Codes:
 
 def estimate_share(hits: Sequence[bool], clusters: Codes) -> Interval:
     """Estimate the share of hits, clustered by question."""
-    return rate(summed(clusters, np.asarray(hits, dtype=np.float64)), _count_rows(clusters))
+    return compute_rate(
+        sum_by_code(clusters, np.asarray(hits, dtype=np.float64)), _count_rows(clusters)
+    )
 
 
 def estimate_over_confidence(
@@ -84,7 +93,9 @@ def estimate_over_confidence(
 ) -> Interval:
     """Estimate mean confidence minus accuracy, clustered by question."""
     sure, right = (np.asarray(rows, dtype=np.float64) for rows in (confidences, correct))
-    return over_confidence(summed(clusters, sure), summed(clusters, right), _count_rows(clusters))
+    return compute_over_confidence(
+        sum_by_code(clusters, sure), sum_by_code(clusters, right), _count_rows(clusters)
+    )
 
 
 def estimate_balanced_accuracy(
@@ -95,8 +106,8 @@ def estimate_balanced_accuracy(
     """
     accepts = np.asarray(accepted, dtype=np.bool_)
     rows = {"right": np.asarray(right, np.bool_), "accepted": accepts, "rejected": ~accepts}
-    linear = balanced_accuracy(pl.DataFrame(rows))
-    return ABSENT if linear is None else clustered(linear, clusters)
+    linear = compute_balanced_accuracy(pl.DataFrame(rows))
+    return ABSENT if linear is None else compute_clustered_interval(linear, clusters)
 
 
 def _count_rows(clusters: Codes) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -107,7 +118,7 @@ def _count_rows(clusters: Codes) -> np.ndarray[tuple[int], np.dtype[np.float64]]
 def _compute_calibration_error(confidences: Sequence[float], correct: Sequence[bool]) -> float:
     """Expected calibration error over ten bins of equal width."""
     sure, right = (np.asarray(rows, dtype=np.float64) for rows in (confidences, correct))
-    return expected_error(sure, right, equal_width(sure, num_bins=10)).value
+    return compute_expected_error(sure, right, bin_equal_width(sure, num_bins=10)).value
 
 
 def _estimate_by_family(

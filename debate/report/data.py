@@ -11,9 +11,15 @@ from typing import Any
 import polars as pl
 
 from debate.analysis import Analysis
-from debate.analysis.design import design_of
+from debate.analysis.design import read_design
 from debate.analysis.source import read_source
-from debate.analysis.states import DEFAULT, confidence_column, members, of_authors, states_frame
+from debate.analysis.states import (
+    DEFAULT,
+    build_states,
+    find_confidence_column,
+    select_authors,
+    select_members,
+)
 from debate.analysis.text import clean
 from debate.errors import InputError
 from debate.log import Run
@@ -70,7 +76,7 @@ class ReportData:
     @property
     def estimated_states(self) -> pl.DataFrame:
         """The states that estimates are about: in an arm with an author, the author's alone."""
-        return of_authors(self.states, self.authors)
+        return select_authors(self.states, self.authors)
 
     @property
     def rounds(self) -> tuple[int, ...]:
@@ -116,7 +122,7 @@ def read_report_data(
         analysis=analysis,
         states=_collect_states(rows, confidence),
         cells=analysis.cells,
-        authors=design_of(run.manifest.spec, analysis.cells).authors if run else {},
+        authors=read_design(run.manifest.spec, analysis.cells).authors if run else {},
         manifest=run.manifest if run else None,
         read_turns=partial(_read_run_turns, run) if run else partial(_read_table_turns, rows),
         find_question=run.questions_by_id.get if run else _find_no_question,
@@ -124,10 +130,10 @@ def read_report_data(
 
 
 def _collect_states(trajectories: pl.DataFrame, confidence: str) -> pl.DataFrame:
-    column = confidence_column(trajectories, confidence)
+    column = find_confidence_column(trajectories, confidence)
     known = [name for name in STATE_COLUMNS if name in trajectories.columns]
     chosen = trajectories.select(*known, pl.col(column).alias("confidence"))
-    return members(states_frame(chosen))
+    return select_members(build_states(chosen))
 
 
 def _read_run_turns(run: Run, key: DebateKey) -> tuple[Turn, ...]:

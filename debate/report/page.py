@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from debate.analysis.tables import Entry
-from debate.analysis.text import clean, count
+from debate.analysis.text import clean, format_count
 from debate.errors import InputError
 from debate.log.disk import replace_file, wrap_disk_errors
 from debate.log.manifest import Manifest, RunStart, get_package_versions
@@ -176,7 +176,7 @@ def _summarize(report: ReportData) -> str:
         (max(report.rounds), "round"),
         (states["seed"].n_unique(), "seed"),
     )
-    parts = [f"{count(num)} {noun}{'s' * (num != 1)}" for num, noun in counts]
+    parts = [f"{format_count(num)} {noun}{'s' * (num != 1)}" for num, noun in counts]
     if report.analysis.confidence:
         parts.append(f"confidence: {clean(report.analysis.confidence)}")
     return " · ".join(parts)
@@ -212,7 +212,7 @@ def _list_file_facts(path: Path) -> tuple[Fact, ...]:
     with wrap_disk_errors(path, "read"):
         content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
-    return Fact("size", f"{count(len(content))} bytes"), Fact("SHA-256", digest)
+    return Fact("size", f"{format_count(len(content))} bytes"), Fact("SHA-256", digest)
 
 
 def _list_run_facts(manifest: Manifest) -> list[Fact]:
@@ -221,11 +221,11 @@ def _list_run_facts(manifest: Manifest) -> list[Fact]:
         Fact("status", manifest.status),
         Fact("format version", str(manifest.format_version)),
         Fact("seeds", ", ".join(map(str, manifest.seeds)) or "not told"),
-        Fact("starts", count(len(manifest.starts))),
+        Fact("starts", format_count(len(manifest.starts))),
     ]
     if manifest.totals:
-        turns = f"{count(manifest.totals.turns)}, {count(manifest.totals.failed)} of them failed"
-        facts.append(Fact("turns", turns))
+        turns, failed = (format_count(n) for n in (manifest.totals.turns, manifest.totals.failed))
+        facts.append(Fact("turns", f"{turns}, {failed} of them failed"))
     return facts + (_list_start_facts(manifest.starts[-1]) if manifest.starts else [])
 
 

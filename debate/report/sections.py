@@ -14,19 +14,44 @@ from typing import Any
 
 import polars as pl
 
-from debate.analysis.present import lacking
+from debate.analysis.present import list_lacking
 from debate.analysis.tables import Place, Table
-from debate.analysis.tables.calibration import calibration_errors, changes, ranking, scores
-from debate.analysis.tables.critique import broader, labelled, matrix, oneself
-from debate.analysis.tables.diversity import contrasts, doses, teams
-from debate.analysis.tables.errors import entrenchment, errors, parts
-from debate.analysis.tables.findings import findings
-from debate.analysis.tables.headline import accuracy, for_others, headline
-from debate.analysis.tables.influence import credit, edges, hazards
-from debate.analysis.tables.ledger import tokens
-from debate.analysis.tables.opinions import drift, flips, hearing, revisions
-from debate.analysis.tables.votes import comparisons, team, votes
-from debate.analysis.tables.where import RANKINGS
+from debate.analysis.tables.confidence import (
+    tabulate_calibration_changes,
+    tabulate_calibration_errors,
+    tabulate_conformity,
+    tabulate_drift,
+    tabulate_entrenchment,
+    tabulate_error_parts,
+    tabulate_errors,
+    tabulate_flips,
+    tabulate_ranking,
+    tabulate_revisions,
+    tabulate_scores,
+)
+from debate.analysis.tables.influence import (
+    RANKINGS,
+    tabulate_alternatives,
+    tabulate_credit,
+    tabulate_critique_matrix,
+    tabulate_edges,
+    tabulate_hazards,
+    tabulate_labels,
+    tabulate_self_critique,
+)
+from debate.analysis.tables.results import (
+    tabulate_accuracy,
+    tabulate_across_factors,
+    tabulate_comparisons,
+    tabulate_dose_response,
+    tabulate_findings,
+    tabulate_headline,
+    tabulate_team,
+    tabulate_team_contrasts,
+    tabulate_teams,
+    tabulate_tokens,
+    tabulate_votes,
+)
 from debate.report.data import ReportData
 from debate.report.figure import Figure
 from debate.report.pictures.calibration import draw_calibration, draw_reliability
@@ -79,7 +104,7 @@ def build_findings(report: ReportData) -> Section | None:
         name="findings",
         title="What was claimed beforehand",
         nav="Hypotheses",
-        tables=(findings(report.analysis),),
+        tables=(tabulate_findings(report.analysis),),
     )
 
 
@@ -89,7 +114,7 @@ def build_headline(report: ReportData) -> Section:
     return Section(
         name="headline",
         title="Before and after",
-        tables=(headline(found), accuracy(found), for_others(found)),
+        tables=(tabulate_headline(found), tabulate_accuracy(found), tabulate_across_factors(found)),
     )
 
 
@@ -103,7 +128,12 @@ def build_critique(report: ReportData) -> Section | None:
         title="Is it critique that fails, or critique of oneself?",
         nav="Critique",
         figures=(draw_cross_critique(report),),
-        tables=(oneself(found), matrix(found), broader(found), labelled(found)),
+        tables=(
+            tabulate_self_critique(found),
+            tabulate_critique_matrix(found),
+            tabulate_alternatives(found),
+            tabulate_labels(found),
+        ),
         data={"cross_critique_cells": found.tables["cross_critique"]},
     )
 
@@ -116,7 +146,7 @@ def build_errors(report: ReportData) -> Section:
         title="Did confidence in errors grow?",
         nav="Confidence in errors",
         figures=(draw_trajectories(report), draw_beliefs(report)),
-        tables=(errors(found), entrenchment(found), parts(found)),
+        tables=(tabulate_errors(found), tabulate_entrenchment(found), tabulate_error_parts(found)),
     )
 
 
@@ -160,7 +190,12 @@ def build_changes(report: ReportData) -> Section:
         title="Who changed an answer",
         nav="Changes of answer",
         figures=(draw_flow(report),),
-        tables=(flips(found), drift(found), hearing(found), revisions(found)),
+        tables=(
+            tabulate_flips(found),
+            tabulate_drift(found),
+            tabulate_conformity(found),
+            tabulate_revisions(found),
+        ),
         open=3,
     )
 
@@ -173,7 +208,7 @@ def build_influence(report: ReportData) -> Section:
         title="What was heard before",
         nav="Influence",
         figures=(draw_influence(report),),
-        tables=(hazards(found), credit(found), edges(found)),
+        tables=(tabulate_hazards(found), tabulate_credit(found), tabulate_edges(found)),
         data={name: found.tables[name] for name in ("hazards", "credit", "edges", "flip_sources")},
     )
 
@@ -185,7 +220,7 @@ def build_votes(report: ReportData) -> Section:
         name="votes",
         title="The team's answer",
         figures=(draw_votes(report),),
-        tables=(comparisons(found), team(found), votes(found)),
+        tables=(tabulate_comparisons(found), tabulate_team(found), tabulate_votes(found)),
         open=2,
     )
 
@@ -200,7 +235,11 @@ def build_teams(report: ReportData) -> Section | None:
         title="Teams side by side",
         nav="Teams",
         figures=(draw_teams(report), draw_dose(report)),
-        tables=(teams(found), contrasts(found), doses(found)),
+        tables=(
+            tabulate_teams(found),
+            tabulate_team_contrasts(found),
+            tabulate_dose_response(found),
+        ),
         open=3,
         data={name: found.tables[name] for name in ("teams", "dose_lines")},
     )
@@ -213,7 +252,12 @@ def build_calibration(report: ReportData) -> Section:
         name="calibration",
         title="Calibration",
         figures=(draw_calibration(report), draw_reliability(report)),
-        tables=(changes(found), scores(found), calibration_errors(found), ranking(found)),
+        tables=(
+            tabulate_calibration_changes(found),
+            tabulate_scores(found),
+            tabulate_calibration_errors(found),
+            tabulate_ranking(found),
+        ),
     )
 
 
@@ -223,7 +267,7 @@ def build_tokens(report: ReportData) -> Section:
     return Section(
         name="tokens",
         title="Tokens",
-        tables=(tokens(found),),
+        tables=(tabulate_tokens(found),),
         data={"ledger": found.tables["ledger"], "estimates": found.frame()},
     )
 
@@ -249,7 +293,7 @@ def build_caveats(report: ReportData) -> Section:
         name="caveats",
         title="Caveats",
         template="caveats.html",
-        content={"sentences": (*found.caveats, *lacking(found))},
+        content={"sentences": (*found.caveats, *list_lacking(found))},
     )
 
 

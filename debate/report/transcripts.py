@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from debate.analysis.registry import words
+from debate.analysis.registry import get_words
 from debate.analysis.tables import Place
-from debate.analysis.tables.where import RANKINGS, heard_text
-from debate.analysis.text import clean, number, short
+from debate.analysis.tables.influence import RANKINGS, describe_heard
+from debate.analysis.text import clean, format_decimal, shorten
 from debate.report.data import ReportData
 from debate.types import Confidence, DebateKey, Question, Turn, states_answer
 
@@ -145,16 +145,18 @@ def _make_hotspot(
         anchor=anchor,
         place=Place(*(row[name] for name in KEY)),
         arm=report.label_arm(row["cell"]),
-        question=short(row["question"], 40),
+        question=shorten(row["question"], 40),
         seed=row["seed"],
         agent=report.label_agent(row["cell"], row["agent"]),
         round=row["round"],
-        answer=f"{short(row['previous_answer'], 24)} → {short(row['answer'], 24)}",
-        confidence=f"{number(row['previous_confidence'], 2)} → {number(row['confidence'], 2)}",
-        rise=number(row["rise"], 2, signed=True),
-        heard=heard_text(row["heard"]),
+        answer=f"{shorten(row['previous_answer'], 24)} → {shorten(row['answer'], 24)}",
+        confidence=" → ".join(
+            format_decimal(row[name], 2) for name in ("previous_confidence", "confidence")
+        ),
+        rise=format_decimal(row["rise"], 2, signed=True),
+        heard=describe_heard(row["heard"]),
         text=_format_question(report.find_question(row["question"])),
-        target=short(row["target"]),
+        target=shorten(row["target"]),
         turns=build_transcript(report, excerpt.turns, row, limit=limit, anchor=anchor),
         note=f"{num_omitted} turns that this one neither heard nor followed are left out."
         if num_omitted
@@ -197,18 +199,18 @@ def _make_turn(
     anchor: str,
 ) -> TranscriptTurn:
     state = turn.outcome or "open"
-    about = f" of {short(turn.about, 40)}" if turn.about else ""
+    about = f" of {shorten(turn.about, 40)}" if turn.about else ""
     is_spot = states_answer(turn) and (turn.agent, turn.round) == (row["agent"], row["round"])
     return TranscriptTurn(
         agent=report.label_agent(turn.cell, turn.agent),
         what=f"round {turn.round}, {turn.kind}{about}",
-        model=short(turn.model),
+        model=shorten(turn.model),
         text=format_text(turn.failure.message if turn.failure else turn.text, limit=limit),
-        answer="–" if turn.answer is None else short(turn.value or "no answer", 40),
+        answer="–" if turn.answer is None else shorten(turn.value or "no answer", 40),
         state=state,
         mark=MARKS[state],
         confidences=_make_badges([*turn.confidences, *(probed if states_answer(turn) else ())]),
-        heard=heard_text(list(turn.heard)) if turn.heard else "",
+        heard=describe_heard(list(turn.heard)) if turn.heard else "",
         is_spot=is_spot,
         was_heard=turn.ref in (row["heard"] or ()),
         anchor=anchor if is_spot else "",
@@ -220,7 +222,9 @@ def _make_badges(confidences: list[Confidence]) -> tuple[ConfidenceBadge, ...]:
     by_source = {c.source: c for c in reversed(confidences)}
     ordered = [c for c in confidences if by_source[c.source] is c]
     return tuple(
-        ConfidenceBadge(number(c.value, 2), short(words(c.source)), round(10 + 45 * c.value))
+        ConfidenceBadge(
+            format_decimal(c.value, 2), shorten(get_words(c.source)), round(10 + 45 * c.value)
+        )
         for c in ordered
     )
 

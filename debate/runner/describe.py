@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from debate.analysis.text import clean, count, number
+from debate.analysis.text import clean, format_count, format_decimal
 from debate.cluster.packing import can_start_here, describe_slots, plan_slots_offline
 from debate.cluster.resources import (
     describe_shared_engines,
@@ -105,11 +105,11 @@ def _describe_least(least: int | None, num: int) -> tuple[str, str]:
 
 def _find_hypotheses_of_several(plan: Plan) -> set[str]:
     """The hypotheses of which one question holds several pairs: of agents, or of seeds."""
-    from debate.analysis.design import design_of
+    from debate.analysis.design import read_design
     from debate.analysis.measures import OF_VOTE
 
     cells = {cell.name: cell for cell in plan.cells}
-    authors = design_of(plan.spec.model_dump(mode="json"), cells).authors
+    authors = read_design(plan.spec.model_dump(mode="json"), cells).authors
     found = set()
     for name, claim in plan.spec.hypotheses.items():
         cell = cells.get(claim.cell or "")
@@ -232,7 +232,7 @@ def _format_power(each: HypothesisPower) -> list[str]:
     best, worst = (_format_needed(each, n) for n in (each.needed.at_best, each.needed.at_worst))
     known = each.low is not None
     return [
-        f"{number(each.value)} [{number(each.low)}, {number(each.high)}]",
+        f"{format_decimal(each.value)} [{format_decimal(each.low)}, {format_decimal(each.high)}]",
         f"{each.at_task.power:.0%} ± {each.at_task.error:.0%}" if each.at_task else "–",
         _format_needed(each, each.needed.supported),
         f"{best} … {worst}" if known else "–",
@@ -258,9 +258,9 @@ def _make_price_table(found: PowerReport) -> Table:
         entries = [
             each.name,
             _format_needed(each, each.needed.supported),
-            count(price.turns),
-            count(price.prompt_tokens + price.generated_tokens),
-            number(price.cost, 2),
+            format_count(price.turns),
+            format_count(price.prompt_tokens + price.generated_tokens),
+            format_decimal(price.cost, 2),
             "–" if price.time_s is None else format_duration(price.time_s),
         ]
         table.add_row(*(Text(clean(entry)) for entry in entries))

@@ -12,27 +12,33 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from debate.analysis.conclusions import level_of
-from debate.analysis.design import design_of, find_silent_seats
-from debate.analysis.hypotheses import Chosen, choose_quantity, describe
+from debate.analysis.design import find_silent_seats, read_design
+from debate.analysis.hypotheses import ChosenQuantity, choose_quantity, describe_hypothesis
 from debate.analysis.intervals import Codes
 from debate.analysis.measures import Measures
 from debate.analysis.power import (
     DRAWS,
     FEWEST_QUESTIONS,
     TARGET,
-    Needed,
-    Point,
+    NeededQuestions,
     Power,
+    SimulatedPower,
+    compute_level,
     measure_seed_share,
     scale_by_seeds,
     simulate_power,
 )
-from debate.analysis.quantity import Missing, Quantity
-from debate.analysis.source import Through, through
-from debate.analysis.states import DEFAULT, confidence_name, members, of_authors, states_frame
-from debate.analysis.text import listed as named
-from debate.analysis.votes import vote_states
+from debate.analysis.quantity import Quantity, Unavailable
+from debate.analysis.source import FinishedDebates, select_finished
+from debate.analysis.states import (
+    DEFAULT,
+    build_states,
+    name_confidence,
+    select_authors,
+    select_members,
+)
+from debate.analysis.text import join_names as named
+from debate.analysis.votes import build_vote_states
 from debate.config.run import HypothesisSpec
 from debate.errors import InputError
 from debate.log import Run
@@ -67,9 +73,9 @@ class HypothesisPower:
     value: float | None = None
     low: float | None = None
     high: float | None = None
-    points: tuple[Point, ...] = ()
-    needed: Needed | None = None
-    at_task: Point | None = None
+    points: tuple[SimulatedPower, ...] = ()
+    needed: NeededQuestions | None = None
+    at_task: SimulatedPower | None = None
     seed_share: float | None = None
     by_seeds: dict[int, int] | None = None
     price: RunCost | None = None
@@ -134,13 +140,13 @@ def estimate_power(
         raise InputError(f"target is {target:g}; it is a share between 0 and 1, such as 0.8")
     run = Run(directory)
     told = list(_check_same_conditions(plan, run))
-    rows = through(run)
+    rows = select_finished(run)
     if rows.trajectories.is_empty():
         raise InputError(f"{directory}: no agent has stated an answer; let the pilot run first")
     pilot = _measure_pilot(run, rows, confidence)
     priced = _price_question(plan, run, pilot)
     num_task = len(plan.questions)
-    level = level_of(len(plan.spec.hypotheses))
+    level = compute_level(len(plan.spec.hypotheses))
     simulate = partial(
         simulate_power, level=level, at=[num_task], target=target, draws=draws, seed=seed
     )
@@ -199,19 +205,19 @@ def _get_names(spec: Mapping[str, Any], kind: str) -> set[str]:
     return set(found) if isinstance(found, Mapping) else set()
 
 
-def _measure_pilot(run: Run, rows: Through, confidence: str) -> PilotMeasures:
+def _measure_pilot(run: Run, rows: FinishedDebates, confidence: str) -> PilotMeasures:
     """The measures of the pilot, as `debate analyze` makes them."""
     cells = rows.trajectories["cell"].unique().to_list()
-    authors = design_of(run.manifest.spec, cells).authors
+    authors = read_design(run.manifest.spec, cells).authors
     opinions, silent = run.beliefs(), find_silent_seats(run)
 
     def measure(frames: Sequence[pl.DataFrame | None]) -> Measures:
         turns, verdicts, held = frames
         assert turns is not None
-        team = members(states_frame(turns, confidence=confidence))
+        team = select_members(build_states(turns, confidence=confidence))
         voters = team.filter(~pl.col("agent").is_in(list(silent)))
-        seated = vote_states(voters, verdicts, opinions=held)
-        return Measures(of_authors(team, authors), seated)
+        seated = build_vote_states(voters, verdicts, opinions=held)
+        return Measures(select_authors(team, authors), seated)
 
     frames = (rows.trajectories, rows.verdicts, opinions)
     whole = measure(frames)
@@ -242,7 +248,7 @@ def _describe(name: str, hypothesis: HypothesisSpec, level: float) -> Hypothesis
     return HypothesisPower(
         name=name,
         statement=hypothesis.statement,
-        what=describe(hypothesis),
+        what=describe_hypothesis(hypothesis),
         direction=hypothesis.direction,
         smallest=hypothesis.smallest,
         level=level,
@@ -259,7 +265,7 @@ def _estimate_hypothesis(
 ) -> HypothesisPower:
     chosen = choose_quantity(hypothesis, pilot.measures)
     lacking = _find_lacking(chosen)
-    if isinstance(chosen, Missing) or lacking:
+    if isinstance(chosen, Unavailable) or lacking:
         return replace(about, reason=f"not simulated: {lacking}")
     power = simulate(chosen.quantity, hypothesis)
     enough = power.needed.supported
@@ -282,9 +288,9 @@ def _estimate_hypothesis(
     )
 
 
-def _find_lacking(chosen: Chosen | Missing) -> str:
+def _find_lacking(chosen: ChosenQuantity | Unavailable) -> str:
     """The reason why a hypothesis cannot be simulated, as a clause; "" where it can."""
-    if isinstance(chosen, Missing):
+    if isinstance(chosen, Unavailable):
         return f"needs {chosen.reason} in the pilot"
     num = int(np.any(chosen.quantity.sums != 0, axis=1).sum())
     if num < FEWEST_QUESTIONS:
@@ -299,7 +305,7 @@ def _find_seed_share(hypothesis: HypothesisSpec, pilot: PilotMeasures) -> float 
     if pilot.by_seed is None:
         return None
     chosen = choose_quantity(hypothesis, pilot.by_seed)
-    if isinstance(chosen, Missing):
+    if isinstance(chosen, Unavailable):
         return None
     present = np.any(chosen.quantity.sums != 0, axis=1)
     influence = chosen.quantity.influence()
@@ -307,7 +313,7 @@ def _find_seed_share(hypothesis: HypothesisSpec, pilot: PilotMeasures) -> float 
 
 
 def _list_caveats(
-    plan: Plan, rows: Through, pilot: PilotMeasures, confidence: str
+    plan: Plan, rows: FinishedDebates, pilot: PilotMeasures, confidence: str
 ) -> Iterator[str]:
     yield (
         "The pilot's effect is taken for the true one, and is itself uncertain: the range beside "
@@ -323,7 +329,7 @@ def _list_caveats(
             f"Simulated and priced with {pilot.num_seeds} seed{'s' * (pilot.num_seeds > 1)} a "
             f"question, as in the pilot; the configuration has {len(plan.spec.seeds)}."
         )
-    name = confidence_name(rows.trajectories, confidence)
+    name = name_confidence(rows.trajectories, confidence)
     if name is not None:
         yield f"Confidence: {name}."
     if "simulated" in rows.trajectories.columns and rows.trajectories["simulated"].any():

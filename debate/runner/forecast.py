@@ -12,7 +12,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from debate.analysis.intervals import Interval, clustered_mean
+from debate.analysis.intervals import Interval, compute_clustered_mean
 from debate.config.models import ModelSpec
 from debate.log import Run
 from debate.log.files import MANIFEST
@@ -145,7 +145,7 @@ def _estimate_total(sums: pl.DataFrame, column: str, num_all: int) -> Interval:
     """The total over all questions and seeds, with its interval clustered by question."""
     values = sums[column].to_numpy().astype(np.float64)
     codes = (sums["question"].rank("dense").cast(pl.Int64) - 1).to_numpy()
-    mean = clustered_mean(values, codes)
+    mean = compute_clustered_mean(values, codes)
 
     def scale(value: float | None) -> float | None:
         return None if value is None else max(0.0, value * num_all)

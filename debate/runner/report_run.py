@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from debate.analysis import Analysis, Estimate
-from debate.analysis.present import grids
-from debate.analysis.tables.findings import findings
+from debate.analysis.present import build_grids
+from debate.analysis.tables.results import tabulate_findings
 from debate.analysis.text import clean
 from debate.log import Run
 from debate.log.trajectories import find_cut_replies, format_cut_replies
@@ -31,7 +31,9 @@ def report_run(result: RunResult, console: Console) -> None:
     report = read_report_data(result.directory)
     analysis = report.analysis
     console.print(_make_round_table(analysis))
-    for lines in grids(findings(analysis), console.width) if analysis.findings else ():
+    for lines in (
+        build_grids(tabulate_findings(analysis), console.width) if analysis.findings else ()
+    ):
         console.print(lines)
     _print_rates(analysis, console)
     _print_cut(Run(result.directory), console)

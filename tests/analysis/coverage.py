@@ -18,14 +18,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from debate.analysis.design import controls_for
-from debate.analysis.estimate import Estimate
-from debate.analysis.heard import hearings
-from debate.analysis.influence import conformity, disagreements
+from debate.analysis.attribution import find_disagreements, join_hearings
+from debate.analysis.design import choose_controls
+from debate.analysis.flips import estimate_conformity
 from debate.analysis.intervals import ROUNDING, Interval
 from debate.analysis.measures import Measures
-from debate.analysis.quantity import Missing
-from debate.analysis.states import states_frame
+from debate.analysis.quantity import Unavailable
+from debate.analysis.schema import Estimate
+from debate.analysis.states import build_states
 
 from . import simulate
 from .small import measures_of, quantity
@@ -120,7 +120,7 @@ def _calibration_truths(excess: float) -> dict[str, float]:
 
 def _drift(pull: float) -> Callable[[Rng], Bounds]:
     def run(rng: Rng) -> Bounds:
-        states = states_frame(simulate.opinions(rng, questions=200, pull=pull))
+        states = build_states(simulate.opinions(rng, questions=200, pull=pull))
         return _of(measures_of(states), ["drift"], cell="debate")
 
     return run
@@ -129,14 +129,14 @@ def _drift(pull: float) -> Callable[[Rng], Bounds]:
 def _entrenchment(*, rise: float, control: float) -> Callable[[Rng], Bounds]:
     def run(rng: Rng) -> Bounds:
         table = simulate.believers(rng, questions=200, rise=rise, control=control)
-        return _over_control(states_frame(table), "entrenchment")
+        return _over_control(build_states(table), "entrenchment")
 
     return run
 
 
 def _survivors(rng: Rng) -> Bounds:
     table = simulate.survivors(rng, questions=200, rounds=3)
-    return _over_control(states_frame(table), "survivor_change")
+    return _over_control(build_states(table), "survivor_change")
 
 
 def _over_control(states: pl.DataFrame, name: str) -> Bounds:
@@ -149,9 +149,11 @@ def _over_control(states: pl.DataFrame, name: str) -> Bounds:
 def _conformity(adopt: float, keep: float) -> Callable[[Rng], Bounds]:
     def run(rng: Rng) -> Bounds:
         table = simulate.conformists(rng, questions=200, adopt=adopt, keep=keep)
-        states = states_frame(table)
+        states = build_states(table)
         return _bounds(
-            conformity(states, disagreements(hearings(states)), controls_for(["debate"]))
+            estimate_conformity(
+                states, find_disagreements(join_hearings(states)), choose_controls(["debate"])
+            )
         )
 
     return run
@@ -160,9 +162,9 @@ def _conformity(adopt: float, keep: float) -> Callable[[Rng], Bounds]:
 def _correlated(correlation: float) -> Callable[[Rng], Bounds]:
     def run(rng: Rng) -> Bounds:
         table = simulate.correlated(rng, questions=400, correlation=correlation)
-        pair = states_frame(table.filter(pl.col("agent").is_in(["a", "b"])))
+        pair = build_states(table.filter(pl.col("agent").is_in(["a", "b"])))
         return {
-            **_of(measures_of(states_frame(table)), TEAM, cell="debate"),
+            **_of(measures_of(build_states(table)), TEAM, cell="debate"),
             **_of(measures_of(pair), ["phi"], cell="debate"),
         }
 
@@ -176,7 +178,7 @@ CALIBRATION = ("debiased_ece", "over_confidence")
 def _calibration(excess: float) -> Callable[[Rng], Bounds]:
     def run(rng: Rng) -> Bounds:
         table = simulate.miscalibrated(rng, questions=400, excess=excess)
-        return _of(measures_of(states_frame(table)), CALIBRATION, cell="debate")
+        return _of(measures_of(build_states(table)), CALIBRATION, cell="debate")
 
     return run
 
@@ -184,7 +186,7 @@ def _calibration(excess: float) -> Callable[[Rng], Bounds]:
 def _amplification(share: float) -> Callable[[Rng], Bounds]:
     def run(rng: Rng) -> Bounds:
         table = simulate.amplified(rng, questions=200, share=share)
-        return _of(measures_of(states_frame(table)), ["eai"], cell="self")
+        return _of(measures_of(build_states(table)), ["eai"], cell="self")
 
     return run
 
@@ -193,7 +195,7 @@ def _of(measures: Measures, names: Iterable[str], *, cell: str) -> Bounds:
     """Measures of a condition after its last round; an absent one where one is missing."""
     found = {name: measures.find(name, cell=cell) for name in names}
     return {
-        name: (None, None, None) if isinstance(each, Missing) else _ends(each.interval())
+        name: (None, None, None) if isinstance(each, Unavailable) else _ends(each.interval())
         for name, each in found.items()
     }
 

@@ -17,18 +17,22 @@ from scipy.special import expit
 
 from debate.analysis.hypotheses import Finding, conclude_hypotheses
 from debate.analysis.measures import Measures
-from debate.analysis.states import states_frame
-from debate.analysis.votes import vote_states
+from debate.analysis.states import build_states
+from debate.analysis.votes import build_vote_states
 from debate.config.run import HypothesisSpec
 
 QUESTIONS = 500
 RISE = 0.5
 CLAIM = {
     "surer": HypothesisSpec(
-        statement="Rereading raises belief in the own error.", estimate="entrenchment", cell="self",
-        control="restate", direction="above", smallest=0.2,
+        statement="Rereading raises belief in the own error.",
+        estimate="entrenchment",
+        cell="self",
+        control="restate",
+        direction="above",
+        smallest=0.2,
     )
-}  # fmt: skip
+}
 
 
 def reconsider(
@@ -55,18 +59,25 @@ def reconsider(
             logs = {"log_p_own": np.log(expit(odds)), "log_p_target": np.log(expit(-odds))}
             parts.append(
                 pl.DataFrame(
-                    {"question": [f"q{i}" for i in range(QUESTIONS)], "cell": cell, "agent": "a",
-                     "round": round_, "answer": answer.astype(str), "target": "0",
-                     "confidence": sure} | (logs if probed else {})
+                    {
+                        "question": [f"q{i}" for i in range(QUESTIONS)],
+                        "cell": cell,
+                        "agent": "a",
+                        "round": round_,
+                        "answer": answer.astype(str),
+                        "target": "0",
+                        "confidence": sure,
+                    }
+                    | (logs if probed else {})
                 )
-            )  # fmt: skip
+            )
     return pl.concat(parts)
 
 
 def conclude(rng: np.random.Generator, *, rise: float, probed: bool) -> Finding:
     """What one run of the generator comes to."""
-    states = states_frame(reconsider(rng, rise=rise, probed=probed))
-    return conclude_hypotheses(CLAIM, Measures(states, vote_states(states)), [])[0]
+    states = build_states(reconsider(rng, rise=rise, probed=probed))
+    return conclude_hypotheses(CLAIM, Measures(states, build_vote_states(states)), [])[0]
 
 
 def main() -> None:
@@ -84,8 +95,10 @@ def main() -> None:
             for each in found
         )
         error = (0.25 / repeats) ** 0.5
-        print(f"{name}: {dict(verdicts)}; covers {rise:g} in {covered / repeats:.3f}"
-              f" (error at most {error:.3f}, {repeats} repeats)")  # fmt: skip
+        print(
+            f"{name}: {dict(verdicts)}; covers {rise:g} in {covered / repeats:.3f}"
+            f" (error at most {error:.3f}, {repeats} repeats)"
+        )
 
 
 if __name__ == "__main__":

@@ -49,9 +49,15 @@ def heard_from_all(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def opinions(
-    rng: Rng, *, questions: int, agents: int = 3, rounds: int = 3, pull: float = 0.0,
-    mass: float = 4.0, mean: float = 0.55,
-) -> pl.DataFrame:  # fmt: skip
+    rng: Rng,
+    *,
+    questions: int,
+    agents: int = 3,
+    rounds: int = 3,
+    pull: float = 0.0,
+    mass: float = 4.0,
+    mean: float = 0.55,
+) -> pl.DataFrame:
     """Dirichlet-categorical opinion: each agent adds the answers of all others to its counts.
 
     On average over the team belief in the truth is a martingale; `pull` then moves that share of
@@ -79,9 +85,12 @@ def opinions(
         own.append(np.take_along_axis(p, answers[0][..., None], axis=-1)[..., 0])
         confidences.append(np.take_along_axis(p, answers[-1][..., None], axis=-1)[..., 0])
     table = frame(
-        np.stack(answers), cell="debate", belief_target=np.stack(beliefs),
-        belief_own=np.stack(own), confidence=np.stack(confidences),
-    )  # fmt: skip
+        np.stack(answers),
+        cell="debate",
+        belief_target=np.stack(beliefs),
+        belief_own=np.stack(own),
+        confidence=np.stack(confidences),
+    )
     return heard_from_all(table)
 
 
@@ -138,9 +147,15 @@ def miscalibrated(
 
 
 def entrenched(
-    rng: Rng, *, questions: int, rise: float, resampling: float = 0.0, rounds: int = 3,
-    agents: int = 3, noise: float = 0.3,
-) -> pl.DataFrame:  # fmt: skip
+    rng: Rng,
+    *,
+    questions: int,
+    rise: float,
+    resampling: float = 0.0,
+    rounds: int = 3,
+    agents: int = 3,
+    noise: float = 0.3,
+) -> pl.DataFrame:
     """Two arms, `self` and `repeat`: on kept answers logit confidence rises by `rise` a round in
     `self` and by `resampling` in `repeat`, with a slope of its own for each question. Unsure
     answers are dropped first, so survivors are the sure ones in both arms.
@@ -155,9 +170,16 @@ def entrenched(
 
 
 def believers(
-    rng: Rng, *, questions: int, rise: float, control: float = 0.0, rounds: int = 3,
-    agents: int = 3, noise: float = 0.3, drop: float = 0.35,
-) -> pl.DataFrame:  # fmt: skip
+    rng: Rng,
+    *,
+    questions: int,
+    rise: float,
+    control: float = 0.0,
+    rounds: int = 3,
+    agents: int = 3,
+    noise: float = 0.3,
+    drop: float = 0.35,
+) -> pl.DataFrame:
     """Two arms, `self` and `repeat`, whose log-odds of the opening answer against the target rise
     by `rise` and `control` a round, with a slope of its own for each question, shared by both.
 
@@ -177,16 +199,26 @@ def believers(
         logs = np.stack(odds)
         stated = expit(logs + rng.normal(0, noise, size=logs.shape))
         parts.append(
-            frame(np.stack(answers), cell=cell, confidence=stated, log_p_own=np.log(expit(logs)),
-                  log_p_target=np.log(expit(logs)) - logs)
-        )  # fmt: skip
+            frame(
+                np.stack(answers),
+                cell=cell,
+                confidence=stated,
+                log_p_own=np.log(expit(logs)),
+                log_p_target=np.log(expit(logs)) - logs,
+            )
+        )
     return pl.concat(parts)
 
 
 def _arm(
-    rng: Rng, cell: str, start: Floats, wrong: NDArray[np.bool_], slope: Floats, rounds: int,
+    rng: Rng,
+    cell: str,
+    start: Floats,
+    wrong: NDArray[np.bool_],
+    slope: Floats,
+    rounds: int,
     noise: float,
-) -> pl.DataFrame:  # fmt: skip
+) -> pl.DataFrame:
     answers, confidences = [np.where(wrong, 1, 0)], [expit(start)]
     for t in range(1, rounds + 1):
         doubt = rng.random(start.shape) < 0.35 * (1 - expit(start))

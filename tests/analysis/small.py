@@ -7,11 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from debate.analysis.estimate import Estimate
 from debate.analysis.measures import Measures
-from debate.analysis.quantity import Missing, Quantity
-from debate.analysis.states import states_frame
-from debate.analysis.votes import vote_states
+from debate.analysis.quantity import Quantity, Unavailable
+from debate.analysis.schema import Estimate
+from debate.analysis.states import build_states
+from debate.analysis.votes import build_vote_states
 
 COLUMNS = ("question", "agent", "round", "answer", "confidence", "heard")
 
@@ -26,15 +26,15 @@ def turns(*rows: tuple[object, ...], cell: str = "ring", columns: str = "") -> p
 
 def debates(*rows: tuple[object, ...], cell: str = "ring", columns: str = "") -> pl.DataFrame:
     """The states of these turns."""
-    return states_frame(turns(*rows, cell=cell, columns=columns))
+    return build_states(turns(*rows, cell=cell, columns=columns))
 
 
 def measures_of(states: pl.DataFrame, verdicts: pl.DataFrame | None = None) -> Measures:
     """The measures of states, votes included."""
-    return Measures(states, vote_states(states, verdicts))
+    return Measures(states, build_vote_states(states, verdicts))
 
 
-def quantity(found: Quantity | Missing) -> Quantity:
+def quantity(found: Quantity | Unavailable) -> Quantity:
     """The number that must be there."""
     assert isinstance(found, Quantity), found
     return found

@@ -13,9 +13,14 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import multivariate_normal
 
-from debate.analysis.intervals import Interval, around_bounds, rate, ratio
-from debate.analysis.paired import paired_difference, paired_p
-from debate.analysis.proportions import over_confidence, phi, yules_q
+from debate.analysis.intervals import Interval, compute_rate, compute_ratio, join_bounds
+from debate.analysis.paired import (
+    compute_over_confidence,
+    compute_paired_difference,
+    compute_paired_p,
+    compute_phi_interval,
+    compute_yules_q,
+)
 
 Rng = np.random.Generator
 Floats = NDArray[np.float64]
@@ -59,7 +64,9 @@ def _rates() -> Iterator[Population]:
                     rng: Rng, n: int = n, rows: int = rows, h: float = hopeless, s: float = slip
                 ) -> dict[str, Ends]:
                     right = _right(rng, n, rows, h, s)
-                    return {"accuracy": _ends(rate(right.sum(axis=1), np.full(n, float(rows))))}
+                    return {
+                        "accuracy": _ends(compute_rate(right.sum(axis=1), np.full(n, float(rows))))
+                    }
 
                 yield (
                     f"{n} questions of {rows}, accuracy {accuracy}",
@@ -71,7 +78,9 @@ def _rates() -> Iterator[Population]:
         def nested(rng: Rng, accuracy: float = accuracy, n: int = n) -> dict[str, Ends]:
             counts = rng.integers(1, 6, n) * 3
             chance = rng.beta(4 * accuracy, 4 * (1 - accuracy), n)
-            return {"accuracy": _ends(rate(rng.binomial(counts, chance) * 1.0, counts * 1.0))}
+            return {
+                "accuracy": _ends(compute_rate(rng.binomial(counts, chance) * 1.0, counts * 1.0))
+            }
 
         yield f"{n} passages, accuracy {accuracy}", {"accuracy": accuracy}, nested
 
@@ -85,9 +94,9 @@ def _ties() -> Iterator[Population]:
             share = among / rng.choice([2, 3], size=n)
             opening = np.where(rng.random(n) < 0.8, share, rng.random(n) < 0.6)
             final = np.where(rng.random(n) < 0.4, opening > 0, rng.random(n) < 0.45) * 1.0
-            change = paired_difference(final - opening, np.ones(n))
+            change = compute_paired_difference(final - opening, np.ones(n))
             return {
-                "opening vote": _ends(rate(opening, np.ones(n))),
+                "opening vote": _ends(compute_rate(opening, np.ones(n))),
                 "gain": _ends(change),
             }
 
@@ -126,7 +135,10 @@ def _change_truth(effect: float) -> dict[str, float]:
 
 
 def _change(differences: Floats, counts: Floats) -> dict[str, Ends]:
-    found, p_value = paired_difference(differences, counts), paired_p(differences, counts)
+    found, p_value = (
+        compute_paired_difference(differences, counts),
+        compute_paired_p(differences, counts),
+    )
     p = 1.0 if p_value is None else p_value
     return {
         "change": _ends(found),
@@ -139,14 +151,14 @@ def _over_confidences() -> Iterator[Population]:
 
         def constant(rng: Rng, n: int = n) -> dict[str, Ends]:
             right, ones = (rng.random(n) < 0.97) * 1.0, np.ones(n)
-            return {"over_confidence": _ends(over_confidence(0.9 * ones, right, ones))}
+            return {"over_confidence": _ends(compute_over_confidence(0.9 * ones, right, ones))}
 
         yield f"{n} questions, confidence .9, accuracy .97", {"over_confidence": -0.07}, constant
 
         def nested(rng: Rng, n: int = n) -> dict[str, Ends]:
             right = _right(rng, n, 6, 0.03, 0.01)
             counts = np.full(n, 6.0)
-            found = over_confidence(0.9 * counts, right.sum(axis=1), counts)
+            found = compute_over_confidence(0.9 * counts, right.sum(axis=1), counts)
             return {"over_confidence": _ends(found)}
 
         truth = {"over_confidence": 0.9 - 0.97 * 0.99}
@@ -157,7 +169,9 @@ def _over_confidences() -> Iterator[Population]:
             chance = rng.beta(4, 2, n)
             stated = chance[:, None] + 0.1 + rng.normal(0, 0.05, (n, 3))
             right = rng.binomial(3, chance) * 1.0
-            return {"over_confidence": _ends(over_confidence(stated.sum(axis=1), right, counts))}
+            return {
+                "over_confidence": _ends(compute_over_confidence(stated.sum(axis=1), right, counts))
+            }
 
         yield f"{n} questions of 3, confidence follows", {"over_confidence": 0.1}, varying
 
@@ -170,9 +184,12 @@ def _pairs() -> Iterator[Population]:
             both = float(multivariate_normal.cdf(thresholds, cov=[[1, latent], [latent, 1]]))
 
             def drawn(
-                rng: Rng, n: int = n, seeds: int = seeds, c: float = latent,
+                rng: Rng,
+                n: int = n,
+                seeds: int = seeds,
+                c: float = latent,
                 thresholds: Floats = thresholds,
-            ) -> dict[str, Ends]:  # fmt: skip
+            ) -> dict[str, Ends]:
                 right = _right_together(rng, n, seeds, c, thresholds)
                 return _pair_estimates(right[..., 0], right[..., 1])
 
@@ -193,10 +210,10 @@ def _pair_estimates(x: Floats, y: Floats) -> dict[str, Ends]:
     cells = np.stack([x * y, x * (1 - y), (1 - x) * y, (1 - x) * (1 - y)], axis=-1).sum(axis=1)
     counts = cells.sum(axis=1)
     return {
-        "q_statistic": _ends(yules_q(cells)),
-        "phi": _ends(phi(cells)),
-        "disagreement": _ends(rate(cells[:, 1] + cells[:, 2], counts)),
-        "double_fault": _ends(rate(cells[:, 3], counts)),
+        "q_statistic": _ends(compute_yules_q(cells)),
+        "phi": _ends(compute_phi_interval(cells)),
+        "disagreement": _ends(compute_rate(cells[:, 1] + cells[:, 2], counts)),
+        "double_fault": _ends(compute_rate(cells[:, 3], counts)),
     }
 
 
@@ -241,13 +258,13 @@ def _mass_estimates(rng: Rng, n: int, flips: float) -> dict[str, Ends]:
     counts = np.full(n, 3.0)
     least = np.where(told, change, -1.0 * wrong).sum(axis=1)
     most = np.where(told, change, 1.0 * then).sum(axis=1)
-    held = around_bounds(ratio(least, counts), ratio(most, counts))
+    held = join_bounds(compute_ratio(least, counts), compute_ratio(most, counts))
     end = 0.4 * (1 - flips) + 0.6 * flips
     true = 0.8 * (end * 0.68 - 0.4 * 0.6)
     lowest, highest = true - 0.2 * 0.4, true + 0.2 * end
     misses = 1.0 if held.low is None else max(held.low - lowest, highest - (held.high or 0.0))
     return {
-        "error mass": _ends(ratio((change * told).sum(axis=1), told.sum(axis=1) * 1.0)),
+        "error mass": _ends(compute_ratio((change * told).sum(axis=1), told.sum(axis=1) * 1.0)),
         "mass by bounds": _ends(held),
         "both bounds": (None, misses, 1.0),
     }

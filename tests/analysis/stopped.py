@@ -89,9 +89,14 @@ ORACLES: Mapping[str, Rule] = {
 
 
 def stopped(
-    rng: Rng, rule: Rule, *, questions: int, agents: int = 3, stated: bool = False,
+    rng: Rng,
+    rule: Rule,
+    *,
+    questions: int,
+    agents: int = 3,
+    stated: bool = False,
     cell: str = "debate",
-) -> pl.DataFrame:  # fmt: skip
+) -> pl.DataFrame:
     """The states of debates over three rounds that end after a round where the rule holds.
 
     stated: confidences rounded to tenths, as models state them.
@@ -106,9 +111,12 @@ def stopped(
     for t in range(4):
         spoken[t] = going[:, None]
         seen = Seen(
-            round=t, answers=answers[t], before=answers[max(t - 1, 0)], confidence=confidence[t],
+            round=t,
+            answers=answers[t],
+            before=answers[max(t - 1, 0)],
+            confidence=confidence[t],
             noise=rng.random((questions, agents)),
-        )  # fmt: skip
+        )
         going = going & ~rule(seen)
     return _states(answers, confidence, spoken, cell)
 

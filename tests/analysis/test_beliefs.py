@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from debate.analysis.beliefs import COLUMN, with_normalised_beliefs
+from debate.analysis.source import NORMALISED_COLUMN, add_normalised_beliefs
 from debate.errors import InputError
 from debate.log import Run
 from debate.types import Question, Turn
@@ -18,14 +18,19 @@ from tests.log.builders import belief, turn, write
 def probe(agent: str, cell: str, name: str = "belief", **log_p: float) -> Turn:
     """A probe of the agent's opening."""
     return turn(
-        agent, cell=cell, kind="probe", about=name, answer=None, correct=None,
+        agent,
+        cell=cell,
+        kind="probe",
+        about=name,
+        answer=None,
+        correct=None,
         belief=belief(**{candidate: math.log(p) for candidate, p in log_p.items()}),
-    )  # fmt: skip
+    )
 
 
 def normalised(run: Run) -> list[float | None]:
-    rows = with_normalised_beliefs(run, run.trajectories())
-    return rows.sort("cell", "agent", "round")[COLUMN].to_list()
+    rows = add_normalised_beliefs(run, run.trajectories())
+    return rows.sort("cell", "agent", "round")[NORMALISED_COLUMN].to_list()
 
 
 def test_the_set_is_what_anybody_stated_in_any_cell_without_a_target_that_nobody_did(
@@ -64,7 +69,7 @@ def test_a_missing_pair_is_refused_with_the_command_that_fills_it(tmp_path: Path
     assert "3 scores are missing" in told
     assert f"`debate probe {tmp_path}`" in told
     only = run.trajectories().filter(cell="two", agent="a")
-    assert with_normalised_beliefs(run, only)[COLUMN].to_list() == pytest.approx([0.5])
+    assert add_normalised_beliefs(run, only)[NORMALISED_COLUMN].to_list() == pytest.approx([0.5])
 
 
 def test_a_closed_question_has_its_options_for_a_set(tmp_path: Path) -> None:
@@ -86,17 +91,17 @@ def test_abstentions_failures_and_impossible_answers_have_none(tmp_path: Path) -
 
 
 def test_a_run_that_was_probed_has_them_for_every_answer(tmp_path: Path) -> None:
-    from debate.analysis.states import states_frame
+    from debate.analysis.states import build_states
     from tests.log.test_probe_run import fill, held
 
     run = held(tmp_path)
     with pytest.raises(InputError, match="lack candidates that others stated"):
         normalised(run)
     fill(run.directory)
-    rows = with_normalised_beliefs(run, run.trajectories())
-    assert rows[COLUMN].null_count() == 0
-    assert rows[COLUMN].is_between(0, 1).all()
+    rows = add_normalised_beliefs(run, run.trajectories())
+    assert rows[NORMALISED_COLUMN].null_count() == 0
+    assert rows[NORMALISED_COLUMN].is_between(0, 1).all()
     openings = rows.filter(pl.col("round") == 0).group_by("question", "agent")
-    assert openings.agg(pl.col(COLUMN).n_unique())[COLUMN].max() == 1
-    chosen = states_frame(rows, confidence="belief_normalised")
-    assert chosen["confidence"].sum() == pytest.approx(rows[COLUMN].sum())
+    assert openings.agg(pl.col(NORMALISED_COLUMN).n_unique())[NORMALISED_COLUMN].max() == 1
+    chosen = build_states(rows, confidence="belief_normalised")
+    assert chosen["confidence"].sum() == pytest.approx(rows[NORMALISED_COLUMN].sum())

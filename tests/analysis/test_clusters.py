@@ -8,8 +8,8 @@ import pytest
 import statsmodels.api as sm
 
 from debate.analysis import analyze
-from debate.analysis.estimate import Estimate
-from debate.analysis.states import states_frame
+from debate.analysis.schema import Estimate
+from debate.analysis.states import build_states
 from tests.experiments.frames import claim
 
 from .small import debates, measures_of, named, quantity, turns
@@ -17,9 +17,13 @@ from .small import debates, measures_of, named, quantity, turns
 
 def test_accuracy_counts_the_agents_of_each_debate_alone() -> None:
     """Four agents take turns by question, two a question, and all are right."""
-    rows = [(f"q{k}", agent, t, "4", 0.9) for k in range(12) for t in range(2)
-            for agent in ("ab" if k % 2 else "cd")]  # fmt: skip
-    found = list(measures_of(debates(*rows)).estimates())
+    rows = [
+        (f"q{k}", agent, t, "4", 0.9)
+        for k in range(12)
+        for t in range(2)
+        for agent in ("ab" if k % 2 else "cd")
+    ]
+    found = list(measures_of(debates(*rows)).make_estimates())
     for t in range(2):
         accuracy = named(found, "accuracy", round=t, subject=None)
         assert (accuracy.n, accuracy.value) == (24, 1.0)
@@ -40,8 +44,17 @@ def passages(num: int = 40) -> pl.DataFrame:
                 for t in range(2):
                     right = rng.normal() + easy + 0.3 * t > 0
                     sure = float(np.clip(0.5 + 0.15 * easy + rng.normal(0, 0.1), 0, 1))
-                    rows.append((f"q{passage}-{k}", agent, t, "4" if right else "5", sure, "",
-                                 f"p{passage}"))  # fmt: skip
+                    rows.append(
+                        (
+                            f"q{passage}-{k}",
+                            agent,
+                            t,
+                            "4" if right else "5",
+                            sure,
+                            "",
+                            f"p{passage}",
+                        )
+                    )
     return turns(*rows, columns="cluster")
 
 
@@ -55,7 +68,7 @@ MEANS = {
 @pytest.mark.parametrize("unit", ["cluster", "question"])
 def test_intervals_cluster_by_the_unit_that_the_data_name(name: str, unit: str) -> None:
     table = passages() if unit == "cluster" else passages().drop("cluster")
-    states = states_frame(table)
+    states = build_states(table)
     found = quantity(measures_of(states).find(name, cell="ring", round=1)).interval()
     last = passages().filter(pl.col("round") == 1)
     last = last.with_columns(score=(pl.col("answer") == "4").cast(pl.Float64))
@@ -71,7 +84,7 @@ def test_intervals_cluster_by_the_unit_that_the_data_name(name: str, unit: str) 
 
 
 def width(table: pl.DataFrame, name: str) -> float:
-    interval = quantity(measures_of(states_frame(table)).find(name, cell="ring")).interval()
+    interval = quantity(measures_of(build_states(table)).find(name, cell="ring")).interval()
     assert interval.low is not None
     assert interval.high is not None
     return interval.high - interval.low
@@ -83,7 +96,7 @@ def test_what_a_passage_shares_widens_every_interval(name: str) -> None:
 
 
 def test_votes_cluster_by_the_same_unit() -> None:
-    measures = measures_of(states_frame(passages()))
+    measures = measures_of(build_states(passages()))
     vote = quantity(measures.find("vote_accuracy", cell="ring")).interval()
     member = quantity(measures.find("accuracy", cell="ring")).interval()
     assert vote.num_questions == member.num_questions == 14

@@ -9,14 +9,18 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import t
 
-from debate.analysis.conclusions import (
-    conclude,
-    least_questions,
-    level_of,
-    questions_to_decide,
-)
 from debate.analysis.intervals import Interval
-from debate.analysis.paired import paired_difference, sign_flip_p, tango
+from debate.analysis.paired import (
+    compute_paired_difference,
+    compute_sign_flip_p,
+    compute_tango_interval,
+)
+from debate.analysis.power import (
+    compute_level,
+    conclude,
+    count_least_questions,
+    count_questions_to_decide,
+)
 
 ABOVE = [
     (0.05, 0.2, "supported"),
@@ -120,11 +124,11 @@ def test_more_questions_at_the_same_table_never_turn_a_conclusion(
 ) -> None:
     gained, lost, n = table
     assume(gained + lost <= n)
-    level, intervals = level_of(hypotheses), []
+    level, intervals = compute_level(hypotheses), []
     for k in (1, 2, 4, 8, 16, 32, 64):
-        low, high = tango(gained * k, lost * k, n * k, level=level)
+        low, high = compute_tango_interval(gained * k, lost * k, n * k, level=level)
         differences = np.repeat([1.0, -1.0], [gained * k, lost * k])
-        if sign_flip_p(differences) > 1 - level:
+        if compute_sign_flip_p(differences) > 1 - level:
             low, high = min(low, 0.0), max(high, 0.0)
         intervals.append((low, high))
     _assert_never_turns(_path(direction, intervals))
@@ -146,17 +150,22 @@ def test_more_questions_at_the_same_mean_never_turn_a_conclusion(
 
 
 def test_the_level_is_shared_among_the_hypotheses_of_a_file() -> None:
-    assert (level_of(1), level_of(5)) == (0.95, 0.99)
+    assert (compute_level(1), compute_level(5)) == (0.95, 0.99)
     with pytest.raises(ValueError, match="at least one"):
-        level_of(0)
+        compute_level(0)
 
 
 @pytest.mark.parametrize(("hypotheses", "n"), [(1, 73), (6, 133)])
 def test_the_least_questions_for_equality_within_five_points(hypotheses: int, n: int) -> None:
-    assert least_questions(0.05, direction="equal", num_hypotheses=hypotheses) == n
-    level = level_of(hypotheses)
+    assert count_least_questions(0.05, direction="equal", num_hypotheses=hypotheses) == n
+    level = compute_level(hypotheses)
     for num, words in ((n, "supported"), (n - 1, "undecided")):
-        assert conclude(*tango(0, 0, num, level=level), direction="equal", smallest=0.05) == words
+        assert (
+            conclude(
+                *compute_tango_interval(0, 0, num, level=level), direction="equal", smallest=0.05
+            )
+            == words
+        )
 
 
 @pytest.mark.parametrize("direction", ["above", "below"])
@@ -164,10 +173,10 @@ def test_the_least_questions_for_equality_within_five_points(hypotheses: int, n:
 def test_the_least_questions_for_a_claim_are_those_that_all_support(
     direction: str, smallest: float, hypotheses: int
 ) -> None:
-    n = least_questions(smallest, direction=direction, num_hypotheses=hypotheses)
-    level, sign = level_of(hypotheses), 1.0 if direction == "above" else -1.0
+    n = count_least_questions(smallest, direction=direction, num_hypotheses=hypotheses)
+    level, sign = compute_level(hypotheses), 1.0 if direction == "above" else -1.0
     for num, is_supported in ((n, True), (n - 1, False)):
-        low, high = paired_difference(np.full(num, sign), np.ones(num), level=level)[1:3]
+        low, high = compute_paired_difference(np.full(num, sign), np.ones(num), level=level)[1:3]
         assert low is not None
         assert high is not None
         found = conclude(low, high, direction=direction, smallest=smallest)
@@ -175,13 +184,13 @@ def test_the_least_questions_for_a_claim_are_those_that_all_support(
 
 
 def test_six_questions_are_the_least_for_any_claim_at_five_per_cent() -> None:
-    assert least_questions(0.05, direction="above") == 6
+    assert count_least_questions(0.05, direction="above") == 6
 
 
 @pytest.mark.parametrize("smallest", [0.0, 1.0, -0.1])
 def test_no_number_supports_an_impossible_size(smallest: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
-        least_questions(smallest, direction="above")
+        count_least_questions(smallest, direction="above")
 
 
 def _interval(value: float, half: float, n: int) -> Interval:
@@ -190,24 +199,28 @@ def _interval(value: float, half: float, n: int) -> Interval:
 
 def test_the_questions_that_decide_shrink_the_interval_by_their_root() -> None:
     """Half-width .1 at 100 questions and a value of .03: off zero at (.1/.03)^2 times as many."""
-    n = questions_to_decide(_interval(0.03, 0.1, 100), direction="above", smallest=0.05)
+    n = count_questions_to_decide(_interval(0.03, 0.1, 100), direction="above", smallest=0.05)
     assert n == math.ceil(100 * (0.1 / 0.03) ** 2)
 
 
 def test_without_one_change_the_questions_that_decide_are_the_least_questions() -> None:
-    interval = paired_difference(np.zeros(5), np.ones(5))
-    n = questions_to_decide(interval, direction="equal", smallest=0.05, nothing_differs=True)
+    interval = compute_paired_difference(np.zeros(5), np.ones(5))
+    n = count_questions_to_decide(interval, direction="equal", smallest=0.05, nothing_differs=True)
     assert n == 73
 
 
 def test_what_is_decided_needs_no_more_questions() -> None:
-    assert questions_to_decide(_interval(0.2, 0.1, 40), direction="above", smallest=0.05) == 40
+    assert (
+        count_questions_to_decide(_interval(0.2, 0.1, 40), direction="above", smallest=0.05) == 40
+    )
 
 
 def test_no_number_of_questions_decides_a_value_at_an_edge() -> None:
-    assert questions_to_decide(_interval(0.0, 0.1, 50), direction="above", smallest=0.0) is None
+    assert (
+        count_questions_to_decide(_interval(0.0, 0.1, 50), direction="above", smallest=0.0) is None
+    )
 
 
 def test_what_has_no_interval_has_no_number_of_questions() -> None:
     absent = Interval(0.5, None, None, None, 4, reason="no variation")
-    assert questions_to_decide(absent, direction="above", smallest=0.05) is None
+    assert count_questions_to_decide(absent, direction="above", smallest=0.05) is None

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from debate.analysis.contrasts import contrast_conditions
-from debate.analysis.design import controls_for
+from debate.analysis.design import choose_controls
 from debate.analysis.hypotheses import Finding, conclude_hypotheses
-from debate.analysis.states import states_frame
+from debate.analysis.states import build_states
 from tests.experiments.frames import claim
 
 from . import simulate
@@ -19,16 +19,22 @@ from .small import debates, measures_of, named, quantity, turns
 
 LOGS = "log_p_own log_p_target"
 PROBED = [
-    ("q1", "a", 0, "5", 0.5, "", -1.0, -2.0), ("q1", "a", 1, "5", 0.5, "", -0.5, -3.0),
-    ("q2", "a", 0, "6", 0.5, "", -1.0, -1.0), ("q2", "a", 1, "4", 0.5, "", -3.0, -0.2),
-    ("q3", "a", 0, "4", 0.5, "", -0.1, -0.1), ("q3", "a", 1, "5", 0.5, "", -9.0, -9.0),
-    ("q4", "a", 0, "5", 0.5, "", -1.0, -1.0), ("q4", "a", 1, None, None, "", -1.0, -1.5),
-]  # fmt: skip
+    ("q1", "a", 0, "5", 0.5, "", -1.0, -2.0),
+    ("q1", "a", 1, "5", 0.5, "", -0.5, -3.0),
+    ("q2", "a", 0, "6", 0.5, "", -1.0, -1.0),
+    ("q2", "a", 1, "4", 0.5, "", -3.0, -0.2),
+    ("q3", "a", 0, "4", 0.5, "", -0.1, -0.1),
+    ("q3", "a", 1, "5", 0.5, "", -9.0, -9.0),
+    ("q4", "a", 0, "5", 0.5, "", -1.0, -1.0),
+    ("q4", "a", 1, None, None, "", -1.0, -1.5),
+]
 """Log-odds of the opening answer: 1 → 2.5, 0 → -2.8, (right at round 0), 0 → .5."""
 
 
 def test_entrenchment_is_the_change_of_log_odds_over_all_who_were_wrong_at_round_0() -> None:
-    found = named(measures_of(debates(*PROBED, columns=LOGS)).estimates(), "entrenchment", round=1)
+    found = named(
+        measures_of(debates(*PROBED, columns=LOGS)).make_estimates(), "entrenchment", round=1
+    )
     assert found.n == 3
     assert found.value == pytest.approx((1.5 - 2.8 + 0.5) / 3)
     assert found.unit == "nat"
@@ -49,12 +55,17 @@ def test_who_was_right_at_round_0_is_told_apart() -> None:
 
 
 STATED = [
-    ("q1", "a", 0, "5", 0.5), ("q1", "a", 1, "5", 0.8),
-    ("q2", "a", 0, "5", 0.6), ("q2", "a", 1, "6", 0.9),
-    ("q3", "a", 0, "5", 0.4), ("q3", "a", 1, None, None),
-    ("q4", "a", 0, "5", 0.7), ("q4", "a", 1, "5", None),
-    ("q5", "a", 0, "4", 0.9), ("q5", "a", 1, "5", 0.9),
-]  # fmt: skip
+    ("q1", "a", 0, "5", 0.5),
+    ("q1", "a", 1, "5", 0.8),
+    ("q2", "a", 0, "5", 0.6),
+    ("q2", "a", 1, "6", 0.9),
+    ("q3", "a", 0, "5", 0.4),
+    ("q3", "a", 1, None, None),
+    ("q4", "a", 0, "5", 0.7),
+    ("q4", "a", 1, "5", None),
+    ("q5", "a", 0, "4", 0.9),
+    ("q5", "a", 1, "5", 0.9),
+]
 """Belief in the opening answer afterwards: .8; in [0, .1]; in [0, 1]; in [0, 1]; (right)."""
 
 
@@ -66,7 +77,7 @@ def test_stated_confidences_bound_entrenchment_and_give_no_value() -> None:
     assert (lower.n, upper.n) == (4, 4)
     assert lower.value == pytest.approx((0.3 - 0.6 - 0.4 - 0.7) / 4)
     assert upper.value == pytest.approx((0.3 - 0.5 + 0.6 + 0.3) / 4)
-    told = named(measures.estimates(), "entrenchment_stated", round=1)
+    told = named(measures.make_estimates(), "entrenchment_stated", round=1)
     assert (told.value, told.low, told.missing) == (None, None, None)
     assert told.bound_low is not None
     assert told.bound_low < lower.value
@@ -75,17 +86,27 @@ def test_stated_confidences_bound_entrenchment_and_give_no_value() -> None:
 
 
 KEPT = [
-    ("self", "q1", 0, "5", 0.5), ("self", "q1", 1, "5", 0.8),
-    ("restate", "q1", 0, "5", 0.5), ("restate", "q1", 1, "5", 0.5),
-    ("self", "q2", 0, "5", 0.5), ("self", "q2", 1, "5", 0.99),
-    ("restate", "q2", 0, "5", 0.5), ("restate", "q2", 1, "6", 0.9),
-    ("self", "q3", 0, "5", 0.5), ("self", "q3", 1, "5", 0.5),
-    ("restate", "q3", 0, "5", 0.5), ("restate", "q3", 1, "5", 0.9),
-    ("self", "q4", 0, "4", 0.5), ("self", "q4", 1, "4", 0.9),
-    ("restate", "q4", 0, "4", 0.5), ("restate", "q4", 1, "4", 0.5),
-    ("self", "q5", 0, "6", 0.5), ("self", "q5", 1, "6", 0.9),
-    ("restate", "q5", 0, "5", 0.5), ("restate", "q5", 1, "5", 0.9),
-]  # fmt: skip
+    ("self", "q1", 0, "5", 0.5),
+    ("self", "q1", 1, "5", 0.8),
+    ("restate", "q1", 0, "5", 0.5),
+    ("restate", "q1", 1, "5", 0.5),
+    ("self", "q2", 0, "5", 0.5),
+    ("self", "q2", 1, "5", 0.99),
+    ("restate", "q2", 0, "5", 0.5),
+    ("restate", "q2", 1, "6", 0.9),
+    ("self", "q3", 0, "5", 0.5),
+    ("self", "q3", 1, "5", 0.5),
+    ("restate", "q3", 0, "5", 0.5),
+    ("restate", "q3", 1, "5", 0.9),
+    ("self", "q4", 0, "4", 0.5),
+    ("self", "q4", 1, "4", 0.9),
+    ("restate", "q4", 0, "4", 0.5),
+    ("restate", "q4", 1, "4", 0.5),
+    ("self", "q5", 0, "6", 0.5),
+    ("self", "q5", 1, "6", 0.9),
+    ("restate", "q5", 0, "5", 0.5),
+    ("restate", "q5", 1, "5", 0.9),
+]
 """Both arms keep the same error in q1 and q3 alone."""
 
 
@@ -96,8 +117,8 @@ def test_errors_kept_in_both_arms_are_compared_one_by_one() -> None:
         )
         for cell in ("self", "restate")
     ]
-    measures = measures_of(states_frame(pl.concat(parts)))
-    found = list(contrast_conditions(measures, controls_for(["self", "restate"])))
+    measures = measures_of(build_states(pl.concat(parts)))
+    found = list(contrast_conditions(measures, choose_controls(["self", "restate"])))
     kept = named(found, "kept_in_both", cell="self", subject="over restate")
     assert (kept.n, kept.num_questions) == (2, 2)
     assert kept.value == pytest.approx((math.log(4) - math.log(9)) / 2)
@@ -110,8 +131,8 @@ def test_entrenchment_over_a_control_is_paired_by_question() -> None:
     other = own.with_columns(
         cell=pl.lit("restate"), log_p_own=pl.col("log_p_own") - 0.25 * pl.col("round")
     )
-    measures = measures_of(states_frame(pl.concat([own, other])))
-    found = contrast_conditions(measures, controls_for(["self", "restate"]))
+    measures = measures_of(build_states(pl.concat([own, other])))
+    found = contrast_conditions(measures, choose_controls(["self", "restate"]))
     over = named(found, "entrenchment_over_control", subject="over restate", cell="self")
     assert over.value == pytest.approx(0.25)
 
@@ -124,7 +145,7 @@ def verdicts(rise: float, seed: int, questions: int = 120) -> dict[str, Finding]
     rng = np.random.default_rng(seed)
     table = simulate.believers(rng, questions=questions, rise=rise, rounds=1, noise=0.5, drop=0.9)
     told = {name: claim(name, cell="self", control="repeat", smallest=0.1) for name in NAMES}
-    found = conclude_hypotheses(told, measures_of(states_frame(table)), [])
+    found = conclude_hypotheses(told, measures_of(build_states(table)), [])
     return {finding.name: finding for finding in found}
 
 

@@ -14,17 +14,17 @@ from debate.analysis import analyze
 from debate.analysis.factors import (
     FACTORS,
     LEAST_LEVELS,
-    Levels,
+    TwoWayClusters,
+    compute_two_way_interval,
+    compute_two_way_variance,
     estimate_across_factors,
     find_factors,
-    two_way_interval,
-    two_way_variance,
 )
-from debate.analysis.intervals import clustered_mean, quantile_t
+from debate.analysis.intervals import compute_clustered_mean, get_t_quantile
 from debate.analysis.measures import CONTRASTED
 from debate.analysis.registry import MEASURES
-from debate.analysis.states import states_frame
-from debate.analysis.tables.headline import for_others
+from debate.analysis.states import build_states
+from debate.analysis.tables.results import tabulate_across_factors
 from debate.config.run import HypothesisSpec
 from debate.log import read_table
 from tests.support import run, simulated
@@ -41,16 +41,24 @@ def _rows(num_models: int, *, num: int = 30, seed: int = 0, **fields: Any) -> li
         for question in range(num):
             for round in (0, 1):
                 right = bool(rng.random() < expit(skill + 0.2 * round))
-                rows.append({
-                    "cell": "main", "question": f"q{question}", "agent": f"a{model}",
-                    "model": f"m{model}", "round": round, "answer": "4" if right else "5",
-                    "target": "4", "confidence": float(rng.random()), **fields,
-                })  # fmt: skip
+                rows.append(
+                    {
+                        "cell": "main",
+                        "question": f"q{question}",
+                        "agent": f"a{model}",
+                        "model": f"m{model}",
+                        "round": round,
+                        "answer": "4" if right else "5",
+                        "target": "4",
+                        "confidence": float(rng.random()),
+                        **fields,
+                    }
+                )
     return rows
 
 
 def _states(rows: list[Row]) -> pl.DataFrame:
-    return states_frame(pl.DataFrame(rows))
+    return build_states(pl.DataFrame(rows))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -61,11 +69,13 @@ def test_the_variance_is_that_of_two_way_clustering_in_statsmodels(seed: int) ->
     fitted = sm.OLS(values, np.ones(240)).fit(
         cov_type="cluster", cov_kwds={"groups": np.stack([questions, levels], axis=1)}
     )
-    of = Levels(questions, levels)
+    of = TwoWayClusters(questions, levels)
     influence = (values - values.mean()) / len(values)
-    assert two_way_variance(influence, of) == pytest.approx(float(fitted.bse[0] ** 2), rel=1e-9)
-    found = two_way_interval(values, of)
-    half = quantile_t(0.95, 6) * float(fitted.bse[0])
+    assert compute_two_way_variance(influence, of) == pytest.approx(
+        float(fitted.bse[0] ** 2), rel=1e-9
+    )
+    found = compute_two_way_interval(values, of)
+    half = get_t_quantile(0.95, 6) * float(fitted.bse[0])
     assert found[:3] == pytest.approx((values.mean(), values.mean() - half, values.mean() + half))
 
 
@@ -74,12 +84,12 @@ def test_the_variance_is_never_below_that_of_questions_or_of_models_alone() -> N
     questions, levels = np.repeat(np.arange(8), 8), np.tile(np.arange(8), 8)
     values = np.where((questions + levels) % 2 == 0, 1.0, -1.0)
     influence = values / len(values)
-    assert two_way_variance(influence, Levels(questions, levels)) == 0.0
+    assert compute_two_way_variance(influence, TwoWayClusters(questions, levels)) == 0.0
     values[:8] += 1.0
     influence = (values - values.mean()) / len(values)
-    by_question = clustered_mean(values, questions).se
+    by_question = compute_clustered_mean(values, questions).se
     assert by_question is not None
-    found = two_way_variance(influence, Levels(questions, levels))
+    found = compute_two_way_variance(influence, TwoWayClusters(questions, levels))
     assert found == pytest.approx(by_question**2)
 
 
@@ -90,13 +100,13 @@ def test_it_covers_the_mean_over_models_where_clustering_by_question_does_not(
     """400 repeats: models and questions are drawn anew each time; one error of .95 is .011."""
     rng, num, repeats = np.random.default_rng(num_models), 40, 400
     truth = float(expit(rng.normal(0.5, np.sqrt(2.0), size=1_000_000)).mean())
-    of = Levels(np.tile(np.arange(num), num_models), np.repeat(np.arange(num_models), num))
+    of = TwoWayClusters(np.tile(np.arange(num), num_models), np.repeat(np.arange(num_models), num))
     both = by_question = 0
     for _ in range(repeats):
         skill, ease = rng.normal(0.5, 1.0, num_models), rng.normal(0.0, 1.0, num)
         right = (rng.random((num_models, num)) < expit(skill[:, None] + ease)).astype(float)
-        found = two_way_interval(right.ravel(), of, is_share=True)
-        alone = clustered_mean(right.ravel(), of.questions)
+        found = compute_two_way_interval(right.ravel(), of, is_share=True)
+        alone = compute_clustered_mean(right.ravel(), of.questions)
         assert found.low is not None
         assert found.high is not None
         assert alone.low is not None
@@ -120,7 +130,7 @@ def test_six_models_are_needed_and_the_caveat_says_what_there_is() -> None:
         assert plain is not None
         assert found.value == pytest.approx(plain.value)
         assert (found.df, found.num_questions, found.n) == (5, 30, plain.n)
-    shown = for_others(enough)
+    shown = tabulate_across_factors(enough)
     assert [entry.text for entry in shown.rows[0][:2]] == ["main", "1"]
 
 
@@ -185,7 +195,7 @@ def test_a_hypothesis_about_one_is_judged_by_the_degrees_of_freedom_of_models() 
     assert plain is not None
     assert plain.se is not None
     assert plain.value is not None
-    assert finding.high == pytest.approx(plain.value + quantile_t(0.975, 7) * plain.se)
+    assert finding.high == pytest.approx(plain.value + get_t_quantile(0.975, 7) * plain.se)
     assert finding.num_questions == 30
 
 

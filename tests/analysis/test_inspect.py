@@ -21,10 +21,21 @@ SURE = {"self": (0.5, 0.9), "again": (0.5, 0.5)}
 def transcripts(folder: Path) -> Path:
     """Two arms of one agent that is wrong on every other question, under names of their own."""
     rows: list[dict[str, Any]] = [
-        {"qid": f"q{n}", "arm": arm, "step": t, "who": "gpt", "said": "4" if n % 2 else "5",
-         "gold": "4", "confidence": sure[t], "confidence_p_true": 0.25, "topic": f"t{n % 3}"}
-        for arm, sure in SURE.items() for n in range(40) for t in range(2)
-    ]  # fmt: skip
+        {
+            "qid": f"q{n}",
+            "arm": arm,
+            "step": t,
+            "who": "gpt",
+            "said": "4" if n % 2 else "5",
+            "gold": "4",
+            "confidence": sure[t],
+            "confidence_p_true": 0.25,
+            "topic": f"t{n % 3}",
+        }
+        for arm, sure in SURE.items()
+        for n in range(40)
+        for t in range(2)
+    ]
     path = folder / "theirs [1].csv"
     pl.DataFrame(rows).write_csv(path)
     return path

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from debate.analysis.contrasts import contrast_conditions
-from debate.analysis.design import controls_for
-from debate.analysis.states import states_frame
+from debate.analysis.design import choose_controls
+from debate.analysis.states import build_states
 
 from . import simulate
 from .coverage import Case, cases, coverage
@@ -19,14 +19,14 @@ SKEW = ("15 questions of 3, 0% flip", "both bounds")
 
 
 def test_survivors_look_amplified_to_the_naive_mean_and_to_nothing_else() -> None:
-    states = states_frame(simulate.survivors(np.random.default_rng(1), questions=500))
+    states = build_states(simulate.survivors(np.random.default_rng(1), questions=500))
     measures = measures_of(states)
-    found = list(measures.estimates())
+    found = list(measures.make_estimates())
     naive = [e for e in found if (e.cell, e.name) == ("self", "confidence_when_wrong")]
     assert naive[0].high is not None
     assert naive[-1].low is not None
     assert naive[-1].low > naive[0].high
-    found += contrast_conditions(measures, controls_for(["self", "repeat"]))
+    found += contrast_conditions(measures, choose_controls(["self", "repeat"]))
     last = {e.name: e for e in found if e.cell == "self" and e.round == 4 and e.subject is None}
     assert not last["survivor_change"].excludes(0.0)
     assert last["entrenchment_stated"].bound_low is not None
@@ -37,8 +37,8 @@ def test_survivors_look_amplified_to_the_naive_mean_and_to_nothing_else() -> Non
 
 
 def test_set_amplification_is_found_with_its_size() -> None:
-    states = states_frame(simulate.amplified(np.random.default_rng(1), questions=400, share=0.3))
-    estimates = measures_of(states).estimates()
+    states = build_states(simulate.amplified(np.random.default_rng(1), questions=400, share=0.3))
+    estimates = measures_of(states).make_estimates()
     found = {e.name: e for e in estimates if e.round == 2 and e.subject is None}
     size = simulate.amplification_size(share=0.3)
     assert found["eai"].excludes(0.0)
@@ -49,8 +49,8 @@ def test_set_amplification_is_found_with_its_size() -> None:
 
 def test_calibration_of_an_over_confident_agent_is_found_by_every_estimator() -> None:
     table = simulate.miscalibrated(np.random.default_rng(2), questions=2000, excess=0.15)
-    states = states_frame(table)
-    found = {e.name: e.value for e in measures_of(states).estimates() if e.subject is None}
+    states = build_states(table)
+    found = {e.name: e.value for e in measures_of(states).make_estimates() if e.subject is None}
     for name in ("ece", "ace", "debiased_ece", "ks", "over_confidence"):
         assert found[name] == pytest.approx(0.15, abs=0.02)
 

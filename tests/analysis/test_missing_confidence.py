@@ -7,19 +7,23 @@ import polars as pl
 import pytest
 
 from debate.analysis import analyze
-from debate.analysis.estimate import Estimate
-from debate.analysis.quantity import Missing
-from debate.analysis.states import states_frame
+from debate.analysis.quantity import Unavailable
+from debate.analysis.schema import Estimate
+from debate.analysis.states import build_states
 
 from . import simulate
 from .small import debates, measures_of, named, quantity, turns
 
 PARTLY = [
-    ("q1", "a", 0, "5", 0.6), ("q1", "a", 1, "5", 0.8),
-    ("q2", "a", 0, "5", None), ("q2", "a", 1, "4", 0.9),
-    ("q3", "a", 0, "4", 0.7), ("q3", "a", 1, "6", None),
-    ("q4", "a", 0, "4", None), ("q4", "a", 1, "4", None),
-]  # fmt: skip
+    ("q1", "a", 0, "5", 0.6),
+    ("q1", "a", 1, "5", 0.8),
+    ("q2", "a", 0, "5", None),
+    ("q2", "a", 1, "4", 0.9),
+    ("q3", "a", 0, "4", 0.7),
+    ("q3", "a", 1, "6", None),
+    ("q4", "a", 0, "4", None),
+    ("q4", "a", 1, "4", None),
+]
 """Known at both ends in q1 alone. The others lie in [-1, 0], [0, 1] and at 0."""
 
 
@@ -34,13 +38,14 @@ def test_amplification_is_over_rows_known_at_both_ends_and_bounded_over_all() ->
 
 
 def test_the_change_of_accuracy_is_over_all_rows_whatever_is_known_of_confidence() -> None:
-    found = named(measures_of(debates(*PARTLY)).estimates(), "accuracy_change", round=1)
+    found = named(measures_of(debates(*PARTLY)).make_estimates(), "accuracy_change", round=1)
     assert (found.n, found.value) == (4, 0.0)
     gained = [
         (f"q{k}", "a", t, "4" if k % 2 or (t and k % 4 == 0) else "5", 0.9 if k % 2 else None)
-        for k in range(40) for t in range(2)
-    ]  # fmt: skip
-    change = named(measures_of(debates(*gained)).estimates(), "accuracy_change", round=1)
+        for k in range(40)
+        for t in range(2)
+    ]
+    change = named(measures_of(debates(*gained)).make_estimates(), "accuracy_change", round=1)
     assert (change.n, change.value) == (40, 0.25)
 
 
@@ -54,9 +59,9 @@ def whole_and_parted(how: str) -> tuple[float, Estimate]:
     parted = table.with_columns(
         confidence=pl.when(pl.Series(hidden)).then(None).otherwise(pl.col("confidence"))
     )
-    whole = quantity(measures_of(states_frame(table)).find("eai", cell="debate"))
+    whole = quantity(measures_of(build_states(table)).find("eai", cell="debate"))
     assert whole.bounds is None
-    told = named(measures_of(states_frame(parted)).estimates(), "eai", cell="debate", round=1)
+    told = named(measures_of(build_states(parted)).make_estimates(), "eai", cell="debate", round=1)
     return whole.value, told
 
 
@@ -86,8 +91,11 @@ def test_no_verdict_is_given_where_the_bounds_disagree() -> None:
 def test_a_verdict_is_given_where_both_bounds_agree() -> None:
     from tests.experiments.frames import claim
 
-    rows = [(f"q{k}", "a", t, "5", None if k == 0 else (0.2, 0.9)[t]) for k in range(40)
-            for t in range(2)]  # fmt: skip
+    rows = [
+        (f"q{k}", "a", t, "5", None if k == 0 else (0.2, 0.9)[t])
+        for k in range(40)
+        for t in range(2)
+    ]
     (found,) = analyze(
         turns(*rows), hypotheses={"rise": claim("eai", cell="ring")}, resamples=20
     ).findings
@@ -111,7 +119,7 @@ def test_without_any_confidence_amplification_is_missing_with_its_reason() -> No
     assert change is not None
     assert change.value == 0.5
     assert found.confidence is None
-    assert isinstance(measures_of(states_frame(table)).find("eai", cell="ring"), Missing)
+    assert isinstance(measures_of(build_states(table)).find("eai", cell="ring"), Unavailable)
 
 
 def test_nan_in_a_table_is_a_confidence_that_is_not_there() -> None:

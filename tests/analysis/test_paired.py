@@ -13,48 +13,48 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from debate.analysis import paired
-from debate.analysis.intervals import clustered_mean, ratio
+from debate.analysis.intervals import compute_clustered_mean, compute_ratio
 from debate.analysis.paired import (
-    detectable_effect,
-    holm,
-    mcnemar_exact,
-    paired_difference,
-    paired_p,
-    sign_flip_p,
-    tango,
-    zero_p_value,
+    adjust_holm,
+    compute_detectable_effect,
+    compute_mcnemar_p,
+    compute_paired_difference,
+    compute_paired_p,
+    compute_sign_flip_p,
+    compute_tango_interval,
+    compute_zero_p,
 )
 
 
 @pytest.mark.parametrize(("gained", "lost"), [(0, 0), (3, 9), (12, 12), (0, 7), (40, 21)])
 def test_mcnemar_is_the_exact_test(gained: int, lost: int) -> None:
     reference = mcnemar([[50, gained], [lost, 30]], exact=True)
-    assert mcnemar_exact(gained, lost) == pytest.approx(reference.pvalue)
+    assert compute_mcnemar_p(gained, lost) == pytest.approx(reference.pvalue)
 
 
 def test_holm_adjusts_as_statsmodels_does() -> None:
     p_values = np.random.default_rng(0).random(25) ** 3
-    assert holm(list(p_values)) == pytest.approx(multipletests(p_values, method="holm")[1])
+    assert adjust_holm(list(p_values)) == pytest.approx(multipletests(p_values, method="holm")[1])
 
 
 def test_the_p_value_against_zero_is_the_paired_t_test() -> None:
     from scipy.stats import ttest_1samp
 
     change = np.random.default_rng(2).normal(0.02, 0.1, 60)
-    interval = clustered_mean(change, np.arange(60))
-    assert zero_p_value(interval) == pytest.approx(ttest_1samp(change, 0).pvalue)
+    interval = compute_clustered_mean(change, np.arange(60))
+    assert compute_zero_p(interval) == pytest.approx(ttest_1samp(change, 0).pvalue)
 
 
 @pytest.mark.parametrize(("gained", "lost"), [(3, 0), (8, 2), (12, 12), (0, 7), (40, 21)])
 def test_sign_flips_of_single_pairs_are_mcnemars_test(gained: int, lost: int) -> None:
     differences = np.array([1.0] * gained + [-1.0] * lost + [0.0] * 30)
     reference = mcnemar([[50, gained], [lost, 30]], exact=True)
-    assert sign_flip_p(differences) == pytest.approx(reference.pvalue)
+    assert compute_sign_flip_p(differences) == pytest.approx(reference.pvalue)
 
 
 @pytest.mark.parametrize(("gained", "lost", "p"), [(3, 0, 0.25), (8, 2, 0.109375), (0, 0, 1.0)])
 def test_sign_flips_computed_by_hand(gained: int, lost: int, p: float) -> None:
-    assert sign_flip_p(np.array([1.0] * gained + [-1.0] * lost)) == pytest.approx(p)
+    assert compute_sign_flip_p(np.array([1.0] * gained + [-1.0] * lost)) == pytest.approx(p)
 
 
 def _permuted(differences: np.ndarray) -> float:
@@ -68,36 +68,36 @@ def _permuted(differences: np.ndarray) -> float:
 @given(st.lists(st.integers(-6, 6), min_size=2, max_size=9))
 def test_up_to_sixteen_clusters_all_flips_are_counted(differences: list[int]) -> None:
     values = np.array(differences, dtype=float)
-    assert sign_flip_p(values / 3) == pytest.approx(_permuted(values))
+    assert compute_sign_flip_p(values / 3) == pytest.approx(_permuted(values))
 
 
 @given(st.lists(st.integers(-30, 30).map(lambda k: k / 10), min_size=2, max_size=12))
 def test_sums_that_differ_by_rounding_are_ties(differences: list[float]) -> None:
     tenths = np.round(np.array(differences) * 10)
-    assert sign_flip_p(np.array(differences)) == pytest.approx(sign_flip_p(tenths))
+    assert compute_sign_flip_p(np.array(differences)) == pytest.approx(compute_sign_flip_p(tenths))
 
 
 def test_drawn_flips_come_near_to_all_flips(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(3)
     for values in (rng.normal(0.3, 1, 16), rng.integers(-4, 6, 16).astype(float)):
-        exact = sign_flip_p(values)
+        exact = compute_sign_flip_p(values)
         monkeypatch.setattr(paired, "MOST_ENUMERATED", 0)
-        assert sign_flip_p(values) == pytest.approx(exact, abs=0.015)
+        assert compute_sign_flip_p(values) == pytest.approx(exact, abs=0.015)
         monkeypatch.setattr(paired, "MOST_SIZES", 0)
-        assert sign_flip_p(values) == pytest.approx(exact, abs=0.015)
+        assert compute_sign_flip_p(values) == pytest.approx(exact, abs=0.015)
         monkeypatch.undo()
 
 
 def test_drawn_flips_are_the_same_for_the_same_seed() -> None:
     values = np.random.default_rng(4).normal(0.1, 1, 100)
-    assert sign_flip_p(values, seed=1) == sign_flip_p(values, seed=1)
-    assert sign_flip_p(values, seed=1) > 1 / 20_001
+    assert compute_sign_flip_p(values, seed=1) == compute_sign_flip_p(values, seed=1)
+    assert compute_sign_flip_p(values, seed=1) > 1 / 20_001
 
 
 def test_many_clusters_agree_with_the_normal_approximation() -> None:
     values = np.random.default_rng(5).normal(0.01, 1, 20_000)
     z = abs(values.sum()) / np.sqrt((values**2).sum())
-    assert sign_flip_p(values) == pytest.approx(2 * norm.sf(z), abs=0.03)
+    assert compute_sign_flip_p(values) == pytest.approx(2 * norm.sf(z), abs=0.03)
 
 
 def _profile_statistic(gained: int, lost: int, n: int, difference: float) -> float:
@@ -117,7 +117,7 @@ def _profile_statistic(gained: int, lost: int, n: int, difference: float) -> flo
     ("gained", "lost", "n"), [(8, 2, 50), (1, 0, 10), (5, 5, 10), (3, 9, 12), (40, 21, 300)]
 )
 def test_the_ends_of_tango_have_the_score_statistic_of_z(gained: int, lost: int, n: int) -> None:
-    low, high = tango(gained, lost, n)
+    low, high = compute_tango_interval(gained, lost, n)
     assert _profile_statistic(gained, lost, n, low) == pytest.approx(1.959964, abs=2e-3)
     assert _profile_statistic(gained, lost, n, high) == pytest.approx(-1.959964, abs=2e-3)
 
@@ -126,21 +126,23 @@ def test_the_ends_of_tango_have_the_score_statistic_of_z(gained: int, lost: int,
 @pytest.mark.parametrize("level", [0.95, 1 - 0.05 / 6])
 def test_tango_without_a_change_is_z2_over_n_plus_z2(n: int, level: float) -> None:
     z2 = norm.ppf(0.5 + level / 2) ** 2
-    assert tango(0, 0, n, level=level) == pytest.approx((-z2 / (n + z2), z2 / (n + z2)))
+    assert compute_tango_interval(0, 0, n, level=level) == pytest.approx(
+        (-z2 / (n + z2), z2 / (n + z2))
+    )
 
 
 def test_tango_refuses_a_table_that_cannot_be() -> None:
     with pytest.raises(ValueError, match="7 gained and 5 lost of 10 pairs"):
-        tango(7, 5, 10)
+        compute_tango_interval(7, 5, 10)
 
 
 @given(st.integers(1, 60).flatmap(lambda n: st.tuples(*[st.integers(0, n)] * 2, st.just(n))))
 def test_tango_holds_the_difference_and_mirrors(table: tuple[int, int, int]) -> None:
     gained, lost, n = table[0], min(table[1], table[2] - table[0]), table[2]
-    low, high = tango(gained, lost, n)
+    low, high = compute_tango_interval(gained, lost, n)
     assert -1 <= low <= (gained - lost) / n <= high <= 1
     assert low < high
-    assert tango(lost, gained, n) == pytest.approx((-high, -low))
+    assert compute_tango_interval(lost, gained, n) == pytest.approx((-high, -low))
 
 
 clusters_of_pairs = st.lists(
@@ -153,7 +155,7 @@ clusters_of_pairs = st.lists(
 @given(clusters_of_pairs)
 def test_a_paired_difference_always_has_a_width(clusters: list[tuple[int, float]]) -> None:
     counts = np.array([float(n) for n, _ in clusters])
-    interval = paired_difference(np.array([d for _, d in clusters]) * counts, counts)
+    interval = compute_paired_difference(np.array([d for _, d in clusters]) * counts, counts)
     assert interval.low is not None
     assert interval.high is not None
     assert -1 <= interval.low < interval.high <= 1
@@ -166,22 +168,22 @@ def test_zero_is_excluded_only_where_the_exact_test_rejects_it(
 ) -> None:
     counts = np.array([float(n) for n, _ in clusters])
     differences = np.array([d for _, d in clusters]) * counts
-    low, high = paired_difference(differences, counts, level=level)[1:3]
+    low, high = compute_paired_difference(differences, counts, level=level)[1:3]
     assert low is not None
     assert high is not None
-    assert sign_flip_p(differences) <= 1 - level or low <= 0 <= high
+    assert compute_sign_flip_p(differences) <= 1 - level or low <= 0 <= high
 
 
 def test_one_pair_a_cluster_is_tango() -> None:
     differences = np.array([1.0] * 20 + [-1.0] * 4 + [0.0] * 76)
-    found = paired_difference(differences, np.ones(100))
-    assert found[1:3] == pytest.approx(tango(20, 4, 100))
+    found = compute_paired_difference(differences, np.ones(100))
+    assert found[1:3] == pytest.approx(compute_tango_interval(20, 4, 100))
     assert found.method == "Tango"
 
 
 def test_five_of_five_gained_are_no_evidence_at_five_per_cent() -> None:
-    found = paired_difference(np.ones(5), np.ones(5))
-    assert paired_p(np.ones(5), np.ones(5)) == 0.0625
+    found = compute_paired_difference(np.ones(5), np.ones(5))
+    assert compute_paired_p(np.ones(5), np.ones(5)) == 0.0625
     assert found.low == 0.0
 
 
@@ -189,22 +191,25 @@ def test_many_varying_clusters_have_the_clustered_t_interval() -> None:
     rng = np.random.default_rng(6)
     counts = rng.integers(1, 5, 400).astype(float)
     differences = rng.normal(0.1, 0.3, 400) * counts
-    found, plain = paired_difference(differences, counts), ratio(differences, counts)
+    found, plain = (
+        compute_paired_difference(differences, counts),
+        compute_ratio(differences, counts),
+    )
     assert found[:4] == pytest.approx(plain[:4], rel=0.06)
     assert found.se >= plain.se
 
 
 def test_clusters_that_all_keep_are_not_taken_for_certain() -> None:
-    found = paired_difference(np.zeros(10), np.full(10, 15.0))
+    found = compute_paired_difference(np.zeros(10), np.full(10, 15.0))
     assert found.high == pytest.approx(2.262 / 11, abs=1e-3)
-    assert paired_p(np.zeros(10), np.full(10, 15.0)) == 1.0
+    assert compute_paired_p(np.zeros(10), np.full(10, 15.0)) == 1.0
 
 
 def test_one_cluster_or_none_has_no_interval() -> None:
-    assert paired_difference(np.ones(1), np.ones(1)).reason == "fewer than two questions"
-    assert paired_difference(np.zeros(0), np.zeros(0)).value is None
+    assert compute_paired_difference(np.ones(1), np.ones(1)).reason == "fewer than two questions"
+    assert compute_paired_difference(np.zeros(0), np.zeros(0)).value is None
 
 
 @pytest.mark.parametrize(("pairs", "points"), [(500, 0.056), (2000, 0.028)])
 def test_the_detectable_effect_at_discordance_a_fifth(pairs: int, points: float) -> None:
-    assert detectable_effect(math.sqrt(0.2 / pairs)) == pytest.approx(points, abs=5e-4)
+    assert compute_detectable_effect(math.sqrt(0.2 / pairs)) == pytest.approx(points, abs=5e-4)

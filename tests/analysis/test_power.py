@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
 
-from debate.analysis.conclusions import conclude, least_questions, level_of
 from debate.analysis.intervals import Array
-from debate.analysis.paired import paired_difference
+from debate.analysis.paired import compute_paired_difference
 from debate.analysis.power import (
     MOST_DRAWN,
+    compute_level,
+    conclude,
+    count_least_questions,
     find_least,
     measure_seed_share,
     scale_by_seeds,
@@ -39,7 +41,7 @@ def _standard(num: int, mean: float) -> Array:
     return np.asarray((values - values.mean()) / values.std(ddof=1) + mean)
 
 
-@pytest.mark.parametrize("level", [0.95, level_of(6)])
+@pytest.mark.parametrize("level", [0.95, compute_level(6)])
 def test_the_number_needed_is_that_of_the_normal_formula(level: float) -> None:
     """n = ((z_level + z_.8) / (effect - smallest))² at a standard deviation of 1."""
     found = simulate_power(_mean(_standard(50, 0.5)), _claim(), level=level, draws=800)
@@ -97,7 +99,7 @@ def test_equality_without_one_change_takes_as_many_as_tangos_interval_says() -> 
     unchanged = _mean(np.zeros(40), kind="difference", limits=(-1.0, 1.0))
     claim = _claim(direction="equal", smallest=0.05)
     found = simulate_power(unchanged, claim, level=0.95, draws=20, at=[72, 73])
-    assert found.needed.supported == least_questions(0.05, direction="equal") == 73
+    assert found.needed.supported == count_least_questions(0.05, direction="equal") == 73
 
 
 def test_equality_is_easiest_where_the_truth_may_be_the_reference() -> None:
@@ -134,7 +136,7 @@ def test_values_known_by_their_influence_move_as_their_error_says(kind: Any) -> 
     influence = rng.normal(size=num) * 0.3 / num
     sums = np.stack([influence - influence.mean(), np.ones(num)], axis=1)
     own = Quantity(sums=sums, of=take_linear(0.5), n=num, kind=kind, at=0.5)
-    drawn = [own.resampled(rng.integers(0, num, size=4 * num)) for _ in range(400)]
+    drawn = [own.resample(rng.integers(0, num, size=4 * num)) for _ in range(400)]
     spread = float(np.std([each.value for each in drawn]))
     wanted = float(np.sqrt((own.influence() ** 2).sum())) / 2
     assert spread == pytest.approx(wanted, rel=0.15)
@@ -181,12 +183,12 @@ def test_several_pairs_a_question_take_as_many_questions_as_their_own_interval_s
     direction: Any, num_hypotheses: int
 ) -> None:
     about = {"direction": direction, "num_hypotheses": num_hypotheses}
-    least = least_questions(0.05, several_pairs=True, **about)
-    assert least <= least_questions(0.05, **about)
+    least = count_least_questions(0.05, several_pairs=True, **about)
+    assert least <= count_least_questions(0.05, **about)
     moved = 0.0 if direction == "equal" else 3.0
     for num, wanted in ((least, True), (least - 1, False)):
-        low, high = paired_difference(
-            np.full(num, moved), np.full(num, 3.0), level=level_of(num_hypotheses)
+        low, high = compute_paired_difference(
+            np.full(num, moved), np.full(num, 3.0), level=compute_level(num_hypotheses)
         )[1:3]
         assert low is not None
         assert high is not None

@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from debate.analysis.estimate import Estimate
 from debate.analysis.reference_free import (
     REFERENCE_FREE,
     estimate_reference_free,
     is_reference_free,
 )
+from debate.analysis.schema import Estimate
 from debate.errors import InputError
 from debate.log import read_table
 
@@ -22,10 +22,19 @@ Bet = tuple[str, int, str, float | None]
 """Question, round, agent, confidence of winning."""
 
 BETS: list[Bet] = [
-    ("m1", 0, "pro", 0.7), ("m1", 0, "con", 0.8), ("m1", 1, "pro", 0.8), ("m1", 1, "con", 0.9),
-    ("m2", 0, "pro", 0.6), ("m2", 0, "con", 0.5), ("m2", 1, "pro", 0.6), ("m2", 1, "con", 0.7),
-    ("m3", 0, "pro", 0.5), ("m3", 0, "con", 0.5), ("m3", 1, "pro", 0.7), ("m3", 1, "con", 0.8),
-]  # fmt: skip
+    ("m1", 0, "pro", 0.7),
+    ("m1", 0, "con", 0.8),
+    ("m1", 1, "pro", 0.8),
+    ("m1", 1, "con", 0.9),
+    ("m2", 0, "pro", 0.6),
+    ("m2", 0, "con", 0.5),
+    ("m2", 1, "pro", 0.6),
+    ("m2", 1, "con", 0.7),
+    ("m3", 0, "pro", 0.5),
+    ("m3", 0, "con", 0.5),
+    ("m3", 1, "pro", 0.7),
+    ("m3", 1, "con", 0.8),
+]
 T_2 = 4.302652729911275
 """Student's t at .975 with 2 degrees of freedom."""
 
@@ -204,9 +213,12 @@ def simulate(rng: np.random.Generator, *, arm: str, rise: float) -> Iterable[dic
             level = 0.6 + hard + rng.normal(0, 0.04)
             for round_ in range(3):
                 yield {
-                    "question_id": f"m{question}", "round": round_, "agent": agent, "arm": arm,
+                    "question_id": f"m{question}",
+                    "round": round_,
+                    "agent": agent,
+                    "arm": arm,
                     "confidence": min(max(level, 0.0), 1.0),
-                }  # fmt: skip
+                }
                 level += rng.normal(rise, 0.03)
 
 
@@ -219,10 +231,14 @@ def simulated(repeats: int, *, rise: float) -> list[Estimate]:
 def test_intervals_cover_what_was_set() -> None:
     repeats = 250
     truths = {
-        ("confidence", 0): 0.6, ("confidence", 2): 0.68, ("confidence_change", 2): 0.08,
-        ("confidence_drift", None): 0.04, ("confidence_sum_excess", 0): 0.2,
-        ("confidence_sum_excess", 2): 0.36, ("confidence_sum_excess_drift", None): 0.08,
-    }  # fmt: skip
+        ("confidence", 0): 0.6,
+        ("confidence", 2): 0.68,
+        ("confidence_change", 2): 0.08,
+        ("confidence_drift", None): 0.04,
+        ("confidence_sum_excess", 0): 0.2,
+        ("confidence_sum_excess", 2): 0.36,
+        ("confidence_sum_excess_drift", None): 0.08,
+    }
     covered = dict.fromkeys(truths, 0)
     for e in simulated(repeats, rise=0.04):
         if (e.name, e.round) in truths:

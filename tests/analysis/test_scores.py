@@ -11,24 +11,24 @@ from scipy.integrate import trapezoid
 from scipy.optimize import brentq
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
-from debate.analysis.calibration import CALIBRATION, Scored, measure_calibration
-from debate.analysis.intervals import Codes, Interval, Linear
-from debate.analysis.quantity import Missing, Quantity
+from debate.analysis.calibration import CALIBRATION, ScoredAnswers, measure_calibration
+from debate.analysis.intervals import Codes, Interval, LinearStatistic
+from debate.analysis.quantity import Quantity, Unavailable
 from debate.analysis.scores import (
-    ace,
-    aurc,
-    auroc,
-    calibrated_ece,
-    debiased_square,
-    ece,
-    equal_mass,
-    equal_width,
-    largest_running_gap,
-    reliability,
-    resolution,
-    uncertainty,
+    bin_equal_mass,
+    bin_equal_width,
+    compute_ace,
+    compute_aurc,
+    compute_auroc,
+    compute_calibrated_ece,
+    compute_debiased_square,
+    compute_ece,
+    compute_ks,
+    compute_reliability,
+    compute_resolution,
+    compute_smooth_ece,
+    compute_uncertainty,
 )
-from debate.analysis.smooth import smooth_ece
 
 from .small import debates, measures_of, quantity
 
@@ -60,21 +60,24 @@ def test_brier_nll_and_auroc_are_scikit_learns(seed: int) -> None:
     )
     likelihood = mean_score("nll", confidence, correct)
     assert likelihood == pytest.approx(log_loss(correct, confidence))
-    found = auroc(confidence, correct)
+    found = compute_auroc(confidence, correct)
     assert found is not None
     assert found.value == pytest.approx(roc_auc_score(correct, confidence))
 
 
 def test_auroc_needs_both_right_and_wrong_answers() -> None:
-    assert auroc(np.array([0.2, 0.9]), np.array([1.0, 1.0])) is None
+    assert compute_auroc(np.array([0.2, 0.9]), np.array([1.0, 1.0])) is None
 
 
 def test_brier_is_the_sum_of_murphys_parts_when_bins_hold_one_confidence() -> None:
     rng = np.random.default_rng(3)
     confidence = (rng.integers(0, 15, 600) + 0.5) / 15
     correct = (rng.random(600) < confidence).astype(float)
-    parts = reliability(confidence, correct).value - resolution(confidence, correct).value
-    whole = parts + uncertainty(confidence, correct).value
+    parts = (
+        compute_reliability(confidence, correct).value
+        - compute_resolution(confidence, correct).value
+    )
+    whole = parts + compute_uncertainty(confidence, correct).value
     assert whole == pytest.approx(mean_score("brier", confidence, correct))
 
 
@@ -86,7 +89,7 @@ def test_ece_is_the_weighted_gap_over_fifteen_bins(seed: int) -> None:
         inside = (confidence >= k / 15) & (confidence < (k + 1) / 15)
         if inside.any():
             total += inside.mean() * abs(confidence[inside].mean() - correct[inside].mean())
-    assert ece(confidence, correct).value == pytest.approx(total)
+    assert compute_ece(confidence, correct).value == pytest.approx(total)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -99,21 +102,21 @@ def test_ece_is_torchmetrics(seed: int) -> None:
     reference = functional.binary_calibration_error(
         torch.tensor(confidence), torch.tensor(correct, dtype=torch.int64), n_bins=15
     )
-    assert ece(confidence, correct).value == pytest.approx(float(reference), abs=1e-6)
+    assert compute_ece(confidence, correct).value == pytest.approx(float(reference), abs=1e-6)
 
 
 def test_equal_mass_bins_hold_equal_numbers_and_keep_ties_together() -> None:
     confidence, _ = answers(4, n=1500)
-    assert set(np.bincount(equal_mass(confidence))) == {100}
+    assert set(np.bincount(bin_equal_mass(confidence))) == {100}
     tied = np.repeat([0.8, 0.9, 1.0], 50)
-    assert len(set(equal_mass(tied)[:50])) == 1
+    assert len(set(bin_equal_mass(tied)[:50])) == 1
 
 
 def test_ace_is_the_mean_gap_over_bins_of_equal_mass() -> None:
     confidence, correct = answers(5, n=1500)
     order = np.argsort(confidence)
     gaps = (confidence - correct)[order].reshape(15, 100).mean(axis=1)
-    assert ace(confidence, correct).value == pytest.approx(np.abs(gaps).mean())
+    assert compute_ace(confidence, correct).value == pytest.approx(np.abs(gaps).mean())
 
 
 def test_the_debiased_square_takes_off_each_bins_binomial_variance() -> None:
@@ -125,7 +128,7 @@ def test_the_debiased_square_takes_off_each_bins_binomial_variance() -> None:
         right = correct[confidence == value]
         gap, noise = value - right.mean(), right.mean() * (1 - right.mean()) / (len(right) - 1)
         expected += len(right) / 500 * (gap**2 - noise)
-    found = debiased_square(confidence, correct, np.arange(500))
+    found = compute_debiased_square(confidence, correct, np.arange(500))
     assert found is not None
     assert found.value == pytest.approx(expected)
 
@@ -136,8 +139,8 @@ def test_debiasing_removes_what_small_samples_add_to_ece() -> None:
         rng = np.random.default_rng(seed)
         confidence = rng.uniform(0.2, 0.95, 150)
         correct = (rng.random(150) < confidence).astype(float)
-        plain.append(ece(confidence, correct).value)
-        found = debiased_square(confidence, correct, np.arange(150))
+        plain.append(compute_ece(confidence, correct).value)
+        found = compute_debiased_square(confidence, correct, np.arange(150))
         assert found is not None
         debiased.append(found.value)
     assert np.mean(plain) > 0.06
@@ -145,7 +148,7 @@ def test_debiasing_removes_what_small_samples_add_to_ece() -> None:
 
 
 def debiased_interval(confidence: Floats, correct: Floats, clusters: Codes) -> Interval:
-    data = Scored(confidence, correct, clusters)
+    data = ScoredAnswers(confidence, correct, clusters)
     return quantity(measure_calibration("debiased_ece", data, int(clusters.max()) + 1)).interval()
 
 
@@ -161,23 +164,23 @@ def test_a_calibrated_agent_has_zero_within_its_debiased_interval() -> None:
 
 
 def test_bins_fed_by_one_question_have_no_debiased_error() -> None:
-    alone = Scored(np.array([0.1, 0.5]), np.array([0.0, 1.0]), np.array([0, 1]))
+    alone = ScoredAnswers(np.array([0.1, 0.5]), np.array([0.0, 1.0]), np.array([0, 1]))
     found = measure_calibration("debiased_ece", alone, 2)
-    assert found == Missing("bins that answers to two questions fall into")
+    assert found == Unavailable("bins that answers to two questions fall into")
 
 
 def test_the_largest_running_gap_is_the_kolmogorov_distance() -> None:
     confidence, correct = answers(7, digits=1)
     sums = [(confidence - correct)[confidence <= t].sum() for t in np.unique(confidence)]
     expected = max(abs(s) for s in sums) / len(correct)
-    assert largest_running_gap(confidence, correct).value == pytest.approx(expected)
+    assert compute_ks(confidence, correct).value == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("digits", [None, 1])
 def test_aurc_is_the_mean_error_among_answers_at_least_as_sure(digits: int | None) -> None:
     confidence, correct = answers(8, digits=digits)
     risks = [1 - correct[confidence >= t].mean() for t in confidence]
-    assert aurc(confidence, correct).value == pytest.approx(np.mean(risks))
+    assert compute_aurc(confidence, correct).value == pytest.approx(np.mean(risks))
 
 
 def reflected_error(confidence: Floats, correct: Floats, sigma: float) -> float:
@@ -195,7 +198,7 @@ def reflected_error(confidence: Floats, correct: Floats, sigma: float) -> float:
 def test_smooth_ece_is_the_fixed_point_of_the_reflected_kernel(seed: int) -> None:
     confidence, correct = answers(seed, n=60)
     sigma = brentq(lambda s: reflected_error(confidence, correct, s) - s, 0.01, 1.0, xtol=1e-4)
-    assert smooth_ece(confidence, correct).value == pytest.approx(sigma, abs=1e-3)
+    assert compute_smooth_ece(confidence, correct).value == pytest.approx(sigma, abs=1e-3)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -204,7 +207,7 @@ def test_smooth_ece_is_relplots(seed: int) -> None:
     relplot = pytest.importorskip("relplot")
     confidence, correct = answers(seed, n=2000)
     relplot.config.use_logit_scaling = False
-    assert smooth_ece(confidence, correct).value == pytest.approx(
+    assert compute_smooth_ece(confidence, correct).value == pytest.approx(
         relplot.smECE(confidence, correct), abs=3e-3
     )
 
@@ -214,12 +217,12 @@ NO_DERIVATIVE = {"ace", "debiased_ece", "ece_if_calibrated"}
 of the biased square. ECE if calibrated: it is an expectation, given the confidences."""
 
 
-def linear_score(name: str, confidence: Floats, correct: Floats) -> Linear:
+def linear_score(name: str, confidence: Floats, correct: Floats) -> LinearStatistic:
     """A score with the influence of each row, every row a question of its own."""
-    data = Scored(confidence, correct, np.arange(len(correct)))
+    data = ScoredAnswers(confidence, correct, np.arange(len(correct)))
     found = measure_calibration(name, data, len(correct))
     assert isinstance(found, Quantity)
-    return Linear(found.value, found.sums[:, 0])
+    return LinearStatistic(found.value, found.sums[:, 0])
 
 
 @pytest.mark.parametrize("name", sorted(CALIBRATION.keys() - NO_DERIVATIVE))
@@ -246,7 +249,7 @@ def test_no_answers_make_a_score_that_is_no_number(
     rows: list[tuple[float, bool, int]],
 ) -> None:
     confidence, correct, clusters = (np.array(c, dtype=float) for c in zip(*rows, strict=True))
-    data = Scored(confidence, correct, clusters.astype(np.int64))
+    data = ScoredAnswers(confidence, correct, clusters.astype(np.int64))
     for name in CALIBRATION:
         found = measure_calibration(name, data, 6)
         if isinstance(found, Quantity):
@@ -263,21 +266,23 @@ def test_over_confidence_is_confidence_beyond_accuracy() -> None:
 def test_the_ece_of_a_calibrated_model_is_what_simulation_gives(num: int) -> None:
     rng = np.random.default_rng(8)
     confidence = rng.beta(5, 2, num)
-    index = equal_width(confidence)
+    index = bin_equal_width(confidence)
     drawn = rng.random((2000, num)) < confidence
     gaps = (confidence - drawn) @ np.eye(15)[index]
     simulated = np.abs(gaps).sum(axis=1) / num
     error = simulated.std() / np.sqrt(2000)
-    assert calibrated_ece(confidence, index) == pytest.approx(simulated.mean(), abs=4 * error)
+    assert compute_calibrated_ece(confidence, index) == pytest.approx(
+        simulated.mean(), abs=4 * error
+    )
 
 
 def test_the_ece_of_one_calibrated_answer_computed_by_hand() -> None:
     """Right with .8: the gap is .2 in .8 of the draws and .8 in .2 of them."""
-    assert calibrated_ece(np.array([0.8]), np.array([12])) == pytest.approx(0.32)
+    assert compute_calibrated_ece(np.array([0.8]), np.array([12])) == pytest.approx(0.32)
 
 
 def test_rows_that_share_a_question_raise_the_ece_of_a_calibrated_model() -> None:
     confidence = np.full(900, 0.7)
-    once = calibrated_ece(confidence, np.zeros(900, int))
-    shared = calibrated_ece(confidence, np.zeros(900, int), design_effect=4.0)
+    once = compute_calibrated_ece(confidence, np.zeros(900, int))
+    shared = compute_calibrated_ece(confidence, np.zeros(900, int), design_effect=4.0)
     assert shared == pytest.approx(2 * once)

@@ -9,15 +9,26 @@ from debate.analysis.stopping import describe_oracle_stopping, is_explained
 from .stopped import HONEST, ORACLES, falling_silent, stopped, suspected
 
 SCHEMA = {
-    "debate": pl.Int64, "cell": pl.String, "round": pl.Int64, "agent": pl.String,
-    "answer": pl.String, "correct": pl.Boolean, "confidence": pl.Float64, "carried": pl.Boolean,
-}  # fmt: skip
+    "debate": pl.Int64,
+    "cell": pl.String,
+    "round": pl.Int64,
+    "agent": pl.String,
+    "answer": pl.String,
+    "correct": pl.Boolean,
+    "confidence": pl.Float64,
+    "carried": pl.Boolean,
+}
 
 
 def _guessed(
-    rng: np.random.Generator, *, debates: int, agents: int, confidence: float | None = 0.7,
-    goes_on: str = "all wrong", cell: str = "main",
-) -> pl.DataFrame:  # fmt: skip
+    rng: np.random.Generator,
+    *,
+    debates: int,
+    agents: int,
+    confidence: float | None = 0.7,
+    goes_on: str = "all wrong",
+    cell: str = "main",
+) -> pl.DataFrame:
     """Agents right in 40 %, wrong always alike; asked again, up to three times, as `goes_on` says:
     each "wrong agent", debates with "all wrong", "any wrong", a "wrong majority", or "always".
     """
@@ -47,9 +58,12 @@ def test_asking_only_the_wrong_again_is_told(
     debates: int, agents: int, goes_on: str, confidence: float | None
 ) -> None:
     states = _guessed(
-        np.random.default_rng(debates), debates=debates, agents=agents, confidence=confidence,
+        np.random.default_rng(debates),
+        debates=debates,
+        agents=agents,
+        confidence=confidence,
         goes_on=goes_on,
-    )  # fmt: skip
+    )
     assert describe_oracle_stopping(states)
 
 

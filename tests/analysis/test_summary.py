@@ -9,9 +9,8 @@ import pytest
 from rich.console import Console
 
 from debate.analysis import Analysis, Estimate, analyze
-from debate.analysis.present import present
-from debate.analysis.tables import TABLES
-from debate.analysis.tables.headline import accuracy as by_round
+from debate.analysis.present import TABLES, present
+from debate.analysis.tables.results import tabulate_accuracy as by_round
 
 from . import simulate
 
@@ -24,9 +23,11 @@ def small(**columns: pl.Expr) -> pl.DataFrame:
     repeat = simulate.opinions(rng, questions=40, rounds=2).with_columns(heard=silent)
     # Who rereads the own answer keeps it, a little surer or less sure than in the debate.
     restate = debate.with_columns(
-        heard=silent, answer=pl.col("answer").first().over("question", "agent"),
-        confidence=0.05 + 0.9 * pl.col("confidence"), belief_own=0.05 + 0.9 * pl.col("belief_own"),
-    )  # fmt: skip
+        heard=silent,
+        answer=pl.col("answer").first().over("question", "agent"),
+        confidence=0.05 + 0.9 * pl.col("confidence"),
+        belief_own=0.05 + 0.9 * pl.col("belief_own"),
+    )
     arms = {"debate": debate, "single": single, "repeat": repeat, "restate": restate}
     table = pl.concat([frame.with_columns(cell=pl.lit(cell)) for cell, frame in arms.items()])
     return table.with_columns(**columns)
@@ -56,16 +57,53 @@ def has_interval(e: Estimate) -> bool:
 def test_every_quantity_is_there_with_an_interval() -> None:
     found = quick(small())
     for name in (
-        "accuracy", "accuracy_completed", "accuracy_answered", "confidence", "over_confidence",
-        "brier", "reliability", "resolution", "uncertainty", "nll", "ece", "ace", "debiased_ece",
-        "smooth_ece", "ks", "auroc", "aurc", "entrenchment", "eai", "eai_over_control",
-        "confidence_when_wrong", "harmful_revision", "beneficial_revision", "ece_change",
-        "brier_change", "aurc_change", "vote_accuracy", "vote_brier", "oracle", "drift",
-        "conformity", "obstinacy", "phi", "error_correction_rate", "error_introduction_rate",
-        "fixed_point", "next_round_gain", "effective_votes", "kappa_p", "entrenchment_over_control",
-        "kept_in_both", "entrenchment_stated", "survivor_change", "vote_gain",
-        "gain_over_best_rule", "ece_if_calibrated",
-    ):  # fmt: skip
+        "accuracy",
+        "accuracy_completed",
+        "accuracy_answered",
+        "confidence",
+        "over_confidence",
+        "brier",
+        "reliability",
+        "resolution",
+        "uncertainty",
+        "nll",
+        "ece",
+        "ace",
+        "debiased_ece",
+        "smooth_ece",
+        "ks",
+        "auroc",
+        "aurc",
+        "entrenchment",
+        "eai",
+        "eai_over_control",
+        "confidence_when_wrong",
+        "harmful_revision",
+        "beneficial_revision",
+        "ece_change",
+        "brier_change",
+        "aurc_change",
+        "vote_accuracy",
+        "vote_brier",
+        "oracle",
+        "drift",
+        "conformity",
+        "obstinacy",
+        "phi",
+        "error_correction_rate",
+        "error_introduction_rate",
+        "fixed_point",
+        "next_round_gain",
+        "effective_votes",
+        "kappa_p",
+        "entrenchment_over_control",
+        "kept_in_both",
+        "entrenchment_stated",
+        "survivor_change",
+        "vote_gain",
+        "gain_over_best_rule",
+        "ece_if_calibrated",
+    ):
         estimates = found.select(name, cell="debate")
         assert estimates, name
         assert any(has_interval(e) for e in estimates), name
@@ -79,14 +117,43 @@ def test_an_estimate_is_made_once_for_each_place() -> None:
 def test_every_estimate_that_is_named_is_printed() -> None:
     text = terminal(quick(small()))
     for words in (
-        "Entrenchment over controls", "restate", "error amplification", "Brier", "resolution",
-        "NLL", "ECE", "ACE", "debiased ECE", "smECE", "KS", "AUROC", "AURC", "over-confidence",
-        "drift of belief", "martingale test", "errors corrected (ECR)", "errors introduced (EIR)",
-        "another round?", "conformity", "obstinacy", "identity bias", "harmful revision",
-        "beneficial revision", "Hazard of a flip", "What flips go back to", "vote_2 − vote_0",
-        "p (Holm)", "p (McNemar)", "detectable", "tied", "Confidence: ", "Turns and tokens",
-        "change of ECE", "By edge", "By question",
-    ):  # fmt: skip
+        "Entrenchment over controls",
+        "restate",
+        "error amplification",
+        "Brier",
+        "resolution",
+        "NLL",
+        "ECE",
+        "ACE",
+        "debiased ECE",
+        "smECE",
+        "KS",
+        "AUROC",
+        "AURC",
+        "over-confidence",
+        "drift of belief",
+        "martingale test",
+        "errors corrected (ECR)",
+        "errors introduced (EIR)",
+        "another round?",
+        "conformity",
+        "obstinacy",
+        "identity bias",
+        "harmful revision",
+        "beneficial revision",
+        "Hazard of a flip",
+        "What flips go back to",
+        "vote_2 − vote_0",
+        "p (Holm)",
+        "p (McNemar)",
+        "detectable",
+        "tied",
+        "Confidence: ",
+        "Turns and tokens",
+        "change of ECE",
+        "By edge",
+        "By question",
+    ):
         assert words in text, words
 
 
@@ -135,17 +202,25 @@ def test_large_tables_are_named_and_left_out_of_json(monkeypatch: pytest.MonkeyP
 def test_the_headline_gives_both_accuracies_by_arm_and_round() -> None:
     table = by_round(quick(small()))
     assert table.columns[:6] == (
-        "arm", "round", "accuracy, all", "accuracy, completed", "accuracy, answered", "confidence",
-    )  # fmt: skip
+        "arm",
+        "round",
+        "accuracy, all",
+        "accuracy, completed",
+        "accuracy, answered",
+        "confidence",
+    )
     assert len(table.rows) == 3 + 3 + 3 + 1
 
 
 def test_a_failure_counts_against_all_but_not_against_completed() -> None:
     failed = (pl.col("agent") == "b") & (pl.col("cell") == "debate")
     outcome = (
-        pl.when(failed).then(pl.lit("failed"))
-        .when(pl.col("answer") == "0").then(pl.lit("correct")).otherwise(pl.lit("wrong"))
-    )  # fmt: skip
+        pl.when(failed)
+        .then(pl.lit("failed"))
+        .when(pl.col("answer") == "0")
+        .then(pl.lit("correct"))
+        .otherwise(pl.lit("wrong"))
+    )
     found = quick(small(outcome=outcome))
     over_all = found.find("accuracy", cell="debate", round=0)
     completed = found.find("accuracy_completed", cell="debate", round=0)
@@ -213,9 +288,17 @@ def test_without_confidence_and_beliefs_the_rest_is_still_analysed() -> None:
 
 def test_a_foreign_table_needs_no_run_directory() -> None:
     table = small().select(
-        "seed", "round", "agent", "answer", "target", "confidence", question_id="question",
-        arm="cell", model="agent", text=pl.lit("so it is 4"),
-    )  # fmt: skip
+        "seed",
+        "round",
+        "agent",
+        "answer",
+        "target",
+        "confidence",
+        question_id="question",
+        arm="cell",
+        model="agent",
+        text=pl.lit("so it is 4"),
+    )
     found = quick(table)
     assert any("No turn says what it heard" in c for c in found.caveats)
     assert found.find("eai", cell="debate", round=2) is not None
@@ -240,9 +323,12 @@ def test_judges_are_heard_and_are_no_members() -> None:
 
 def test_simulated_agents_and_questions_without_target_are_told() -> None:
     outcome = (
-        pl.when(pl.col("question") == "q1").then(None)
-        .when(pl.col("answer") == "0").then(pl.lit("correct")).otherwise(pl.lit("wrong"))
-    )  # fmt: skip
+        pl.when(pl.col("question") == "q1")
+        .then(None)
+        .when(pl.col("answer") == "0")
+        .then(pl.lit("correct"))
+        .otherwise(pl.lit("wrong"))
+    )
     found = quick(small(outcome=outcome, simulated=pl.lit(True)))
     assert any("Simulated" in c for c in found.caveats)
     assert any("28 turns on questions without a target" in c for c in found.caveats)
@@ -250,9 +336,16 @@ def test_simulated_agents_and_questions_without_target_are_told() -> None:
 
 def test_an_empty_table_of_verdicts_is_none() -> None:
     verdicts = pl.DataFrame(
-        schema={"cell": pl.String, "question": pl.String, "seed": pl.Int64, "round": pl.Int64,
-                "method": pl.String, "answer": pl.String, "outcome": pl.String}
-    )  # fmt: skip
+        schema={
+            "cell": pl.String,
+            "question": pl.String,
+            "seed": pl.Int64,
+            "round": pl.Int64,
+            "method": pl.String,
+            "answer": pl.String,
+            "outcome": pl.String,
+        }
+    )
     found = analyze(small(), verdicts, resamples=50)
     assert found.find("vote_accuracy", cell="debate", round=0, subject="majority") is not None
 

@@ -7,22 +7,26 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from debate.analysis.bootstrap import Blocks, blocks_of, metrics, paired_changes
-from debate.analysis.calibration import Scored
-from debate.analysis.comparisons import (
-    cells_against_baseline,
-    compare,
-    correct_family,
-    vote_against_openings,
+from debate.analysis.attribution import join_hearings, rank_error_growth
+from debate.analysis.calibration import (
+    BlockSums,
+    ScoredAnswers,
+    bootstrap_changes,
+    compute_metrics,
+    draw_blocks,
 )
-from debate.analysis.design import Controls, controls_for
+from debate.analysis.contrasts import (
+    compare_scores,
+    compare_with_baseline,
+    compare_with_openings,
+    correct_family,
+)
+from debate.analysis.design import Controls, choose_controls
 from debate.analysis.diversity import PAIRS, TEAM_STATISTICS
-from debate.analysis.estimate import Estimate
-from debate.analysis.heard import hearings
-from debate.analysis.scores import aurc, ece
-from debate.analysis.states import states_frame
-from debate.analysis.votes import vote_states
-from debate.analysis.where import where
+from debate.analysis.schema import Estimate
+from debate.analysis.scores import compute_aurc, compute_ece
+from debate.analysis.states import build_states
+from debate.analysis.votes import build_vote_states
 
 from . import simulate
 from .small import measures_of, quantity
@@ -49,7 +53,7 @@ def two_agents(seed: int = 0, questions: int = 200) -> pl.DataFrame:
 
 def diversity(table: pl.DataFrame) -> list[Estimate]:
     """How members err, two by two and together."""
-    found = measures_of(states_frame(table)).estimates()
+    found = measures_of(build_states(table)).make_estimates()
     return [e for e in found if e.name in (*PAIRS, *TEAM_STATISTICS)]
 
 
@@ -122,18 +126,18 @@ def test_one_agent_has_no_pairs() -> None:
 def test_the_majority_never_guesses(
     answers: tuple[str | None, ...], value: str | None, outcome: str
 ) -> None:
-    row = vote_states(states_frame(openings(*answers))).row(0, named=True)
+    row = build_vote_states(build_states(openings(*answers))).row(0, named=True)
     assert (row["agent"], row["answer"], row["outcome"]) == ("majority", value, outcome)
 
 
 def test_a_debate_whose_turns_all_failed_failed() -> None:
     table = openings(None, None).with_columns(outcome=pl.lit("failed"))
-    assert vote_states(states_frame(table))["outcome"].to_list() == ["failed"]
+    assert build_vote_states(build_states(table))["outcome"].to_list() == ["failed"]
 
 
 def test_the_votes_confidence_is_scored_like_a_members() -> None:
     table = pl.concat([openings("4", "4", "5"), openings("5", "5", "5", question="q2")])
-    estimates = measures_of(states_frame(table)).estimates()
+    estimates = measures_of(build_states(table)).make_estimates()
     found = {e.name: e.value for e in estimates if e.subject == "majority"}
     assert found["vote_accuracy"] == 0.5
     assert found["vote_brier"] == pytest.approx(((2 / 3 - 1) ** 2 + 1) / 2)
@@ -142,14 +146,20 @@ def test_the_votes_confidence_is_scored_like_a_members() -> None:
 def test_given_verdicts_win_over_the_majority() -> None:
     verdicts = pl.DataFrame(
         {
-            "cell": ["c"], "question": ["q1"], "seed": [0], "round": [0], "method": ["judge"],
-            "value": ["5"], "outcome": ["wrong"], "confidence": [0.9],
+            "cell": ["c"],
+            "question": ["q1"],
+            "seed": [0],
+            "round": [0],
+            "method": ["judge"],
+            "value": ["5"],
+            "outcome": ["wrong"],
+            "confidence": [0.9],
         }
-    )  # fmt: skip
-    seated = vote_states(states_frame(openings("4", "4")), verdicts)
-    own = seated.filter(pl.col("is_own"))
+    )
+    vote_states = build_vote_states(build_states(openings("4", "4")), verdicts)
+    own = vote_states.filter(pl.col("is_own"))
     assert own["agent"].to_list() == ["judge"]
-    assert seated.filter(~pl.col("is_own"))["agent"].to_list() == ["majority"]
+    assert vote_states.filter(~pl.col("is_own"))["agent"].to_list() == ["majority"]
 
 
 UNTIED = {"after_tied": False, "before_tied": False, "is_own": True}
@@ -164,7 +174,7 @@ def test_a_comparison_carries_its_tests_and_what_it_could_have_found() -> None:
             **UNTIED,
         }
     )
-    found = compare(pairs, family="f", cell="c", method="m", first="T", second="0")
+    found = compare_scores(pairs, family="f", cell="c", method="m", first="T", second="0")
     assert (found.gained, found.lost, found.value) == (10, 10, 0.0)
     assert found.p_mcnemar == 1.0
     # The variance is that of one further question that differs: 21 of 101.
@@ -176,7 +186,7 @@ def test_vote_t_is_compared_with_vote_0_of_the_same_debates() -> None:
     answers = np.zeros((2, 50, 3), dtype=np.int64)
     answers[0, :10] = 1
     table = simulate.frame(answers, cell="c", confidence=np.full(answers.shape, 0.5))
-    compared = vote_against_openings(vote_states(states_frame(table)))
+    compared = compare_with_openings(build_vote_states(build_states(table)))
     assert [c.method for c in compared] == ["majority", "confidence_weighted"]
     for found in compared:
         assert found.value == pytest.approx(0.2)
@@ -187,88 +197,94 @@ def test_vote_t_is_compared_with_vote_0_of_the_same_debates() -> None:
 def test_cells_are_compared_with_the_baseline_question_by_question() -> None:
     single = two_agents(seed=5).filter(pl.col("agent") == "a").with_columns(cell=pl.lit("single"))
     table = pl.concat([single, two_agents(seed=6)])
-    seated = vote_states(states_frame(table))
-    (found,) = cells_against_baseline(seated, controls_for(["single", "c"]))
+    vote_states = build_vote_states(build_states(table))
+    (found,) = compare_with_baseline(vote_states, choose_controls(["single", "c"]))
     assert (found.first, found.second, found.n) == ("c", "single", 200)
-    assert cells_against_baseline(seated, Controls()) == []
+    assert compare_with_baseline(vote_states, Controls()) == []
 
 
 def test_holm_runs_over_the_family_and_skips_what_has_no_p_value() -> None:
     pairs = pl.DataFrame(
         {"question_code": [0, 1, 2], "after": [1, 1, 0], "before": [0, 0, 1], **UNTIED}
     )
-    known = compare(pairs, family="f", cell="c", method="m", first="T", second="0")
-    lone = compare(pairs.head(1), family="f", cell="d", method="m", first="T", second="0")
+    known = compare_scores(pairs, family="f", cell="c", method="m", first="T", second="0")
+    lone = compare_scores(pairs.head(1), family="f", cell="d", method="m", first="T", second="0")
     first, second, third = correct_family([known, lone, known])
     assert second.p_holm is None
     assert first.p_value is not None
     assert first.p_holm == third.p_holm == pytest.approx(min(1.0, 2 * first.p_value))
 
 
-def scored(seed: int, questions: int = 60) -> Scored:
+def scored(seed: int, questions: int = 60) -> ScoredAnswers:
     rng = np.random.default_rng(seed)
     confidence = rng.integers(0, 76, questions * 3) / 75
     correct = (rng.random(questions * 3) < confidence).astype(float)
-    return Scored(confidence, correct, np.repeat(np.arange(questions), 3))
+    return ScoredAnswers(confidence, correct, np.repeat(np.arange(questions), 3))
 
 
 def test_sums_over_bins_hold_all_that_the_scores_need() -> None:
     data = scored(0)
-    totals = Blocks.of(data, np.arange(60)).sums.sum(axis=0)
-    found = metrics(totals)
-    assert found["ece"] == pytest.approx(ece(data.confidence, data.correct).value)
+    totals = BlockSums.from_answers(data, np.arange(60)).sums.sum(axis=0)
+    found = compute_metrics(totals)
+    assert found["ece"] == pytest.approx(compute_ece(data.confidence, data.correct).value)
     assert found["brier"] == pytest.approx(np.mean((data.confidence - data.correct) ** 2))
     level = np.minimum((data.confidence * 75).astype(int), 74).astype(float)
-    assert found["aurc"] == pytest.approx(aurc(level, data.correct).value)
+    assert found["aurc"] == pytest.approx(compute_aurc(level, data.correct).value)
 
 
 def test_the_bootstrap_of_brier_has_the_clustered_standard_error() -> None:
-    from debate.analysis.intervals import clustered_mean
+    from debate.analysis.intervals import compute_clustered_mean
 
     first, second = scored(1), scored(2)
-    arms = {"x": Blocks.of(first, np.arange(60)), "y": Blocks.of(second, np.arange(60))}
-    found = paired_changes(arms, [("x", "y")], np.random.default_rng(0), resamples=4000)
+    arms = {
+        "x": BlockSums.from_answers(first, np.arange(60)),
+        "y": BlockSums.from_answers(second, np.arange(60)),
+    }
+    found = bootstrap_changes(arms, [("x", "y")], np.random.default_rng(0), resamples=4000)
     change = (first.confidence - first.correct) ** 2 - (second.confidence - second.correct) ** 2
-    exact = clustered_mean(change, first.clusters)
+    exact = compute_clustered_mean(change, first.clusters)
     assert found["brier", "x", "y"].value == pytest.approx(exact.value)
     assert found["brier", "x", "y"].se == pytest.approx(exact.se, rel=0.06)
 
 
 def test_an_arm_does_not_differ_from_itself_in_any_resample() -> None:
-    block = Blocks.of(scored(3), np.arange(60))
-    found = paired_changes({"x": block}, [("x", "x")], np.random.default_rng(0), resamples=50)
+    block = BlockSums.from_answers(scored(3), np.arange(60))
+    found = bootstrap_changes({"x": block}, [("x", "x")], np.random.default_rng(0), resamples=50)
     assert {(i.low, i.high) for i in found.values()} == {(0.0, 0.0)}
 
 
 def test_many_questions_are_resampled_in_blocks_of_equal_size() -> None:
-    sizes = np.bincount(blocks_of(5_000, np.random.default_rng(0)))
+    sizes = np.bincount(draw_blocks(5_000, np.random.default_rng(0)))
     assert set(sizes) == {5}
 
 
 def amplified() -> pl.DataFrame:
     rng = np.random.default_rng(7)
     table = simulate.conformists(rng, questions=80, adopt=0.5, keep=0.4)
-    return states_frame(table.with_columns(category=pl.col("question").str.slice(1, 1)))
+    return build_states(table.with_columns(category=pl.col("question").str.slice(1, 1)))
 
 
 def test_every_ranking_adds_up_to_the_index() -> None:
     states = amplified()
     eai = quantity(measures_of(states).find("eai", cell="debate")).value
-    found = where(states, hearings(states), limit=10_000)
+    found = rank_error_growth(states, join_hearings(states), limit=10_000)
     for table in (found.questions, found.categories, found.agents, found.edges, found.rounds):
         assert table["contribution"].sum() == pytest.approx(eai)
 
 
 def test_a_hot_spot_names_the_turn_at_which_confidence_in_the_error_rose() -> None:
     rows = [
-        ("q1", "a", 0, "5", 0.3, ""), ("q1", "a", 1, "5", 0.4, "0:opening:b"),
-        ("q1", "a", 2, "5", 0.9, "1:revision:b"), ("q1", "b", 0, "5", 0.5, ""),
-        ("q1", "b", 1, "5", 0.5, ""), ("q1", "b", 2, "5", 0.5, ""),
-    ]  # fmt: skip
+        ("q1", "a", 0, "5", 0.3, ""),
+        ("q1", "a", 1, "5", 0.4, "0:opening:b"),
+        ("q1", "a", 2, "5", 0.9, "1:revision:b"),
+        ("q1", "b", 0, "5", 0.5, ""),
+        ("q1", "b", 1, "5", 0.5, ""),
+        ("q1", "b", 2, "5", 0.5, ""),
+    ]
     columns = ["question", "agent", "round", "answer", "confidence", "heard"]
     frame = pl.DataFrame(rows, schema=columns, orient="row")
-    states = states_frame(frame.with_columns(cell=pl.lit("ring"), target=pl.lit("4")))
-    found = where(states, hearings(states))
+    states = build_states(frame.with_columns(cell=pl.lit("ring"), target=pl.lit("4")))
+    found = rank_error_growth(states, join_hearings(states))
     spot = found.hotspots.row(0, named=True)
     assert found.hotspots.height == 1
     assert (spot["question"], spot["agent"], spot["round"]) == ("q1", "a", 2)
@@ -282,7 +298,7 @@ def test_a_hot_spot_names_the_turn_at_which_confidence_in_the_error_rose() -> No
 
 def test_every_line_of_a_ranking_leads_to_a_turn_where_mass_rose() -> None:
     states = amplified()
-    found = where(states, hearings(states), limit=7)
+    found = rank_error_growth(states, join_hearings(states), limit=7)
     linked = set(found.links.select("cell", "question", "seed", "agent", "round").iter_rows())
     for table in (found.questions, found.categories, found.agents, found.edges, found.rounds):
         risen = table.filter(pl.col("contribution") > 0)
@@ -295,7 +311,7 @@ def test_every_line_of_a_ranking_leads_to_a_turn_where_mass_rose() -> None:
 
 def test_hot_spots_are_bounded_for_each_cell() -> None:
     states = amplified()
-    assert where(states, hearings(states), limit=3).hotspots.height == 3
+    assert rank_error_growth(states, join_hearings(states), limit=3).hotspots.height == 3
 
 
 def test_pairs_are_listed_for_every_two_agents() -> None:

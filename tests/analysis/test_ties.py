@@ -11,28 +11,34 @@ import pytest
 from typer.testing import CliRunner
 
 from debate.analysis import analyze
-from debate.analysis.comparisons import vote_against_openings
-from debate.analysis.estimate import Estimate
+from debate.analysis.contrasts import compare_with_openings
 from debate.analysis.quantity import Quantity
-from debate.analysis.states import states_frame
-from debate.analysis.votes import find_best_rule_gain, vote_states
+from debate.analysis.schema import Estimate
+from debate.analysis.states import build_states
+from debate.analysis.votes import build_vote_states, find_best_rule_gain
 from debate.cli import app
 from debate.log import read_table
 
 from .small import debates, measures_of, named, quantity, turns
 
 OPENINGS = [
-    ("q1", "a", 0, "4", 0.9), ("q1", "b", 0, "5", 0.5), ("q1", "c", 0, "6", 0.4),
-    ("q2", "a", 0, "5", 0.9), ("q2", "b", 0, "4", 0.8), ("q2", "c", 0, "6", 0.1),
-    ("q3", "a", 0, "4", 0.2), ("q3", "b", 0, "4", 0.2), ("q3", "c", 0, "5", 0.5),
-]  # fmt: skip
+    ("q1", "a", 0, "4", 0.9),
+    ("q1", "b", 0, "5", 0.5),
+    ("q1", "c", 0, "6", 0.4),
+    ("q2", "a", 0, "5", 0.9),
+    ("q2", "b", 0, "4", 0.8),
+    ("q2", "c", 0, "6", 0.1),
+    ("q3", "a", 0, "4", 0.2),
+    ("q3", "b", 0, "4", 0.2),
+    ("q3", "c", 0, "5", 0.5),
+]
 """By majority two ties of three and one right vote; by confidence right, wrong, wrong."""
 ENDS = [(f"q{k}", agent, 1, "4", 0.5) for k in (1, 2, 3) for agent in "abc"]
 RULES = ("majority", "confidence_weighted")
 
 
 def votes_of(rows: list[tuple[object, ...]]) -> list[Estimate]:
-    return list(measures_of(debates(*rows)).estimates())
+    return list(measures_of(debates(*rows)).make_estimates())
 
 
 @pytest.mark.parametrize(
@@ -50,7 +56,7 @@ def test_each_rule_is_held_against_itself_and_a_tie_scores_its_expected_value(
 
 
 def test_both_votes_stand_side_by_side_with_their_shares_of_ties() -> None:
-    compared = vote_against_openings(vote_states(debates(*OPENINGS, *ENDS)))
+    compared = compare_with_openings(build_vote_states(debates(*OPENINGS, *ENDS)))
     by_rule = {c.method: c for c in compared}
     assert set(by_rule) == set(RULES)
     majority = by_rule["majority"]
@@ -95,9 +101,9 @@ def test_ties_of_a_foreign_table_are_scored_alike(tmp_path: Path) -> None:
 
 
 def only_vote(*rows: tuple[object, ...], rule: str) -> dict[str, object]:
-    seated = vote_states(debates(*rows)).filter(pl.col("agent") == rule)
-    assert seated.height == 1
-    return seated.row(0, named=True)
+    vote_states = build_vote_states(debates(*rows)).filter(pl.col("agent") == rule)
+    assert vote_states.height == 1
+    return vote_states.row(0, named=True)
 
 
 def test_weights_that_differ_by_rounding_alone_tie() -> None:
@@ -114,7 +120,7 @@ def test_two_wrong_answers_that_tie_score_nothing() -> None:
 
 def test_nobody_answering_is_no_tie() -> None:
     rows = [("q1", "a", 0, None, None), ("q1", "b", 0, None, None), ("q2", "a", 0, "4", 0.5)]
-    vote = vote_states(debates(*rows)).filter(
+    vote = build_vote_states(debates(*rows)).filter(
         (pl.col("agent") == "majority") & (pl.col("question") == "q1")
     )
     assert vote.select("outcome", "score").row(0) == ("abstained", 0.0)
@@ -123,11 +129,19 @@ def test_nobody_answering_is_no_tie() -> None:
 def test_a_recorded_tie_scores_the_share_of_its_answers_that_are_right() -> None:
     states = debates(("q1", "a", 0, "4", 0.5), ("q1", "b", 0, "5", 0.5), ("q1", "c", 0, "6", 0.5))
     verdicts = pl.DataFrame(
-        {"cell": ["ring"], "question": ["q1"], "seed": [0], "round": [0], "method": ["borda"],
-         "value": [None], "outcome": ["tied"], "tied": [["4", "6"]]},
+        {
+            "cell": ["ring"],
+            "question": ["q1"],
+            "seed": [0],
+            "round": [0],
+            "method": ["borda"],
+            "value": [None],
+            "outcome": ["tied"],
+            "tied": [["4", "6"]],
+        },
         schema_overrides={"value": pl.String},
-    )  # fmt: skip
-    own = vote_states(states, verdicts).filter(pl.col("is_own"))
+    )
+    own = build_vote_states(states, verdicts).filter(pl.col("is_own"))
     assert own.select("agent", "outcome", "score").row(0) == ("borda", "tied", 0.5)
 
 
@@ -137,22 +151,27 @@ def noise_around_one_truth(rng: np.random.Generator, num: int) -> pl.DataFrame:
     rules = {"x": 0, "y": 0, "z": 0, "x at the end": 1}
     return pl.concat(
         pl.DataFrame(
-            {"question_code": range(num), "agent": name[0], "round": last,
-             "is_own": name.startswith("x"), "score": (rng.random(num) < chance).astype(float)}
+            {
+                "question_code": range(num),
+                "agent": name[0],
+                "round": last,
+                "is_own": name.startswith("x"),
+                "score": (rng.random(num) < chance).astype(float),
+            }
         )
         for name, last in rules.items()
-    )  # fmt: skip
+    )
 
 
 def test_the_gain_over_the_best_rule_is_nothing_where_rules_are_noise() -> None:
     """Chosen where it is scored, the best of the three would beat the same vote by chance."""
     crossed, flattered, num = [], [], 60
     for seed in range(300):
-        seated = noise_around_one_truth(np.random.default_rng(seed), num)
-        found = find_best_rule_gain(seated, num)
+        vote_states = noise_around_one_truth(np.random.default_rng(seed), num)
+        found = find_best_rule_gain(vote_states, num)
         assert isinstance(found, Quantity)
         crossed.append(found.value)
-        means = seated.group_by("round", "agent").agg(pl.col("score").mean())
+        means = vote_states.group_by("round", "agent").agg(pl.col("score").mean())
         opening = np.max(means.filter(pl.col("round") == 0)["score"].to_numpy())
         end = float(means.filter(pl.col("round") == 1)["score"].item())
         flattered.append(end - opening)
@@ -164,11 +183,18 @@ def test_the_gain_over_the_best_rule_is_nothing_where_rules_are_noise() -> None:
 def test_a_rule_that_is_better_on_every_fold_is_the_one_that_is_chosen() -> None:
     """By confidence the openings are right throughout, so the debate's own majority gained 0."""
     rows = [
-        (f"q{k}", agent, t, "4" if agent == "a" or t else str(5 + ord(agent)),
-         0.9 if agent == "a" else 0.2)
-        for k in range(20) for agent in "abc" for t in range(2)
-    ]  # fmt: skip
-    states = states_frame(turns(*rows))
+        (
+            f"q{k}",
+            agent,
+            t,
+            "4" if agent == "a" or t else str(5 + ord(agent)),
+            0.9 if agent == "a" else 0.2,
+        )
+        for k in range(20)
+        for agent in "abc"
+        for t in range(2)
+    ]
+    states = build_states(turns(*rows))
     found = measures_of(states).find("gain_over_best_rule", cell="ring")
     assert quantity(found).value == 0.0
     assert quantity(measures_of(states).find("vote_gain", cell="ring")).value == pytest.approx(
@@ -179,16 +205,25 @@ def test_a_rule_that_is_better_on_every_fold_is_the_one_that_is_chosen() -> None
 def test_votes_are_the_teams_where_estimates_are_of_one_author() -> None:
     """Three experts, each right and sure on a third of the questions; the author is one of them."""
     rows = [
-        {"question_id": f"q{i}", "round": t, "agent": agent, "target": "1",
-         "answer": "1" if i % 3 == k else f"w{k}", "confidence": 0.9 if i % 3 == k else 0.2}
-        for i in range(30) for t in (0, 1) for k, agent in enumerate("abc")
-    ]  # fmt: skip
+        {
+            "question_id": f"q{i}",
+            "round": t,
+            "agent": agent,
+            "target": "1",
+            "answer": "1" if i % 3 == k else f"w{k}",
+            "confidence": 0.9 if i % 3 == k else 0.2,
+        }
+        for i in range(30)
+        for t in (0, 1)
+        for k, agent in enumerate("abc")
+    ]
     table = read_table(pl.DataFrame(rows))
     found = analyze(table, authors={"main": "a"}, resamples=20)
     gains = {c.method: (c.second_value, c.second_tied) for c in found.comparisons}
     assert gains == {
-        "majority": (pytest.approx(1 / 3), 1.0), "confidence_weighted": (1.0, 0.0),
-    }  # fmt: skip
+        "majority": (pytest.approx(1 / 3), 1.0),
+        "confidence_weighted": (1.0, 0.0),
+    }
     heard = analyze(table, silent={"b", "c"}, resamples=20)
     alone = {c.method: c.second_value for c in heard.comparisons}
     assert alone == dict.fromkeys(("majority", "confidence_weighted"), pytest.approx(1 / 3))

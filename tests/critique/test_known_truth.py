@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from debate.analysis.cross_critique import matrix
-from debate.analysis.estimate import Estimate
-from debate.analysis.judging import judging
-from debate.analysis.overtrust import familiarity, overtrust
+from debate.analysis.judgements import estimate_matrix
+from debate.analysis.judging import analyze_judging
+from debate.analysis.overtrust import estimate_familiarity, estimate_overtrust
+from debate.analysis.schema import Estimate
 from tests.critique.populations import NEARER, Critics
 
 Key = tuple[str, str | None]
@@ -34,7 +34,7 @@ BOTH = Critics(familiarity=0.5, self_trust=0.6, difficulty=0.8, noise=0.7)
 CASES = {
     "discernment alone": Case(
         critics=PLAIN,
-        estimate=matrix,
+        estimate=estimate_matrix,
         truths={
             ("judging_auroc", None): PLAIN.auroc,
             ("judging_auroc", "a -> b"): PLAIN.auroc,
@@ -48,7 +48,7 @@ CASES = {
     ),
     "no self-trust": Case(
         critics=Critics(difficulty=0.8),
-        estimate=overtrust,
+        estimate=estimate_overtrust,
         truths={
             ("over_trust_gap", None): 0.0,
             ("over_trust_logit", "a"): 0.0,
@@ -58,7 +58,7 @@ CASES = {
     ),
     "self-trust": Case(
         critics=TRUSTING,
-        estimate=overtrust,
+        estimate=estimate_overtrust,
         truths={
             ("over_trust_gap", None): TRUSTING.gap,
             ("over_trust_logit", None): 0.7,
@@ -69,7 +69,7 @@ CASES = {
     ),
     "familiarity taken for self-trust": Case(
         critics=FAMILIAR,
-        estimate=familiarity,
+        estimate=estimate_familiarity,
         truths={
             ("own_effect", None): 0.9 * NEARER,
             ("own_effect_given_likelihood", None): 0.0,
@@ -78,7 +78,7 @@ CASES = {
     ),
     "familiarity and self-trust": Case(
         critics=BOTH,
-        estimate=familiarity,
+        estimate=estimate_familiarity,
         truths={
             ("own_effect", None): 0.6 + 0.5 * NEARER,
             ("own_effect_given_likelihood", None): 0.6,
@@ -116,7 +116,7 @@ def test_intervals_cover_what_was_set_in_ninety_five_percent(name: str) -> None:
 
 def test_a_familiar_answer_is_not_said_to_be_trusted_for_being_own() -> None:
     judged = FAMILIAR.judged(np.random.default_rng(2), questions=2000)
-    answer = judging(judged).tables["cross_critique_answers"]["answer"][0]
+    answer = analyze_judging(judged).tables["cross_critique_answers"]["answer"][0]
     assert answer.startswith("Critique works")
     assert "fails more on oneself" in answer
     assert "not shown to between answers that the critic finds equally likely" in answer
@@ -124,17 +124,17 @@ def test_a_familiar_answer_is_not_said_to_be_trusted_for_being_own() -> None:
 
 def test_self_trust_is_said_to_go_beyond_familiarity() -> None:
     judged = BOTH.judged(np.random.default_rng(2), questions=2000)
-    answer = judging(judged).tables["cross_critique_answers"]["answer"][0]
+    answer = analyze_judging(judged).tables["cross_critique_answers"]["answer"][0]
     assert "also between answers that the critic finds equally likely" in answer
 
 
 def test_equal_treatment_is_told_with_its_margin() -> None:
     judged = Critics(difficulty=0.8).judged(np.random.default_rng(2), questions=2000)
-    answer = judging(judged).tables["cross_critique_answers"]["answer"][0]
+    answer = analyze_judging(judged).tables["cross_critique_answers"]["answer"][0]
     assert "judged like others', within 0.05" in answer
 
 
 def test_critics_that_know_nothing_are_said_to_be_no_better_than_a_coin() -> None:
     judged = Critics(discernment=0.0).judged(np.random.default_rng(2), questions=500)
-    answer = judging(judged).tables["cross_critique_answers"]["answer"][0]
+    answer = analyze_judging(judged).tables["cross_critique_answers"]["answer"][0]
     assert answer.startswith("Critique is not shown to be better than a coin")

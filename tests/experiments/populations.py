@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from debate.analysis.diversity import error_correlation
-from debate.analysis.dose import Line, dose_response
-from debate.analysis.quantity import Missing, Quantity
-from debate.analysis.sums import Sums
+from debate.analysis.diversity import compute_error_correlation
+from debate.analysis.quantity import Quantity, Unavailable
+from debate.analysis.sums import ClusterSums
+from debate.analysis.teams import Line, fit_dose_response
 
 Array = NDArray[np.float64]
 NUM_WRONG = 3
@@ -88,7 +88,7 @@ def members_right(
     common, own = rng.random(num) < accuracy, rng.random((num, 3)) < accuracy
     right = np.where(together[:, None], common[:, None], own).astype(float)
     sums = np.concatenate([np.ones((num, 1)), right.sum(axis=1)[:, None] ** 2, right], axis=1)
-    return Quantity(sums=sums, of=error_correlation, n=num, kind="smooth")
+    return Quantity(sums=sums, of=compute_error_correlation, n=num, kind="smooth")
 
 
 def gains(
@@ -98,7 +98,7 @@ def gains(
     level = np.where(rng.random(num) < 0.5, common, rng.random(num))
     up, down = (active + mean) / 2, (active - mean) / 2
     gain = (level < up).astype(float) - ((level >= up) & (level < up + down))
-    return Sums(gain, np.ones(num)).quantity("difference", limits=(-1.0, 1.0))
+    return ClusterSums(gain, np.ones(num)).quantity("difference", limits=(-1.0, 1.0))
 
 
 def fitted(
@@ -108,11 +108,11 @@ def fitted(
     *,
     height: float,
     slope: float,
-) -> Line | Missing:
+) -> Line | Unavailable:
     """Teams of these error correlations whose gain lies exactly on a line, sampled and fitted."""
     common = rng.random(num)
     doses = [members_right(rng, num, correlation=each) for each in correlations]
     responses = [
         gains(rng, num, mean=height + slope * each, common=common) for each in correlations
     ]
-    return dose_response(doses, responses)
+    return fit_dose_response(doses, responses)

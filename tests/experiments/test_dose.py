@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from debate.analysis.dose import Line, crossing, dose_response
 from debate.analysis.intervals import Interval
-from debate.analysis.quantity import Missing
+from debate.analysis.quantity import Unavailable
+from debate.analysis.teams import Line, find_crossing, fit_dose_response
 from tests.experiments.populations import fitted, gains, members_right
 
 HEIGHT, SLOPE = 0.12, -0.25
@@ -50,7 +50,7 @@ def test_errors_in_the_dose_do_not_flatten_the_line() -> None:
 def test_where_the_slope_may_be_zero_the_crossing_has_no_bounds() -> None:
     flat = Interval(-0.01, -0.1, 0.08, 0.045, 200)
     high = Interval(0.2, 0.15, 0.25, 0.025, 200)
-    found = crossing(flat, high, -0.0005)
+    found = find_crossing(flat, high, -0.0005)
     assert found.value == pytest.approx(20.0)
     assert (found.low, found.high) == (None, None)
 
@@ -58,13 +58,13 @@ def test_where_the_slope_may_be_zero_the_crossing_has_no_bounds() -> None:
 def test_teams_that_err_alike_have_no_dose() -> None:
     rng = np.random.default_rng(3)
     found = fitted(rng, 200, (0.5, 0.5, 0.5, 0.5), height=0.0, slope=0.0)
-    assert isinstance(found, Missing)
+    assert isinstance(found, Unavailable)
     assert "differ by more" in found.reason
 
 
 def test_two_teams_make_no_line() -> None:
     found = fitted(np.random.default_rng(4), 50, (0.1, 0.9), height=0.1, slope=-0.1)
-    assert found == Missing("at least 3 teams that debate (there are 2)")
+    assert found == Unavailable("at least 3 teams that debate (there are 2)")
 
 
 def test_a_team_in_which_nothing_ever_changes_does_not_settle_the_line() -> None:
@@ -75,7 +75,7 @@ def test_a_team_in_which_nothing_ever_changes_does_not_settle_the_line() -> None
         gains(rng, num, mean=mean, common=common, active=active)
         for mean, active in ((0.1, 0.4), (0.05, 0.4), (0.0, 0.0))
     ]
-    found = dose_response(doses, responses)
+    found = fit_dose_response(doses, responses)
     assert isinstance(found, Line)
     assert found.slope.value == pytest.approx(-0.125, abs=0.08)
     assert found.slope.low is not None

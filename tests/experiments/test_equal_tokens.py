@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from debate.analysis.equal_tokens import Pool, debating_cells, pools
 from debate.analysis.measures import Measures
-from debate.analysis.quantity import Missing, Quantity
-from debate.analysis.states import states_frame
-from debate.analysis.votes import vote_states
+from debate.analysis.quantity import Quantity, Unavailable
+from debate.analysis.states import build_states
+from debate.analysis.tokens import SamplePool, find_debating_cells, find_pools
+from debate.analysis.votes import build_vote_states
 from tests.experiments.frames import Row, turn
 
 NUM = 60
@@ -46,8 +46,8 @@ def _alone(cell: str, agents: str, rounds: int, share: float, num: int = NUM) ->
 
 
 def _measures(*parts: list[Row]) -> Measures:
-    states = states_frame(pl.DataFrame([row for part in parts for row in part]))
-    return Measures(states, vote_states(states))
+    states = build_states(pl.DataFrame([row for part in parts for row in part]))
+    return Measures(states, build_vote_states(states))
 
 
 def test_a_team_is_where_somebody_hears_somebody_else() -> None:
@@ -56,33 +56,33 @@ def test_a_team_is_where_somebody_hears_somebody_else() -> None:
         for q in (0, 1)
         for r in (0, 1)
     ]
-    states = states_frame(pl.DataFrame([*_team(4), *own, *_alone("pool", "ab", 2, 0.5, 4)]))
-    assert debating_cells(states) == ("team",)
-    assert [pool.cell for pool in pools(states)] == ["pool"]
+    states = build_states(pl.DataFrame([*_team(4), *own, *_alone("pool", "ab", 2, 0.5, 4)]))
+    assert find_debating_cells(states) == ("team",)
+    assert [pool.cell for pool in find_pools(states)] == ["pool"]
 
 
 def test_a_pool_is_cut_where_it_has_used_the_debate_s_tokens() -> None:
     found = _measures(_team(), _alone("pool", "ab", 5, 0.5)).matched("self_consistency", "team")
-    assert not isinstance(found, Missing)
+    assert not isinstance(found, Unavailable)
     assert (found.cell, found.num_samples, found.share) == ("pool", 6, pytest.approx(1.0))
 
 
 def test_a_pool_that_is_too_small_says_how_much_it_has() -> None:
     found = _measures(_team(), _alone("pool", "ab", 2, 0.5)).matched("self_consistency", "team")
-    assert not isinstance(found, Missing)
+    assert not isinstance(found, Unavailable)
     assert found.share == pytest.approx(16 / 24)
 
 
 def test_a_pool_of_other_seats_is_none() -> None:
     measures = _measures(_team(), _alone("other", "a", 6, 0.5))
     found = measures.find("self_consistency", cell="team")
-    assert isinstance(found, Missing)
+    assert isinstance(found, Unavailable)
     assert "same seats" in found.reason
 
 
 def test_the_best_member_needs_every_member_alone() -> None:
     found = _measures(_team(), _alone("alone_a", "a", 6, 0.5)).find("gain_over_best", cell="team")
-    assert isinstance(found, Missing)
+    assert isinstance(found, Unavailable)
     assert "b alone" in found.reason
 
 
@@ -92,7 +92,7 @@ def test_the_better_member_is_taken_where_one_is_clearly_better() -> None:
         measures.matched("best_single", "team"),
         measures.find("gain_over_best", cell="team"),
     )
-    assert not isinstance(matched, Missing)
+    assert not isinstance(matched, Unavailable)
     assert isinstance(gain, Quantity)
     assert matched.cell == "strong_"
     last = measures.find("vote_T", cell="team")
@@ -125,8 +125,8 @@ def test_a_tie_scores_the_share_of_the_tied_answers_that_are_right() -> None:
         for q in range(6)
         for agent in "ab"
     ]
-    states = states_frame(pl.DataFrame([*_team(6), *rows]))
-    found = Measures(states, vote_states(states)).find("self_consistency", cell="team")
+    states = build_states(pl.DataFrame([*_team(6), *rows]))
+    found = Measures(states, build_vote_states(states)).find("self_consistency", cell="team")
     assert isinstance(found, Quantity)
     assert found.value == 0.5
 
@@ -136,12 +136,12 @@ def test_where_nothing_tells_tokens_samples_are_counted() -> None:
         {**row, "generated_tokens": None} for row in (*_team(8), *_alone("pool", "ab", 5, 0.5, 8))
     ]
     found = _measures(rows).matched("self_consistency", "team")
-    assert not isinstance(found, Missing)
+    assert not isinstance(found, Unavailable)
     assert (found.num_samples, found.share) == (4, None)
 
 
 def test_the_samples_of_a_pool_keep_their_order() -> None:
-    (pool,) = pools(states_frame(pl.DataFrame(_alone("pool", "ab", 3, 0.5, 4))))
-    assert isinstance(pool, Pool)
+    (pool,) = find_pools(build_states(pl.DataFrame(_alone("pool", "ab", 3, 0.5, 4))))
+    assert isinstance(pool, SamplePool)
     assert pool.num_samples == 6
     assert pool.tokens == (4.0, 8.0, 12.0, 16.0, 20.0, 24.0)

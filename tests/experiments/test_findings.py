@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debate.analysis.estimate import Estimate
-from debate.analysis.hypotheses import Finding, claims_of, conclude_hypotheses, parsed
+from debate.analysis.hypotheses import Finding, conclude_hypotheses, parse_hypotheses, read_claims
 from debate.analysis.measures import Measures
-from debate.analysis.states import states_frame
-from debate.analysis.votes import vote_states
+from debate.analysis.schema import Estimate
+from debate.analysis.states import build_states
+from debate.analysis.votes import build_vote_states
 from debate.config.run import HypothesisSpec
 from debate.errors import InputError
 from debate.log.manifest import Manifest, StatedHypotheses
@@ -22,8 +22,8 @@ NUM = 300
 
 
 def _nothing() -> Measures:
-    states = states_frame(pl.DataFrame(list(arm("main", 4, lambda q, r: q > 1))))
-    return Measures(states, vote_states(states))
+    states = build_states(pl.DataFrame(list(arm("main", 4, lambda q, r: q > 1))))
+    return Measures(states, build_vote_states(states))
 
 
 NOTHING = _nothing()
@@ -179,9 +179,9 @@ def test_a_control_needs_an_arm_and_another_one() -> None:
 
 def test_recorded_hypotheses_that_cannot_be_read_are_an_input_error() -> None:
     with pytest.raises(InputError, match="runs/x"):
-        parsed({"a": {"statement": "x"}}, place="runs/x")
+        parse_hypotheses({"a": {"statement": "x"}}, place="runs/x")
     spec = claim("eai", cell="self")
-    assert parsed({"a": spec.model_dump()}, place="") == {"a": spec}
+    assert parse_hypotheses({"a": spec.model_dump()}, place="") == {"a": spec}
 
 
 def _manifest(present: dict[str, HypothesisSpec], *stated: StatedHypotheses) -> Manifest:
@@ -199,7 +199,7 @@ def test_a_claim_made_after_the_first_answers_says_so() -> None:
             at="tuesday", num_turns=1200, hypotheses={**told, "late": late.model_dump()}
         ),
     )
-    found = claims_of(manifest, place="")
+    found = read_claims(manifest, place="")
     assert found["early"].note == ""
     assert found["late"].note == "stated when 1,200 turns were on record"
 
@@ -211,7 +211,7 @@ def test_a_claim_that_was_withdrawn_is_still_judged() -> None:
         StatedHypotheses(at="monday", num_turns=0, hypotheses={"it": first.model_dump()}),
         StatedHypotheses(at="tuesday", num_turns=9, hypotheses={"it": second.model_dump()}),
     )
-    found = claims_of(manifest, place="")
+    found = read_claims(manifest, place="")
     assert set(found) == {"it", "it (until tuesday)"}
     assert found["it (until tuesday)"].hypothesis == first
     assert "withdrawn" in found["it (until tuesday)"].note

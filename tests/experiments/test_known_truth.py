@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from debate.analysis import Analysis, analyze_run
-from debate.analysis.estimate import Estimate
+from debate.analysis.schema import Estimate
 from tests.experiments.populations import (
     after_hearing,
     drawn,

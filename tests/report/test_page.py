@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from debate.analysis.tables import Place
-from debate.analysis.tables.headline import headline
-from debate.analysis.tables.ledger import tokens
-from debate.analysis.tables.where import RANKINGS
-from debate.analysis.text import count, number
+from debate.analysis.tables.influence import RANKINGS
+from debate.analysis.tables.results import tabulate_headline, tabulate_tokens
+from debate.analysis.text import format_count, format_decimal
 from debate.report.data import ReportData, read_report_data
 from debate.report.transcripts import find_hotspots
 from tests.report.reading import Elements
@@ -52,21 +51,21 @@ def test_agents_that_are_not_simulated_carry_no_label(tmp_path: Path) -> None:
 
 
 def test_the_headline_shows_the_analysis_s_own_numbers(report: ReportData) -> None:
-    shown = headline(report.analysis)
+    shown = tabulate_headline(report.analysis)
     row = dict(zip(shown.columns, shown.rows[0], strict=True))
     opening = report.analysis.find("accuracy", cell="main", round=0)
     last = report.analysis.find("accuracy", cell="main", round=max(report.rounds))
     assert opening
     assert last
-    assert row["accuracy, openings"].text == number(opening.value)
-    assert row["accuracy, end"].text == number(last.value)
+    assert row["accuracy, openings"].text == format_decimal(opening.value)
+    assert row["accuracy, end"].text == format_decimal(last.value)
     assert row["questions"].text == "12"
 
 
 def test_the_ledger_counts_every_turn_that_states_an_answer(report: ReportData) -> None:
-    shown = sum(int(row[4].text.replace(",", "")) for row in tokens(report.analysis).rows)
+    shown = sum(int(row[4].text.replace(",", "")) for row in tabulate_tokens(report.analysis).rows)
     assert shown == report.states.height
-    assert count(None) == "–"
+    assert format_count(None) == "–"
 
 
 def test_a_hot_spot_marks_its_turn_and_what_was_heard(report: ReportData) -> None:

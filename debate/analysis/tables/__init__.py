@@ -1,56 +1,206 @@
-"""Every table of an analysis, in the order in which a terminal prints them.
-
-A new table is one function from an `Analysis` to a `Table` and one line below. A table without
-rows is not printed. The report's sections pick from the same functions.
-"""
+"""Tables as text: what a terminal prints and a page lays out is the same."""
 
 from __future__ import annotations
 
-from debate.analysis.tables.calibration import calibration_errors, changes, ranking, scores
-from debate.analysis.tables.critique import broader, labelled, matrix, oneself
-from debate.analysis.tables.diversity import contrasts, doses, teams
-from debate.analysis.tables.errors import entrenchment, errors, parts
-from debate.analysis.tables.findings import findings
-from debate.analysis.tables.headline import accuracy, for_others, headline
-from debate.analysis.tables.influence import credit, edges, hazards
-from debate.analysis.tables.ledger import tokens
-from debate.analysis.tables.opinions import drift, flips, hearing, revisions
-from debate.analysis.tables.table import Entry, Maker, Place, Table, table
-from debate.analysis.tables.votes import comparisons, team, votes
-from debate.analysis.tables.where import RANKINGS, hotspots
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-TABLES: tuple[Maker, ...] = (
-    findings,
-    headline,
-    accuracy,
-    for_others,
-    teams,
-    contrasts,
-    doses,
-    oneself,
-    matrix,
-    broader,
-    labelled,
-    errors,
-    parts,
-    entrenchment,
-    scores,
-    calibration_errors,
-    ranking,
-    changes,
-    drift,
-    flips,
-    hearing,
-    revisions,
-    votes,
-    comparisons,
-    team,
-    hazards,
-    credit,
-    edges,
-    *RANKINGS.values(),
-    hotspots,
-    tokens,
-)
+import polars as pl
 
-__all__ = ["TABLES", "Entry", "Maker", "Place", "Table", "table"]
+from debate.analysis.design import IS_CONTROL
+from debate.analysis.registry import MEASURES, get_words, is_signed
+from debate.analysis.schema import Estimate
+from debate.analysis.summary import Analysis
+from debate.analysis.text import format_count, format_decimal
+
+MOST_ROWS = 200
+
+
+class Place(NamedTuple):
+    """One turn of one agent, at which a transcript is to be opened."""
+
+    cell: str
+    question: str
+    seed: int
+    agent: str
+    round: int
+
+
+class Entry(NamedTuple):
+    """One field of a table: what it says, the interval below it, and the turn that it leads to."""
+
+    text: str
+    under: str = ""
+    place: Place | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table with its columns; the first `num_names` of them hold names, the others numbers."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Entry, ...], ...]
+    num_names: int = 1
+    note: str = ""
+
+
+TableMaker = Callable[[Analysis], Table]
+
+
+def build_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    names: int = 1,
+    note: str = "",
+) -> Table:
+    """A table of the first 200 rows; the note tells how many there are.
+
+    rows: a field that is no `Entry` is shown as `str` writes it.
+    """
+    is_cut = len(rows) > MOST_ROWS
+    cut = f" The first {MOST_ROWS} of {format_count(len(rows))} rows." if is_cut else ""
+    return Table(
+        title=title,
+        columns=tuple(columns),
+        rows=tuple(tuple(map(_make_entry, row)) for row in rows[:MOST_ROWS]),
+        num_names=names,
+        note=(note + cut).strip(),
+    )
+
+
+def _make_entry(field: object) -> Entry:
+    return field if isinstance(field, Entry) else Entry(str(field))
+
+
+def group_estimates(
+    analysis: Analysis, names: Sequence[str]
+) -> dict[tuple[str, str], dict[str, Estimate]]:
+    """The estimates of these names by cell and subject, each with its estimates by name."""
+    found: dict[tuple[str, str], dict[str, Estimate]] = {}
+    for e in analysis.select(*names):
+        found.setdefault((e.cell or "", e.subject or ""), {})[e.name] = e
+    return dict(sorted(found.items()))
+
+
+def show_estimate(estimate: Estimate | None) -> Entry:
+    """An estimate with its interval; a dash where it is not known, a star where it lacks a control.
+
+    >>> show_estimate(Estimate(name="eai", value=0.1, low=0.05, high=0.15)).text
+    '+0.100'
+    """
+    if estimate is None:
+        return Entry("–")
+    signed = is_signed(estimate.name)
+    found = show_interval(estimate.value, estimate.low, estimate.high, signed=signed)
+    if estimate.bound_low is not None:
+        bounds = f"bounds {format_ends(estimate.bound_low, estimate.bound_high, signed=signed)}"
+        found = found._replace(under=f"{found.under}; {bounds}" if found.under else bounds)
+    is_starred = is_lacking(estimate) and estimate.is_known
+    return found._replace(text=f"{found.text}*") if is_starred else found
+
+
+def is_lacking(estimate: Estimate) -> bool:
+    """Whether something is missing that would make the estimate what its name says."""
+    return estimate.missing not in (None, IS_CONTROL)
+
+
+def show_interval(
+    value: float | None, low: float | None, high: float | None, *, signed: bool = False
+) -> Entry:
+    """A number with its interval below it."""
+    known = value is not None and low is not None and high is not None
+    under = format_ends(low, high, signed=signed) if known else ""
+    return Entry(format_decimal(value, signed=signed), under)
+
+
+def format_ends(low: float | None, high: float | None, *, signed: bool = False) -> str:
+    """Two ends as text: "0.100 to 0.200"."""
+    return f"{format_decimal(low, signed=signed)} to {format_decimal(high, signed=signed)}"
+
+
+def format_p_value(value: float | None) -> str:
+    """A p-value to three digits.
+
+    >>> format_p_value(0.0001), format_p_value(None)
+    ('<.001', '–')
+    """
+    return "<.001" if value is not None and value < 0.001 else format_decimal(value)
+
+
+def sort_by_cell(analysis: Analysis, frame: pl.DataFrame) -> pl.DataFrame:
+    """A frame's rows with its cells in the order of the analysis."""
+    order = {cell: position for position, cell in enumerate(analysis.cells)}
+    place = pl.col("cell").replace_strict(order, default=len(order), return_dtype=pl.Int64)
+    return frame.sort(place, maintain_order=True)
+
+
+def write_confidence_note(analysis: Analysis, names: Sequence[str]) -> str:
+    """The sentence that names the estimator, where a measure among these depends on it."""
+    if analysis.confidence is None or not any(MEASURES[n].of_confidence for n in names):
+        return ""
+    return f"Confidence: {analysis.confidence}."
+
+
+def tabulate_by_round(
+    analysis: Analysis, title: str, names: Sequence[str], *, note: str = ""
+) -> Table:
+    """A row for each condition and round, a column for each estimate of a whole condition."""
+    found = {
+        (e.cell, e.round, e.name): e
+        for e in analysis.select(*names)
+        if e.subject is None and e.round is not None
+    }
+    shown = [name for name in names if any(key[2] == name for key in found)]
+    rounds = sorted({key[1] for key in found if key[1] is not None})
+    rows = [
+        [
+            analysis.labels.arm(cell),
+            str(round_),
+            *(show_estimate(found.get((cell, round_, name))) for name in shown),
+        ]
+        for cell in analysis.cells
+        for round_ in rounds
+        if any(_is_known(found.get((cell, round_, name))) for name in shown)
+    ]
+    starred = " * something is missing, told under the caveats." if _has_star(rows) else ""
+    columns = ["arm", "round", *map(get_words, shown)]
+    told = " ".join(filter(None, (write_confidence_note(analysis, shown), note + starred)))
+    return build_table(title, columns, rows, names=2, note=told.strip())
+
+
+def tabulate_by_cell(
+    analysis: Analysis,
+    title: str,
+    names: Sequence[str],
+    *,
+    more: Mapping[str, Callable[[str], str]] | None = None,
+    note: str = "",
+) -> Table:
+    """A row for each condition with a known estimate, a column for each estimate over its rounds.
+
+    more: further columns by their heading, from a condition to what stands there.
+    """
+    find: Callable[..., Any] = analysis.find
+    further = more or {}
+    rows = [
+        [
+            analysis.labels.arm(cell),
+            *(show_estimate(find(name, cell=cell)) for name in names),
+            *(tell(cell) for tell in further.values()),
+        ]
+        for cell in analysis.cells
+        if any(_is_known(find(name, cell=cell)) for name in names)
+    ]
+    return build_table(title, ["arm", *map(get_words, names), *further], rows, note=note)
+
+
+def _is_known(estimate: Estimate | None) -> bool:
+    return estimate is not None and (estimate.is_known or estimate.bound_low is not None)
+
+
+def _has_star(rows: Sequence[Sequence[object]]) -> bool:
+    return any(_make_entry(field).text.endswith("*") for row in rows for field in row)

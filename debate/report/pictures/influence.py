@@ -10,7 +10,7 @@ import altair as alt
 import networkx as nx
 import polars as pl
 
-from debate.analysis.text import count, short
+from debate.analysis.text import format_count, shorten
 from debate.report.data import ReportData
 from debate.report.figure import Figure, make_figure, make_missing_figure
 from debate.report.theme import BLUE, INK, MUTED, PAPER, VERMILLION
@@ -124,7 +124,7 @@ def lay_out_graph(agents: Sequence[str], edges: Sequence[tuple[str, str]]) -> De
     graph.add_nodes_from(node.values())
     graph.add_edges_from((node[u], node[v]) for u, v in edges)
     topology = from_graph(graph)
-    marks = {a: short(a, MAX_MARK_LETTERS) if is_short else str(int(numbers[a])) for a in agents}
+    marks = {a: shorten(a, MAX_MARK_LETTERS) if is_short else str(int(numbers[a])) for a in agents}
     radius = max(MIN_RADIUS, 4 + HALF_LETTER * max(map(len, marks.values())))
     where = _stretch(compute_positions(topology))
     lines = {
@@ -147,7 +147,7 @@ def _stretch(where: Positions) -> Positions:
 
 
 def _write_key(marks: Mapping[str, str]) -> list[str]:
-    entries = [f"{mark} = {short(agent, 40)}" for agent, mark in marks.items()]
+    entries = [f"{mark} = {shorten(agent, 40)}" for agent, mark in marks.items()]
     if len(entries) > MAX_KEY_ENTRIES:
         entries[MAX_KEY_ENTRIES:] = [f"and {len(entries) - MAX_KEY_ENTRIES} more"]
     step = KEY_ENTRIES_PER_LINE
@@ -165,7 +165,7 @@ def _draw_flips(edges: pl.DataFrame, flip: Flip, graph: DebateGraph, highest: fl
         "y": alt.Y("y:Q", axis=None, scale=alt.Scale(domain=box[1], nice=False, zero=False)),
     }
     layers = [*_draw_edges(lines, flip, at, highest), *_draw_agents(graph, at)]
-    under = f"{count(int(chosen['n'].sum()))} hearings at risk"
+    under = f"{format_count(int(chosen['n'].sum()))} hearings at risk"
     title = alt.TitleParams(flip.title, subtitle=under, fontSize=11, fontWeight="normal", offset=2)
     size = {"width": box[0][1] - box[0][0], "height": box[1][1] - box[1][0]}
     return alt.layer(*layers).properties(**size, title=title)

@@ -8,8 +8,8 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from debate.analysis.registry import words
-from debate.analysis.text import short
+from debate.analysis.registry import get_words
+from debate.analysis.text import shorten
 from debate.report.data import ReportData
 from debate.report.figure import (
     Figure,
@@ -87,7 +87,7 @@ def _collect_votes(report: ReportData, found: pl.DataFrame) -> pl.DataFrame:
         of_cell = found.filter(pl.col("cell") == cell)
         for (method,), part in of_cell.sort("round").partition_by("subject", as_dict=True).items():
             arm = report.label_arm(cell)
-            line = arm if has_one_method else f"{arm}, {short(method, 30)}"
+            line = arm if has_one_method else f"{arm}, {shorten(method, 30)}"
             rows += [(line, *mark) for mark in _collect_marks(part, team[cell])]
     numbers = dict.fromkeys(("value", "low", "high", "shift"), pl.Float64)
     schema = {"line": pl.String, "mark": pl.String, **numbers}
@@ -145,7 +145,7 @@ def _collect_teams(report: ReportData) -> pl.DataFrame:
     rows = report.analysis.tables["teams"].filter(pl.col("value").is_not_null())
     rows = rows.filter(pl.col("measure").is_in(list(TEAM_STYLES)))
     arms = {cell: report.label_arm(cell) for cell in rows["cell"].unique()}
-    marks = {name: words(name) for name in TEAM_STYLES}
+    marks = {name: get_words(name) for name in TEAM_STYLES}
     shift = pl.col("measure").replace_strict(TEAM_SHIFTS, return_dtype=pl.Float64)
     return rows.select(
         *("cell", "team", "value", "low", "high"),
@@ -156,7 +156,7 @@ def _collect_teams(report: ReportData) -> pl.DataFrame:
 
 
 def _draw_team_lines(data: pl.DataFrame) -> Any:
-    named = {words(name): style for name, style in TEAM_STYLES.items()}
+    named = {get_words(name): style for name, style in TEAM_STYLES.items()}
     marks = set(data["mark"])
     styles = {name: style for name, style in named.items() if name in marks}
     legend = alt.Legend(orient="top", columns=3, labelLimit=260)
@@ -203,7 +203,7 @@ def _describe_crossings(report: ReportData) -> str:
             bounds = "no bounds, the slope may be zero"
             if e.low is not None and e.high is not None:
                 bounds = f"{e.low:.2f} to {e.high:.2f}"
-            response = words(e.name.split(".")[1])
+            response = get_words(e.name.split(".")[1])
             sentences.append(f"{response} is zero at {e.value:.2f} ({bounds}).")
     return " ".join(sentences)
 
@@ -230,7 +230,7 @@ def _draw_response(points: pl.DataFrame, line: pl.DataFrame, response: str) -> A
         marks.encode(x=x, y=y, color=color, shape=shape),
         names.encode(x=x, y=y, text="arm:N"),
     ]
-    return alt.layer(*layers).properties(width=370, height=240, title=words(response))
+    return alt.layer(*layers).properties(width=370, height=240, title=get_words(response))
 
 
 def _draw_fit(line: pl.DataFrame, x: Any, y: Any) -> tuple[Any, Any]:

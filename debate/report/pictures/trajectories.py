@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import altair as alt
 import polars as pl
 
-from debate.analysis.design import controls_for
-from debate.analysis.states import num_questions
-from debate.analysis.sums import grouped_sums
-from debate.analysis.text import count
+from debate.analysis.design import choose_controls
+from debate.analysis.states import count_questions
+from debate.analysis.sums import sum_by_group
+from debate.analysis.text import format_count
 from debate.report.data import ReportData
 from debate.report.figure import (
     Figure,
@@ -80,8 +80,8 @@ def draw_trajectories(report: ReportData) -> Figure:
         note = "No agent that was wrong at its opening has a belief or a confidence to follow."
         return make_missing_figure(name, title, note)
     rows = cohort.rows.filter(pl.col("cell").is_in(report.drawn_cells))
-    lines, means = _sample_lines(rows), _compute_means(rows, num_questions(states))
-    controls = controls_for(report.cells).resampling
+    lines, means = _sample_lines(rows), _compute_means(rows, count_questions(states))
+    controls = choose_controls(report.cells).resampling
     panels = [
         _draw_lines(report, cell, lines, means, controls.get(cell), cohort.axis)
         for cell in _select_moving(report, means)
@@ -123,7 +123,7 @@ def _sample_lines(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _compute_means(rows: pl.DataFrame, num: int) -> pl.DataFrame:
     """The cohort's mean by cell and round, with its interval and its size, of `num` questions."""
-    found = grouped_sums(rows, ["cell", "round"], ["value"], num)
+    found = sum_by_group(rows, ["cell", "round"], ["value"], num)
     means = [
         (cell, round_, *sums["value"].mean()[:3], sums["value"].n)
         for (cell, round_), sums in found.items()
@@ -162,7 +162,7 @@ def _draw_lines(
         dashed = beside.mark_line(color=INK, strokeWidth=1.4, strokeDash=[5, 3])
         layers.append(dashed.encode(**at))
     size = mean.filter(pl.col("round") == 0)["n"].to_numpy().sum()
-    under = f"{count(size)} trajectories, {own['trajectory'].n_unique()} drawn"
+    under = f"{format_count(size)} trajectories, {own['trajectory'].n_unique()} drawn"
     title = alt.TitleParams(report.label_arm(cell), subtitle=under)
     return alt.layer(*layers).properties(width=250, height=190, title=title)
 

@@ -1,0 +1,371 @@
+"""Tables of what came out: hypotheses, before and after, votes, teams, comparisons, tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from debate.analysis.contrasts import Comparison
+from debate.analysis.factors import FACTORS
+from debate.analysis.flips import advise
+from debate.analysis.hypotheses import Finding, OtherEstimator
+from debate.analysis.registry import get_words, is_signed
+from debate.analysis.schema import Estimate
+from debate.analysis.summary import Analysis
+from debate.analysis.tables import (
+    Entry,
+    Table,
+    build_table,
+    format_ends,
+    format_p_value,
+    show_estimate,
+    show_interval,
+    sort_by_cell,
+    tabulate_by_round,
+    write_confidence_note,
+)
+from debate.analysis.text import clean, format_count, format_decimal, shorten, split_names
+from debate.analysis.tokens import TOKENS
+
+
+def tabulate_findings(analysis: Analysis) -> Table:
+    """One line for each hypothesis: what became of it, the interval that says so, what it lacks."""
+    columns = split_names(
+        "hypothesis|outcome|claim|estimate|p, no effect|detectable|questions to decide",
+        separator="|",
+    )
+    rows = [_show_finding(finding) for finding in analysis.findings]
+    note = _write_findings_note(analysis.findings)
+    return build_table("What was claimed beforehand", columns, rows, names=3, note=note)
+
+
+def _write_findings_note(found: Sequence[Finding]) -> str:
+    if not found:
+        return ""
+    return (
+        f"Each outcome is read from the interval shown, at {100 * found[0].level:.3g} %: "
+        f"1 − .05/{len(found)}, all hypotheses of the file together. p, no effect: exact for "
+        "paired differences, corrected by Holm. Detectable: what a study of this size finds in "
+        "80 % of cases. Questions to decide: about how many would, at the same effect. Under "
+        "other estimators of confidence a claim carries no outcome of its own. Nothing else may "
+        "be called a finding."
+    )
+
+
+def _show_finding(finding: Finding) -> list[object]:
+    what = show_interval(finding.value, finding.low, finding.high, signed=True)
+    if finding.is_bounded and finding.low is not None:
+        what = what._replace(under=f"bounds {format_ends(finding.low, finding.high, signed=True)}")
+    told = [clean(finding.reason), *map(_show_other_estimator, finding.others)]
+    return [
+        Entry(finding.name, clean(finding.statement)),
+        Entry(finding.verdict, "; ".join(filter(None, told))),
+        Entry(clean(finding.what), f"{describe_claim(finding)}{_name_estimator(finding)}"),
+        what,
+        format_p_value(finding.p_holm),
+        format_decimal(finding.detectable),
+        format_count(finding.needed),
+    ]
+
+
+def _name_estimator(finding: Finding) -> str:
+    return f", confidence: {clean(finding.confidence)}" if finding.confidence else ""
+
+
+def _show_other_estimator(other: OtherEstimator) -> str:
+    ends = f"[{format_decimal(other.low, signed=True)}, {format_decimal(other.high, signed=True)}]"
+    return f"by {clean(other.confidence)} {format_decimal(other.value, signed=True)} {ends}"
+
+
+def describe_claim(finding: Finding) -> str:
+    """The claim about the number, as in "above 0, of interest from 0.02"."""
+    if finding.direction == "equal":
+        return f"within {finding.smallest:g} of {finding.reference:g}"
+    return f"{finding.direction} {finding.reference:g}, of interest from {finding.smallest:g}"
+
+
+BY_ROUND = split_names(
+    "accuracy accuracy_completed accuracy_answered confidence over_confidence abstention_rate "
+    "cut_rate failure_rate"
+)
+
+
+def tabulate_headline(analysis: Analysis) -> Table:
+    """A row for each condition: vote and members before and after, and what became of errors."""
+    columns = split_names(
+        "arm|questions|vote, openings|vote, end|vote, end − openings|"
+        "vote, end − best rule of the openings|accuracy, openings|accuracy, end|"
+        "over-confidence, openings|over-confidence, end|error amplification|another round?",
+        separator="|",
+    )
+    rows = [_show_headline(analysis, cell) for cell in analysis.cells]
+    note = (
+        "The vote is by the run's own rule; a tie scores the share of the tied answers that are "
+        "right, and stands below each vote. The best rule of the openings is chosen on other "
+        "questions than it is scored on. Accuracies are of all members, with failures, cut replies "
+        "and abstentions as wrong. Error amplification (EAI) is the change of confident-error mass "
+        "since the openings: above 0, the debate amplified errors. Below each number its 95 % "
+        "interval, clustered by question."
+    )
+    told = " ".join(filter(None, (write_confidence_note(analysis, ["eai"]), note)))
+    return build_table("Before and after", columns, rows, note=told)
+
+
+def _show_headline(analysis: Analysis, cell: str) -> list[object]:
+    votes = [
+        c for c in analysis.comparisons if c.cell == cell and "vote_T" in c.family and c.is_own
+    ]
+    gain = analysis.find("next_round_gain", cell=cell)
+    accuracy, over, eai = (
+        select_by_round(analysis, name, cell) for name in ("accuracy", "over_confidence", "eai")
+    )
+    return [
+        analysis.labels.arm(cell),
+        format_count(accuracy[0].num_questions if accuracy else None),
+        *(_show_votes(votes[0]) if votes else ["–"] * 3),
+        show_estimate(analysis.find("gain_over_best_rule", cell=cell)),
+        show_estimate(accuracy[0] if accuracy else None),
+        show_estimate(accuracy[-1] if len(accuracy) > 1 else None),
+        show_estimate(over[0] if over else None),
+        show_estimate(over[-1] if len(over) > 1 else None),
+        show_estimate(eai[-1] if eai else None),
+        advise(gain.low, gain.high) if gain else "–",
+    ]
+
+
+def _show_votes(found: Comparison) -> list[object]:
+    """Both votes with the share of ties, and the gain."""
+    return [
+        Entry(format_decimal(found.second_value), f"{found.second_tied:.0%} tied"),
+        Entry(format_decimal(found.first_value), f"{found.first_tied:.0%} tied"),
+        show_interval(found.value, found.low, found.high, signed=True),
+    ]
+
+
+def select_by_round(analysis: Analysis, name: str, cell: str) -> list[Estimate]:
+    """One estimate about the whole cell in its rounds, in order."""
+    found = analysis.select(name, cell=cell)
+    whole = [(e.round, e) for e in found if e.subject is None and e.round is not None]
+    return [e for _, e in sorted(whole, key=lambda pair: pair[0])]
+
+
+def tabulate_accuracy(analysis: Analysis) -> Table:
+    """Both accuracies, confidence, over-confidence and what was not answered, by round."""
+    return tabulate_by_round(analysis, "Accuracy and confidence by round", BY_ROUND)
+
+
+def tabulate_across_factors(analysis: Analysis) -> Table:
+    """The last round with intervals that speak of other models or prompts, too."""
+    note = "Clustered by question and by model, or prompt set, where there are six or more."
+    return tabulate_by_round(
+        analysis, "For other models and prompts, too", tuple(FACTORS), note=note
+    )
+
+
+def tabulate_confidence_alone(analysis: Analysis) -> Table:
+    """Confidence by round where nothing says what is right, and its sum over the sides."""
+    about = ("confidence", "confidence_sum_excess")
+    names = [f"{name}{part}" for name in about for part in ("", "_change")]
+    note = "Sides of which exactly one wins are calibrated only if their confidences add up to 1."
+    return tabulate_by_round(analysis, "Confidence by round, without a truth", names, note=note)
+
+
+VOTE_SCORES = split_names(
+    "accuracy tied_rate abstention_rate confidence over_confidence brier nll ece debiased_ece "
+    "smooth_ece auroc aurc"
+)
+TEAM_COLUMNS = split_names(
+    "mean_member best_member oracle vote_0 vote_T kappa_p error_correlation effective_votes"
+)
+
+
+def tabulate_votes(analysis: Analysis) -> Table:
+    """Every method's accuracy and confidence by round, with proper scores."""
+    names = [f"vote_{name}" for name in VOTE_SCORES]
+    found: dict[tuple[str, str, int], dict[str, Estimate]] = {}
+    for e in analysis.select(*names):
+        found.setdefault((e.cell or "", e.subject or "", e.round or 0), {})[e.name] = e
+    rows = [
+        [
+            analysis.labels.arm(cell),
+            shorten(method),
+            str(round_),
+            *(show_estimate(named.get(name)) for name in names),
+        ]
+        for (cell, method, round_), named in sorted(found.items())
+    ]
+    columns = ["arm", "rule", "round", *map(get_words, VOTE_SCORES)]
+    return build_table("The team's answer by round", columns, rows, names=3)
+
+
+def tabulate_comparisons(analysis: Analysis) -> Table:
+    """Every paired comparison with its tests and the smallest difference it could have found."""
+    columns = split_names(
+        "arm|rule|comparison|first|second|difference|p (Holm)|p (McNemar)|detectable|questions",
+        separator="|",
+    )
+    rows = [
+        [
+            analysis.labels.arm(c.cell),
+            Entry(shorten(c.method), "" if c.is_own else "not the run's"),
+            f"{shorten(c.first, 40)} − {shorten(c.second, 40)}",
+            Entry(format_decimal(c.first_value), f"{c.first_tied:.0%} tied"),
+            Entry(format_decimal(c.second_value), f"{c.second_tied:.0%} tied"),
+            show_interval(c.value, c.low, c.high, signed=True),
+            format_p_value(c.p_holm),
+            format_p_value(c.p_mcnemar),
+            format_decimal(c.detectable),
+            format_count(c.num_questions),
+        ]
+        for c in analysis.comparisons
+    ]
+    note = (
+        "Each rule against itself; a tie scores the share of the tied answers that are right. "
+        "p (Holm): exact, by sign-flips of each question's difference. Detectable: the smallest "
+        "true difference that a study of this size finds in 80 % of cases."
+    )
+    return build_table("Paired comparisons of accuracy", columns, rows, names=3, note=note)
+
+
+def tabulate_team(analysis: Analysis) -> Table:
+    """Members alone and together: accuracies, correlation, effective votes."""
+    rows = [
+        [
+            analysis.labels.arm(row["cell"]),
+            row["team"],
+            *(format_decimal(row[name]) for name in TEAM_COLUMNS),
+        ]
+        for row in sort_by_cell(analysis, analysis.tables["team"]).iter_rows(named=True)
+    ]
+    note = "Correlations and effective votes are of the openings, before anybody heard anyone."
+    return build_table(
+        "The team", ["arm", "team", *map(get_words, TEAM_COLUMNS)], rows, names=2, note=note
+    )
+
+
+CORRECTED = 0.05
+
+
+def tabulate_teams(analysis: Analysis) -> Table:
+    """A column for each team in which agents hear one another, a line for each measure."""
+    rows = analysis.tables["teams"]
+    cells = list(dict.fromkeys(rows["cell"]))
+    kinds = {row["cell"]: row["team"] for row in rows.iter_rows(named=True)}
+    by_place = {(row["measure"], row["cell"]): row for row in rows.iter_rows(named=True)}
+    lines = [
+        [get_words(name), *(_show_value(by_place[name, cell]) for cell in cells)]
+        for name in dict.fromkeys(rows["measure"])
+    ]
+    models = [["models", *(kinds[cell] for cell in cells)]] if lines else []
+    return build_table(
+        "Teams side by side",
+        ["", *map(analysis.labels.arm, cells)],
+        models + lines,
+        note=" ".join(_describe_matches(rows)),
+    )
+
+
+def tabulate_team_contrasts(analysis: Analysis) -> Table:
+    """The same measures, each team's minus the reference's, paired by question."""
+    rows = analysis.tables["teams"].filter(pl.col("against").is_not_null())
+    cells = list(dict.fromkeys(rows["cell"]))
+    by_place = {(row["measure"], row["cell"]): row for row in rows.iter_rows(named=True)}
+    lines = [
+        [get_words(name), *(_show_difference(by_place.get((name, cell))) for cell in cells)]
+        for name in dict.fromkeys(rows["measure"])
+    ]
+    against = shorten(next(iter(rows["against"]), ""), 40)
+    note = "Paired by question; * Holm-corrected p below .05, each line a family of its own."
+    return build_table(
+        f"Teams minus {against}", ["", *map(analysis.labels.arm, cells)], lines, note=note
+    )
+
+
+def tabulate_dose_response(analysis: Analysis) -> Table:
+    """Slope and zero crossing of every gain against the error correlation at the openings."""
+    rows = []
+    told = analysis.estimates if analysis.tables["dose"]["cell"].n_unique() > 1 else ()
+    for e in told:
+        if e.name.startswith("dose_response."):
+            _, response, part = e.name.split(".")
+            lacking = [f"needs {e.missing}"] if e.missing else []
+            notes = "; ".join((*e.caveats, *lacking))
+            rows.append([get_words(response), part, notes, show_estimate(e)])
+    columns = ["gain", "of the line", "notes", "value"]
+    title = "Gain of debate against error correlation at the openings"
+    return build_table(title, columns, rows, names=3)
+
+
+def _show_value(row: dict[str, Any]) -> Entry:
+    signed = is_signed(row["measure"])
+    return show_interval(row["value"], row["low"], row["high"], signed=signed)
+
+
+def _show_difference(row: dict[str, Any] | None) -> Entry:
+    if row is None or row["difference"] is None:
+        return Entry("–")
+    ends = row["difference_low"], row["difference_high"]
+    found = show_interval(row["difference"], *ends, signed=True)
+    is_certain = row["p_holm"] is not None and row["p_holm"] < CORRECTED
+    return found._replace(text=f"{found.text}{'*' * is_certain}")
+
+
+def _describe_matches(rows: pl.DataFrame) -> list[str]:
+    """A sentence for each comparison at equal tokens: its samples, or what it lacks."""
+    matched = rows.filter(pl.col("measure").is_in(["self_consistency", "best_single"]))
+    return [_describe_match(row) for row in matched.iter_rows(named=True)]
+
+
+def _describe_match(row: dict[str, Any]) -> str:
+    what = f"{shorten(row['cell'], 40)}, {get_words(row['measure'])}:"
+    if row["matched_arm"] is None:
+        return f"{what} needs {row['missing']}."
+    taken = f"{row['matched_samples']} samples of {shorten(row['matched_arm'], 40)}"
+    share = row["matched_tokens"]
+    if share is None:
+        return f"{what} {taken}, tokens are not told."
+    return f"{what} {taken}, {format_decimal(100 * share, 0)} % of its tokens."
+
+
+TOKEN_COLUMNS = {
+    "turns": "turns",
+    "prompt_tokens": "prompt tokens",
+    "cached_tokens": "of them cached",
+    "generated_tokens": "generated tokens",
+}
+TURN_KINDS = {
+    "opening": "openings",
+    "critique": "critiques",
+    "revision": "revisions",
+    "judgment": "judgments",
+    "probe": "probes",
+}
+
+
+def tabulate_tokens(analysis: Analysis) -> Table:
+    """Turns and tokens by condition, agent, model and kind of turn, summed over rounds."""
+    whole = sort_by_cell(analysis, analysis.tables["ledger"])
+    by = ["cell", "agent", "model", "kind"]
+    known = [
+        pl.when(pl.col(n).is_not_null().any()).then(pl.col(n).sum()).alias(n)
+        for n in ("turns", *TOKENS)
+    ]
+    summed = whole.group_by(by, maintain_order=True).agg(known)
+    rows = [
+        [
+            analysis.labels.arm(row["cell"]),
+            analysis.labels.agent(row["cell"], row["agent"]),
+            shorten(row["model"]),
+            TURN_KINDS.get(row["kind"], "–"),
+            *(format_count(row[name]) for name in TOKEN_COLUMNS),
+        ]
+        for row in summed.iter_rows(named=True)
+    ]
+    told = whole["generated_tokens"].is_not_null().any()
+    note = "A turn that several arms share is counted in each of them."
+    if not told:
+        note += " Nothing tells how many tokens were used."
+    columns = ["arm", "agent", "model", "kind", *TOKEN_COLUMNS.values()]
+    return build_table("Turns and tokens", columns, rows, names=4, note=note)
