@@ -43,6 +43,23 @@ def test_the_log_pool_is_the_weighted_product(rows: list[list[float]], raw: list
     )
 
 
+@pytest.mark.parametrize(
+    "log_p", [{"4": math.nan, "4.0": -math.inf}, {"4": -math.inf, "4.0": math.nan}]
+)
+def test_a_belief_with_an_undefined_part_is_none(log_p: dict[str, float]) -> None:
+    ballots = [ballot("a", log_p={**log_p, "5": -1.0}), ballot("b", log_p={"4": -1.0, "5": -2.0})]
+    spec = DecisionSpec(name="linear_pool")
+    decided = decide(spec, ballots=ballots, normalise=lambda text: text.removesuffix(".0"))
+    assert (decided.num_uncounted, decided.value) == (1, "4")
+
+
+def test_candidates_are_tallied_in_order_whatever_order_they_were_scored_in() -> None:
+    names = ("7", "3", "8", "1", "6", "2", "5", "4")
+    spec = DecisionSpec(name="linear_pool")
+    decided = decide(spec, ballots=[ballot("a", log_p=dict.fromkeys(names, -1.0))])
+    assert list(decided.tally) == sorted(names)
+
+
 @given(LOG_P)
 def test_the_linear_pool_is_the_mean_of_normalised_beliefs(rows: list[list[float]]) -> None:
     expected = np.exp(np.array(rows) - logsumexp(rows, axis=1, keepdims=True)).mean(axis=0)

@@ -166,6 +166,11 @@ def test_ties_are_abstentions_unless_a_rule_is_named() -> None:
     assert by("majority", ballots, ties="random").value in ("1", "2")
 
 
+def test_no_confidence_at_all_is_a_vote_without_weight() -> None:
+    decided = by("confidence_weighted", [ballot("a", "1", sure=0.0), ballot("b", "2", sure=1.0)])
+    assert (decided.value, decided.num_uncounted, decided.confidence) == ("2", 0, 1.0)
+
+
 def test_a_tie_in_confidence_too_is_an_abstention() -> None:
     ballots = [ballot("a", "2", sure=0.5), ballot("b", "1", sure=0.5)]
     assert by("majority", ballots, ties="confidence").value is None

@@ -104,6 +104,22 @@ async def test_everyone_who_waits_is_told_that_the_disk_is_full() -> None:
     committer.close()
 
 
+async def test_nothing_is_written_after_what_could_not_be_written_before_it(tmp_path: Path) -> None:
+    later = tmp_path / "later.jsonl"
+
+    async def write(committer: Committer) -> None:
+        for file in (0, 1):
+            committer.append(file, b"line\n")
+        await committer.wait_until_written()
+
+    for _ in range(20):
+        committer = Committer([Path("/dev/full"), later])
+        with pytest.raises(LogError, match="No space left on device"):
+            await write(committer)
+        committer.close()
+    assert later.read_bytes() == b""
+
+
 async def test_a_write_that_fails_in_mid_run_refuses_all_later_ones(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     await append_turn(log, turn("a"))

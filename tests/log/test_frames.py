@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import fields
 from pathlib import Path
 
@@ -169,6 +170,7 @@ def test_verdicts_are_flat_rows(tmp_path: Path) -> None:
     )
     frame = Run(tmp_path).verdicts()
     assert frame["correct"].to_list() == [True, None, None, False]
+    assert frame["score"].to_list() == [1.0, 0.0, None, 0.0]
     assert frame["abstained"].to_list() == [False, True, False, False]
     assert frame["failed"].to_list() == [False, False, True, False]
     assert frame["target"].to_list() == ["4", "4", "9", "9"]
@@ -281,6 +283,24 @@ def test_beliefs_in_impossible_candidates_are_zero_and_undefined_ones_null(tmp_p
     assert frame["belief_answer"].to_list() == [0.0, 0.0, None]
     assert frame["log_p_answer"].to_list() == [-math.inf, -math.inf, None]
     assert frame["belief_mass"].to_list() == pytest.approx([math.exp(-3), 0.0, None])
+
+
+def test_beliefs_are_in_order_of_debate_agent_round_and_candidate(tmp_path: Path) -> None:
+    believed = belief(n4=-0.1, n3=-2.0)
+    turns = [
+        turn(agent, round, question=question, cell=cell, seed=seed, belief=believed)
+        for cell in ("ring", "self")
+        for question in ("q1", "q2")
+        for seed in (0, 1)
+        for agent in "ab"
+        for round in (0, 1)
+    ]
+    random.Random(0).shuffle(turns)
+    write(tmp_path, turns)
+    frame = Run(tmp_path).beliefs()
+    rows = frame.select("cell", "question", "seed", "agent", "round", "candidate").rows()
+    assert rows == sorted(rows)
+    assert len(rows) == 2 * len(turns)
 
 
 def test_agents_of_different_debates_do_not_share_a_first_answer(tmp_path: Path) -> None:
