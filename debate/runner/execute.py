@@ -120,7 +120,9 @@ def _announce(plan: Plan, log: RunLog, console: Console) -> None:
     print_outline(plan, console)
     starts = read_manifest(log.directory).starts
     added = starts[-1].added
-    if changed := [name for name, code in starts[0].code.items() if starts[-1].code[name] != code]:
+    if changed := [
+        name for name, code in starts[0].code.items() if starts[-1].code.get(name) != code
+    ]:
         told = f"warning: begun with other code of {', '.join(changed)}; what is recorded stays"
         console.print(told, style="yellow", markup=False, highlight=False)
     if added:
