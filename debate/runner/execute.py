@@ -120,9 +120,8 @@ def _announce(plan: Plan, log: RunLog, console: Console) -> None:
     print_outline(plan, console)
     starts = read_manifest(log.directory).starts
     added = starts[-1].added
-    if changed := [
-        name for name, code in starts[0].code.items() if starts[-1].code.get(name) != code
-    ]:
+    changed = [name for name, code in starts[0].code.items() if starts[-1].code.get(name) != code]
+    if changed:
         told = f"warning: begun with other code of {', '.join(changed)}; what is recorded stays"
         console.print(told, style="yellow", markup=False, highlight=False)
     if added:
