@@ -14,6 +14,13 @@ WITHOUT_GPU = {
     "03_own_protocol.py": [],
     "04_own_agent.py": [],
     "06_read_a_run.py": [],
+    "09_own_decision.py": [],
+    "10_own_probe.py": [],
+    "11_own_engine.py": [],
+    "12_own_dataset.py": [],
+    "13_own_generator.py": [],
+    "14_own_arm.py": [],
+    "15_own_filter.py": [],
 }
 
 

@@ -14,8 +14,8 @@ from debate.analysis.power import Conclusion
 from debate.analysis.registry import MEASURES
 from debate.analysis.schema import ESTIMATE_SCHEMA, OPTIONAL, OUTCOMES, REQUIRED
 from debate.analysis.tables.influence import RELATIONS
-from debate.config.arms import ArmName
-from debate.config.protocol import ProbeSpec
+from debate.config.arms import ARMS
+from debate.config.protocol import ProbeName
 from debate.log.frames import VERDICT_SCHEMA, make_turn_schema
 from debate.types import Kind, Outcome
 
@@ -74,7 +74,7 @@ def test_a_name_in_parentheses_is_a_measure_or_a_column(name: str, names: str) -
         ("The kinds of turn", get_args(Kind)),
         ("The conclusions", {*get_args(Conclusion), "not computed"}),
         ("Who was heard", RELATIONS),
-        ("The arms", get_args(ArmName)),
+        ("The arms", ARMS),
     ],
 )
 def test_a_list_of_values_is_that_of_the_code(heading: str, values: Collection[str]) -> None:
@@ -83,4 +83,4 @@ def test_a_list_of_values_is_that_of_the_code(heading: str, values: Collection[s
 
 def test_what_turns_and_probes_may_say_is_in_the_lists() -> None:
     assert set(get_args(Outcome)) == listed("The outcomes")
-    assert set(get_args(ProbeSpec.model_fields["name"].annotation)) <= listed("The estimators")
+    assert set(get_args(ProbeName)) <= listed("The estimators")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Protocol
 
 from debate.agents.agent import Agent, derive_call_seed, is_reply_cut
 from debate.agents.sanitize import sanitize_text
 from debate.config.protocol import ProbeSpec
+from debate.config.registry import find, get_required, hash_code
 from debate.engines.base import Completion, Request
-from debate.errors import EngineError
+from debate.errors import ConfigError, DebateError, EngineError
 from debate.tasks import normalise
 from debate.tasks.parsing import parse_answer, parse_confidence
 from debate.types import Belief, Confidence, Message, Question, Turn
@@ -23,7 +26,11 @@ CallModel = Callable[[Request], Awaitable[Completion]]
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeSubject:
-    """A turn that states an answer, the request that it replied to, and the candidate answers."""
+    """A turn that states an answer, the request that it replied to, and the candidate answers.
+
+    Candidates are the closed set of answers, or all that were stated in the debate and the target;
+    `verbal`, `p_true` and `consistency` are given none.
+    """
 
     agent: Agent
     question: Question
@@ -41,7 +48,23 @@ class ProbeFinding:
     text: str = ""
 
 
-ProbeFunction = Callable[[ProbeSubject, ProbeSpec, CallModel], Awaitable[ProbeFinding]]
+class ProbeFunction(Protocol):
+    """Asks an agent in private how sure it is: a probe.
+
+    It is given a turn that states an answer, with the request that it replied to; the entry of
+    `probes:` in the configuration; and `ask`, which makes one call to the agent's model and may be
+    awaited any number of times. A request to ask is best made from `subject.request` by
+    `dataclasses.replace`. It returns a confidence under a source name of its own, such as
+    `Confidence(source="hedging", value=0.4)`, or none where the reply cannot be read, and the text
+    to keep. What it asks is heard by nobody. A call that fails raises EngineError, which fails the
+    probe and nothing else. `requires = {"scores"}` as its attribute says that it asks for scores
+    of candidates, so that engines without are refused.
+    """
+
+    def __call__(
+        self, subject: ProbeSubject, spec: ProbeSpec, ask: CallModel, /
+    ) -> Awaitable[ProbeFinding]:
+        """Return the finding."""
 
 
 async def probe_belief(subject: ProbeSubject, spec: ProbeSpec, ask: CallModel) -> ProbeFinding:
@@ -127,13 +150,63 @@ PROBES: Mapping[str, ProbeFunction] = MappingProxyType(
 )
 
 
+OWN_SOURCES = (*PROBES, "answer_token", "sequence", "belief_normalised", "source")
+"""Names that a custom probe's confidence cannot have: estimators of this package, and a column."""
+
+
 def find_unsupported(probe: ProbeSpec, agent: Agent) -> str | None:
     """Return why this agent cannot be probed so; None where it can."""
-    if probe.name in ("belief", "p_true") and not agent.capabilities.scores:
+    if needs_scores(probe) and not agent.capabilities.scores:
         return f"its engine cannot score candidate texts, which the probe {probe.name} needs"
     if probe.name in ("verbal", "p_true") and not agent.prompts.has_template(probe.name):
         return f"its prompt set {agent.spec.prompts} has no {probe.name}.j2"
     return None
+
+
+def needs_scores(probe: ProbeSpec) -> bool:
+    """Whether a probe asks for scores of candidates. Imports a custom one."""
+    if probe.name in PROBES:
+        return probe.name in ("belief", "p_true")
+    return "scores" in get_required(find("probes", probe.name).value, ("scores",))
+
+
+async def run_probe(subject: ProbeSubject, spec: ProbeSpec, ask: CallModel) -> ProbeFinding:
+    """Run the probe that a spec names.
+
+    Raises EngineError where a call fails, ConfigError where a custom probe raises anything else or
+    finds what is no confidence.
+    """
+    if spec.name in PROBES:
+        return await PROBES[spec.name](subject, spec, ask)
+    try:
+        found = await find("probes", spec.name).value(subject, spec, ask)
+    except DebateError:
+        raise
+    except Exception as cause:
+        told = f"{type(cause).__name__}: {cause}"
+        raise ConfigError(f'probe "{spec.name}" raised {told}') from cause
+    if not isinstance(found, ProbeFinding):
+        what = type(found).__name__
+        raise ConfigError(f'probe "{spec.name}" returned {what}; it must return a ProbeFinding')
+    _check_confidence(spec.name, found.confidence)
+    return found
+
+
+def _check_confidence(probe: str, found: Confidence | None) -> None:
+    if found is None:
+        return
+    if found.source in OWN_SOURCES or not re.fullmatch(r"\w+", found.source):
+        raise ConfigError(
+            f'probe "{probe}" calls its source "{found.source}"; it must be a word of its own, '
+            f"none of {', '.join(OWN_SOURCES)}"
+        )
+    if not 0 <= found.value <= 1:
+        raise ConfigError(f'probe "{probe}" found the confidence {found.value}, outside [0, 1]')
+
+
+def hash_probe_code(spec: ProbeSpec) -> tuple[str, ...]:
+    """Return what a custom probe adds to the hash of its calls: the digest of its code."""
+    return () if spec.name in PROBES else (hash_code("probes", spec.name),)
 
 
 def _make_confidence(source: str, value: float | None) -> Confidence | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError
+from jinja2.filters import FILTERS as DEFAULT_FILTERS
 from jinja2.meta import find_undeclared_variables
 from jinja2.nodes import EvalContext
 from jinja2.runtime import Context
@@ -16,13 +18,31 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import PositiveFloat
 
 from debate.agents.sanitize import join_lines, sanitize_value
-from debate.config.document import read_document
+from debate.config.document import ConfigDocument, read_document
+from debate.config.registry import add_import_folders, find, is_custom, refuse_code
 from debate.config.spec import Spec, validate_document
-from debate.errors import ConfigError, suggest
+from debate.errors import ConfigError, DebateError, suggest
 from debate.tasks.answer_format import FORMATS, AnswerFormat
 
 SHIPPED = Path(__file__).parent / "prompts"
 REQUIRED = ("system", "opening", "revision", "critique", "judgment")
+
+
+class FilterFunction(Protocol):
+    """Changes a value on its way into a prompt: a prompt filter, as in `{{ turn.text | short }}`.
+
+    It is given the value to the left of the bar, and what the template writes in parentheses. It
+    returns what stands in the prompt in its place, most often a text, which is neutralised like
+    any other. In templates it goes by the last part of its name. An exception is told with the
+    template.
+    """
+
+    def __call__(self, value: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Return the value to show."""
+
+
+FILTERS: Mapping[str, FilterFunction] = MappingProxyType({"line": join_lines})
+"""The filters of this package, which every template may use beside jinja's own."""
 
 
 class CandidateSpec(Spec):
@@ -68,6 +88,13 @@ class PromptSetSpec(Spec):
     """The texts around a candidate that is scored."""
     p_true: PTrueSpec = PTrueSpec()
     """The words by which truth is asked."""
+    filters: tuple[str, ...] = ()
+    """Filters of installed packages' or of one's own, as `module.function`, for these templates."""
+
+    @property
+    def custom_filters(self) -> Mapping[str, str]:
+        """The filters by the name that they have in templates."""
+        return {name.rpartition(".")[2]: name for name in self.filters if name not in FILTERS}
 
 
 class TemplateValue:
@@ -124,7 +151,8 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
     context_class = RenderContext
     template_class = PromptTemplate
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, filters: Mapping[str, str] | None = None) -> None:
+        """Import what `filters` names, from the names in templates to those in the registry."""
         super().__init__(
             loader=FileSystemLoader(folder),
             undefined=StrictUndefined,
@@ -134,7 +162,8 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
             auto_reload=False,
             finalize=sanitize_value,
         )
-        self.filters["line"] = join_lines
+        self.filters |= FILTERS
+        self.filters |= {short: _load_filter(name) for short, name in (filters or {}).items()}
         self.eval_ctx = EvalContext(self)
         self.global_names = set(self.globals)
         self._loaded: dict[str, Template] = {}
@@ -174,7 +203,7 @@ class PromptSet:
 
     @cached_property
     def _environment(self) -> TemplateEnvironment:
-        return TemplateEnvironment(self.folder)
+        return TemplateEnvironment(self.folder, self.spec.custom_filters)
 
     @property
     def format(self) -> AnswerFormat:
@@ -203,20 +232,68 @@ class PromptSet:
             raise ConfigError(f"{where}: {type(cause).__name__}: {cause}") from None
 
 
-def load_prompt_set(reference: str) -> PromptSet:
-    """Load a shipped prompt set by name, or a folder by path. Raises ConfigError."""
+def _load_filter(name: str) -> Callable[..., Any]:
+    """Import a custom filter. What it raises becomes a ConfigError."""
+    function = find("filters", name).value
+
+    @wraps(function)
+    def apply(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except (DebateError, TemplateError):
+            raise
+        except Exception as cause:
+            told = f"{type(cause).__name__}: {cause}"
+            raise ConfigError(f'prompt filter "{name}" raised {told}') from cause
+
+    return apply
+
+
+def load_prompt_set(
+    reference: str, *, custom_code: bool = True, import_folder: Path | None = None
+) -> PromptSet:
+    """Load a shipped prompt set by name, or a folder by path.
+
+    The modules of its filters may lie in its own folder, or in `import_folder`. Raises ConfigError;
+    also, without `custom_code`, for a set that names a filter which is not this package's.
+    """
     shipped = {folder.name: folder for folder in SHIPPED.iterdir() if folder.is_dir()}
     folder = shipped.get(reference, Path(reference))
     if not folder.is_dir():
         raise ConfigError(f'prompt set "{reference}" is unknown; {suggest(reference, shipped)}')
-    spec = validate_document(PromptSetSpec, read_document(folder / "prompts.yaml"))
+    document = read_document(folder / "prompts.yaml")
+    spec = validate_document(PromptSetSpec, document)
     if spec.answers not in FORMATS:
         raise ConfigError(
             f'{folder / "prompts.yaml"}: answers is "{spec.answers}"; '
             f"{suggest(spec.answers, FORMATS)}"
         )
+    if any(is_custom("filters", name) for name in spec.filters) and custom_code:
+        add_import_folders([folder, *([import_folder] if import_folder else [])])
+    if wrong := list(_find_filter_problems(spec, document, custom_code=custom_code)):
+        raise ConfigError("\n".join(wrong))
     prompts = PromptSet(folder, spec)
     missing = [f"{name}.j2" for name in REQUIRED if not prompts.has_template(name)]
     if missing:
         raise ConfigError(f"{folder}: the prompt set lacks {', '.join(missing)}")
     return prompts
+
+
+def _find_filter_problems(
+    spec: PromptSetSpec, document: ConfigDocument, *, custom_code: bool
+) -> Iterator[str]:
+    """Yield, with file and line, the filters that are forbidden, missing, or have a name twice."""
+    taken = {**DEFAULT_FILTERS, **FILTERS}
+    for index, name in enumerate(spec.filters):
+        place, short = document.locate(("filters", index)), name.rpartition(".")[2]
+        if not custom_code and is_custom("filters", name):
+            yield f"{place}: {refuse_code('filters', name)}"
+            continue
+        try:
+            found = find("filters", name)
+        except ConfigError as error:
+            yield f"{place}: {error}"
+            continue
+        if found.is_custom and short in taken:
+            yield f'{place}: a filter is called "{short}" already; give yours another name'
+        taken[short] = found.value

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from debate.config.agents import AgentSpec
+from debate.config.registry import RECORDED
 from debate.config.run import RunSpec, expand_agents
 from debate.errors import InputError, suggest
 from debate.log import Run
@@ -96,7 +97,8 @@ def _require_known(cell: str, known: list[str], what: str) -> None:
 def read_seats(run: Run) -> tuple[AgentSpec, ...]:
     """The seats of a run's recorded configuration; none where it cannot be read."""
     try:
-        return tuple(expand_agents(RunSpec.model_validate(run.manifest.spec)))
+        spec = RunSpec.model_validate(run.manifest.spec, context=RECORDED)
+        return tuple(expand_agents(spec))
     except ValidationError:
         return ()
 

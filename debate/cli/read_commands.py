@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from json import dumps
 from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from debate.cli.run_commands import CustomCodeOption, JsonOption
+from debate.cli.run_commands import CustomCodeOption, JsonOption, NoCustomCodeOption
+from debate.config.registry import KINDS
 from debate.errors import InputError
 from debate.types import AnswerKind
 
@@ -166,6 +171,7 @@ def topology(
     agents: Annotated[int, typer.Option("--agents", "-n", min=1, help="How many debaters.")] = 4,
     out: Annotated[Path | None, typer.Option(help="Write an .svg or .png instead.")] = None,
     round: Annotated[int, typer.Option(min=1, help="Which round's graph.")] = 1,
+    no_custom_code: NoCustomCodeOption = False,
 ) -> None:
     """Draw who critiques whom."""
     from debate.topologies import (
@@ -176,7 +182,7 @@ def topology(
         make_default_seats,
     )
 
-    spec = load_topology(name)
+    spec = load_topology(name, custom_code=not no_custom_code)
     graph = build_schedule(spec, make_default_seats(agents, spec)).at(round)
     if out is None:
         Console().print(draw_text(graph), markup=False, highlight=False)
@@ -185,14 +191,39 @@ def topology(
         typer.echo(out)
 
 
+def list_names(
+    kind: Annotated[
+        str | None, typer.Argument(help=f"One of {', '.join(KINDS)}; by default all.")
+    ] = None,
+    json: JsonOption = False,
+    no_custom_code: Annotated[
+        bool, typer.Option("--no-custom-code", help="Import nothing of installed packages.")
+    ] = False,
+) -> None:
+    """List what a configuration can name, where each comes from, and what it is.
+
+    Code of one's own can be named besides, as `module.name`.
+    """
+    from debate.analysis.text import clean
+    from debate.config.registry import list_registered, read_kind
+
+    kinds = [read_kind(kind)] if kind else list(KINDS)
+    rows = [row for each in kinds for row in list_registered(each, custom_code=not no_custom_code)]
+    if json:
+        typer.echo(dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
+        return
+    table = Table("kind", "name", "from", "what it is")
+    for row in rows:
+        table.add_row(*(Text(clean(word)) for word in (row.kind, row.name, row.source, row.what)))
+    Console().print(table)
+
+
 def schema(
     kind: Annotated[
         str, typer.Argument(metavar="run|topology|agent", help="The kind of file.")
     ] = "run",
 ) -> None:
     """Print a JSON Schema, by which editors complete and check YAML files."""
-    from json import dumps
-
     from debate.config.schema import make_schema, parse_kind
 
     typer.echo(dumps(make_schema(parse_kind(kind)), indent=2, ensure_ascii=False))

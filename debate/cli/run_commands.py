@@ -22,13 +22,14 @@ NoCustomCodeOption = Annotated[
     bool,
     typer.Option(
         "--no-custom-code",
-        help="Refuse a configuration that names code of its own: protocols, plug-ins, runtimes.",
+        help="Refuse a configuration that names code of its own or of installed packages: "
+        "protocols, decisions, engines, plug-ins, runtimes and the like.",
     ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 CustomCodeOption = Annotated[
-    bool, typer.Option("--custom-code", help="Import the protocols of the run's own.")
+    bool, typer.Option("--custom-code", help="Import the run's custom code.")
 ]
 PartsOption = Annotated[
     list[str],

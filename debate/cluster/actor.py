@@ -17,6 +17,7 @@ from debate.cluster.placement import Reservation
 from debate.cluster.resources import ResourceRequest
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec, TransformersModel
+from debate.config.registry import add_import_folders, list_import_folders
 from debate.engines.base import (
     Completion,
     Engine,
@@ -41,6 +42,7 @@ class EngineActor:
     Completions that have finished since the last message leave together. `adapters` are the
     folders that the engine serves beside the spec's own; `sharing` counts the models that take
     turns on this actor's device; with `reload` the engine is closed instead of put to sleep.
+    `import_folders` are where modules of custom code may lie.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class EngineActor:
         adapters: tuple[str, ...] = (),
         sharing: int = 1,
         reload: bool = False,
+        import_folders: tuple[str, ...] = (),
     ) -> None:
+        add_import_folders(import_folders)
         self._model = model
         self._spec = set_threads(spec)
         self._adapters = adapters
@@ -279,6 +283,7 @@ class RayReplica:
             adapters=self._adapters,
             sharing=self._sharing,
             reload=self._cluster.slots.swap == "reload",
+            import_folders=list_import_folders(),
         )
 
     def _discard(self) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import ray
+from ray import cloudpickle
 from ray.exceptions import RayError, RayTaskError
 
 from debate.cluster.actor import extract_cause, raise_cause
@@ -23,6 +25,7 @@ from debate.cluster.messages import (
     encode_items,
 )
 from debate.config.cluster import ClusterSpec
+from debate.config.registry import add_import_folders, list_import_folders
 from debate.engines.base import Completion, Request
 from debate.engines.client import run_all
 from debate.errors import ClusterError
@@ -55,10 +58,15 @@ class OrchestratorTask(Protocol):
 
 
 class OrchestratorActor:
-    """The process of one share."""
+    """The process of one share.
 
-    def __init__(self, task: OrchestratorTask) -> None:
-        self._task = task
+    The task comes pickled, because its custom code can be imported only once the folders that this
+    may lie in, `import_folders`, are known here.
+    """
+
+    def __init__(self, pickled_task: bytes, import_folders: tuple[str, ...]) -> None:
+        add_import_folders(import_folders)
+        self._task: OrchestratorTask = pickle.loads(pickled_task)
         self._queue = RpcQueue()
 
     async def run(self) -> AsyncIterator[RequestBatch]:
@@ -105,7 +113,8 @@ class OrchestratorHandle:
         }
         if environment := read_actor_environment(cluster):
             options["runtime_env"] = {"env_vars": environment}
-        self._actor = ray.remote(OrchestratorActor).options(**options).remote(task)
+        actor_class = ray.remote(OrchestratorActor).options(**options)
+        self._actor = actor_class.remote(cloudpickle.dumps(task), list_import_folders())
         self._clients = clients
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._completions: list[NumberedCompletion] = []

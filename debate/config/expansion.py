@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from debate.config.agents import AgentSpec
-from debate.config.arms import SOLO_ARMS, Arm, build_arm
+from debate.config.arms import ARMS, SOLO_ARMS, Arm, build_arm
 from debate.config.document import KeyPath, Problem
 from debate.config.models import ModelSpec
 from debate.config.protocol import DecisionSpec, get_requirements
@@ -76,8 +76,11 @@ class _Members:
                 raise InputError(f'the arm needs a model called "{name}"; call yours otherwise')
 
 
-def expand_cells(spec: RunSpec) -> ExpandedRun:
-    """Replace the run's sweep by complete cells. What is expanded already stays as it is."""
+def expand_cells(spec: RunSpec, *, is_recorded: bool = False) -> ExpandedRun:
+    """Replace the run's sweep by complete cells. What is expanded already stays as it is.
+
+    Of a recorded run no custom arm is built: its cells hold what came of it.
+    """
     try:
         swept = make_swept_cells(spec)
     except SweepError as problem:
@@ -94,7 +97,9 @@ def expand_cells(spec: RunSpec) -> ExpandedRun:
             problems += unknown
             continue
         try:
-            complete[name] = _complete_cell(spec, each.cell, members)
+            is_built = is_recorded and each.cell.arm is not None and each.cell.arm not in ARMS
+            arm = None if is_built else each.cell.arm
+            complete[name] = _complete_cell(spec, each.cell, members, arm=arm)
         except InputError as error:
             problems.append(Problem(each.paths.get("arm", ("cells", name)), str(error)))
     change: dict[str, Any] = {"cells": complete, "sweep": None, "models": members.models}
@@ -137,29 +142,31 @@ def _find_origins(
         yield ("cells", name, part), cell.paths.get(part) or arm or (part,)
 
 
-def _complete_cell(spec: RunSpec, cell: CellSpec, members: _Members) -> CellSpec:
-    """Add to the cell what it takes from the run, and replace its arm by what that stands for."""
+def _complete_cell(
+    spec: RunSpec, cell: CellSpec, members: _Members, *, arm: str | None
+) -> CellSpec:
+    """Add to the cell what it takes from the run, and what its arm stands for, if it has one."""
     fields: dict[str, Any] = {
         name: getattr(spec if getattr(cell, name) is None else cell, name)
         for name in INHERITED_FIELDS
     }
     own = expand_agents(spec)
     team = own if cell.agents is None else _select_agents(own, cell.agents)
-    if cell.arm is None:
+    if arm is None:
         return cell.model_copy(update={**fields, "agents": tuple(agent.id for agent in team)})
-    arm = build_arm(
-        cell.arm,
+    built = build_arm(
+        arm,
         team,
         author=cell.author,
         topology=fields["topology"],
         protocol=fields["protocol"],
         rounds=fields["rounds"],
     )
-    members.add(arm)
-    if cell.arm in SOLO_ARMS and "judges" in get_requirements(fields["decision"]):
+    members.add(built)
+    if arm in SOLO_ARMS and "judges" in get_requirements(fields["decision"]):
         fields["decision"] = DecisionSpec()
-    fields |= {name: getattr(arm, name) for name in ("topology", "protocol", "rounds")}
-    fields |= {"agents": tuple(agent.id for agent in arm.members), "author": arm.author.id}
+    fields |= {name: getattr(built, name) for name in ("topology", "protocol", "rounds")}
+    fields |= {"agents": tuple(agent.id for agent in built.members), "author": built.author.id}
     return cell.model_copy(update=fields)
 
 

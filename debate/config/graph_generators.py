@@ -1,4 +1,4 @@
-"""The graph generators of networkx that a topology may name, and their arguments."""
+"""The graph generators that a topology may name, and their arguments: networkx's and others."""
 
 from __future__ import annotations
 
@@ -8,11 +8,28 @@ import pkgutil
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
+from debate.config.registry import find
 from debate.errors import suggest
 
 Arguments = Mapping[str, Any] | Sequence[Any]
+
+
+class GraphFunction(Protocol):
+    """Makes the graph of who critiques whom: a generator.
+
+    It is called with the arguments that the topology has under `args`, in which `$n` and the like
+    are numbers already, and with `seed`, a number, if it takes one of that name. It returns a
+    `networkx.Graph` or `networkx.DiGraph` with one node for each agent of `among`: sorted, its
+    nodes stand for these agents in order. In a DiGraph u → v says that u critiques v; the edges of
+    a Graph run both ways unless the topology's `direction` says otherwise. Equal arguments and
+    seeds give equal graphs. An exception is told as arguments that do not fit.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the graph."""
+
 
 GRAPH_CLASSES = ("Graph", "DiGraph")
 _WITHHELD = {"backend", "seed"}
@@ -39,20 +56,26 @@ def list_generators() -> dict[str, Callable[..., Any]]:
     return {name: make for name, make in found.items() if "G" not in _get_parameters(make)}
 
 
+def find_generator(name: str) -> Callable[..., Any]:
+    """Find a generator of networkx, or a custom one, by name. Raises ConfigError."""
+    found = list_generators().get(name)
+    return find("generators", name).value if found is None else found
+
+
 def _get_parameters(make: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(make).parameters
 
 
 def is_seeded(name: str) -> bool:
     """Whether the generator draws at random."""
-    return "seed" in _get_parameters(list_generators()[name])
+    return "seed" in _get_parameters(find_generator(name))
 
 
 def get_signature(name: str) -> inspect.Signature:
     """Return the generator's arguments as a topology may write them: without seed and backend."""
     kept = [
         parameter
-        for parameter in _get_parameters(list_generators()[name]).values()
+        for parameter in _get_parameters(find_generator(name)).values()
         if parameter.name not in _WITHHELD and parameter.kind is not parameter.VAR_KEYWORD
     ]
     return inspect.Signature(kept)

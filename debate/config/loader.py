@@ -3,15 +3,18 @@
 An override is `a.b.0.c=value`, the value read as YAML.
 
 `debate run --no-custom-code` refuses a configuration that would run code which does not come with
-this package. Everything else in a configuration is data: templates of a prompt set run in a
-sandbox, and weights are read as data.
+this package: what a dotted name or an installed package's stands for, in every place that takes a
+name of code. Otherwise each is imported here, and what cannot be called as its kind is refused. A
+module may lie in the configuration's folder. Everything else in a configuration is data: templates
+of a prompt set run in a sandbox, and weights are read as data.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +28,16 @@ from debate.config.document import (
     read_document,
 )
 from debate.config.expansion import expand_cells
+from debate.config.graph_generators import check_arguments, is_seeded
+from debate.config.models import CustomModel
 from debate.config.references import list_shipped, resolve_references
+from debate.config.registry import REFUSAL, add_import_folders, find, is_custom, refuse_code
 from debate.config.run import RunSpec
 from debate.config.secrets import redact
-from debate.config.spec import validate_document
+from debate.config.spec import NamedCode, Spec, iterate_code, validate_document
+from debate.config.topology import TopologySpec
 from debate.errors import ConfigError, suggest
 
-REFUSAL = "--no-custom-code forbids it"
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_-]*")
 _LOADS_CODE = re.compile(r"plugin|processor|_cls$|class|code|module|callable|hook|middleware", re.I)
 _LOADER_VARIABLES = re.compile(r"PYTHON|LD_|DYLD_|PATH$|PLUGIN|RAY_|BASH_ENV|ENV$", re.IGNORECASE)
@@ -42,11 +48,13 @@ class LoadedRun:
     """A run's configuration, and where each part of it was written.
 
     `origins` leads from a part of an expanded cell to that part of `document` which it comes from.
+    `custom_code` says whether code that is not this package's may be imported.
     """
 
     spec: RunSpec
     document: ConfigDocument
     origins: Mapping[KeyPath, KeyPath] = field(default_factory=dict)
+    custom_code: bool = True
 
     def error(self, problems: Iterable[Problem]) -> ConfigError:
         """Return one error for several problems, each with its location."""
@@ -81,13 +89,73 @@ def load_run(
         raise ConfigError("\n".join(filter(None, dict.fromkeys(found)))) from None
     if unresolved:
         raise ConfigError("\n".join(dict.fromkeys(message for _, message in unresolved)))
+    written = LoadedRun(spec, document, custom_code=custom_code)
+    _import_custom_code(written)
     expanded = expand_cells(spec)
-    loaded = LoadedRun(expanded.spec, document, expanded.origins)
+    loaded = replace(written, spec=expanded.spec, origins=expanded.origins)
     if expanded.problems:
         raise loaded.error(expanded.problems)
-    if not custom_code and (found_code := list(find_custom_code(loaded.spec))):
-        raise loaded.error(found_code)
+    if any(kind == "arms" for kind, *_ in list_custom_code(spec)):
+        _import_custom_code(loaded)  # an arm may name further code
     return loaded
+
+
+def _import_custom_code(loaded: LoadedRun) -> None:
+    """Raise ConfigError for custom code that is forbidden, missing, or not of its kind."""
+    if loaded.custom_code:
+        problems = find_code_problems(loaded.spec, folder=loaded.document.folder)
+    else:
+        problems = list(find_custom_code(loaded.spec))
+    if problems:
+        raise loaded.error(problems)
+
+
+def list_custom_code(spec: Spec) -> list[NamedCode]:
+    """List every name in a spec that stands for code of others. Imports none of it."""
+    return [each for each in iterate_code(spec) if is_custom(each.kind, each.name)]
+
+
+def find_code_problems(spec: Spec, *, folder: Path, custom_code: bool = True) -> list[Problem]:
+    """Find the custom code of a spec that is missing or not of its kind; it is imported to know.
+
+    Modules may lie in `folder`. Without `custom_code` nothing is imported, and each is a problem.
+    """
+    named = list_custom_code(spec)
+    if not custom_code:
+        return [Problem(each.path, refuse_code(each.kind, each.name)) for each in named]
+    if named:
+        add_import_folders([folder])
+    return [problem for each in named for problem in _check_code(each)]
+
+
+def _check_code(named: NamedCode) -> Iterator[Problem]:
+    """Yield why custom code cannot be used as it is named."""
+    kind, name, path, spec = named
+    try:
+        found = find(kind, name)
+        if isinstance(spec, CustomModel):
+            path = (*path[:-1], "options")
+            _check_options(name, found.value, spec.options)
+        elif isinstance(spec, TopologySpec):
+            _check_generator_use(name, spec)
+    except (ConfigError, ValueError) as error:
+        yield Problem(path, str(error))
+
+
+def _check_options(name: str, engine: type, options: Mapping[str, Any]) -> None:
+    """Raise ValueError where the class does not take these arguments."""
+    signature = inspect.signature(engine)
+    try:
+        signature.bind(**options)
+    except TypeError as cause:
+        raise ValueError(f'engine "{name}": {cause}; its options are {signature}') from None
+
+
+def _check_generator_use(name: str, spec: TopologySpec) -> None:
+    """Raise ValueError where the generator cannot be called as the topology says."""
+    check_arguments(name, spec.args)
+    if spec.resample != "never" and not is_seeded(name):
+        raise ValueError(f"{name} has nothing to draw anew; a random generator takes a `seed`")
 
 
 def _read_source(source: Path | str | Mapping[str, Any]) -> ConfigDocument:
@@ -153,7 +221,7 @@ def _get_item_name(item: Any) -> str:
 
 def find_custom_code(spec: RunSpec) -> Iterator[Problem]:
     """Find each part of the configuration that names code of the user's own."""
-    yield from _find_protocols(spec)
+    yield from find_code_problems(spec, folder=Path(), custom_code=False)
     for name, model in spec.models.items():
         at: KeyPath = ("models", name, "engine_kwargs")
         for found in _find_arguments(getattr(model, "engine_kwargs", {})):
@@ -165,14 +233,6 @@ def find_custom_code(spec: RunSpec) -> Iterator[Problem]:
         if _LOADER_VARIABLES.search(variable):
             what = f"the variable {variable} can make the actors load code"
             yield Problem(("cluster", "env", variable), f"{what}; {REFUSAL}")
-
-
-def _find_protocols(spec: RunSpec) -> Iterator[Problem]:
-    protocols: dict[KeyPath, Any] = {("protocol",): spec.protocol}
-    protocols |= {("cells", name, "protocol"): cell.protocol for name, cell in spec.cells.items()}
-    for at, protocol in protocols.items():
-        if protocol is not None and "." in protocol.name:
-            yield Problem(at, f'protocol "{protocol.name}" would be imported and run; {REFUSAL}')
 
 
 def _find_arguments(value: Any, path: KeyPath = ()) -> Iterator[Problem]:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
+    Discriminator,
     Field,
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
+    Tag,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticKnownError
 
+from debate.config.registry import RECORDED, CodeName, is_custom, list_entry_points
 from debate.config.secrets import looks_like_key
-from debate.config.spec import Probability, Spec
+from debate.config.spec import CUSTOM_TAG, Probability, Spec
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
@@ -220,7 +227,29 @@ class CalculatorModel(DriverModel):
     """Calculates."""
 
 
-ModelSpec = Annotated[
+class CustomModel(DriverModel):
+    """A model behind an engine of an installed package's or of the user's own."""
+
+    code_fields = {"engine": "engines"}
+
+    engine: Annotated[str, CodeName("engines")]
+    """The engine: its name in an installed package, or `module.Class`."""
+    options: dict[str, Any] = {}
+    """Given to the class as arguments by name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_known(cls, value: Any, info: ValidationInfo) -> Any:
+        engine = _get_engine(value)
+        if info.context is RECORDED or is_custom("engines", engine):
+            return value
+        known = sorted({*ENGINES, *list_entry_points("engines")})
+        expected = ", ".join(map(repr, known))
+        context = {"discriminator": "'engine'", "tag": engine, "expected_tags": expected}
+        raise PydanticKnownError("union_tag_invalid", context)
+
+
+OwnModel = Annotated[
     TransformersModel
     | VllmModel
     | OpenaiModel
@@ -229,4 +258,29 @@ ModelSpec = Annotated[
     | ReplayModel
     | CalculatorModel,
     Field(discriminator="engine"),
+]
+ENGINES: Mapping[str, type[ModelBase]] = MappingProxyType(
+    {
+        get_args(spec.model_fields["engine"].annotation)[0]: spec
+        for spec in get_args(get_args(OwnModel)[0])
+    }
+)
+"""The specs of this package's engines, by name."""
+
+
+OWN_TAG = "engine of this package"
+
+
+def _get_engine(value: Any) -> Any:
+    return value.get("engine") if isinstance(value, Mapping) else getattr(value, "engine", None)
+
+
+def _get_model_tag(value: Any) -> str:
+    engine = _get_engine(value)
+    return CUSTOM_TAG if isinstance(engine, str) and engine not in ENGINES else OWN_TAG
+
+
+ModelSpec = Annotated[
+    Annotated[OwnModel, Tag(OWN_TAG)] | Annotated[CustomModel, Tag(CUSTOM_TAG)],
+    Discriminator(_get_model_tag),
 ]

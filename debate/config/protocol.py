@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
+from debate.config.registry import CodeName, find, get_required, is_custom
 from debate.config.spec import NamedSpec, Spec
 
 _CONDITION = re.compile(r"^(disagreement|confidence\s*<\s*(0?\.\d+|[01](?:\.0*)?))$")
@@ -24,6 +25,7 @@ DecisionName = Literal[
     "judge_scores",
     "last_speaker",
 ]
+ProbeName = Literal["belief", "verbal", "p_true", "consistency"]
 Requirement = Literal["judges", "belief", "confidence"]
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Threshold = Annotated[float, Field(gt=0, le=1)]
@@ -80,9 +82,11 @@ class JudgingSpec(Spec):
 class ProtocolSpec(NamedSpec):
     """How a debate goes. A bare name stands for `{name: NAME}`."""
 
+    code_fields = {"name": "protocols"}
+
     name: str = "exchange"
-    """The protocol: one that comes with the package, such as `exchange` or `critique`, or
-    `module.function` of your own."""
+    """The protocol: one that comes with the package, such as `exchange` or `critique`, one of an
+    installed package, or `module.function` of your own."""
     speaking: Literal["simultaneous", "sequential"] = "simultaneous"
     """Whether turns of round t hear round t−1 alone, or also those who spoke earlier in round t."""
     anonymous: bool = True
@@ -121,8 +125,11 @@ class ProtocolSpec(NamedSpec):
 class ProbeSpec(NamedSpec):
     """A confidence question in a private fork of the context. A bare name stands for itself."""
 
-    name: Literal["belief", "verbal", "p_true", "consistency"]
-    """The estimator of confidence."""
+    code_fields = {"name": "probes"}
+
+    name: Annotated[str, CodeName("probes", get_args(ProbeName))]
+    """The estimator of confidence, or a probe of an installed package's or of your own, as
+    `module.function`."""
     samples: Annotated[int, Field(ge=2, le=256)] = 5
     """`consistency`: the number of samples."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
@@ -132,8 +139,11 @@ class ProbeSpec(NamedSpec):
 class DecisionSpec(NamedSpec):
     """How the team's answer is found. A bare name stands for `{name: NAME}`."""
 
-    name: DecisionName = "majority"
-    """The rule by which the answer is found."""
+    code_fields = {"name": "decisions"}
+
+    name: Annotated[str, CodeName("decisions", get_args(DecisionName))] = "majority"
+    """The rule by which the answer is found, or one of an installed package's or of your own, as
+    `module.function`."""
     ties: Literal["abstain", "first", "confidence", "random"] = "abstain"
     """The answer in a tie: none, that of the first agent in order, the most confident, or one drawn
     by seed."""
@@ -172,12 +182,14 @@ class DecisionSpec(NamedSpec):
 
 
 def get_requirements(spec: DecisionSpec) -> frozenset[Requirement]:
-    """Return what a run must have for the decision to be made.
+    """Return what a run must have for the decision to be made. Imports a custom one.
 
     >>> sorted(get_requirements(DecisionSpec(name="log_opinion_pool", ties="confidence")))
     ['belief', 'confidence']
     """
     asks = spec.ties == "confidence" or spec.score == "confidence"
-    return _REQUIREMENTS.get(spec.name, frozenset()) | (
-        frozenset({"confidence"}) if asks else frozenset()
-    )
+    named = _REQUIREMENTS.get(spec.name, frozenset())
+    if is_custom("decisions", spec.name):
+        required = get_required(find("decisions", spec.name).value, get_args(Requirement))
+        named = frozenset(each for each in get_args(Requirement) if each in required)
+    return named | (frozenset({"confidence"}) if asks else frozenset())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from debate.config.models import ModelBase
+from debate.config.registry import DOTTED_NAME
 from debate.config.schema import SHORTHANDS, Schema, make_definitions, tidy_schema
 
 INTRODUCTION: Final = """\
@@ -78,8 +79,8 @@ REST: Final = (
         spec="ModelBase",
         place="`models.NAME`, `agents[].model`",
         note="Fields of the models of all engines. `engine` tells which further ones there are: "
-        "`transformers`, `vllm`, `openai`, `simulated`, `scripted`, `replay` or `calculator`. A "
-        "model under the name of a card holds what wins over the card's.",
+        "`transformers`, `vllm`, `openai`, `simulated`, `scripted`, `replay`, `calculator` or one "
+        "of your own. A model under the name of a card holds what wins over the card's.",
     ),
     Section(title="Prices", spec="TokenPrice", place="`models.NAME.price`", level=3),
     _model("engine: transformers", "TransformersModel"),
@@ -89,6 +90,7 @@ REST: Final = (
     _model("engine: scripted", "ScriptedModel"),
     _model("engine: replay", "ReplayModel"),
     _model("engine: calculator", "CalculatorModel"),
+    _model("engine: one of your own", "CustomModel"),
     Section(
         title="Topology",
         spec="TopologySpec",
@@ -246,7 +248,7 @@ def describe_type(schema: Schema) -> str:
         link = f"[{title.lower()}](#{_make_anchor(title)})"
         return f"{alone} or {link}" if alone else link
     if parts := schema.get("anyOf", schema.get("oneOf")):
-        return _join([describe_type(each) for each in parts if each.get("type") != "null"])
+        return _join(list(_describe_parts(parts)))
     if "const" in schema:
         return f"`{schema['const']}`"
     if "enum" in schema:
@@ -256,6 +258,14 @@ def describe_type(schema: Schema) -> str:
     if schema.get("type") == "array":
         return f"list of{_describe_many(schema['items'])}" if schema["items"] else "list"
     return _describe_scalar(schema)
+
+
+def _describe_parts(parts: Sequence[Schema]) -> Iterator[str]:
+    for each in parts:
+        if "enum" in each:
+            yield from (f"`{value}`" for value in each["enum"])
+        elif each.get("type") != "null":
+            yield describe_type(each)
 
 
 def _join(parts: Sequence[str]) -> str:
@@ -280,12 +290,18 @@ def _describe_mapping(schema: Schema) -> str:
 def _describe_scalar(schema: Schema) -> str:
     kind = schema["type"]
     if kind == "string":
-        return "name" if "pattern" in schema else "text"
+        return _describe_text(schema)
     if isinstance(kind, list):
         return "level"
     bounds = [f" {word} {schema[key]:,}" for key, word in _BOUNDS.items() if key in schema]
     words = {"boolean": "true or false", "integer": "whole number", "number": "number"}
     return words[kind] + "".join(bounds)
+
+
+def _describe_text(schema: Schema) -> str:
+    if schema.get("pattern") == DOTTED_NAME:
+        return "`module.name`"
+    return "name" if "pattern" in schema else "text"
 
 
 def _make_anchor(title: str) -> str:

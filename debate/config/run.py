@@ -34,6 +34,8 @@ class LogSpec(Spec):
 class CellSpec(Spec):
     """One condition of a run: whatever it does not say is the run's."""
 
+    code_fields = {"arm": "arms"}
+
     agents: tuple[Name, ...] | None = None
     """The agents that take part, in their order, by id or group; by default all."""
     topology: TopologySpec | None = None
@@ -45,7 +47,8 @@ class CellSpec(Spec):
     decision: DecisionSpec | None = None
     """How the team's answer is found; by default the run's rule."""
     arm: ArmName | None = None
-    """What the author is shown before it answers again; by default what the topology says."""
+    """What the author is shown before it answers again; by default what the topology says. Also an
+    arm of an installed package's or of your own, as `module.function`."""
     author: Name | None = None
     """The agent that the arm is about; by default the first debater named."""
     factors: dict[str, str] = {}

@@ -95,7 +95,7 @@ def make_definitions(kind: SchemaKind) -> dict[str, Schema]:
 def list_engines(definitions: Mapping[str, Schema]) -> Iterator[str]:
     """List the specs of models by engine."""
     for name, each in definitions.items():
-        if "const" in each.get("properties", {}).get("engine", {}):
+        if "engine" in each.get("properties", {}) and name != "ModelBase":
             yield name
 
 

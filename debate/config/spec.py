@@ -5,13 +5,14 @@ What pydantic finds wrong is reported with file, line, value, and what would be 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, TypeVar, get_args
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from debate.config.document import ConfigDocument, KeyPath, has_key
+from debate.config.registry import Kind
 from debate.config.secrets import redact
 from debate.errors import ConfigError, suggest
 
@@ -34,6 +35,9 @@ class Spec(BaseModel):
         allow_inf_nan=False,
     )
 
+    code_fields: ClassVar[Mapping[str, Kind]] = {}
+    """The fields that name code, each with its kind: a name, or a mapping to names."""
+
 
 class NamedSpec(Spec):
     """A spec for which a bare name may stand: `NAME` is short for `{name: NAME}`."""
@@ -43,6 +47,43 @@ class NamedSpec(Spec):
     def _expand_name(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
 
+
+class NamedCode(NamedTuple):
+    """A name of code in a configuration: its kind, where it stands, and the spec that holds it."""
+
+    kind: Kind
+    name: str
+    path: KeyPath
+    spec: Spec
+
+
+def iterate_code(value: object, path: KeyPath = ()) -> Iterator[NamedCode]:
+    """Yield every name of code in a spec, and in all that it holds."""
+    if isinstance(value, Spec):
+        for field in type(value).model_fields:
+            inside = getattr(value, field)
+            if field in value.code_fields:
+                yield from _iterate_names(value, value.code_fields[field], inside, (*path, field))
+            else:
+                yield from iterate_code(inside, (*path, field))
+    elif isinstance(value, Mapping):
+        for key, inside in value.items():
+            yield from iterate_code(inside, (*path, key))
+    elif isinstance(value, list | tuple):
+        for index, inside in enumerate(value):
+            yield from iterate_code(inside, (*path, index))
+
+
+def _iterate_names(spec: Spec, kind: Kind, value: object, path: KeyPath) -> Iterator[NamedCode]:
+    if isinstance(value, str):
+        yield NamedCode(kind, value, path, spec)
+    elif isinstance(value, Mapping):
+        for key, name in value.items():
+            yield NamedCode(kind, name, (*path, key), spec)
+
+
+CUSTOM_TAG = "engine of others"
+"""The tag of models whose engine is none of this package's, in pydantic's locations."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -148,7 +189,8 @@ def _find_children(owner: type[BaseModel], key: int | str) -> list[type[BaseMode
     field = owner.model_fields.get(str(key))
     if field is None:
         tag = owner.model_fields.get("engine")
-        return [owner] if tag is None or key in get_args(tag.annotation) else []
+        names = () if tag is None else get_args(tag.annotation) or (CUSTOM_TAG,)
+        return [owner] if tag is None or key in names else []
     return list(_find_specs(field.annotation))
 
 

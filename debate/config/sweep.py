@@ -45,7 +45,7 @@ FACTORS: Final[tuple[Factor, ...]] = get_args(Factor)
 """All factors, in the order in which their levels stand in a cell's name."""
 
 
-_WITHOUT_EFFECT: Final[Mapping[ArmName, frozenset[Factor]]] = MappingProxyType(
+_WITHOUT_EFFECT: Final[Mapping[str, frozenset[Factor]]] = MappingProxyType(
     {
         "single": frozenset({"topology", "protocol", "rounds", "anonymous"}),
         "self": frozenset({"topology", "anonymous"}),
@@ -66,6 +66,8 @@ _SWITCH_NAMES = {
 
 class FactorLevels(Spec):
     """Levels of factors, by name."""
+
+    code_fields = {"arm": "arms"}
 
     arm: dict[Name, ArmName] = {}
     """What the author is shown before it answers again."""
@@ -159,7 +161,7 @@ class SweepSpec(FactorLevels):
         return include
 
 
-def has_effect(factor: Factor, arm: ArmName | None) -> bool:
+def has_effect(factor: Factor, arm: str | None) -> bool:
     """Whether a factor's levels make a difference to an arm.
 
     >>> has_effect("rounds", "single"), has_effect("rounds", "repeat"), has_effect("rounds", None)
@@ -205,7 +207,7 @@ def make_level_name(factor: str, value: Any) -> str | None:
         return None
     if value.endswith((".yaml", ".yml")):
         value = Path(value).stem
-    elif factor == "protocol":
+    elif factor in ("arm", "protocol", "decision"):
         value = value.rpartition(".")[2]
     return value if _LEVEL_NAME.match(value) else None
 

@@ -112,8 +112,11 @@ class TableTask(FileTask):
 class DatasetTask(FileTask):
     """Questions from a known data set's own file, as its authors published it."""
 
+    code_fields = {"dataset": "datasets"}
+
     dataset: str
-    """The data set's name, such as `gsm8k`."""
+    """The data set's name, such as `gsm8k`, one of an installed package's, or `module.function` of
+    your own."""
 
 
 class GeneratorTask(TaskBase):

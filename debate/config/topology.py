@@ -35,6 +35,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import Field, PositiveFloat, ValidationInfo, field_validator, model_validator
 
 from debate.config.graph_generators import check_arguments, check_generator, is_seeded
+from debate.config.registry import RECORDED, is_custom
 from debate.config.spec import Spec
 
 Carried = Literal["answer", "reasoning", "critique", "confidence"]
@@ -101,12 +102,15 @@ class EdgeSpec(EdgeAttributes):
 class TopologySpec(Spec):
     """A topology: written edges, a generator, both, or a list of topologies by round."""
 
+    code_fields = {"generator": "generators"}
+
     description: str = ""
     """A note for readers; nothing is computed from it."""
     edges: tuple[EdgeSpec, ...] | None = None
     """Edges by hand; an empty list is a topology without edges. They win over generated ones."""
     generator: str | None = None
-    """A graph generator of networkx, by its name; by default none."""
+    """A graph generator of networkx, by its name, one of an installed package's, or
+    `module.function` of your own; by default none."""
     args: dict[str, Any] | list[Any] = {}
     """The generator's arguments but for the seed, by name or in order; `$n`, `$n-1`, `$n//2` …
     count the agents of `among`."""
@@ -136,8 +140,8 @@ class TopologySpec(Spec):
 
     @field_validator("generator")
     @classmethod
-    def _check_generator_known(cls, generator: str | None) -> str | None:
-        if generator is not None:
+    def _check_generator_known(cls, generator: str | None, info: ValidationInfo) -> str | None:
+        if generator is not None and info.context is not RECORDED and not _is_custom(generator):
             check_generator(generator)
         return generator
 
@@ -147,7 +151,9 @@ class TopologySpec(Spec):
         if "generator" not in info.data:
             return args
         if info.data["generator"] is not None:
-            check_arguments(info.data["generator"], args)
+            # Only the one who loads the configuration knows whether custom code may be imported.
+            if not _is_custom(info.data["generator"]):
+                check_arguments(info.data["generator"], args)
         elif args:
             raise ValueError('arguments need a generator, e.g. "generator: cycle_graph"')
         return args
@@ -162,7 +168,7 @@ class TopologySpec(Spec):
     @classmethod
     def _check_resample(cls, resample: str, info: ValidationInfo) -> str:
         generator = info.data.get("generator")
-        if resample == "never" or "generator" not in info.data:
+        if resample == "never" or "generator" not in info.data or _is_custom(generator):
             return resample
         if generator is None or not is_seeded(generator):
             drawn = generator or "a topology without a generator"
@@ -200,6 +206,10 @@ class TopologySpec(Spec):
 
     def _is_set(self, name: str) -> bool:
         return bool(getattr(self, name) != type(self).model_fields[name].default)
+
+
+def _is_custom(generator: str | None) -> bool:
+    return generator is not None and is_custom("generators", generator)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -111,7 +111,14 @@ class Capabilities:
 
 @runtime_checkable
 class Engine(Protocol):
-    """A model that completes requests. Built from a spec inside the process that hosts it."""
+    """A model that completes requests. Built from a spec inside the process that hosts it.
+
+    A custom engine is a class, to which `options:` of the model are given as arguments by name.
+    Its `capabilities` stand on the class, so that they are known before anything is built. The
+    constructor loads nothing; `start` does. A process hosts one object of it for each replica, and
+    `complete` is called with lists of requests while earlier ones are still under way;
+    `complete_concurrently` makes it from a coroutine function for one request.
+    """
 
     @property
     def capabilities(self) -> Capabilities:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import msgspec
 
 from debate.config.models import (
+    CustomModel,
     LocalWeights,
     ModelBase,
     ModelSpec,
@@ -19,6 +20,7 @@ from debate.config.models import (
     ScriptedModel,
     VllmModel,
 )
+from debate.config.registry import find, hash_code
 from debate.engines.base import Capabilities, Engine
 from debate.errors import EngineError, boundary
 
@@ -45,6 +47,8 @@ _CAPABILITIES = {
 def get_capabilities(spec: ModelSpec) -> Capabilities:
     """Return what the engine of a spec can do, without loading it or anything that it needs.
 
+    Of a custom engine the class is imported.
+
     >>> get_capabilities(OpenaiModel(engine="openai", model="m", url="http://localhost/v1")).scores
     False
     """
@@ -52,7 +56,19 @@ def get_capabilities(spec: ModelSpec) -> Capabilities:
         return Capabilities(logprobs=spec.logprobs, guided=True)
     if isinstance(spec, ScriptedModel):
         return Capabilities(needs_debate_state=not isinstance(spec.replies, str))
+    if isinstance(spec, CustomModel):
+        capabilities: Capabilities = find("engines", spec.engine).value.capabilities
+        return capabilities
     return _CAPABILITIES[spec.engine]
+
+
+def check_class(value: object) -> None:
+    """Raise ValueError, saying what it must be, for an object that is no class of engines."""
+    methods = ("start", "complete", "close")
+    if not isinstance(value, type) or not all(callable(getattr(value, m, None)) for m in methods):
+        raise ValueError("a class with `start`, `complete` and `close`, as debate.engines.base has")
+    if not isinstance(getattr(value, "capabilities", None), Capabilities):
+        raise ValueError("a class with its `capabilities`, as in `capabilities = Capabilities()`")
 
 
 def build_engine(spec: ModelSpec, *, sharing: int = 1, adapters: tuple[str, ...] = ()) -> Engine:
@@ -62,6 +78,9 @@ def build_engine(spec: ModelSpec, *, sharing: int = 1, adapters: tuple[str, ...]
     folders of those that it serves beside the spec's own. Raises EngineError where the library is
     missing or cannot be imported.
     """
+    if isinstance(spec, CustomModel):
+        with boundary(EngineError, f"engine {spec.engine}"):
+            return cast(Engine, find("engines", spec.engine).value(**spec.options))
     module, name = _CLASSES[spec.engine].split(":")
     is_vllm = isinstance(spec, VllmModel)
     options = {"sharing": sharing, "adapters": adapters} if is_vllm else {}
@@ -85,7 +104,8 @@ def compute_identity(spec: ModelSpec) -> str:
 
     It changes with weights, tokenizer and whatever alters replies; not with hardware, replicas,
     time-outs or prices. A local folder counts by its content, a hub model by its name, an
-    endpoint by URL and model. Raises OSError for a folder that cannot be read.
+    endpoint by URL and model, a custom engine by its options and the file that defines it. Raises
+    OSError for a folder that cannot be read, ConfigError for a custom engine that is not there.
 
     >>> from debate.config.models import CalculatorModel
     >>> compute_identity(CalculatorModel(engine="calculator", cpus=2))
@@ -96,6 +116,8 @@ def compute_identity(spec: ModelSpec) -> str:
         settings["weights"] = _identify_weights(spec.weights)
         if adapter := getattr(spec, "adapter", None):
             settings["adapter"] = _identify_weights(adapter)
+    if isinstance(spec, CustomModel):
+        settings["code"] = hash_code("engines", spec.engine)
     if isinstance(spec, ReplayModel):
         settings["path"] = hash_folder(Path(spec.path) / "turns")
     encoded = msgspec.json.encode(settings, order="deterministic", enc_hook=repr)

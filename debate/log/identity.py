@@ -46,11 +46,13 @@ def start_run(
     *,
     ignoring: Iterable[str],
     canonical: Canonicalize | None = None,
+    code: Mapping[str, str] | None = None,
 ) -> Manifest:
     """Write a new run's manifest and questions, or check that those there are of the same run.
 
     With `canonical`, cells, agents, models and seeds may have been added, which the manifest then
-    records. Raises RunConflict with the differences where it is another run.
+    records. `code` has the digests of the run's custom code by name. Raises RunConflict with the
+    differences where it is another run.
     """
     _require_distinct(questions)
     added: tuple[tuple[str, ...], ...] = ()
@@ -67,7 +69,9 @@ def start_run(
         _write_questions(directory, questions)
         manifest = wanted
     names = tuple(".".join(path) for path in added)
-    start = RunStart(at=format_now(), environment=detect_environment(), added=names)
+    start = RunStart(
+        at=format_now(), environment=detect_environment(), added=names, code=dict(code or {})
+    )
     started = replace(
         manifest,
         status="running",

@@ -52,12 +52,14 @@ _COMMAND_TIMEOUT_S = 10.0
 class RunStart:
     """One time that the run was begun or resumed. `at` is ISO 8601 in UTC.
 
-    `added` names the parts that the run has had only since then, as in `cells.star`.
+    `added` names the parts that the run has had only since then, as in `cells.star`. `code` has the
+    digest of the file of each custom object that the run names, as in `decisions my_rules.trimmed`.
     """
 
     at: str
     environment: Environment
     added: tuple[str, ...] = ()
+    code: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -75,6 +75,7 @@ class RunLog:
         extra: Mapping[str, Any] | None = None,
         identity_ignores: Iterable[str] = ("output", "cluster"),
         canonical: Canonicalize | None = None,
+        code: Mapping[str, str] | None = None,
     ) -> RunLog:
         """Create the run, or resume it: repaired, compacted, and held against other processes.
 
@@ -87,7 +88,14 @@ class RunLog:
         with _lock_unless_failed(directory / LOCK) as lock:
             _require_no_shards_open(directory)
             wanted = make_manifest(spec, seeds=seeds, agents=agents, extra=extra)
-            start_run(directory, wanted, questions, ignoring=identity_ignores, canonical=canonical)
+            start_run(
+                directory,
+                wanted,
+                questions,
+                ignoring=identity_ignores,
+                canonical=canonical,
+                code=code,
+            )
             return cls._open_repaired(directory, lock)
 
     @classmethod

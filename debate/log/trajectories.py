@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import polars as pl
 from pydantic import ValidationError
 
+from debate.config.registry import RECORDED
 from debate.config.run import RunSpec, expand_agents
 from debate.log.frames import CONFIDENCE_SOURCE, QUESTION_COLUMNS, is_estimator, make_turn_schema
 from debate.types import Usage
@@ -174,7 +175,7 @@ def find_cut_replies(
 def read_token_limits(spec: Mapping[str, Any]) -> dict[str, int]:
     """Read each agent's token limit in a run's configuration; empty where that is invalid."""
     try:
-        run = RunSpec.model_validate(dict(spec))
+        run = RunSpec.model_validate(dict(spec), context=RECORDED)
     except ValidationError:
         return {}
     return {seat.id: seat.sampling.max_tokens for seat in expand_agents(run)}

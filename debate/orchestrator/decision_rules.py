@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from debate.config.protocol import DecisionSpec
 from debate.types import Confidence, Turn
@@ -218,5 +218,17 @@ def _sum_weights(weights: Iterable[tuple[str, float]]) -> dict[str, float]:
     return {answer: math.fsum(parts[answer]) for answer in sorted(parts)}
 
 
-DecisionRule = Callable[[DecisionSpec, Ballots], VoteCount]
-"""Weighs the answers on ballots."""
+class DecisionRule(Protocol):
+    """Weighs the answers on ballots: a decision.
+
+    It is given the `decision:` of the configuration, and the ballots after a round: the latest
+    turn of each debater in seat order, and of each judge. `ballots.poll` sorts turns into votes
+    and what is none. It returns the weight of each answer, under the spelling that
+    `ballots.get_name` gives, with the poll behind it; weights are finite and not negative. The
+    answer of most weight is the team's, ties go by `ties:`. It is called after every round, and
+    depends on its arguments alone. What the run must have for it stands in its attribute
+    `requires`, of "judges", "belief" and "confidence".
+    """
+
+    def __call__(self, spec: DecisionSpec, ballots: Ballots, /) -> VoteCount:
+        """Return the weights."""

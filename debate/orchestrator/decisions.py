@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from debate.config.protocol import DecisionSpec
+from debate.config.registry import find
+from debate.errors import ConfigError, DebateError
 from debate.orchestrator.belief_rules import approval, linear_pool, log_opinion_pool, ranked
 from debate.orchestrator.decision_rules import (
     Ballots,
@@ -96,7 +98,8 @@ def decide(
     ('7', 0.5, 1)
     """
     cast = Ballots(turns=ballots, judgments=judgments, normalise=normalise or str)
-    count = RULES[spec.name](spec, cast)
+    rule = RULES.get(spec.name)
+    count = rule(spec, cast) if rule else _count_by_custom_rule(spec, cast)
     leading = find_leaders(count.tally)
     value = _find_winner(leading, spec, cast, rng_key)
     share = _compute_share(count, value)
@@ -114,6 +117,26 @@ def decide(
         num_abstained=count.poll.num_abstained,
         num_uncounted=count.poll.num_uncounted,
     )
+
+
+def _count_by_custom_rule(spec: DecisionSpec, ballots: Ballots) -> VoteCount:
+    """Call a custom decision. Raises ConfigError where it raises or returns what is no count."""
+    name = spec.name
+    try:
+        count = find("decisions", name).value(spec, ballots)
+    except DebateError:
+        raise
+    except Exception as cause:
+        raise ConfigError(f'decision "{name}" raised {type(cause).__name__}: {cause}') from cause
+    if not isinstance(count, VoteCount):
+        raise ConfigError(
+            f'decision "{name}" returned {type(count).__name__}; it must return a VoteCount'
+        )
+    weights = list(count.tally.values())
+    if not all(math.isfinite(weight) and weight >= 0 for weight in weights):
+        raise ConfigError(f'decision "{name}" returned the weights {weights}; none may be negative')
+    # Weights that are all 0 favour nobody.
+    return count if any(weights) else replace(count, tally={})
 
 
 def get_outcome(

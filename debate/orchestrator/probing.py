@@ -15,7 +15,14 @@ from functools import partial
 from typing import TypeVar
 
 from debate.agents.agent import Agent, hash_call, hash_content
-from debate.agents.probes import PROBES, ProbeSubject, build_belief_request, probe_belief
+from debate.agents.probes import (
+    PROBES,
+    ProbeSubject,
+    build_belief_request,
+    hash_probe_code,
+    probe_belief,
+    run_probe,
+)
 from debate.config.protocol import ProbeSpec
 from debate.engines.base import Completion, Request
 from debate.errors import BoundaryError, EngineError
@@ -80,9 +87,10 @@ async def _run_probe(
         question=debate.question,
         turn=turn,
         request=debate.request(turn.ref),
-        candidates=candidates if spec.name == "belief" else (),
+        candidates=candidates if spec.name == BELIEF.name or spec.name not in PROBES else (),
     )
-    digest = hash_content([turn.prompt_hash, turn.text, spec.model_dump(), subject.candidates])
+    content = [turn.prompt_hash, turn.text, spec.model_dump(), subject.candidates]
+    digest = hash_content([*content, *hash_probe_code(spec)])
     begun = make_probe_turn(turn, spec.name, digest)
     compute = partial(_compute_probe, subject, spec, calls)
     found = await calls.get_or_compute(PendingTurn(turn=begun, compute=compute))
@@ -125,7 +133,7 @@ async def _compute_probe(subject: ProbeSubject, spec: ProbeSpec, calls: CallStor
     client = calls.clients[subject.turn.model]
     metered = MeteredCalls(client=client, probe=spec.name, agent=subject.agent, scores=calls.scores)
     try:
-        found = await PROBES[spec.name](subject, spec, metered)
+        found = await run_probe(subject, spec, metered)
     except BoundaryError as error:
         return CallResult(failure=error.failure, finish_reason="error", usage=metered.usage)
     return CallResult(

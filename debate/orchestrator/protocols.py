@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import inspect
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +10,7 @@ from types import MappingProxyType
 
 from debate.agents.noise import draw_other_answer
 from debate.agents.views import ShownTurn, hide_speaker
-from debate.errors import ConfigError, suggest
+from debate.config.registry import find
 from debate.orchestrator.condition import Protocol
 from debate.orchestrator.debate import Debate
 from debate.orchestrator.shared_future import gather_futures
@@ -74,18 +72,7 @@ def find_protocol(name: str) -> Protocol:
 
     Raises ConfigError. A dotted name imports that module: only what the user names runs.
     """
-    if name in PROTOCOLS:
-        return PROTOCOLS[name]
-    module, dot, function = name.rpartition(".")
-    if not dot:
-        raise ConfigError(f'protocol "{name}" is unknown; {suggest(name, PROTOCOLS)}')
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as cause:
-        raise ConfigError(f'protocol "{name}" cannot be imported: {cause}') from None
-    if not inspect.iscoroutinefunction(found):
-        raise ConfigError(f'protocol "{name}" must be `async def` of (debate, author, round)')
-    protocol: Protocol = found
+    protocol: Protocol = find("protocols", name).value
     return protocol
 
 

@@ -23,13 +23,15 @@ from debate.config.protocol import (
     ProtocolSpec,
     get_requirements,
 )
+from debate.config.registry import KINDS, RECORDED, Kind, list_built_in
 from debate.config.run import CellSpec, RunSpec, expand_agents
+from debate.config.spec import iterate_code
 from debate.config.topology import TopologySpec
 from debate.engines.registry import compute_identity, get_capabilities
 from debate.errors import ConfigError, DebateError
 from debate.log.manifest import Manifest
 from debate.orchestrator.condition import Condition, Protocol
-from debate.orchestrator.protocols import PROTOCOLS, find_protocol
+from debate.orchestrator.protocols import find_protocol
 from debate.tasks import normalise, score_answer
 from debate.topologies import (
     InvalidTopologyError,
@@ -253,11 +255,10 @@ class RebuiltCells:
 def rebuild_cells(spec: Mapping[str, Any], *, custom_code: bool = False) -> RebuiltCells:
     """Build the cells of a manifest's spec again.
 
-    A protocol of the user's own is imported only with `custom_code`. Raises ConfigError where the
-    spec is no run's.
+    Custom code is imported only with `custom_code`. Raises ConfigError where the spec is no run's.
     """
     try:
-        run = RunSpec.model_validate(dict(spec))
+        run = RunSpec.model_validate(dict(spec), context=RECORDED)
     except ValidationError as error:
         place = ".".join(map(str, error.errors()[0]["loc"]))
         raise ConfigError(f"the manifest's spec is no run's configuration ({place})") from None
@@ -275,14 +276,25 @@ def rebuild_cells(spec: Mapping[str, Any], *, custom_code: bool = False) -> Rebu
 
 def _rebuild(run: RunSpec, name: str, resolved: ResolvedCell, *, custom_code: bool) -> Condition:
     """Raise DebateError where a part is missing, or is custom code that may not run."""
-    protocol = resolved.protocol.name
-    if protocol not in PROTOCOLS and not custom_code:
-        raise ConfigError(f"its protocol {protocol} is custom code, which is not run unasked")
     for seat in resolved.members:
         if seat.model not in run.models:
             raise ConfigError(f'agent {seat.id} has the model "{seat.model}", which the spec lacks')
-    sets = {member.prompts: load_prompt_set(member.prompts) for member in resolved.members}
+    for kind, used in () if custom_code else _list_code(run, resolved):
+        if used not in list_built_in(kind):
+            noun = KINDS[kind].noun
+            raise ConfigError(f"its {noun} {used} is custom code, which is not run unasked")
+    sets = {
+        member.prompts: load_prompt_set(member.prompts, custom_code=custom_code)
+        for member in resolved.members
+    }
     return make_cell(run, name, resolved, sets, identify=_identify)
+
+
+def _list_code(run: RunSpec, resolved: ResolvedCell) -> Iterator[tuple[Kind, str]]:
+    """Yield the names of code that debates of a recorded cell run; its arm is written out."""
+    models = tuple(run.models[seat.model] for seat in resolved.members)
+    parts = (resolved.topology, resolved.protocol, resolved.decision, run.probes, models)
+    yield from ((each.kind, each.name) for each in iterate_code(parts))
 
 
 def _identify(model: ModelSpec) -> str:

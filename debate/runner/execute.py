@@ -118,7 +118,12 @@ def run_pilot(plan: Plan, num: int, out: Path | None, console: Console) -> None:
 def _announce(plan: Plan, log: RunLog, console: Console) -> None:
     """Print the run's size, what was added to it, and, where it is begun, what the rest takes."""
     print_outline(plan, console)
-    added = read_manifest(log.directory).starts[-1].added
+    starts = read_manifest(log.directory).starts
+    added = starts[-1].added
+    changed = [name for name, code in starts[0].code.items() if starts[-1].code.get(name) != code]
+    if changed:
+        told = f"warning: begun with other code of {', '.join(changed)}; what is recorded stays"
+        console.print(told, style="yellow", markup=False, highlight=False)
     if added:
         console.print(f"added to the run: {', '.join(added)}", markup=False, highlight=False)
     if not plan.is_pilot and 0 < log.num_turns <= MAX_TURNS_FOR_FORECAST:

@@ -73,7 +73,7 @@ class NullLog:
 def collect_calls(cell: Condition, question: Question, seed: int) -> Digests:
     """Return all calls that one debate of the cell can make with this question and seed.
 
-    Raises ConfigError where a protocol of the user's own raises an error.
+    Raises ConfigError where custom code raises an error.
     """
     return frozenset(_hold_full_length(cell, question, seed).calls)
 

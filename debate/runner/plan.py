@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,9 @@ from debate.config.document import KeyPath, Problem
 from debate.config.expansion import INHERITED_FIELDS, expand_cells
 from debate.config.loader import LoadedRun
 from debate.config.models import ModelSpec
+from debate.config.registry import RECORDED, Kind, hash_custom_code
 from debate.config.run import RunSpec, expand_agents
+from debate.config.spec import iterate_code
 from debate.engines.registry import get_capabilities
 from debate.errors import ConfigError, InputError, suggest
 from debate.log import RunLog
@@ -191,7 +193,11 @@ def _load_prompt_sets(loaded: LoadedRun) -> dict[str, PromptSet]:
     sets, problems = {}, []
     for index, agent in enumerate(loaded.spec.agents):
         try:
-            sets[agent.prompts] = load_prompt_set(agent.prompts)
+            sets[agent.prompts] = load_prompt_set(
+                agent.prompts,
+                custom_code=loaded.custom_code,
+                import_folder=loaded.document.folder,
+            )
         except ConfigError as error:
             problems.append(Problem(("agents", index, "prompts"), str(error)))
     if problems:
@@ -263,7 +269,16 @@ def open_log(plan: Plan, directory: Path) -> RunLog:
         agents=[agent.id for agent in plan.agents],
         identity_ignores=NOT_IDENTITY,
         canonical=canonicalize,
+        code=hash_custom_code(list_code(plan.spec, plan.cells)),
     )
+
+
+def list_code(spec: RunSpec, cells: Iterable[Condition]) -> Iterator[tuple[Kind, str]]:
+    """Yield the kind and name of all code that a run names, its prompt sets' filters included."""
+    yield from ((each.kind, each.name) for each in iterate_code(spec))
+    for cell in cells:
+        for agent in cell.agents.values():
+            yield from (("filters", name) for name in agent.prompts.spec.filters)
 
 
 def canonicalize(spec: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -273,7 +288,8 @@ def canonicalize(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     version has added stand at their defaults. What cannot be read stays as it is.
     """
     try:
-        whole = expand_cells(RunSpec.model_validate(spec)).spec
+        recorded = RunSpec.model_validate(spec, context=RECORDED)
+        whole = expand_cells(recorded, is_recorded=True).spec
     except ValidationError:
         return spec
     plain = whole.model_dump(mode="json", exclude=set(_DEFAULTS))

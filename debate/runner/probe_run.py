@@ -142,7 +142,7 @@ def _require_success(directory: Path, probed: ProbeResult) -> ProbeResult:
 def _make_plan(directory: Path, rebuilt: RebuiltCells, *, custom_code: bool) -> Plan:
     """Plan the run as its own directory tells it. Raises InputError where no cell can be told."""
     if not rebuilt.cells:
-        hint = "" if custom_code else " (--custom-code imports the run's own protocols)"
+        hint = "" if custom_code else " (--custom-code imports the run's own code)"
         raise InputError(f"{directory} cannot be probed: {'; '.join(rebuilt.unchecked)}{hint}")
     spec = rebuilt.spec
     return Plan(

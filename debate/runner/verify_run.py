@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from debate.agents.agent import read_reply
+from debate.config.registry import find_changed_code
 from debate.engines.base import Completion
 from debate.errors import DebateError
 from debate.log import LogProblem, check_log, read_questions
@@ -65,8 +66,8 @@ class Verification:
 def verify_run(directory: Path | str, *, custom_code: bool = False) -> Verification:
     """Find everything that `verify` finds, and every turn and verdict that is not as it should be.
 
-    A protocol of the user's own is imported only with `custom_code`. Raises InputError where there
-    is no such directory.
+    Custom code is imported only with `custom_code`. Raises InputError where there is no such
+    directory.
     """
     directory = Path(directory)
     found = _read_contents(directory, custom_code=custom_code)
@@ -79,7 +80,16 @@ def verify_run(directory: Path | str, *, custom_code: bool = False) -> Verificat
     problems += check_log(directory, audit=verifier.find_problems)
     problems += verifier.find_run_problems()
     unchecked = (*found.rebuilt.unchecked, *verifier.list_unchecked())
+    if custom_code:
+        unchecked = (*unchecked, *_list_changed_code(found.manifest))
     return Verification(problems=tuple(problems), unchecked=unchecked)
+
+
+def _list_changed_code(manifest: Manifest) -> list[str]:
+    code = manifest.starts[-1].code if manifest.starts else {}
+    return [
+        f"the code of {what} is not what the run was made by" for what in find_changed_code(code)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from debate.config.registry import is_custom, list_entry_points
 from debate.config.task import (
     ColumnValue,
     DatasetTask,
@@ -21,7 +22,7 @@ from debate.config.task import (
 from debate.errors import TaskError, suggest
 from debate.hashes import find_repeated
 from debate.tasks.arithmetic import FAMILIES, RESIDUES, ArithmeticQuestion, draw_questions
-from debate.tasks.datasets import DATASETS
+from debate.tasks.datasets import DATASETS, read_item
 from debate.tasks.items import DataRow, Item, map_columns, read_rows, to_question
 from debate.tasks.question_store import QuestionStore
 from debate.types import Question
@@ -66,11 +67,15 @@ def _read_items(spec: TaskSpec) -> Iterator[LocatedItem]:
         rows = _filter((DataRow("task", each) for each in cells), spec)
         kept = {row.cells["id"] for row in rows}
         return (LocatedItem(f'question "{i.id}"', i) for i in items if i.id in kept)
-    if isinstance(spec, DatasetTask) and spec.dataset not in DATASETS:
-        known = suggest(spec.dataset, DATASETS)
+    if isinstance(spec, DatasetTask) and not _is_known(spec.dataset):
+        known = suggest(spec.dataset, {*DATASETS, *list_entry_points("datasets")})
         raise TaskError(f'task.dataset: "{spec.dataset}" is unknown; {known}')
     rows = _filter(read_rows(spec.path), spec)
     return (LocatedItem(row.location, _make_item(row, spec)) for row in rows)
+
+
+def _is_known(dataset: str) -> bool:
+    return dataset in DATASETS or is_custom("datasets", dataset)
 
 
 def generate_items(spec: GeneratorTask) -> list[Item]:
@@ -98,9 +103,9 @@ def _to_item(question: ArithmeticQuestion) -> Item:
 
 def _make_item(row: DataRow, spec: TableTask | DatasetTask) -> Item:
     try:
-        return (
-            map_columns(row, spec) if isinstance(spec, TableTask) else DATASETS[spec.dataset](row)
-        )
+        if isinstance(spec, TableTask):
+            return map_columns(row, spec)
+        return read_item(spec.dataset, row)
     except KeyError as cause:
         there = ", ".join(map(str, row.cells))
         raise TaskError(f"{row.location}: there is no column {cause}; there are: {there}") from None

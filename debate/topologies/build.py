@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from debate.config.document import ConfigDocument, KeyPath, Problem, SourceLocation
+from debate.config.loader import find_code_problems
 from debate.config.references import list_shipped, resolve_references
 from debate.config.spec import validate_document
 from debate.config.topology import EdgeSpec, TopologySpec, parse_names
@@ -58,17 +59,21 @@ def list_shipped_topologies() -> dict[str, Path]:
     return list_shipped("topologies")
 
 
-def load_topology(reference: str | Path | Mapping[str, Any]) -> TopologySpec:
+def load_topology(
+    reference: str | Path | Mapping[str, Any], *, custom_code: bool = True
+) -> TopologySpec:
     """Return the spec of a shipped name, a YAML file, or a mapping of the same shape.
 
-    Raises ConfigError that names every problem with its file and line.
+    The module of a custom generator may lie in the file's folder. Raises ConfigError that names
+    every problem with its file and line; without `custom_code` also for a custom generator.
 
     >>> load_topology("ring").generator
     'cycle_graph'
     """
-    written: Any = reference
+    written, folder = cast(Any, reference), Path.cwd()
     if not isinstance(reference, Mapping):
         path = Path(reference)
+        folder = path.resolve().parent if path.is_file() else folder
         written = str(path.resolve()) if path.is_file() else str(reference)
     value = {"topology": written}
     document, unresolved = resolve_references(
@@ -76,7 +81,11 @@ def load_topology(reference: str | Path | Mapping[str, Any]) -> TopologySpec:
     )
     if unresolved:
         raise ConfigError("\n".join(message for _, message in unresolved))
-    return validate_document(TopologySpec, document.at(("topology",)))
+    document = document.at(("topology",))
+    spec = validate_document(TopologySpec, document)
+    if wrong := find_code_problems(spec, folder=folder, custom_code=custom_code):
+        raise ConfigError("\n".join(f"{document.locate(path)}: {told}" for path, told in wrong))
+    return spec
 
 
 def build_schedule(spec: TopologySpec, seats: Sequence[Seat]) -> TopologySchedule:

@@ -14,6 +14,7 @@ from debate.config.document import Problem
 from debate.config.graph_generators import (
     call_with,
     fill_counts,
+    find_generator,
     format_call,
     get_signature,
     is_seeded,
@@ -102,7 +103,7 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GraphGenerator:
-    """A generator of networkx, as the spec names it, and the seats that it connects."""
+    """A generator, as the spec names it, and the seats that it connects."""
 
     spec: TopologySpec
     among: tuple[AgentId, ...]
@@ -132,13 +133,14 @@ class GraphGenerator:
 def _generate_graph(spec: TopologySpec, num_seats: int, seed: int) -> Any:
     name = cast(str, spec.generator)
     arguments = fill_counts(spec.args, num_seats)
-    _refuse_large(name, arguments, num_seats)
+    if name in list_generators():
+        _refuse_large(name, arguments, num_seats)
     more: dict[str, Any] = {"seed": seed} if is_seeded(name) else {}
     if isinstance(arguments, dict) and "create_using" in arguments:
         classes = {"Graph": nx.Graph, "DiGraph": nx.DiGraph}
         arguments["create_using"] = classes[arguments["create_using"]]
     try:
-        graph = call_with(list_generators()[name], arguments, **more)
+        graph = call_with(find_generator(name), arguments, **more)
     except Exception as cause:  # whatever the generator makes of a user's arguments
         why = f"{type(cause).__name__}: {cause}"
         raise TopologyError(_explain_misfit(spec, num_seats, why)) from cause

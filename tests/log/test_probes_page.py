@@ -9,8 +9,8 @@ import pytest
 
 from debate.agents.probes import PROBES
 from debate.agents.prompt_sets import load_prompt_set
-from debate.config.models import ModelSpec
-from debate.config.protocol import ProbeSpec
+from debate.config.models import ENGINES
+from debate.config.protocol import ProbeName
 from debate.engines.registry import get_capabilities
 from debate.log import Run
 from debate.log.utilisation import read_utilisation
@@ -21,7 +21,6 @@ PAGE = read_page("probes.md")
 ASKED = read_rows(read_section(PAGE, "Probes"), "probe")
 LOGGED = read_rows(read_section(PAGE, "What is logged"), "probe")
 SCORERS = {"belief", "p_true"}
-MODELS = get_args(get_args(ModelSpec)[0])
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +31,7 @@ def probed(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_every_probe_has_its_lines() -> None:
-    names = set(get_args(ProbeSpec.model_fields["name"].annotation))
-    assert names == set(PROBES) == set(ASKED) == set(LOGGED)
+    assert set(get_args(ProbeName)) == set(PROBES) == set(ASKED) == set(LOGGED)
 
 
 @pytest.mark.parametrize("name", PROBES)
@@ -42,8 +40,7 @@ def test_a_probe_is_asked_of_the_engines_that_its_line_names(name: str) -> None:
     if name not in SCORERS:
         assert told == "any"
         return
-    by_engine = {get_args(model.model_fields["engine"].annotation)[0]: model for model in MODELS}
-    models = {name: model.model_construct(engine=name) for name, model in by_engine.items()}
+    models = {name: model.model_construct(engine=name) for name, model in ENGINES.items()}
     assert find_code(told) == {n for n, model in models.items() if get_capabilities(model).scores}
 
 

@@ -12,8 +12,14 @@ from pydantic import ValidationError
 
 from debate.config.graph_generators import fill_counts, format_call, list_generators
 from debate.config.topology import TopologySpec
-from debate.errors import TopologyError
-from debate.topologies import Topology, TopologySchedule, build_schedule, make_debaters
+from debate.errors import ConfigError, TopologyError
+from debate.topologies import (
+    Topology,
+    TopologySchedule,
+    build_schedule,
+    load_topology,
+    make_debaters,
+)
 
 IDS = [f"a{i}" for i in range(12)]
 SMALL_WORLD = {"generator": "watts_strogatz_graph", "args": {"n": "$n", "k": 4, "p": 0.5}}
@@ -91,20 +97,21 @@ def test_a_graph_that_is_not_resampled_is_the_same_in_every_round_and_run() -> N
     assert not schedule.changes
 
 
-def test_only_graph_generators_of_networkx_can_be_named() -> None:
+def test_without_a_dot_only_graph_generators_of_networkx_can_be_named() -> None:
     for name in (
         "read_gml",
         "from_numpy_array",
-        "os.system",
         "__import__",
         "shortest_path",
         "graph_atlas",
         "ego_graph",
         "is_valid_joint_degree",
-        "nx.cycle_graph",
     ):
         with pytest.raises(ValidationError, match="networkx has no generator"):
             TopologySpec.model_validate({"generator": name})
+    for name in ("os.system", "networkx.cycle_graph"):
+        with pytest.raises(ConfigError, match=f'generator "{name}" would be imported and run'):
+            load_topology({"generator": name, "args": ["$n"]}, custom_code=False)
     assert len(list_generators()) > 100
     assert all(
         make.__module__.startswith("networkx.generators.") for make in list_generators().values()

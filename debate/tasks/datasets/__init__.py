@@ -5,14 +5,49 @@ A new data set is a module with one function from a row to an item, and one line
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Protocol
 
+from debate.config.registry import find
 from debate.tasks.datasets import gsm8k
 from debate.tasks.items import DataRow, Item
 
-Adapter = Callable[[DataRow], Item]
-"""One row as an item. Raises ValueError or KeyError where the row is not of this data set."""
+
+class Adapter(Protocol):
+    """Reads one row of a data file as an item: a data set.
+
+    It is given a row of the file that the task names by `path`, JSONL, CSV, TSV or Parquet, as
+    `row.cells`, by column. It returns the question as it stands, with the kind of its answer and
+    its target; the canonical form of targets is made from it. It raises ValueError, or KeyError
+    for a column that is not there, where the row is none of this data set's.
+    """
+
+    def __call__(self, row: DataRow, /) -> Item:
+        """Return the item."""
+
 
 DATASETS: Mapping[str, Adapter] = MappingProxyType({"gsm8k": gsm8k.to_item})
-"""The names that `dataset:` can take."""
+"""The names that `dataset:` can take, besides those of custom code."""
+
+
+def read_item(dataset: str, row: DataRow) -> Item:
+    """Return the row as an item of the data set, by the adapter of that name.
+
+    Raises ValueError or KeyError where the row is not of the data set or a custom adapter fails,
+    ConfigError where there is no adapter.
+    """
+    if dataset in DATASETS:
+        return DATASETS[dataset](row)
+    adapter = find("datasets", dataset).value
+    try:
+        item = adapter(row)
+    except (ValueError, KeyError):
+        raise
+    except Exception as cause:
+        what = f"{type(cause).__name__}: {cause}"
+        raise ValueError(f'data set "{dataset}" raised {what}') from cause
+    if not isinstance(item, Item):
+        what = type(item).__name__
+        raise ValueError(f'data set "{dataset}" returned {what}; it must return an Item')
+    return item
