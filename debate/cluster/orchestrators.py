@@ -26,7 +26,7 @@ from debate.cluster.messages import (
 )
 from debate.config.cluster import ClusterSpec
 from debate.config.registry import add_import_folders, list_import_folders
-from debate.engines.base import Completion, Request
+from debate.engines.base import CompletionClient
 from debate.engines.client import run_all
 from debate.errors import ClusterError
 
@@ -40,17 +40,10 @@ MAX_RESTARTS = 3
 """Replacements of a share's process after which the run gives up."""
 
 
-class Client(Protocol):
-    """A model's queue."""
-
-    async def complete(self, request: Request) -> Completion:
-        """The reply to one request; a failure is data."""
-
-
 class OrchestratorTask(Protocol):
     """The debates of one share. Pickled, and run in the share's process."""
 
-    async def run(self, client: Callable[[str], Client]) -> None:
+    async def run(self, client: Callable[[str], CompletionClient]) -> None:
         """Debate all of them; `client` returns the client of a model by its name."""
 
     def status(self) -> object:
@@ -100,7 +93,7 @@ class OrchestratorHandle:
         self,
         task: OrchestratorTask,
         cluster: ClusterSpec,
-        clients: Mapping[str, Client],
+        clients: Mapping[str, CompletionClient],
         *,
         name: str,
     ) -> None:
@@ -151,7 +144,7 @@ class OrchestratorHandle:
 async def run_shares(
     tasks: Sequence[Callable[[int], OrchestratorTask]],
     cluster: ClusterSpec,
-    clients: Mapping[str, Client],
+    clients: Mapping[str, CompletionClient],
     *,
     run: str,
     on_status: Callable[[int, object], None],

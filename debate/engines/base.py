@@ -238,6 +238,13 @@ def decode_utf8_chunks(chunks: Iterable[bytes]) -> list[str]:
     return [decoder.decode(chunk) for chunk in chunks]
 
 
+class CompletionClient(Protocol):
+    """A client that puts requests to one model."""
+
+    async def complete(self, request: Request) -> Completion:
+        """Return the reply to one request; a failure is data."""
+
+
 async def complete_concurrently(
     requests: Sequence[Request], complete_one: Callable[[Request], Awaitable[Completion]]
 ) -> AsyncIterator[list[Completion]]:

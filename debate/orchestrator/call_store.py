@@ -8,17 +8,10 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from debate.engines.base import Completion, Request
+from debate.engines.base import Completion, CompletionClient, Request
 from debate.errors import EngineError
 from debate.orchestrator.shared_future import SharedFuture, set_from
 from debate.types import CallResult, DebateKey, Turn, Verdict
-
-
-class CompletionClient(Protocol):
-    """A client that puts requests to one model."""
-
-    async def complete(self, request: Request) -> Completion:
-        """Return the reply to one request; a failure is data."""
 
 
 class TurnLog(Protocol):

@@ -24,11 +24,10 @@ from debate.agents.probes import (
     run_probe,
 )
 from debate.config.protocol import ProbeSpec
-from debate.engines.base import Completion, Request
+from debate.engines.base import Completion, CompletionClient, Request
 from debate.errors import BoundaryError, EngineError
 from debate.orchestrator.call_store import (
     CallStore,
-    CompletionClient,
     PendingTurn,
     ScoreStore,
     complete_or_raise,

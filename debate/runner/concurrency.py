@@ -16,11 +16,12 @@ from typing import Any, NamedTuple
 from debate.cluster.launch import launch_models
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec, OpenaiModel
+from debate.engines.base import CompletionClient
 from debate.engines.client import ModelClient, run_all
 from debate.engines.metrics import ModelMetrics
 from debate.errors import DebateError
 from debate.log import CallCache, RunLog
-from debate.orchestrator.call_store import CallStore, CompletionClient, TurnWatcher
+from debate.orchestrator.call_store import CallStore, TurnWatcher
 from debate.orchestrator.condition import Condition
 from debate.orchestrator.question import debate_question
 from debate.runner.monitoring import RunProgress

@@ -18,13 +18,12 @@ from debate.cluster.launch import launch_models
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
 from debate.config.run import RunSpec
-from debate.engines.base import Completion, Request
+from debate.engines.base import Completion, CompletionClient, Request
 from debate.engines.client import ModelClient
 from debate.engines.metrics import ModelMetrics
 from debate.errors import EngineError
 from debate.log import CallCache, LogProblem, Run, RunLog
 from debate.log.manifest import read_manifest
-from debate.orchestrator.call_store import CompletionClient
 from debate.runner.concurrency import CombinedProgress, run_debates, run_sharded_debates
 from debate.runner.describe import print_outline
 from debate.runner.monitoring import (

@@ -12,10 +12,11 @@ from rich.console import Console
 
 from debate.agents.probes import ProbeSubject, build_belief_request, find_unsupported
 from debate.config.run import expand_agents
+from debate.engines.base import CompletionClient
 from debate.errors import EngineError, InputError
 from debate.log import Run, RunLog, read_questions
 from debate.log.manifest import read_manifest
-from debate.orchestrator.call_store import CompletionClient, ScoreStore
+from debate.orchestrator.call_store import ScoreStore
 from debate.orchestrator.condition import Condition
 from debate.orchestrator.probing import (
     BELIEF,
