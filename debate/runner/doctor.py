@@ -13,6 +13,7 @@ from typing import NamedTuple
 from packaging.requirements import Requirement
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from debate.cluster.resources import count_local_gpus
 
@@ -87,5 +88,5 @@ def print_machine(console: Console) -> None:
     table = Table(show_header=False, box=None)
     for check in check_machine():
         mark = "[green]✓[/green]" if check.is_good else "[yellow]![/yellow]"
-        table.add_row(mark, check.what, check.found)
+        table.add_row(mark, check.what, Text(check.found))  # as markup, `[vllm]` would vanish
     console.print(table)
