@@ -10,7 +10,9 @@ import polars as pl
 from debate.errors import TaskError, suggest
 from debate.log.table_columns import MISSING
 from debate.tasks.answer_format import CHAT, find_answer_marks
-from debate.tasks.values import fold_case, normalise_number, parse_letter, strip_formatting
+from debate.tasks.choice import parse_letter
+from debate.tasks.number import normalise_number
+from debate.tasks.values import fold_case, strip_formatting
 from debate.types import AnswerKind
 
 KINDS: tuple[AnswerKind, ...] = get_args(AnswerKind)

@@ -14,8 +14,10 @@ import polars
 
 from debate.config.task import ColumnsSpec, ScoringSpec, TableTask
 from debate.errors import TaskError, suggest
+from debate.tasks.choice import LETTERS, find_target_letter
+from debate.tasks.number import normalise_number
 from debate.tasks.scoring import validate_pattern
-from debate.tasks.values import LETTERS, find_target_letter, normalise_number, strip_formatting
+from debate.tasks.values import strip_formatting
 from debate.types import AnswerKind, Question
 
 MAX_ID_LENGTH = 200

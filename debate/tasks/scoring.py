@@ -9,14 +9,9 @@ from functools import lru_cache
 import polars
 
 from debate.config.task import ScoringSpec
-from debate.tasks.values import (
-    LETTERS,
-    fold_case,
-    normalise_number,
-    parse_choice,
-    parse_number,
-    strip_formatting,
-)
+from debate.tasks.choice import LETTERS, parse_choice
+from debate.tasks.number import normalise_number, parse_number
+from debate.tasks.values import fold_case, strip_formatting
 from debate.types import Question
 
 EXACT = ScoringSpec()
