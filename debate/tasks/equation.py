@@ -39,9 +39,10 @@ def is_label(side: Sequence[Token]) -> bool:
     names: list[str] = []
     depth = 0
     for previous, token in zip((None, *side), side, strict=False):
-        depth += (token.text == "(") - (token.text == ")")
-        if token.text in ("(", ")"):
-            if previous is None or depth not in (0, 1):
+        depth += (token.text in ("(", "{")) - (token.text in (")", "}"))
+        if token.text in ("(", ")", "{", "}"):
+            is_script = token.text != "{" or (previous is not None and previous.text == "_")
+            if previous is None or depth not in (0, 1) or not is_script:
                 return False
         elif depth or (previous is not None and previous.text == "_"):
             if not (token.kind in ("word", "number") or token.text in (",", "/", *CURRENCIES)):
@@ -50,7 +51,7 @@ def is_label(side: Sequence[Token]) -> bool:
             token.text[0] != "\\" or _LETTER_COMMAND.fullmatch(token.text)
         ):
             names.append(token.text)
-        elif token.text not in ("_", "'"):
+        elif token.text not in ("_", "'", "∠", "△"):
             return False
     is_product = all(len(name) == 1 for name in names) and len(names) > 1
     is_product = is_product or (len(names) == 1 and bool(_PRODUCT.fullmatch(names[0])))

@@ -15,10 +15,21 @@ _CHARACTERS = str.maketrans(
         **{chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},
         **dict.fromkeys("−–‐‑﹣", "-"),
         **{sign: f" {unicodedata.normalize('NFKC', sign).replace('⁄', '/')}" for sign in _VULGAR},
-        **{"⁄": "/", "∕": "/", "⋅": "·", "∙": "·", "负": "-", "負": "-"},
+        **{
+            "⁄": "/",
+            "∕": "/",
+            "⋅": "·",
+            "∙": "·",
+            "负": "-",
+            "負": "-",
+            "℃": "°C",
+            "℉": "°F",
+            "٪": "%",
+        },
     }
 )
 _NOTATION = (
+    (r"(?<=[\d}{])~(?=[\\A-Za-z])", " "),
     (
         r"\\(?:(?:text|math)(?:bf|it|rm)?|[mf]box|boxed|operatorname)\s?\{([^{}]*)\}",
         r" \1",
@@ -28,10 +39,11 @@ _NOTATION = (
     (r"(\\frac\s?\{[^{}]*\})\s?(\d)", r"\1{\2}"),
     (r"\{,\}", ","),
     (r"\\!|\\displaystyle(?![a-z])|(?<!\d)\*\*|\*\*(?!\d)", ""),
-    (r"\\[,;: ()\[\]]|(?<=[\d}])~(?=[\\A-Za-z])", " "),
+    (r"\\[,;: ()\[\]]", " "),
     (r"\\times(?![a-z])|(?<=[\d)]) ?[xX] ?(?=[\d(])", "×"),
     (r"\\cdot(?![a-z])", "·"),
     (r"\\div(?![a-z])", "÷"),
+    (r"\^\s?\{(\d{1,4})\}(?![\d.])", r"^\1"),
     (r"\^\s?\\circ(?![a-z])|\^\s?\{\\circ\}|\\degrees?(?![a-z])", "°"),
 )
 _REWRITINGS = [(re.compile(pattern), replacement) for pattern, replacement in _NOTATION]

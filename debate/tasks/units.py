@@ -40,8 +40,15 @@ _ADJACENT = split_words(
 )
 """Short words that are units although they touch the digits, where `ab` would be a product."""
 
+_AFTER_METRE = frozenset(
+    ("", "²", "³", "^", "/", ")", "·", "long", "high", "deep", "wide", "tall", "per")
+)
+"""What may follow `m`: with anything else, as in `5 m dollars`, it may be a million."""
+
 _NO_UNITS = split_words(
     """
+    rounded estimated estimate doubled tripled halved twice raised power root base binary hex
+    hexadecimal octal etc guess short shy doz thou mill bill trill und
     and or to plus minus times over point divided by multiplied squared cubed factorial mod
     modulo not no never cannot is isn was wasn are aren wrong incorrect false maybe perhaps
     possibly probably likely if unless except but because so then rather instead than versus
@@ -67,7 +74,7 @@ _NO_UNIT_STEMS = (
 _COUNTERS = split_words(
     """
     个 個 人 名 只 隻 头 頭 条 條 本 冊 册 枚 台 匹 岁 歳 才 年 月 日
-    天 个月 個月 小时 小時 時間 分 分钟 分鐘 秒 秒钟 次 回 倍 度 克 公斤 米 公里 厘米 升 元
+    天 个人 个月 個月 小时 小時 時間 分 分钟 分鐘 秒 秒钟 次 回 倍 度 克 公斤 米 公里 厘米 升 元
     円 圆 块 美元 日元 欧元 人民币 ドル 点 點 票 页 頁 つ 개 명 원 살 년 월 일 시간
     분 초 번 권 마리 장 대 달러
     """
@@ -134,6 +141,8 @@ def _fits(previous: Token | None, token: Token, following: Token | None) -> bool
 def may_follow_number(word: Token, following: str = "") -> bool:
     """Return whether a word after digits is a unit rather than a factor: `5 m`, not `5x`."""
     text = word.text
+    if text == "m" and following not in _AFTER_METRE:
+        return False
     if text in _COUNTERS or (text == "m" and following in ("²", "³", "^", "/")):
         return True
     if len(text) == 1:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+import time
+from fractions import Fraction
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from debate.config.task import ScoringSpec
+from debate.tasks import is_correct, normalise, parse_answer
+from debate.tasks.answer_format import CHAT
 from debate.tasks.choice import parse_choice, parse_letter
-from debate.tasks.number import normalise_number
+from debate.tasks.number import MAX_NUMBER_LENGTH, normalise_number, parse_number
+from debate.tasks.values import MAX_TEXT_LENGTH, fold_case
+from debate.types import AnswerKind, Question
+from tests.pages import ROOT
 
 SCALES = {
     "1.2 million": "1200000",
@@ -311,3 +323,156 @@ def test_without_options_a_letter_stands_with_any_text_but_its_rejection(
     text: str, wanted: str | None
 ) -> None:
     assert parse_letter(text) == wanted
+
+
+TEXTS = [
+    ("Paris", '**"paris".**', True),
+    ("don't know", "Don’t know", True),
+    ("café", "cafe\u0301", True),
+    ("Paris", "Ｐａｒｉｓ", True),
+    ("finite", "ﬁnite", True),
+    ("Jean-Luc", "jean‑luc", True),
+    ("the  end", "The end", True),
+    ("Straße", "STRASSE", True),
+    ("«Paris»", "Paris", True),
+    ("Who", "The Who", False),
+    ("10²", "102", False),
+    ("U.S.", "US", False),
+    ("Paris, Texas", "Paris", False),
+    ("Paris!", "Paris", False),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "same"), TEXTS)
+def test_texts_are_one_answer_where_only_their_dress_differs(
+    first: str, second: str, same: bool
+) -> None:
+    assert (fold_case(first) == fold_case(second)) is same
+
+
+DIGITS = {"ASCII": "0", "Arabic": "٠", "Persian": "۰", "Devanagari": "०", "Thai": "๐", "wide": "０"}
+
+
+def write_digits(text: str, zero: str) -> str:
+    return "".join(chr(ord(zero) + int(sign)) if sign.isdecimal() else sign for sign in text)
+
+
+def write_number(number: int, decimals: str, style: str) -> str:
+    """Write a whole number of any size with decimals, in one of the ways that are read."""
+    point = "," if style in ("dots", "spaces and comma") else "."
+    signs = {"commas": ",", "dots": ".", "spaces": " ", "spaces and comma": " ", "quotes": "'"}
+    written = f"{number:,}".replace(",", signs.get(style, ""))
+    return written + (point + decimals if decimals else "")
+
+
+@given(
+    st.integers(10**6, 10**25),
+    st.from_regex(r"[0-9]{0,2}[1-9]", fullmatch=True) | st.just(""),
+    st.sampled_from(["plain", "commas", "dots", "spaces", "spaces and comma", "quotes"]),
+    st.sampled_from(sorted(DIGITS)),
+    st.sampled_from(["{}", "-{}", "${}", "**{}**", "x = {}", "{} eggs", r"\boxed{{{}}}", "{}%"]),
+)
+def test_a_number_reads_back_from_every_spelling(
+    number: int, decimals: str, style: str, script: str, dress: str
+) -> None:
+    if style == "spaces and comma" and len(decimals) == 3:
+        return  # `1 234,567` may be two numbers
+    spelled = dress.format(write_digits(write_number(number, decimals, style), DIGITS[script]))
+    value = Fraction(f"{number}.{decimals or 0}")
+    assert parse_number(spelled) == (-value if dress.startswith("-") else value)
+
+
+@given(st.integers(1, 999), st.sampled_from([("million", 6), ("crore", 7), ("万", 4), ("亿", 8)]))
+def test_a_scale_multiplies(number: int, scale: tuple[str, int]) -> None:
+    word, zeros = scale
+    spelled = f"{number / 10} {word}" if word.isascii() else f"{number / 10}{word}"
+    assert parse_number(spelled) == Fraction(number * 10**zeros, 10)
+
+
+@given(st.integers(1, 99_999_999))
+def test_chinese_numerals_read_back(number: int) -> None:
+    assert parse_number(write_chinese(number)) == number
+
+
+def write_chinese(number: int) -> str:
+    """Write a number below 10^8 as it is written in full, with 零 for every gap."""
+    high, low = divmod(number, 10**4)
+    gap = "零" if high and 0 < low < 1000 else ""
+    return (write_section(high) + "万" if high else "") + gap + (write_section(low) if low else "")
+
+
+def write_section(number: int) -> str:
+    written, has_gap = "", False
+    for unit, place in (("千", 1000), ("百", 100), ("十", 10), ("", 1)):
+        digit = number // place % 10
+        if digit:
+            written += ("零" if has_gap and written else "") + "零一二三四五六七八九"[digit] + unit
+        has_gap = not digit
+    return written
+
+
+@given(
+    st.integers(2, 99),
+    st.sampled_from(
+        ["x != {}", "≈ {}", "about {}", "{} or 7", "{}-101", ">= {}", "{}x", "not {}", "{}!", "{}+"]
+    ),
+)
+def test_what_only_relates_to_a_number_is_never_that_number(number: int, dress: str) -> None:
+    assert parse_number(dress.format(number)) is None
+
+
+@pytest.mark.parametrize("kind", ["number", "choice", "text"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "1,",
+        "1 000 ",
+        "(A) ",
+        "A, ",
+        r"\frac{1}",
+        "x = ",
+        "**",
+        "$",
+        "万",
+        "{",
+        "- ",
+        "1/",
+        "²",
+        "a ",
+    ],
+)
+def test_no_text_makes_reading_slow(piece: str, kind: AnswerKind) -> None:
+    options = ("x", "y") if kind == "choice" else ()
+    question = Question(id="q", text="?", kind=kind, options=options, target="A")
+    start = time.perf_counter()
+    parse_answer("Answer: " + piece * (250_000 // len(piece)), question, CHAT)
+    for length in (MAX_NUMBER_LENGTH, MAX_TEXT_LENGTH):
+        normalise((piece * length)[:length], question)
+    assert time.perf_counter() - start < 2
+
+
+def test_long_numbers_are_compared_exactly_unless_there_is_a_tolerance() -> None:
+    target = Question(id="q", text="?", kind="number", target="9007199254740992")
+    assert not is_correct("9007199254740993", target)
+    assert not is_correct("9007199254740992.0000000000000001", target)
+    assert is_correct("9,007,199,254,740,992.0", target)
+    assert is_correct("9007199254740993", target, ScoringSpec(absolute=1))
+
+
+def list_documented() -> list[tuple[str, bool]]:
+    """Return every spelling of the page's table, with whether it is among those read."""
+    page = (ROOT / "docs" / "answers.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("|")][2:]
+    return [
+        (text, column == 0)
+        for row in rows
+        for column in (0, 2)
+        for text in re.findall("`([^`]+)`", row[column])
+    ]
+
+
+def test_the_page_on_answers_says_what_is_read() -> None:
+    documented = list_documented()
+    assert len(documented) > 50
+    for text, is_read in documented:
+        assert (normalise_number(text) is not None) is is_read, text
