@@ -23,10 +23,15 @@ _JOINED = re.compile(
 """A further letter after the first: in brackets, joined on and marked, joined at once, or alone."""
 
 _MENTIONED = re.compile(
-    r"(?:[,;/&+]|\b(?:and|or|not|than|option|choice))\s*([A-Z])\b(?! [a-z])|\b([A-Z])[).:](?!\w)"
+    r"\b([B-HJ-Z])\b|(?:[,;/&+]|\b(?:and|or|not|than|option|choice))\s*([AI])\b(?! [a-z])"
+    r"|\b([AI])(?:[).:](?!\w)|\W*$)"
 )
-"""A further letter in a comment: joined on, or marked."""
+"""A further letter in a comment: alone; A and I, which are words, joined on, marked or last."""
 
+_AFFIRMED = re.compile(
+    r"is (?:the )?(?:correct|right|best|answer|correct answer|right answer|best answer)",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[^\W\d_]+")
 _JOINS = frozenset(("or", "and", "nor", "but"))
 _VERBS = frozenset(("is", "isn", "was", "wasn", "can", "cannot", "could", "must", "seems", "looks"))
@@ -90,7 +95,8 @@ def _read_label(plain: str) -> _Label | None:
     if match is None:
         return None
     rest, closing = plain[match.end() :], match[2]
-    is_word = rest[:1].isalnum() and (not closing or (closing == "." and match[1].islower()))
+    is_marked = closing and not (closing == "." and (match[1].islower() or rest[:1].isdigit()))
+    is_word = rest.startswith("..") or (rest[:1].isalnum() and not is_marked)
     return None if is_word else _Label(match[1].upper(), bool(closing), rest.strip())
 
 
@@ -106,10 +112,12 @@ def _list_same(text: str, options: Sequence[str]) -> list[str]:
 def _fits(label: _Label, own: int, options: Sequence[str]) -> bool:
     """Return whether what follows the letter agrees that its option is picked."""
     said = label.rest.lstrip("-–—,: ")
+    if said[:1] + said[-1:] in ("()", "[]"):
+        said = said[1:-1]
     if same := _list_same(said, options):
         return LETTERS[own] in same
     if not label.is_marked:
-        return False
+        return bool(_AFFIRMED.fullmatch(said))
     folded, text = fold_case(said), fold_case(options[own])
     beginning = folded.rstrip(" .…")
     if beginning and said.endswith(("…", "...")) and text.startswith(beginning):

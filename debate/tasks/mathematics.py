@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import re
-import resource
 import select
 import subprocess
 import sys
@@ -115,17 +114,20 @@ class _Worker:
     def ask(self, request: dict[str, Any]) -> object:
         """Return the worker's reply; None where it has none in time, or died."""
         with self._lock:
-            process = self._start()
-            reply = None if process is None else self._exchange(process, request, TIME_LIMIT_S)
+            reply = self._exchange(self._start(), request, TIME_LIMIT_S)
             if reply is None:
                 self.stop()
                 return None
             return json.loads(reply)["reply"]
 
-    def _start(self) -> subprocess.Popen[bytes] | None:
-        """Return the running process, or a new one that has loaded the library."""
+    def _start(self) -> subprocess.Popen[bytes]:
+        """Return the running process, or a new one that has loaded the library.
+
+        Raises TaskError where there is none: no answer must count as unreadable for that.
+        """
         if self._process is not None and self._owner == os.getpid():
             return self._process
+        require_math_verify()
         process = subprocess.Popen(
             [sys.executable, "-c", _SERVE],
             stdin=subprocess.PIPE,
@@ -133,7 +135,10 @@ class _Worker:
             stderr=subprocess.DEVNULL,
         )
         self._process, self._owner = process, os.getpid()
-        return process if self._exchange(process, {}, _START_LIMIT_S) else None
+        if self._exchange(process, {}, _START_LIMIT_S) is None:
+            self.stop()
+            raise TaskError("the process that reads `kind: math` by math-verify cannot be started")
+        return process
 
     def _exchange(
         self, process: subprocess.Popen[bytes], request: dict[str, Any], limit_s: float
@@ -168,6 +173,8 @@ atexit.register(_WORKER.stop)
 
 def serve_requests() -> None:
     """Answer requests from standard input until it ends; the worker's whole life."""
+    import resource
+
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_LIMIT, _MEMORY_LIMIT))
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # the parser prints warnings

@@ -30,7 +30,7 @@ _MAX_DECIMALS = 30
 _CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,29}")
 
 _RAISED = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+-0123456789")
-_UNREADABLE = re.compile(r"[\s*_]*[-–—•]\s")
+_BULLET = re.compile(r"[\s*_]*[-–—•]\s")
 """A dash with a space after it may begin a list: `- 18` may be 18."""
 _SIGN_WORDS = {"minus": "-", "negative": "-"}
 _CURRENCY_WORDS = split_words(
@@ -59,7 +59,7 @@ def parse_number(text: str) -> Fraction | None:
 @lru_cache(maxsize=10_000)
 def _parse_number(text: str) -> Fraction | None:
     """Parse a short text; the same answers come again and again in a debate."""
-    if _UNREADABLE.match(text) or "..." in text or "…" in text:
+    if _BULLET.match(text) or "..." in text or "…" in text:
         return None
     *sides, last = split_sides(tokenise(write_plainly(text)))
     number = _read_quantity(last)
@@ -106,7 +106,7 @@ def _read_quantity(tokens: Sequence[Token]) -> Fraction | None:
     if size is None or (sign and inner_sign):
         return None
     factor, rest = read_scales(cursor.get_rest(), money=money)
-    if not is_unit(rest) or _is_kilo(tokens):
+    if not is_unit(rest, money=money) or _is_kilo(tokens):
         return None
     return -size * factor if "-" in (sign, inner_sign) else size * factor
 
@@ -156,6 +156,12 @@ def _read_size(cursor: _Cursor, *, is_negative: bool) -> Fraction | None:
         cursor.advance()
         divisor = None if " " in token.text else _read_decimal(cursor.advance())
         return number / divisor if divisor else None
+    return _read_power(number, cursor, is_negative=is_negative)
+
+
+def _read_power(number: Fraction, cursor: _Cursor, *, is_negative: bool) -> Fraction | None:
+    """Return a number raised by the exponent that follows, or times a power of ten, or itself."""
+    following = cursor.peek()
     if following.text == "^" or (following.kind == "raised" and not following.spaced):
         exponent = _read_exponent(cursor)
         if exponent is None or (is_negative and exponent % 2 == 0):

@@ -45,10 +45,15 @@ _AFTER_METRE = frozenset(
 )
 """What may follow `m`: with anything else, as in `5 m dollars`, it may be a million."""
 
+_AFTER_MONEY = split_words(
+    "per a an off for in of all net each CAD AUD USD EUR GBP CHF INR JPY 円 元"
+)
+
 _NO_UNITS = split_words(
     """
     rounded estimated estimate doubled tripled halved twice raised power root base binary hex
     hexadecimal octal etc guess short shy doz thou mill bill trill und
+    cr dz mln bln trln mlrd mld mlr mia bio tys tis md jt rb trieu ty nghin ngan ming elfu laki
     and or to plus minus times over point divided by multiplied squared cubed factorial mod
     modulo not no never cannot is isn was wasn are aren wrong incorrect false maybe perhaps
     possibly probably likely if unless except but because so then rather instead than versus
@@ -69,7 +74,7 @@ _NO_UNIT_STEMS = (
     *("crore", "dozen", "milliard", "millón", "millon", "milion", "miljo", "miljard", "milh"),
     *("milyon", "milyar", "miliar", "bilh", "bilion", "billon", "trilh", "trilion", "tausend"),
     *("duizend", "hundert", "tysi", "tisíc", "tusen", "тыс", "милл", "млн", "млрд", "трил"),
-    *("трлн", "сот", "десят", "дюжин", "пол"),
+    *("трлн", "сот", "десят", "дюжин", "хиляд", "хиљад", "тисяч", "мільй", "мілья", "милиј", "пол"),
 )
 _COUNTERS = split_words(
     """
@@ -102,17 +107,19 @@ def _get_scale(word: str) -> int | None:
     return SCALES.get(word.lower()) or SCALES.get(word.lower().removesuffix("s"))
 
 
-def is_unit(tokens: Sequence[Token]) -> bool:
+def is_unit(tokens: Sequence[Token], *, money: bool = False) -> bool:
     """Return whether the tokens after a number are a unit, such as `km/h` or `eggs per day`.
 
     No unit are a further number, an operator, a word that multiplies, relates, doubts or rejects,
-    and a letter that may be a factor.
+    and a letter that may be a factor. After money, a short word may be a factor as well: `₹3 L`.
     """
     if not tokens:
         return True
     first = tokens[0]
     if first.kind == "word":
         if not may_follow_number(first, tokens[1].text if len(tokens) > 1 else ""):
+            return False
+        if money and len(first.text) <= 3 and first.text not in _AFTER_MONEY:
             return False
     elif first.text not in _FIRST_SIGNS:
         return False

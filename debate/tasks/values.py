@@ -11,7 +11,7 @@ MAX_TEXT_LENGTH = 1000
 
 _QUOTES = "\"'`“”‘’„«»"
 _LEFT = "*_ " + _QUOTES
-_RIGHT = _LEFT + ".,;:"
+_RIGHT = _LEFT + ".,;:。"
 _FORMS: dict[int, str | int | None] = {
     **dict.fromkeys(map(ord, "\u200b\u2060\ufeff\u00ad")),
     **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
@@ -20,7 +20,9 @@ _FORMS: dict[int, str | int | None] = {
 """Invisible characters are dropped; full-width letters and ligatures are written as plain ones."""
 _TYPOGRAPHY = str.maketrans("‘’ʼ“”‐‑–", "'''\"\"---")
 _MATHEMATICS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
-_COMMAND = re.compile(r"\\(?:boxed|fbox|text|textbf|mathrm|mathbf|mbox)\s?\{([^{}]*)\}")
+_COMMAND = re.compile(
+    r"\\(?:boxed|fbox|text|textbf|mathrm|mathbf|mbox)\s?\{(.*)\}(?<!\\\})", re.DOTALL
+)
 
 
 def strip_formatting(text: str) -> str:
@@ -47,7 +49,17 @@ def _strip_layer(text: str) -> str:
         if inner and text == f"{opening}{inner}{closing}" and opening not in inner:
             return inner
     command = _COMMAND.fullmatch(text)
-    return command[1] if command else text
+    return command[1] if command and _is_balanced(command[1]) else text
+
+
+def _is_balanced(text: str) -> bool:
+    """Return whether no brace in the text closes one before it, or stays open."""
+    depth = 0
+    for sign in text:
+        depth += (sign == "{") - (sign == "}")
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def fold_case(text: str) -> str:
