@@ -10,7 +10,7 @@ from typing import Final, Literal
 AgentId = str
 Role = Literal["debater", "critic", "judge", "tool", "human"]
 Kind = Literal["opening", "critique", "revision", "judgment", "probe"]
-AnswerKind = Literal["number", "choice", "text"]
+AnswerKind = Literal["number", "choice", "text", "math"]
 Outcome = Literal["correct", "wrong", "abstained", "tied", "cut", "failed"]
 """What became of an answer. Only a reply can be cut, and only a team's vote can be tied."""
 

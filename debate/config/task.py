@@ -86,7 +86,8 @@ class TableTask(FileTask):
     """Questions from a JSONL, CSV, TSV or Parquet file, by its columns."""
 
     kind: AnswerKind
-    """The form of an answer: a number, one of the options, or a text."""
+    """The form of an answer: a number, one of the options, a text, or `math`: an expression in
+    LaTeX, read and compared by math-verify (the extra `math`)."""
     columns: ColumnsSpec = ColumnsSpec()
     """The names of the table's columns."""
     target_as: Literal["auto", "letter", "index", "number", "text"] = "auto"

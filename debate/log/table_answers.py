@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import get_args
 
 import polars as pl
@@ -10,16 +10,25 @@ import polars as pl
 from debate.errors import TaskError, suggest
 from debate.log.table_columns import MISSING
 from debate.tasks.answer_format import CHAT, find_answer_marks
-from debate.tasks.values import fold_case, normalise_number, parse_letter, strip_formatting
+from debate.tasks.choice import parse_letter
+from debate.tasks.mathematics import are_equal, normalise_math, require_math_verify
+from debate.tasks.number import normalise_number
+from debate.tasks.values import fold_case, strip_formatting
 from debate.types import AnswerKind
 
 KINDS: tuple[AnswerKind, ...] = get_args(AnswerKind)
+_TARGETS = {
+    "number": "as a number",
+    "choice": "as the letter of one option",
+    "math": "as mathematics",
+}
 
 
 def read_answers(table: pl.DataFrame, kind: str | None, *, name: str) -> pl.DataFrame:
     """Put `answer` and `target` of a table in a form in which equal ones are equal texts.
 
-    A number is written canonically and a choice is its letter. An answer that cannot be read so,
+    A number is written canonically, a choice is its letter, and mathematics takes a common form,
+    that of its row's target where math-verify finds them equal. An answer that cannot be read so,
     or is read as two different ones, stays a text, as does every answer of kind text. Texts that
     differ only in case, surrounding space, quotes or a final stop all take the spelling of the
     first, targets before answers. Empty ones are null; for numbers and choices also the words of
@@ -32,6 +41,8 @@ def read_answers(table: pl.DataFrame, kind: str | None, *, name: str) -> pl.Data
     if kind is not None and kind not in KINDS:
         raise TaskError(f'kind "{kind}" is unknown; {suggest(kind, KINDS)}')
     chosen: str = infer_kind(_find_telling_texts(table)) if kind is None else kind
+    if chosen == "math":
+        require_math_verify()
     targets, answers = (_list_distinct(table[column]) for column in ("target", "answer"))
     _require_targets(table, targets, chosen, name)
     spellings: dict[str, str] = {}
@@ -39,10 +50,11 @@ def read_answers(table: pl.DataFrame, kind: str | None, *, name: str) -> pl.Data
         text: _normalise_text(text, spellings) if read is None else read
         for text, read in _read_all((*targets, *answers), chosen, spellings).items()
     }
-    return table.with_columns(
+    read = table.with_columns(
         pl.col(column).replace_strict(forms, default=None, return_dtype=pl.String)
         for column in ("target", "answer")
     )
+    return _join_equal_expressions(read) if chosen == "math" else read
 
 
 def infer_kind(texts: Iterable[str]) -> AnswerKind:
@@ -66,7 +78,7 @@ def read_answer(text: str, kind: str) -> str | None:
     >>> [read_answer(t, "number") for t in ("**18.0**", r"9 + 9 = \boxed{18}", "17 or 18")]
     ['18', '18', None]
     """
-    read = {"number": normalise_number, "choice": parse_letter}.get(kind, _read_text)
+    read = _READERS.get(kind, _read_text)
     found: dict[str, str] = {}
     for mark in find_answer_marks(text, CHAT):
         value = None if mark.is_heading and kind == "text" else read(mark.text)
@@ -119,7 +131,7 @@ def _require_targets(table: pl.DataFrame, targets: list[str], kind: str, name: s
     for text in targets:
         if not _is_missing(text) and read_answer(text, kind) is None:
             row = int((table["target"] == text).arg_max() or 0)
-            what = "as a number" if kind == "number" else "as the letter of one option"
+            what = _TARGETS[kind]
             raise TaskError(
                 f"{name}, row {row + 1}: target {text[:60]!r} cannot "
                 f"be read {what}; where targets are of several kinds, all are compared as texts "
@@ -146,5 +158,20 @@ def _normalise_text(text: str, spellings: dict[str, str]) -> str:
     return spellings.setdefault(fold_case(plain) or plain.casefold(), plain)
 
 
+def _join_equal_expressions(table: pl.DataFrame) -> pl.DataFrame:
+    """Give an answer the form of its row's target where both state the same expression."""
+    pairs = list(zip(table["answer"], table["target"], strict=True))
+    equal = {pair for pair in set(pairs) if None not in pair and are_equal(*pair)}
+    joined = [target if (answer, target) in equal else answer for answer, target in pairs]
+    return table.with_columns(answer=pl.Series(joined, dtype=pl.String))
+
+
 def _read_text(text: str) -> str | None:
     return strip_formatting(text) or None
+
+
+_READERS: Mapping[str, Callable[[str], str | None]] = {
+    "number": normalise_number,
+    "choice": parse_letter,
+    "math": normalise_math,
+}

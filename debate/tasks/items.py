@@ -14,8 +14,11 @@ import polars
 
 from debate.config.task import ColumnsSpec, ScoringSpec, TableTask
 from debate.errors import TaskError, suggest
+from debate.tasks.choice import LETTERS, find_target_letter
+from debate.tasks.mathematics import normalise_math, require_math_verify
+from debate.tasks.number import normalise_number
 from debate.tasks.scoring import validate_pattern
-from debate.tasks.values import LETTERS, find_target_letter, normalise_number, strip_formatting
+from debate.tasks.values import strip_formatting
 from debate.types import AnswerKind, Question
 
 MAX_ID_LENGTH = 200
@@ -212,6 +215,8 @@ def to_question(item: Item, scoring: ScoringSpec) -> Question:
     """
     if not item.text.strip():
         raise ValueError("the question is empty")
+    if item.kind == "math":
+        require_math_verify()
     json.dumps(astuple(item), ensure_ascii=False).encode()  # UnicodeEncodeError: a lone surrogate
     return Question(
         id=hash_content(item) if item.id is None else _validate_id(item.id),
@@ -253,4 +258,8 @@ def _to_target(target: str, kind: AnswerKind, scoring: ScoringSpec) -> str:
     plain = strip_formatting(target)
     if not plain:
         raise ValueError(f"target {target[:60]!r} has nothing left to compare with")
+    if kind == "math" and normalise_math(plain) is None:
+        raise ValueError(
+            f"target {target[:60]!r} cannot be read as mathematics; `kind: text` takes it as it is"
+        )
     return plain

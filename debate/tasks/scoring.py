@@ -9,14 +9,10 @@ from functools import lru_cache
 import polars
 
 from debate.config.task import ScoringSpec
-from debate.tasks.values import (
-    LETTERS,
-    fold_case,
-    normalise_number,
-    parse_choice,
-    parse_number,
-    strip_formatting,
-)
+from debate.tasks.choice import LETTERS, parse_choice
+from debate.tasks.mathematics import are_equal, normalise_math
+from debate.tasks.number import normalise_number, parse_number
+from debate.tasks.values import fold_case, strip_formatting
 from debate.types import Question
 
 EXACT = ScoringSpec()
@@ -27,8 +23,9 @@ MAX_PATTERN_LENGTH = 1000
 def parse_value(text: str, question: Question) -> str | None:
     """Return what the text answers, as recorded; None where it is no answer of this kind.
 
-    A number is written canonically, a choice is its letter, a text is stripped of formatting and
-    keeps its spelling. Where a text question has options, it must be one of them.
+    A number is written canonically, a choice is its letter; a text and an expression are stripped
+    of formatting and keep their spelling. Where a text question has options, it must be one of
+    them.
 
     >>> parse_value("$1,234.0", Question(id="q", text="?", kind="number"))
     '1234'
@@ -38,6 +35,8 @@ def parse_value(text: str, question: Question) -> str | None:
     if question.kind == "choice":
         return parse_choice(text, question.options)
     plain = strip_formatting(text)
+    if question.kind == "math":
+        return plain if normalise_math(text) is not None else None
     if not question.options:
         return plain or None
     return _index_options(question.options).get(fold_case(plain))
@@ -63,7 +62,8 @@ def list_candidates(question: Question) -> tuple[str, ...]:
 def normalise(value: str, question: Question) -> str:
     """Return the form under which equal answers are equal texts: for agreement, tallies and flips.
 
-    Idempotent. For numbers and choices it is the recorded value; for texts it ignores case.
+    Idempotent. For numbers and choices it is the recorded value; for texts it ignores case, and
+    for mathematics it is `normalise_math`.
 
     >>> options = ("Rome", "Paris")
     >>> {normalise(v, Question(id="q", text="?", kind="choice", options=options))
@@ -73,6 +73,8 @@ def normalise(value: str, question: Question) -> str:
     found = parse_value(value, question)
     if found is None or question.kind == "text":
         return fold_case(value if found is None else found)
+    if question.kind == "math":
+        return normalise_math(found) or fold_case(found)
     return found
 
 
@@ -90,7 +92,8 @@ def is_correct(value: str | None, question: Question, scoring: ScoringSpec = EXA
     """Return whether the answer is right. No answer, or one that cannot be read, is not.
 
     A number is right within max(absolute, relative · |target|), computed exactly. A pattern must
-    match the whole answer. The question must have a target.
+    match the whole answer. Expressions are compared by math-verify. The question must have a
+    target.
     """
     assert question.target is not None, f"question {question.id} has no target to score against"
     if value is None:
@@ -102,6 +105,8 @@ def is_correct(value: str | None, question: Question, scoring: ScoringSpec = EXA
         return number is not None and number == normalise_number(question.target)
     if question.kind == "number":
         return _is_near(parse_number(value), parse_number(question.target), scoring)
+    if question.kind == "math":
+        return are_equal(question.target, value)
     if scoring.match == "regex":
         return matches_pattern(question.target, strip_formatting(value))
     found = parse_value(value, question)

@@ -58,7 +58,7 @@ def test_long_whole_numbers_are_compared_exactly(tmp_path: Path) -> None:
     assert frame["answer"].to_list() == [str(number) for number in numbers]
 
 
-@pytest.mark.parametrize("answer", ["eighteen", "17 or 18", "1.000,00", "Answer: 17\nAnswer: 1000"])
+@pytest.mark.parametrize("answer", ["eighteen", "17 or 18", "1.00,00", "Answer: 17\nAnswer: 1000"])
 def test_a_stated_answer_that_is_no_one_number_is_wrong_and_no_abstention(answer: str) -> None:
     frame = read_table(table((answer, "1000"), ("", "1000"), ("  ", "18")))
     assert frame["outcome"].to_list() == ["wrong", "abstained", "abstained"]
@@ -173,5 +173,6 @@ def test_the_kind_is_told_by_all_targets() -> None:
     assert infer_kind(["1,000", "$5", "18.0", r"\boxed{3}", "nan"]) == "number"
     assert infer_kind(["A", "(b)", "C."]) == "choice"
     assert infer_kind(["A", "7"]) == "text"
-    assert infer_kind(["1,000", "1.000,00"]) == "text"
+    assert infer_kind(["1,000", "1.00,00"]) == "text"
+    assert infer_kind(["1,000", "1.000,00"]) == "number"
     assert infer_kind([]) == "text"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from debate.tasks.values import (
+from debate.tasks.choice import (
     find_target_letter,
     parse_choice,
 )

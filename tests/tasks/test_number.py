@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debate.tasks.values import (
+from debate.tasks.number import (
     MAX_NUMBER_LENGTH,
     format_number,
     normalise_number,
@@ -65,7 +65,6 @@ READ = {
     r"\boxed{18}": "18",
     "x = 18": "18",
     "5 + 13 = 18": "18",
-    "≈ 18": "18",
     "1e3": "1000",
     "1.5e-3": "0.0015",
     r"1.5 \times 10^{3}": "1500",
@@ -98,7 +97,6 @@ NOT_READ = [
     "18 + 4",
     "a = b = 3",
     "16 - 3 = 13, 13 - 4 = 9",
-    "$5M",
     "5K",
     "--5",
     "nan",
