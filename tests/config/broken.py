@@ -66,7 +66,7 @@ BROKEN = (
         ("agents", "missing"),
     ),
     Broken("the task missing", _but(6, "description: no task"), 1, ("task", "missing")),
-    Broken("rounds as a word", _but(7, "rounds: three"), 7, ("rounds", "three", "integer")),
+    Broken("rounds as a word", _but(7, "rounds: three"), 7, ("rounds", "three", "whole number")),
     Broken("rounds below zero", _but(7, "rounds: -1"), 7, ("rounds", "-1")),
     Broken("rounds as a truth value", _but(7, "rounds: true"), 7, ("rounds", "True")),
     Broken("a fraction of a round", _but(7, "rounds: 2.5"), 7, ("rounds", "2.5")),
