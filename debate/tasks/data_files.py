@@ -145,7 +145,7 @@ def explain_bytes(cause: UnicodeDecodeError) -> str:
     return f"the bytes {wrong!r} are no UTF-8 text; save the file as UTF-8"
 
 
-def _make_object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def make_object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """Make an object of its keys and values. Raises ValueError for a key that stands twice."""
     made = dict(pairs)
     if len(made) < len(pairs):
@@ -168,7 +168,7 @@ def _drop_nan(constant: str) -> float | None:
     return None if constant == "NaN" else float(constant)
 
 
-_JSON = json.JSONDecoder(object_pairs_hook=_make_object, parse_constant=_drop_nan)
+_JSON = json.JSONDecoder(object_pairs_hook=make_object, parse_constant=_drop_nan)
 
 
 def _read_json(file: Path) -> Iterator[DataRow]:
@@ -237,6 +237,11 @@ def read_header(data: bytes, separator: str, file: Path, *, is_header: bool = Tr
     first = next(csv.reader(io.StringIO(text[:100_000], newline=""), delimiter=separator), [])
     if b"\n" not in data and b"\r" in data:
         raise TaskError(f"{file}: its lines end in carriage returns alone; end them in line feeds")
+    if is_header and len(first) == 1 and (found := {*";|,\t"} & {*first[0]}):
+        raise TaskError(
+            f"{file}:1: the header {first[0][:60]!r} holds {min(found)!r}, but columns of "
+            f"{get_ending(file)} are parted by {_SEPARATORS[separator]}"
+        )
     twice = find_repeat(name for name in first if name.strip())
     if is_header and twice is not None:
         places = [str(place) for place, name in enumerate(first, start=1) if name == twice]
@@ -260,6 +265,7 @@ def parse_csv(
         raise TaskError(f"{file}: there is nothing in it") from None
     except polars.exceptions.PolarsError as cause:
         raise TaskError(f"{file}{_explain_csv(data, separator, str(cause))}") from None
+    frame = frame.filter(~polars.all_horizontal(polars.all().is_null()))
     if names and len(names) != frame.width:
         what = f"a row holds {frame.width} cells; there must be {len(names)}: {', '.join(names)}"
         raise TaskError(f"{file}:1: {what}")
@@ -293,8 +299,7 @@ def _read_parquet(file: Path) -> Iterator[DataRow]:
 
 def _iterate_rows(file: Path, frame: polars.DataFrame) -> Iterator[DataRow]:
     for number, cells in enumerate(frame.iter_rows(named=True), start=1):
-        if any(cell is not None for cell in cells.values()):
-            yield _make_row(f"{file}, row {number}", cells)
+        yield _make_row(f"{file}, row {number}", cells)
 
 
 _SEPARATED = {".csv": ",", ".tsv": "\t"}

@@ -192,10 +192,9 @@ def _explain_missing_column(row: DataRow, field: str) -> str:
     """Return under which names a column was looked for, and which columns there are."""
     usual = " or ".join(f'"{name}"' for name in USUAL_COLUMNS[field])
     there = ", ".join(map(str, row.cells))
-    joined = len(row.cells) == 1 and any(mark in there for mark in ";|\t")
     return (
         f"no column {usual} holds the {field}; name it under `columns: {{{field}: …}}`; "
-        f"there are: {there}" + "; the columns of .csv are parted by commas" * joined
+        f"there are: {there}"
     )
 
 
