@@ -130,8 +130,9 @@ class DatasetTask(FileTask):
     code_fields = {"dataset": "datasets"}
 
     dataset: str
-    """The data set's name, such as `gsm8k`, one of an installed package's, or `module.function` of
-    your own."""
+    """The data set's name: `arc`, `boolq`, `commonsenseqa`, `gpqa`, `gsm8k`, `hellaswag`, `math`,
+    `mmlu`, `mmlu_pro`, `openbookqa`, `strategyqa`, `truthfulqa_mc1` or `truthfulqa_mc2`; one of an
+    installed package's; or `module.function` of your own."""
 
 
 class GeneratorTask(TaskBase):
