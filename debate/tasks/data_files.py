@@ -274,17 +274,23 @@ def parse_csv(
 
 def _explain_csv(data: bytes, separator: str, cause: str) -> str:
     """Return the place and the reason why rows of CSV cannot be read."""
-    rows = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), delimiter=separator)
+    text = io.StringIO(data.decode("utf-8"), newline="")
+    rows = csv.reader(text, delimiter=separator, strict=True)
+    start = 1
     try:
         width = len(next(rows, []))
+        start = rows.line_num + 1
         for row in rows:
             if len(row) > width:
                 return (
                     f":{rows.line_num}: this row holds {len(row)} cells, and the header {width}; "
                     "put quotes around cells that hold the separator"
                 )
+            start = rows.line_num + 1
     except csv.Error as error:
-        return f":{rows.line_num}: cannot be read as a table: {error}"
+        is_open = "unexpected end" in str(error)
+        why = "a quote is opened in this row and never closed" if is_open else str(error)
+        return f":{start}: {why}"
     return f": cannot be read as parted by {_SEPARATORS[separator]}: {cause.splitlines()[0]}"
 
 

@@ -87,6 +87,8 @@ def get_target(row: DataRow, spec: TableTask) -> Any:
     For a choice whose options are no column, true and false stand for yes and no.
     """
     cell = _get_cell(row, spec.columns, "target", is_needed=False)
+    if isinstance(cell, list | dict):
+        raise ValueError(f"target {cell!r:.100} is neither a text nor a number; it must be one")
     if spec.kind == "choice" and cell is not None and _is_yes_or_no(row, spec):
         return "yes" if read_truth(cell) else "no"
     if spec.kind == "number" and isinstance(cell, str) and cell.strip().lower() in MISSING:

@@ -29,6 +29,7 @@ _MEANINGS = {
     "index": "index (which counts from 0)",
     "number": "number (which counts from 1)",
 }
+_NO_COMMA = re.compile(r"['\"]\s+['\"]")
 _TRUTH = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -100,11 +101,14 @@ def _parse_written(text: str) -> Any:
     except (ValueError, RecursionError):
         pass
     try:
-        return _evaluate(ast.parse(text.strip(), mode="eval").body)
+        found = _evaluate(ast.parse(text.strip(), mode="eval").body)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         raise ValueError(
             f"options are the text {_shorten(text)}, which is no list as JSON or Python writes it"
         ) from None
+    if isinstance(found, list) and len(found) == 1 and _NO_COMMA.search(text):
+        raise ValueError(f"options are the text {_shorten(text)}, which lacks commas between them")
+    return found
 
 
 def _evaluate(node: ast.expr) -> Any:

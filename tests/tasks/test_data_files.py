@@ -70,6 +70,7 @@ CONTRADICTIONS = [
     ("q.jsonl", '{"question": "?", "o": {"A": 1, "A": 2}}', 'the key "A" stands twice'),
     ("q.json", '[{"question": "?", "answer": 1, "answer": 2}]', 'the key "answer" stands twice'),
     ("q.csv", 'question,answer\n"a\nb",1\nx,2,3\n', ":4: this row holds 3 cells, and the header 2"),
+    ("q.csv", 'question,answer\nx,1\n"open,2\ny,3\n', ":3: a quote is opened in this row and ne"),
     ("q.csv", "question;answer\nx;1\n", "columns of .csv are parted by commas"),
     ("q.csv", "question,answer\rx,1\r", "its lines end in carriage returns alone"),
     ("q.csv", "", "there is nothing in it"),

@@ -77,7 +77,8 @@ def test_options_are_read_as_data_sets_write_them(written: object) -> None:
     ("written", "said"),
     [
         ("Rome", "a list is needed, or one column for each option"),
-        ("['Rome' 'Paris']", "2 to 26 non-empty ones"),
+        ("['Rome' 'Paris']", "lacks commas between them"),
+        ("['Rome']", "2 to 26 non-empty ones"),
         ("['Rome', open('x')]", "no list as JSON or Python writes it"),
         ("[" * 50_000, "no list as JSON or Python writes it"),
         ("[" + "1," * 100_000 + "]", "longer than 100,000 characters"),

@@ -171,6 +171,7 @@ WRONG_ROWS: list[tuple[Any, str, dict[str, Any], str]] = [
     ({"question": "1+1?", "answer": "two"}, "number", {}, "'two' is not a number"),
     ({"question": "1+1?", "answer": True}, "number", {}, "True is neither a text nor a number"),
     ({"question": "1+1?", "answer": ["2"]}, "number", {}, "['2'] is neither"),
+    (dict(CHOICES[0], answer=["B"]), "choice", {}, "['B'] is neither a text nor a number"),
     ({"question": " ", "answer": 2}, "number", {}, 'column "question" is empty'),
     ({"question": 5, "answer": 2}, "number", {}, "the question is 5; it must be a text"),
     ({"query": "1+1?", "answer": 2}, "number", {}, "there are: query, answer"),
