@@ -11,7 +11,7 @@ from debate.analysis.factors import NOUNS, find_factors
 from debate.analysis.states import LEAST_MASS, find_cells_without_levels
 from debate.analysis.stopping import describe_oracle_stopping
 from debate.analysis.text import format_count, join_names, shorten
-from debate.log.table_answers import count_equal_numbers
+from debate.log.table_answers import count_equal_numbers, describe_unread
 
 FEW_QUESTIONS = 30
 
@@ -33,6 +33,7 @@ def collect_caveats(
     if not stopping_is_known and states["carried"].any():
         found.append(describe_oracle_stopping(states))
     found += [_warn_lost_turns(trajectories), _warn_equal_numbers(trajectories)]
+    found += [_warn_unread(trajectories)]
     found += [_warn_simulated(trajectories), _warn_no_target(trajectories)]
     found += [_warn_bare_levels(states), _warn_no_control(states, controls)]
     found += [_warn_no_baseline(controls)]
@@ -65,6 +66,12 @@ def _warn_lost_turns(trajectories: pl.DataFrame) -> str | None:
         f"{format_count(num)} turns are missing where the agent usually speaks; they count as "
         "failed, so as wrong. An agent that had stopped needs rows that repeat its answer."
     )
+
+
+def _warn_unread(trajectories: pl.DataFrame) -> str | None:
+    """Answers of a foreign table that are none of the kind that its targets are."""
+    is_table = {"lost", "target", "outcome"} <= {*trajectories.columns}
+    return describe_unread(trajectories) if is_table else None
 
 
 def _warn_equal_numbers(trajectories: pl.DataFrame) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from debate.errors import ConfigError
+from debate.input_files import find_file_problem
 
 PathKey = str | int
 KeyPath = tuple[PathKey, ...]
@@ -168,13 +169,26 @@ _Loader.add_implicit_resolver(
 
 def read_document(path: Path) -> ConfigDocument:
     """Read one YAML file. Raises ConfigError with file and line."""
+    if problem := find_file_problem(path):
+        raise ConfigError(f"{path}: {problem}")
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as cause:
-        raise ConfigError(f"{path}: cannot be read as text: {cause}") from None
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        _require_size(len(content), str(path))
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as cause:
+        line = content.count(b"\n", 0, cause.start) + 1
+        wrong = content[cause.start : cause.end]
+        what = f"the bytes {wrong!r} are no UTF-8 text; save the file as UTF-8"
+        raise ConfigError(f"{path}:{line}: {what}") from None
+    except OSError as cause:
+        raise ConfigError(f"{path}: cannot be read: {cause.strerror}") from None
     return parse_document(text, source=str(path), folder=path.parent)
+
+
+def _require_size(num: int, source: str) -> None:
+    if num > MAX_BYTES:
+        raise ConfigError(f"{source}: larger than {MAX_BYTES:,} bytes; is this a config?")
 
 
 def parse_document(text: str, *, source: str, folder: Path) -> ConfigDocument:
@@ -183,8 +197,7 @@ def parse_document(text: str, *, source: str, folder: Path) -> ConfigDocument:
     Refused are tags other than those of plain data, duplicate keys, and what is too large or too
     deep with its aliases expanded.
     """
-    if len(text) > MAX_BYTES:
-        raise ConfigError(f"{source}: larger than {MAX_BYTES:,} characters; is this a config?")
+    _require_size(len(text), source)
     try:
         return _Builder(text, source, folder).build()
     except yaml.MarkedYAMLError as cause:

@@ -151,7 +151,24 @@ def _describe(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> st
         return f'{name} needs the field "{_get_discriminator(context)}"'
     if kind == "value_error":
         return f"{name}: {_cut_middle(str(context['error']))}"
-    return f"{name} is {_quote(given)}; {_lower_first(detail['msg'])}"
+    wanted = _WANTED.get(kind) or detail["msg"].replace("Input should", "it should")
+    return f"{name} is {_quote(given)}; {_lower_first(wanted)}"
+
+
+_LIST = "a list is needed, as in [a, b]"
+_FIELDS = "fields are needed, each with its value, as in {name: value}"
+_WHOLE, _NUMBER, _TRUTH = "a whole number is needed", "a number is needed", "write true or false"
+_WANTED: Mapping[str, str] = {
+    **dict.fromkeys(("tuple_type", "list_type", "set_type", "frozen_set_type"), _LIST),
+    **dict.fromkeys(("dict_type", "mapping_type", "model_type"), _FIELDS),
+    **dict.fromkeys(("model_attributes_type", "dataclass_type"), _FIELDS),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), _WHOLE),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), _NUMBER),
+    **dict.fromkeys(("bool_type", "bool_parsing"), _TRUTH),
+    "string_type": "a text is needed; put it in quotes",
+    "none_required": "leave it out, or write null",
+}
+"""What is needed, by the kind of error that pydantic names."""
 
 
 def _get_discriminator(context: dict[str, Any]) -> str:
@@ -180,6 +197,7 @@ def _list_fields(detail: ErrorDetails, model: type[BaseModel]) -> Iterable[str]:
     """List the fields of the spec that an unknown field was written into."""
     owners = [model]
     for key in detail["loc"][:-1]:
+        owners = [owner for owner in owners if owner.__name__ == key] or owners
         owners = [spec for owner in owners for spec in _find_children(owner, key)] or owners
     return sorted({name for owner in owners for name in owner.model_fields})
 

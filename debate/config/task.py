@@ -35,7 +35,8 @@ class ScoringSpec(Spec):
 
 
 class ColumnsSpec(Spec):
-    """The names of a table's columns. One that is not named is looked for under its usual names."""
+    """The names of a table's columns. One that is not named is looked for under its usual names.
+    `a.b` is the part b of a column of objects."""
 
     id: str | None = None
     """A unique id; by default `id`, or else a hash of the question's content."""
@@ -44,7 +45,9 @@ class ColumnsSpec(Spec):
     target: str | None = None
     """The reference answer; by default `target` or `answer`."""
     options: str | tuple[str, ...] | None = None
-    """The options: one column with lists, or one column each; by default `options` or `choices`."""
+    """The options: one column each, or one column with lists, lists of text and label, or mappings
+    by label, also written as texts; by default `options` or `choices`. Without any, a target that
+    is true or false makes them yes and no."""
     category: str | None = None
     """What results are grouped by; by default `category` or `subject`."""
     cluster: str | None = None
@@ -80,19 +83,26 @@ class FileTask(TaskBase):
     seed: int | None = None
     """Shuffle the questions with this seed before the limit; by default they keep the file's
     order."""
+    shuffle_options: bool | None = None
+    """Whether options stand in an order drawn from the seed and the question's id; by default only
+    where a data set lists the right one first."""
 
 
 class TableTask(FileTask):
-    """Questions from a JSONL, CSV, TSV or Parquet file, by its columns."""
+    """Questions from a JSONL, JSON, CSV, TSV or Parquet file, by its columns; text ones may be
+    gzipped."""
 
     kind: AnswerKind
     """The form of an answer: a number, one of the options, a text, or `math`: an expression in
     LaTeX, read and compared by math-verify (the extra `math`)."""
     columns: ColumnsSpec = ColumnsSpec()
     """The names of the table's columns."""
-    target_as: Literal["auto", "letter", "index", "number", "text"] = "auto"
-    """How a choice's target is written: `index` counts from 0, `number` from 1; `auto` finds
-    out."""
+    header: bool = True
+    """Whether the first row of a CSV or TSV file holds names; without, columns are named by their
+    places: "1", "2", …."""
+    target_as: Literal["auto", "letter", "label", "index", "number", "text"] = "auto"
+    """How a choice's target is written: `label` is one that the file gives an option, `index`
+    counts from 0, `number` from 1; `auto` finds out, and refuses what can be read in two ways."""
     scored: bool = True
     """Whether each question must have a target; otherwise, those without one are not scored."""
 
@@ -107,6 +117,10 @@ class TableTask(FileTask):
             raise ValueError(f"a tolerance is for numbers; write `kind: number`, not {self.kind}")
         if self.target_as != "auto" and self.kind != "choice":
             raise ValueError(f"`target_as` is for choices; write `kind: choice`, not {self.kind}")
+        if self.shuffle_options and self.kind != "choice":
+            raise ValueError(
+                f"`shuffle_options` is for choices; write `kind: choice`, not {self.kind}"
+            )
         return self
 
 
@@ -116,8 +130,9 @@ class DatasetTask(FileTask):
     code_fields = {"dataset": "datasets"}
 
     dataset: str
-    """The data set's name, such as `gsm8k`, one of an installed package's, or `module.function` of
-    your own."""
+    """The data set's name: `arc`, `boolq`, `commonsenseqa`, `gpqa`, `gsm8k`, `hellaswag`, `math`,
+    `mmlu`, `mmlu_pro`, `openbookqa`, `strategyqa`, `truthfulqa_mc1` or `truthfulqa_mc2`; one of an
+    installed package's; or `module.function` of your own."""
 
 
 class GeneratorTask(TaskBase):

@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 
@@ -33,6 +34,7 @@ from debate.log.frames import is_estimator
 from debate.log.table_answers import read_answers
 from debate.log.table_columns import COLUMNS, KEY, TableColumn, cast_column, read_table_file
 from debate.log.trajectories import make_trajectory_schema
+from debate.types import Kind
 
 _WITHOUT_TRUTH = '. Debates without truth need "confidence" in place of answer and target'
 _DEBATE_KEY = ("cell", "question", "seed")
@@ -75,6 +77,7 @@ def read_table(
     )
     _require_keys(typed, name)
     _require_rounds(typed, name)
+    _require_refs(typed, name)
     for column in (*PROBABILITIES, *(c for c in typed.columns if is_estimator(c))):
         _require_probability(typed, column, name)
     read = _fill_per_question(read_answers(typed, kind, name=name), name)
@@ -178,10 +181,39 @@ def _require_probability(table: pl.DataFrame, column: str, name: str) -> None:
         )
 
 
+_REF = rf"^[0-9]{{1,5}}:(?:{'|'.join(get_args(Kind))}):[^:]+(?::[^:]+)?$"
+
+
+def _require_refs(table: pl.DataFrame, name: str) -> None:
+    """Refuse a reference to what was heard that names no turn."""
+    refs = table.select("heard").with_row_index().explode("heard", empty_as_null=False).drop_nulls()
+    wrong = refs.filter(~pl.col("heard").str.contains(_REF))
+    if wrong.height:
+        row, ref = wrong.row(0)
+        raise TaskError(
+            f"{name}, row {row + 1}: heard is {ref[:60]!r}, which names no turn; write "
+            'round:kind:agent, as "0:opening:b"'
+        )
+
+
+def _require_one_target(table: pl.DataFrame, name: str) -> None:
+    """Refuse two targets of one question where they tell right from wrong."""
+    read = table.with_row_index().filter(pl.col("correct").is_null()).drop_nulls("target")
+    first = pl.col("target").first().over("question_id")
+    other = read.with_columns(first=first).filter(pl.col("target") != pl.col("first"))
+    if other.height:
+        row = other.row(0, named=True)
+        raise TaskError(
+            f"{name}, row {row['index'] + 1}: target is {row['target'][:60]!r}, and "
+            f"{row['first'][:60]!r} in another row of question {row['question_id']!r}; a question "
+            "has one: give variants ids of their own, or say what is right in a column correct"
+        )
+
+
 def _fill_per_question(table: pl.DataFrame, name: str) -> pl.DataFrame:
     """Fill the cluster of a question into all its rows, and its target if it has only one.
 
-    A question may have several targets, by row; it belongs to one cluster.
+    A question has one target, unless `correct` tells what is right, and belongs to one cluster.
     """
     num = table.group_by("question_id", maintain_order=True).agg(
         pl.col("cluster").drop_nulls().unique(maintain_order=True)
@@ -194,6 +226,7 @@ def _fill_per_question(table: pl.DataFrame, name: str) -> pl.DataFrame:
             f"{name}, row {int(is_other.arg_max() or 0) + 1}: cluster is {clusters[1]!r}, and "
             f"{clusters[0]!r} in another row of question {question!r}; a question belongs to one"
         )
+    _require_one_target(table, name)
     one = pl.col("target").drop_nulls().n_unique().over("question_id") == 1
     same = pl.col("target").drop_nulls().first().over("question_id")
     return table.with_columns(

@@ -8,9 +8,9 @@ from typing import get_args
 import polars as pl
 
 from debate.errors import TaskError, suggest
-from debate.log.table_columns import MISSING
 from debate.tasks.answer_format import CHAT, find_answer_marks
 from debate.tasks.choice import parse_letter
+from debate.tasks.data_files import MISSING
 from debate.tasks.mathematics import are_equal, normalise_math, require_math_verify
 from debate.tasks.number import normalise_number
 from debate.tasks.values import fold_case, strip_formatting
@@ -32,7 +32,7 @@ def read_answers(table: pl.DataFrame, kind: str | None, *, name: str) -> pl.Data
     or is read as two different ones, stays a text, as does every answer of kind text. Texts that
     differ only in case, surrounding space, quotes or a final stop all take the spelling of the
     first, targets before answers. Empty ones are null; for numbers and choices also the words of
-    `table_columns.MISSING`.
+    `data_files.MISSING`.
 
     kind: of all answers; by default inferred by `infer_kind` from the targets, else from the
     answers marked correct, else from all answers. Raises
@@ -105,6 +105,31 @@ def count_equal_numbers(frame: pl.DataFrame) -> int:
         for answer, target, num in pairs.iter_rows()
         if numbers[answer] is not None and numbers[answer] == numbers[target]
     )
+
+
+def describe_unread(frame: pl.DataFrame) -> str | None:
+    """Return how many answers are none of the kind that all targets are, and the first of them.
+
+    `frame` is a result of `read_table`. None where there are none, and where targets are texts.
+    """
+    kind = infer_kind(_list_distinct(frame["target"]))
+    wrong = frame.filter((pl.col("outcome") == "wrong") & pl.col("target").is_not_null())
+    num_by_answer = wrong.drop_nulls("answer").group_by("answer", maintain_order=True).len()
+    unread = {text: num for text, num in num_by_answer.iter_rows() if not _states(text, kind)}
+    if not unread:
+        return None
+    what = "number" if kind == "number" else "letter"
+    first = next(iter(unread))
+    where = wrong.filter(pl.col("answer") == first).row(0, named=True)
+    return (
+        f"{sum(unread.values()):,} answers state no single {what}, as the targets do, and count as "
+        f"wrong; the first is {first[:60]!r} (question {where['question']}, round "
+        f"{where['round']}, agent {where['agent']})."
+    )
+
+
+def _states(text: str, kind: str) -> bool:
+    return kind == "text" or read_answer(text, kind) is not None
 
 
 def _find_telling_texts(table: pl.DataFrame) -> Collection[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from codecs import BOM_UTF8
+import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -13,6 +14,17 @@ import msgspec
 import polars as pl
 
 from debate.errors import TaskError
+from debate.input_files import find_file_problem
+from debate.tasks.data_files import (
+    MISSING,
+    NAN,
+    explain_json,
+    get_ending,
+    make_object,
+    open_text,
+    parse_csv,
+    read_header,
+)
 
 LARGEST_EXACT = 2.0**53
 """Up to here a 64-bit float holds every whole number exactly."""
@@ -68,10 +80,6 @@ BOOLEANS = {
     **dict.fromkeys(("true", "1", "1.0", "yes"), True),
     **dict.fromkeys(("false", "0", "0.0", "no"), False),
 }
-MISSING = ("", "nan", "<na>", "na", "n/a", "null", "none")
-"""Words, in any case, for a missing value in columns where they cannot be a text."""
-NAN = ("", "nan", "<na>")
-"""Words for a missing value in columns of texts: those that only programs write."""
 ANY_MISSING = ("heard", "cluster", "prompt_set")
 """Columns of texts in which every word of `MISSING` is a missing value."""
 
@@ -186,28 +194,65 @@ NESTED = "\0"
 
 
 def read_table_file(path: Path) -> pl.DataFrame:
-    """Read the table in a file of any ending in `READERS`. Raises TaskError.
+    """Read the table in a file of any ending in `READERS`, the text ones also gzipped.
 
-    `[` and `*` in a name are not taken as patterns. CSV, TSV and
-    JSON lines give texts as they are written, so that no digit of a long number is lost.
+    `[` and `*` in a name are not taken as patterns. CSV, TSV and JSON give texts as they are
+    written, so that no digit of a long number is lost. Raises TaskError, with the line.
     """
-    reader = READERS.get(path.suffix.lower())
+    reader = READERS.get(get_ending(path))
     if reader is None:
         raise TaskError(f'{path}: a table ends in {", ".join(READERS)}, not "{path.suffix}"')
+    if problem := find_file_problem(path):
+        raise TaskError(f"{path}: {problem}")
     try:
-        with path.open("rb") as file:
-            return reader(file)
+        return reader(path)
+    except TaskError:
+        raise
     except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError) as cause:
-        raise TaskError(f"{path} cannot be read as a table: {cause}") from cause
+        first = str(cause).strip().splitlines()[0]
+        raise TaskError(f"{path} cannot be read as a table: {first}") from cause
 
 
-def _read_json_lines(file: BinaryIO) -> pl.DataFrame:
-    """Read one object per line, every value as text: numbers as written, lists as marked JSON.
+def _read_csv(path: Path, separator: str) -> pl.DataFrame:
+    with open_text(path) as file:
+        data = file.read()
+    read_header(data, separator, path)
+    return parse_csv(data, separator, path)
+
+
+def _read_parquet(path: Path) -> pl.DataFrame:
+    with path.open("rb") as file:
+        return pl.read_parquet(file)
+
+
+def _read_json_lines(path: Path) -> pl.DataFrame:
+    with open_text(path) as file:
+        return _to_frame(_read_objects(file, path))
+
+
+def _read_json(path: Path) -> pl.DataFrame:
+    """Read a list of objects; or objects in lines, as some files of this ending hold."""
+    with open_text(path) as file:
+        content = file.read()
+    try:
+        rows = _LENIENT.decode(content.decode("utf-8"))
+    except json.JSONDecodeError as cause:
+        if cause.msg == "Extra data" and content.lstrip().startswith(b"{"):
+            return _read_json_lines(path)
+        raise TaskError(f"{path}:{cause.lineno}: {explain_json(cause, 'the file')}") from None
+    except (ValueError, RecursionError) as cause:
+        raise TaskError(f"{path}: {explain_json(cause, 'the file')}") from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise TaskError(f"{path}: expected a list of objects with columns")
+    return _to_frame(iter(rows))
+
+
+def _to_frame(rows: Iterator[Mapping[str, Any]]) -> pl.DataFrame:
+    """Make a frame of objects, every value as text: numbers as written, lists as marked JSON.
 
     NaN, which Python's json writes although it is not JSON, is null.
     """
     parts = []
-    rows = _read_objects(file)
     while chunk := list(islice(rows, LINES_AT_ONCE)):
         names = dict.fromkeys(name for row in chunk for name in row)
         texts = {name: _to_texts([row.get(name) for row in chunk]) for name in names}
@@ -215,33 +260,47 @@ def _read_json_lines(file: BinaryIO) -> pl.DataFrame:
     return pl.concat(parts, how="diagonal") if parts else pl.DataFrame()
 
 
-def _read_objects(file: BinaryIO) -> Iterator[Mapping[str, Any]]:
+def _read_objects(file: BinaryIO, path: Path) -> Iterator[Mapping[str, Any]]:
     for number, line in enumerate(file, start=1):
         if not line.strip():
             continue
         try:
-            row = _decode_object(line.removeprefix(BOM_UTF8) if number == 1 else line)
+            row = _decode_object(line)
         except (ValueError, RecursionError) as cause:
-            raise ValueError(f"line {number} is not JSON: {cause}") from None
+            raise TaskError(f"{path}:{number}: {explain_json(cause, 'this line')}") from None
         if not isinstance(row, dict):
-            raise ValueError(f"line {number}: expected an object with columns, found {line[:40]!r}")
+            found = line[:40]
+            raise TaskError(f"{path}:{number}: expected an object with columns, found {found!r}")
         yield row
 
 
 def _decode_object(line: bytes) -> Any:
-    """Return the line's value; the fast decoder refuses NaN, and its errors tell less."""
+    """Return the line's value; a key that stands twice is a ValueError.
+
+    The fast decoder keeps the last of two equal keys, refuses NaN, and tells errors in less detail.
+    Where there are more marks of keys than keys, of which texts may hold some, the slow one looks.
+    """
     try:
-        return _FAST.decode(line)
+        row = _FAST.decode(line)
     except msgspec.DecodeError:
         return _LENIENT.decode(line.decode("utf-8"))
+    if isinstance(row, dict) and len(_KEY_END.findall(line)) > len(row):
+        return _LENIENT.decode(line.decode("utf-8"))
+    return row
 
 
 def _convert_constant(written: str) -> str | None:
     return None if written == "NaN" else written
 
 
+_KEY_END = re.compile(rb'"\s*:')
 _FAST = msgspec.json.Decoder(float_hook=str)
-_LENIENT = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_convert_constant)
+_LENIENT = json.JSONDecoder(
+    parse_float=str,
+    parse_int=str,
+    parse_constant=_convert_constant,
+    object_pairs_hook=make_object,
+)
 
 
 def _to_texts(values: list[Any]) -> list[str | None]:
@@ -256,10 +315,11 @@ def _to_text(value: Any) -> str | None:
     return str(value) if isinstance(value, int) else NESTED + json.dumps(value)
 
 
-READERS: Mapping[str, Callable[[BinaryIO], pl.DataFrame]] = {
-    ".csv": lambda file: pl.read_csv(file, infer_schema=False),
-    ".tsv": lambda file: pl.read_csv(file, infer_schema=False, separator="\t"),
-    ".parquet": pl.read_parquet,
+READERS: Mapping[str, Callable[[Path], pl.DataFrame]] = {
+    ".csv": partial(_read_csv, separator=","),
+    ".tsv": partial(_read_csv, separator="\t"),
+    ".parquet": _read_parquet,
     ".jsonl": _read_json_lines,
     ".ndjson": _read_json_lines,
+    ".json": _read_json,
 }

@@ -20,6 +20,7 @@ from debate.cluster.resources import (
 from debate.config.sweep import FACTORS
 from debate.orchestrator.condition import Condition
 from debate.runner.plan import Plan
+from debate.tasks.options import describe_same_target
 from debate.topologies import draw_text
 
 if TYPE_CHECKING:
@@ -44,7 +45,14 @@ def print_plan(plan: Plan, console: Console) -> None:
     kinds = Counter(question.category or question.kind for question in plan.questions)
     listed = ", ".join(f"{num:,} {kind}" for kind, num in kinds.most_common(8))
     console.print(f"questions: {clean(listed)}", highlight=False, markup=False)
+    warn_of_targets(plan, console)
     console.print("[green]the configuration is valid[/green]")
+
+
+def warn_of_targets(plan: Plan, console: Console) -> None:
+    """Print a warning where the place of an option tells that it is right."""
+    if told := describe_same_target(plan.questions):
+        console.print(f"warning: {told}", style="yellow", markup=False, highlight=False)
 
 
 def print_outline(plan: Plan, console: Console) -> None:

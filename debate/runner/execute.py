@@ -25,7 +25,7 @@ from debate.errors import EngineError
 from debate.log import CallCache, LogProblem, Run, RunLog
 from debate.log.manifest import read_manifest
 from debate.runner.concurrency import CombinedProgress, run_debates, run_sharded_debates
-from debate.runner.describe import print_outline
+from debate.runner.describe import print_outline, warn_of_targets
 from debate.runner.monitoring import (
     Observer,
     RunProgress,
@@ -84,6 +84,7 @@ async def execute(
     be started or the disk refuses; what was acknowledged until then is on disk.
     """
     with open_log(plan, directory) as log:
+        warn_of_targets(plan, console)
         if not quiet:
             _announce(plan, log, console)
         cache = CallCache(Path(plan.spec.log.cache)) if plan.spec.log.cache else None

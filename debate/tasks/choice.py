@@ -160,39 +160,3 @@ def _split(text: str) -> list[str]:
 
 def _to_letter(letter: str, options: Sequence[str]) -> str | None:
     return letter.upper() if letter.upper() in LETTERS[: len(options)] else None
-
-
-def find_target_letter(target: object, options: Sequence[str], *, written_as: str = "auto") -> str:
-    """Return the letter of a reference answer written as a letter, an index, a number or a text.
-
-    `index` counts from 0, `number` from 1. With `auto`, all readings but `number` are tried.
-    Raises ValueError where none fits, or where readings disagree.
-    """
-    readings = ("letter", "index", "text") if written_as == "auto" else (written_as,)
-    found = {how: letter for how in readings if (letter := _read_target(target, options, how))}
-    if len(set(found.values())) == 1:
-        return next(iter(found.values()))
-    offered = f"options A to {LETTERS[len(options) - 1]}: {', '.join(map(repr, options))}"
-    if not found:
-        raise ValueError(f"target {target!r} is none of the {offered} (`target_as: {written_as}`)")
-    said = " or ".join(f"{letter} as {how}" for how, letter in found.items())
-    raise ValueError(
-        f"target {target!r} may mean {said}; set `target_as` to letter, index, number or text"
-    )
-
-
-def _read_target(target: object, options: Sequence[str], how: str) -> str | None:
-    """Return the letter under one reading; None where it does not fit."""
-    text = str(target).strip()
-    if how in ("index", "number"):
-        place = int(text) - (how == "number") if re.fullmatch(r"[0-9]{1,2}", text) else -1
-        return LETTERS[place] if 0 <= place < len(options) else None
-    if how == "letter":
-        label = _read_label(strip_formatting(text))
-        letter = _to_letter(label.letter, options) if label else None
-        is_own = (
-            letter and label and (not label.rest or _list_same(label.rest, options) == [letter])
-        )
-        return letter if is_own else None
-    same = [LETTERS[i] for i, option in enumerate(options) if fold_case(option) == fold_case(text)]
-    return same[0] if len(same) == 1 else None

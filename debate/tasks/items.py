@@ -1,26 +1,33 @@
-"""Rows of data files, the items that they state, and the questions that items become."""
+"""Items, the questions as rows of data files state them, and the questions that they become."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
-from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
-
-import polars
+from typing import Any
 
 from debate.config.task import ColumnsSpec, ScoringSpec, TableTask
 from debate.errors import TaskError, suggest
-from debate.tasks.choice import LETTERS, find_target_letter
+from debate.tasks.data_files import MISSING, NAN
+from debate.tasks.data_files import DataRow as DataRow
 from debate.tasks.mathematics import normalise_math, require_math_verify
 from debate.tasks.number import normalise_number
+from debate.tasks.options import (
+    READINGS,
+    YES_NO,
+    Options,
+    find_target,
+    read_options,
+    read_truth,
+)
 from debate.tasks.scoring import validate_pattern
 from debate.tasks.values import strip_formatting
 from debate.types import AnswerKind, Question
 
+LARGEST_EXACT = 2.0**53
+"""Up to here a 64-bit float holds every whole number exactly."""
 MAX_ID_LENGTH = 200
 USUAL_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "id": ("id",),
@@ -31,13 +38,6 @@ USUAL_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "cluster": ("cluster",),
 }
 """Names under which a column is found that the task does not name; the first one there wins."""
-
-
-class DataRow(NamedTuple):
-    """One row of a data file; `location` says where a person finds it."""
-
-    location: str
-    cells: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,161 +51,153 @@ class Item:
     options: tuple[str, ...] = ()
     category: str | None = None
     cluster: str | None = None
+    is_right_first: bool = False
+    """Whether the source lists the right option first, so that options are to be shuffled."""
 
 
-def read_rows(path: str) -> Iterator[DataRow]:
-    """Return the rows of a JSONL, CSV, TSV or Parquet file in order.
-
-    Raises TaskError for a file that cannot be read.
-    """
-    file = Path(path)
-    reader = READERS.get(file.suffix.lower())
-    if reader is None:
-        raise TaskError(
-            f'{path}: cannot tell the format of "{file.name}"; '
-            f"give it one of these endings: {', '.join(sorted(READERS))}"
-        )
-    if not file.is_file():
-        near = sorted(p.name for p in file.parent.glob("*") if p.suffix.lower() in READERS)
-        hint = suggest(file.name, near) if near else "there are no data files in that folder"
-        raise TaskError(f"{path}: there is no such file; {hint}")
-    return reader(file)
-
-
-def _read_jsonl(file: Path) -> Iterator[DataRow]:
-    with file.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield DataRow(f"{file}:{number}", _parse_line(line, f"{file}:{number}"))
-
-
-def _parse_line(line: bytes, location: str) -> Mapping[str, Any]:
-    try:
-        cells = json.loads(line.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as cause:
-        raise TaskError(f"{location}: this line is not JSON: {cause}") from None
-    if not isinstance(cells, dict):
-        raise TaskError(f"{location}: expected a JSON object with columns, found {line[:40]!r}")
-    return cells
-
-
-def _read_csv(file: Path, *, separator: str) -> Iterator[DataRow]:
-    """Return rows whose cells are texts, as they stand; an empty one is absent."""
-    return _read_frame(file, partial(polars.read_csv, separator=separator, infer_schema=False))
-
-
-def _read_parquet(file: Path) -> Iterator[DataRow]:
-    return _read_frame(file, polars.read_parquet)
-
-
-def _read_frame(file: Path, read: Callable[[Path], polars.DataFrame]) -> Iterator[DataRow]:
-    try:
-        frame = read(file)
-    except (polars.exceptions.PolarsError, OSError, UnicodeError) as cause:
-        first = str(cause).strip().splitlines()[0]
-        raise TaskError(f"{file}: cannot be read as {file.suffix[1:].upper()}: {first}") from None
-    for number, cells in enumerate(frame.iter_rows(named=True), start=1):
-        yield DataRow(f"{file}, row {number}", cells)
-
-
-READERS: Mapping[str, Callable[[Path], Iterator[DataRow]]] = {
-    ".jsonl": _read_jsonl,
-    ".ndjson": _read_jsonl,
-    ".csv": partial(_read_csv, separator=","),
-    ".tsv": partial(_read_csv, separator="\t"),
-    ".parquet": _read_parquet,
-}
-"""A reader for each ending of a file's name."""
-
-
-def map_columns(row: DataRow, spec: TableTask) -> Item:
+def map_columns(row: DataRow, spec: TableTask, readings: Sequence[str] = READINGS) -> Item:
     """Return the row as an item, by the task's names of columns.
 
-    Raises TaskError that names the columns there are, ValueError for a cell that cannot be used.
+    readings: how a choice's target may name its option, where the task does not say. Raises
+    TaskError that names the columns there are, ValueError for a cell that cannot be used.
     """
     named = spec.columns
-    options = _read_options(row, named) if spec.kind == "choice" else ()
-    target = _get_cell(row, named, "target", is_needed=spec.scored)
+    target = get_target(row, spec)
+    options = get_options(row, spec) if spec.kind == "choice" else Options(())
     if target is not None and spec.kind == "choice":
-        target = find_target_letter(target, options, written_as=spec.target_as)
+        readings = readings if spec.target_as == "auto" else (spec.target_as,)
+        target = find_target(target, options, readings)
     question = _get_cell(row, named, "question", is_needed=True)
     if not isinstance(question, str):
         raise ValueError(f"the question is {question!r}; it must be a text")
     return Item(
-        id=_to_text(_get_cell(row, named, "id", is_needed=named.id is not None)),
+        id=to_text(_get_cell(row, named, "id", is_needed=named.id is not None)),
         text=question,
         kind=spec.kind,
-        target=_to_text(target),
-        options=options,
-        category=_to_text(_get_cell(row, named, "category", is_needed=False)),
-        cluster=_to_text(_get_cell(row, named, "cluster", is_needed=False)),
+        target=to_text(target),
+        options=options.texts,
+        category=to_text(_get_cell(row, named, "category", is_needed=False)),
+        cluster=to_text(_get_cell(row, named, "cluster", is_needed=False)),
     )
 
 
-def _to_text(cell: Any) -> str | None:
-    """Return a scalar cell as text; None for an absent or empty one."""
-    if isinstance(cell, bool | list | dict):
+def get_target(row: DataRow, spec: TableTask) -> Any:
+    """Return the cell of the target; None where it is absent and need not be there.
+
+    For a choice whose options are no column, true and false stand for yes and no.
+    """
+    cell = _get_cell(row, spec.columns, "target", is_needed=False)
+    if isinstance(cell, list | dict):
+        raise ValueError(f"target {cell!r:.100} is neither a text nor a number; it must be one")
+    if spec.kind == "choice" and cell is not None and _is_yes_or_no(row, spec):
+        return "yes" if read_truth(cell) else "no"
+    if spec.kind == "number" and isinstance(cell, str) and cell.strip().lower() in MISSING:
+        cell = None
+    if cell is None and spec.scored:
+        _get_cell(row, spec.columns, "target", is_needed=True)
+        raise ValueError(_explain_empty(row, spec.columns, "target"))
+    if spec.kind != "choice" and isinstance(cell, bool):
+        raise ValueError(
+            f"target {cell} is neither a text nor a number; `kind: choice` asks for yes or no"
+        )
+    return cell
+
+
+def get_options(row: DataRow, spec: TableTask) -> Options:
+    """Return the options in the order of their letters."""
+    named = spec.columns
+    if _is_yes_or_no(row, spec):
+        return Options(YES_NO)
+    if not isinstance(named.options, tuple):
+        return read_options(_get_cell(row, named, "options", is_needed=True))
+    return read_options([_find_named(row, column, "options") for column in named.options])
+
+
+def _is_yes_or_no(row: DataRow, spec: TableTask) -> bool:
+    """Return whether the target is a truth value, and nothing states the options."""
+    if spec.columns.options is not None or _find_usual(row, "options") is not None:
+        return False
+    return read_truth(_get_cell(row, spec.columns, "target", is_needed=False)) is not None
+
+
+def require_text(row: DataRow, column: str) -> str:
+    """Return a cell that must hold a text or a number, as a text.
+
+    Raises ValueError where it is absent or something else, KeyError where there is no such column.
+    """
+    text = to_text(row.cells[column])
+    if text is None:
+        raise ValueError(f'column "{column}" is empty')
+    return text
+
+
+def to_text(cell: Any) -> str | None:
+    """Return a scalar cell as text; None for an absent or empty one, and for nan."""
+    if isinstance(cell, bool | list | dict | bytes):
         raise ValueError(f"{cell!r} is neither a text nor a number")
-    return str(cell).strip() or None if cell is not None else None
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < LARGEST_EXACT:
+        cell = int(cell)
+    text = "" if cell is None else str(cell).strip()
+    return None if text.lower() in NAN else text
 
 
 def _get_cell(row: DataRow, named: ColumnsSpec, field: str, *, is_needed: bool) -> Any:
     """Return the cell for a field; None where it is empty or the column is not there."""
     column = getattr(named, field)
-    found = column or next((name for name in USUAL_COLUMNS[field] if name in row.cells), None)
-    if found not in row.cells and (is_needed or column is not None):
-        raise TaskError(f"{row.location}: {_explain_missing_column(row, field, column)}")
-    cell = row.cells.get(found) if found is not None else None
-    if is_needed and (cell is None or cell == ""):
-        hint = "; write `scored: false` to ask it unscored" if field == "target" else ""
-        raise ValueError(f'column "{found}" is empty, and it holds the {field}{hint}')
+    if column is not None:
+        cell = _find_named(row, column, field)
+    elif (usual := _find_usual(row, field)) is not None:
+        cell = row.cells[usual]
+    elif is_needed:
+        raise TaskError(f"{row.location}: {_explain_missing_column(row, field)}")
+    else:
+        return None
+    if isinstance(cell, str) and cell.strip().lower() in NAN:
+        cell = None
+    if is_needed and cell is None:
+        raise ValueError(_explain_empty(row, named, field))
     return cell
 
 
-def _explain_missing_column(row: DataRow, field: str, column: str | None) -> str:
-    """Return what is wrong and which columns there are."""
-    if column is not None:
-        return f'there is no column "{column}" ({field}); {suggest(column, row.cells)}'
+def _find_usual(row: DataRow, field: str) -> str | None:
+    """Return the usual name of a field's column that is there."""
+    return next((name for name in USUAL_COLUMNS[field] if name in row.cells), None)
+
+
+def _find_named(row: DataRow, column: str, field: str) -> Any:
+    """Return the cell of a column, or of a part of one, as in `question.stem`.
+
+    Raises TaskError where it is not there.
+    """
+    cells: Any = row.cells
+    if column in cells:
+        return cells[column]
+    parts = column.split(".")
+    for place, part in enumerate(parts):
+        if not isinstance(cells, Mapping) or part not in cells:
+            above = ".".join(parts[:place])
+            known = cells if isinstance(cells, Mapping) else row.cells
+            names = [f"{above}.{name}" if above else str(name) for name in known]
+            what = f'there is no column "{column}" ({field}); {suggest(column, names)}'
+            raise TaskError(f"{row.location}: {what}")
+        cells = cells[part]
+    return cells
+
+
+def _explain_empty(row: DataRow, named: ColumnsSpec, field: str) -> str:
+    found = getattr(named, field) or _find_usual(row, field)
+    hint = "; write `scored: false` to ask it unscored" if field == "target" else ""
+    return f'column "{found}" is empty, and it holds the {field}{hint}'
+
+
+def _explain_missing_column(row: DataRow, field: str) -> str:
+    """Return under which names a column was looked for, and which columns there are."""
     usual = " or ".join(f'"{name}"' for name in USUAL_COLUMNS[field])
     there = ", ".join(map(str, row.cells))
     return (
         f"no column {usual} holds the {field}; name it under `columns: {{{field}: …}}`; "
         f"there are: {there}"
     )
-
-
-def _read_options(row: DataRow, named: ColumnsSpec) -> tuple[str, ...]:
-    """Return the options in the order of their letters."""
-    if isinstance(named.options, tuple):
-        missing = [column for column in named.options if column not in row.cells]
-        if missing:
-            what = _explain_missing_column(row, "options", missing[0])
-            raise TaskError(f"{row.location}: {what}")
-        cells: Any = [row.cells[column] for column in named.options]
-    else:
-        cells = _to_list(_get_cell(row, named, "options", is_needed=True))
-    while cells and cells[-1] in (None, ""):
-        cells = cells[:-1]
-    options = tuple(_to_text(cell) or "" for cell in cells)
-    if not 2 <= len(options) <= len(LETTERS) or not all(options):
-        raise ValueError(
-            f"options are {list(cells)!r}; 2 to {len(LETTERS)} non-empty ones are needed"
-        )
-    return options
-
-
-def _to_list(cell: Any) -> Sequence[Any]:
-    """Return a cell of options as a list: from a list, JSON of one, or a mapping from A, B, ….
-
-    Raises ValueError for anything else.
-    """
-    if isinstance(cell, str) and cell.lstrip().startswith("["):
-        cell = json.loads(cell)
-    if isinstance(cell, Mapping) and sorted(cell) == list(LETTERS[: len(cell)]):
-        cell = [cell[letter] for letter in sorted(cell)]
-    if not isinstance(cell, list):
-        raise ValueError(f"options are {cell!r}; a list is needed, or one column for each option")
-    return cell
 
 
 def to_question(item: Item, scoring: ScoringSpec) -> Question:
@@ -223,8 +215,8 @@ def to_question(item: Item, scoring: ScoringSpec) -> Question:
         text=item.text,
         kind=item.kind,
         options=item.options,
-        category=item.category,
-        cluster=item.cluster,
+        category=to_text(item.category),
+        cluster=to_text(item.cluster),
         target=None if item.target is None else _to_target(item.target, item.kind, scoring),
     )
 

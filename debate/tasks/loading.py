@@ -22,8 +22,10 @@ from debate.config.task import (
 from debate.errors import TaskError, suggest
 from debate.hashes import find_repeated
 from debate.tasks.arithmetic import FAMILIES, RESIDUES, ArithmeticQuestion, draw_questions
-from debate.tasks.datasets import DATASETS, read_item
-from debate.tasks.items import DataRow, Item, map_columns, read_rows, to_question
+from debate.tasks.data_files import DataRow, read_rows
+from debate.tasks.datasets import DATASETS, NAMES, read_item
+from debate.tasks.items import Item, get_options, get_target, map_columns, to_question
+from debate.tasks.options import READINGS, TargetTally, shuffle_options
 from debate.tasks.question_store import QuestionStore
 from debate.types import Question
 
@@ -44,22 +46,47 @@ def load_questions(spec: TaskSpec) -> QuestionStore:
     """
     ids, draws = array("q"), bytearray()
     seed = spec.seed if isinstance(spec, FileTask) else None
+    readings = _settle_readings(spec)
 
     def read_questions() -> Iterator[Question]:
-        for location, item in _read_items(spec):
+        for location, item in _read_items(spec, readings):
             question = _make_question(location, item, spec)
             ids.append(hash(question.id))
             draws.extend(b"" if seed is None else _hash_draw(f"{seed}/{question.id}"))
             yield question
 
     store = QuestionStore(read_questions())
-    _refuse_repeats(spec, ids)
+    _refuse_repeats(spec, ids, readings)
     order = np.arange(len(store)) if seed is None else _sort_draws(draws)
     store.select(order[: spec.limit])
     return store
 
 
-def _read_items(spec: TaskSpec) -> Iterator[LocatedItem]:
+def _settle_readings(spec: TaskSpec) -> tuple[str, ...]:
+    """Return how the targets of a table of choices name their options, by all that pass the filter.
+
+    Raises TaskError where they can be read in two ways that differ.
+    """
+    if not isinstance(spec, TableTask) or spec.kind != "choice" or spec.target_as != "auto":
+        return READINGS
+    tally = TargetTally()
+    for row in _filter(_open_rows(spec), spec):
+        try:
+            target = get_target(row, spec)
+            if target is not None:
+                tally.add(row.location, target, get_options(row, spec))
+        except ValueError as cause:
+            raise _locate(cause, row) from None
+    return tally.choose_readings()
+
+
+def _open_rows(spec: TableTask | DatasetTask) -> Iterator[DataRow]:
+    if isinstance(spec, TableTask):
+        return read_rows(spec.path, has_header=spec.header)
+    return read_rows(spec.path, names=NAMES.get(spec.dataset, ()))
+
+
+def _read_items(spec: TaskSpec, readings: tuple[str, ...]) -> Iterator[LocatedItem]:
     """Return the items that pass the filter."""
     if isinstance(spec, GeneratorTask):
         items = generate_items(spec)
@@ -70,8 +97,8 @@ def _read_items(spec: TaskSpec) -> Iterator[LocatedItem]:
     if isinstance(spec, DatasetTask) and not _is_known(spec.dataset):
         known = suggest(spec.dataset, {*DATASETS, *list_entry_points("datasets")})
         raise TaskError(f'task.dataset: "{spec.dataset}" is unknown; {known}')
-    rows = _filter(read_rows(spec.path), spec)
-    return (LocatedItem(row.location, _make_item(row, spec)) for row in rows)
+    rows = _filter(_open_rows(spec), spec)
+    return (LocatedItem(row.location, _make_item(row, spec, readings)) for row in rows)
 
 
 def _is_known(dataset: str) -> bool:
@@ -101,25 +128,32 @@ def _to_item(question: ArithmeticQuestion) -> Item:
     )
 
 
-def _make_item(row: DataRow, spec: TableTask | DatasetTask) -> Item:
+def _make_item(row: DataRow, spec: TableTask | DatasetTask, readings: tuple[str, ...]) -> Item:
     try:
         if isinstance(spec, TableTask):
-            return map_columns(row, spec)
+            return map_columns(row, spec, readings)
         return read_item(spec.dataset, row)
     except KeyError as cause:
         there = ", ".join(map(str, row.cells))
         raise TaskError(f"{row.location}: there is no column {cause}; there are: {there}") from None
-    except TaskError:
-        raise
     except ValueError as cause:
-        raise TaskError(f"{row.location}: {cause}") from None
+        raise _locate(cause, row) from None
+
+
+def _locate(cause: ValueError, row: DataRow) -> TaskError:
+    """Return the error with the row's place, if it does not name one."""
+    return cause if isinstance(cause, TaskError) else TaskError(f"{row.location}: {cause}")
 
 
 def _make_question(location: str, item: Item, spec: TaskSpec) -> Question:
     try:
-        return to_question(item, spec.scoring)
+        question = to_question(item, spec.scoring)
     except ValueError as cause:
         raise TaskError(f"{location}: {cause}") from None
+    if not isinstance(spec, FileTask):
+        return question
+    wanted = item.is_right_first if spec.shuffle_options is None else spec.shuffle_options
+    return shuffle_options(question, spec.seed or 0) if wanted else question
 
 
 def _filter(rows: Iterable[DataRow], spec: TaskSpec) -> Iterator[DataRow]:
@@ -155,11 +189,11 @@ def _is_same(cell: object, wanted: ColumnValue) -> bool:
     return cell == wanted or str(cell).casefold() == str(wanted).casefold()
 
 
-def _refuse_repeats(spec: TaskSpec, ids: array[int]) -> None:
+def _refuse_repeats(spec: TaskSpec, ids: array[int], readings: tuple[str, ...]) -> None:
     """Raise TaskError for the first id that occurs twice. `ids` are the hashes of all."""
     twice = set(find_repeated(ids).tolist())
     first: dict[str, str] = {}
-    for location, item in _read_items(spec) if twice else ():
+    for location, item in _read_items(spec, readings) if twice else ():
         question = _make_question(location, item, spec)
         if hash(question.id) not in twice:
             continue

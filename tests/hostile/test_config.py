@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import string
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debate.config.document import MAX_DEPTH, MAX_NODES, parse_document
+from debate.config.document import MAX_BYTES, MAX_DEPTH, MAX_NODES, parse_document, read_document
 from debate.config.loader import load_run
 from debate.errors import ConfigError, InputError
 from debate.runner.plan import make_plan
@@ -121,6 +122,17 @@ def test_sizes_are_bounded() -> None:
     for text in (LAUGHS, "[" * (MAX_DEPTH + 2) + "]" * (MAX_DEPTH + 2), "- x\n" * (MAX_NODES + 1)):
         with pytest.raises(ConfigError, match=r"expands to|nested deeper"):
             parse_document(text, source="x", folder=Path())
+
+
+def test_only_a_regular_file_is_a_configuration(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "device.yaml").symlink_to("/dev/zero")
+    for name, what in {"pipe.yaml": "a named pipe", "device.yaml": "a device"}.items():
+        with pytest.raises(ConfigError, match=f"is no regular file but {what}"):
+            read_document(tmp_path / name)
+    (tmp_path / "large.yaml").write_text("#" * (MAX_BYTES + 1))
+    with pytest.raises(ConfigError, match=r"larger than 1,000,000 bytes"):
+        read_document(tmp_path / "large.yaml")
 
 
 @pytest.mark.parametrize("what", CODE)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -330,18 +332,94 @@ def test_json_lines_may_begin_with_a_byte_order_mark_and_are_named_where_they_ar
     path.write_text("\n\n".join(map(json.dumps, ROWS)), encoding="utf-8-sig")
     assert read_table(path).equals(read_table(pl.DataFrame(ROWS)))
     path.write_text(json.dumps(ROWS[0]) + '\n{"question_id": 1,\n')
-    with pytest.raises(TaskError, match="cannot be read as a table: line 2 is not JSON"):
+    with pytest.raises(TaskError, match=r"t.jsonl:2: this line is not JSON: it ends too"):
         read_table(path)
     path.write_text("[1, 2]\n")
-    with pytest.raises(TaskError, match="line 1: expected an object with columns"):
+    with pytest.raises(TaskError, match=r"t.jsonl:1: expected an object with columns"):
         read_table(path)
 
 
 def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match=r'ends in \.csv, .*, not "\.xls"'):
         read_table(tmp_path / "t.xls")
-    with pytest.raises(TaskError, match="cannot be read as a table"):
+    with pytest.raises(TaskError, match=r"absent\.csv: there is no such file"):
         read_table(tmp_path / "absent.csv")
     (tmp_path / "t.parquet").write_bytes(b"not parquet")
     with pytest.raises(TaskError, match="cannot be read as a table"):
         read_table(tmp_path / "t.parquet")
+
+
+HEAD = "question_id,round,agent,answer,target\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("t.csv", HEAD.replace("target", "answer"), '2 columns are called "answer": 4 and 5'),
+        (
+            "t.csv",
+            f"{HEAD}q,0,a,4,4\nq,0,b,4,4,5\n",
+            ":3: this row holds 6 cells, and the header 5",
+        ),
+        ("t.csv", HEAD.replace(",", ";"), "columns of .csv are parted by commas"),
+        ("t.tsv", HEAD, "columns of .tsv are parted by tabs"),
+        ("t.csv", HEAD.encode("utf-16"), "holds text in UTF-16"),
+        ("t.csv", f"{HEAD}q,0,a,\xe9,4".encode("latin-1"), ":2: the bytes"),
+        ("t.jsonl", '{"round": 0, "answer": 1, "answer": 2}', 'the key "answer" stands twice'),
+        ("t.json", '[{"round": 0, "answer": 1, "answer": 2}]', 'the key "answer" stands twice'),
+        ("t.json", "[1]", "expected a list of objects with columns"),
+        ("t.csv.gz", b"none", "cannot be unpacked as gzip"),
+    ],
+)
+def test_a_table_that_contradicts_itself_is_told_with_its_place(
+    tmp_path: Path, name: str, content: str | bytes, said: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(TaskError) as caught:
+        read_table(path)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_text_that_looks_like_keys_is_no_key_that_stands_twice(tmp_path: Path) -> None:
+    text = 'He said "answer": 4 and "answer": 5.'
+    (tmp_path / "t.jsonl").write_text(json.dumps({**ROWS[0], "text": text}))
+    assert read_table(tmp_path / "t.jsonl")["text"].to_list() == [text]
+
+
+def test_a_list_of_objects_and_gzip_are_read(tmp_path: Path) -> None:
+    wanted = read_table(pl.DataFrame(ROWS))
+    (tmp_path / "t.json").write_text(json.dumps(ROWS))
+    assert read_table(tmp_path / "t.json").equals(wanted)
+    lines = "\n".join(map(json.dumps, ROWS)).encode()
+    (tmp_path / "t.jsonl.gz").write_bytes(gzip.compress(lines))
+    assert read_table(tmp_path / "t.jsonl.gz").equals(wanted)
+
+
+def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"{HEAD}q,0,a,4,4\n\nq,0,b,4,4\n\n")
+    assert read_table(tmp_path / "t.csv").height == 2
+
+
+def test_only_a_regular_file_is_a_table(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(TaskError, match="is no regular file but a named pipe"):
+        read_table(tmp_path / "pipe.csv")
+
+
+@pytest.mark.parametrize(
+    "ref", ["b", "0:opening", "0:guess:b", "x:opening:b", "99999999999999999999:opening:b"]
+)
+def test_a_reference_that_names_no_turn_is_refused_with_its_row(ref: str) -> None:
+    heard = pl.Series([None, "0:opening:b", f"0:opening:b {ref}"])
+    with pytest.raises(TaskError, match=f"row 3: heard is '{ref}', which names no turn"):
+        read_table(pl.DataFrame(ROWS).with_columns(heard=heard))
+
+
+def test_two_targets_of_one_question_are_refused_unless_correct_tells() -> None:
+    table = pl.DataFrame(ROWS).with_columns(target=pl.Series(["42", "42.0", "7"]))
+    with pytest.raises(TaskError, match="row 3: target is '7', and '42' in another row of"):
+        read_table(table)
+    told = table.with_columns(correct=pl.lit(value=True))
+    assert read_table(told)["correct"].to_list()[:2] == [True, True]

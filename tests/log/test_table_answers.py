@@ -10,7 +10,7 @@ import pytest
 
 from debate.errors import TaskError
 from debate.log import read_table
-from debate.log.table_answers import count_equal_numbers, infer_kind, read_answer
+from debate.log.table_answers import count_equal_numbers, describe_unread, infer_kind, read_answer
 from debate.tasks.answer_format import CHAT
 from debate.tasks.parsing import parse_answer
 from debate.types import Question
@@ -176,3 +176,12 @@ def test_the_kind_is_told_by_all_targets() -> None:
     assert infer_kind(["1,000", "1.00,00"]) == "text"
     assert infer_kind(["1,000", "1.000,00"]) == "number"
     assert infer_kind([]) == "text"
+
+
+def test_answers_of_another_kind_than_the_targets_are_counted_and_the_first_is_named() -> None:
+    said = describe_unread(read_table(table(("17 or 18", "18"), ("19", "18"), ("many", "18"))))
+    assert said is not None
+    assert said.startswith("2 answers state no single number, as the targets do")
+    assert "'17 or 18' (question q000, round 0, agent a)" in said
+    assert describe_unread(read_table(table(("19", "18"), ("18", "18")))) is None
+    assert describe_unread(read_table(table(("Paris", "Rome")))) is None

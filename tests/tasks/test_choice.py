@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from debate.tasks.choice import (
-    find_target_letter,
     parse_choice,
 )
 
@@ -46,33 +45,3 @@ def test_a_choice_is_its_letter(text: str, letter: str | None) -> None:
 def test_an_option_that_occurs_twice_cannot_be_picked_by_its_text() -> None:
     assert parse_choice("same", ("same", "Same", "other")) is None
     assert parse_choice("A", ("same", "Same", "other")) == "A"
-
-
-@pytest.mark.parametrize(
-    ("target", "written_as", "letter"),
-    [
-        ("B", "auto", "B"),
-        ("Paris", "auto", "B"),
-        (1, "auto", "B"),
-        ("1", "auto", "B"),
-        (1, "index", "B"),
-        (2, "number", "B"),
-        ("I", "text", "D"),
-    ],
-)
-def test_a_target_is_a_letter_an_index_or_a_text(
-    target: object, written_as: str, letter: str
-) -> None:
-    assert find_target_letter(target, CITIES, written_as=written_as) == letter
-
-
-def test_a_target_with_two_readings_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"may mean C as index or A as text; set `target_as`"):
-        find_target_letter(2, ("2", "3", "4"))
-    assert find_target_letter(2, ("2", "3", "4"), written_as="text") == "A"
-
-
-@pytest.mark.parametrize(("target", "how"), [("E", "letter"), (4, "index"), (0, "number")])
-def test_a_target_outside_the_options_is_refused(target: object, how: str) -> None:
-    with pytest.raises(ValueError, match="none of the options A to D"):
-        find_target_letter(target, CITIES, written_as=how)

@@ -171,7 +171,8 @@ WRONG_ROWS: list[tuple[Any, str, dict[str, Any], str]] = [
     ({"question": "1+1?", "answer": "two"}, "number", {}, "'two' is not a number"),
     ({"question": "1+1?", "answer": True}, "number", {}, "True is neither a text nor a number"),
     ({"question": "1+1?", "answer": ["2"]}, "number", {}, "['2'] is neither"),
-    ({"question": " ", "answer": 2}, "number", {}, "the question is empty"),
+    (dict(CHOICES[0], answer=["B"]), "choice", {}, "['B'] is neither a text nor a number"),
+    ({"question": " ", "answer": 2}, "number", {}, 'column "question" is empty'),
     ({"question": 5, "answer": 2}, "number", {}, "the question is 5; it must be a text"),
     ({"query": "1+1?", "answer": 2}, "number", {}, "there are: query, answer"),
     (ROWS[0], "number", {"columns": {"target": "anwser"}}, 'did you mean "answer"?'),
@@ -181,7 +182,7 @@ WRONG_ROWS: list[tuple[Any, str, dict[str, Any], str]] = [
     (dict(CHOICES[0], choices=["one"]), "choice", {}, "2 to 26 non-empty ones are needed"),
     (dict(CHOICES[0], choices=["x", "", "y"]), "choice", {}, "2 to 26 non-empty ones"),
     (dict(CHOICES[0], choices="Rome"), "choice", {}, "a list is needed"),
-    (dict(CHOICES[0], choices="[Rome"), "choice", {}, ":1: Expecting value"),
+    (dict(CHOICES[0], choices="[Rome"), "choice", {}, "no list as JSON or Python writes it"),
     (ROWS[0], "text", {"scoring": {"match": "regex"}, "filter": {"x": 1}}, 'the column "x"'),
     ({"question": "?", "answer": "("}, "text", {"scoring": {"match": "regex"}}, "unclosed group"),
     ({"question": "?", "answer": "a(?=b)"}, "text", {"scoring": {"match": "regex"}}, "look-around"),
@@ -222,7 +223,7 @@ def test_a_missing_file_suggests_its_neighbour(tmp_path: Path) -> None:
 
 def test_an_unknown_ending_lists_the_known_ones(tmp_path: Path) -> None:
     said = message(path=str(tmp_path / "data.xlsx"), kind="number")
-    assert ".csv, .jsonl, .ndjson, .parquet, .tsv" in said
+    assert ".csv, .json, .jsonl, .ndjson, .parquet, .tsv" in said
 
 
 @pytest.mark.parametrize(

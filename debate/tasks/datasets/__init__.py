@@ -10,15 +10,24 @@ from types import MappingProxyType
 from typing import Protocol
 
 from debate.config.registry import find
-from debate.tasks.datasets import gsm8k
+from debate.tasks.datasets import (
+    competition_math,
+    gpqa,
+    gsm8k,
+    hellaswag,
+    labelled_choices,
+    mmlu,
+    truthfulqa,
+    yes_no,
+)
 from debate.tasks.items import DataRow, Item
 
 
 class Adapter(Protocol):
     """Reads one row of a data file as an item: a data set.
 
-    It is given a row of the file that the task names by `path`, JSONL, CSV, TSV or Parquet, as
-    `row.cells`, by column. It returns the question as it stands, with the kind of its answer and
+    It is given a row of the file that the task names by `path`, of any format, as `row.cells`, by
+    column. It returns the question as it stands, with the kind of its answer and
     its target; the canonical form of targets is made from it. It raises ValueError, or KeyError
     for a column that is not there, where the row is none of this data set's.
     """
@@ -27,8 +36,27 @@ class Adapter(Protocol):
         """Return the item."""
 
 
-DATASETS: Mapping[str, Adapter] = MappingProxyType({"gsm8k": gsm8k.to_item})
+DATASETS: Mapping[str, Adapter] = MappingProxyType(
+    {
+        "arc": labelled_choices.to_item,
+        "boolq": yes_no.read_boolq,
+        "commonsenseqa": labelled_choices.to_item,
+        "gpqa": gpqa.to_item,
+        "gsm8k": gsm8k.to_item,
+        "hellaswag": hellaswag.to_item,
+        "math": competition_math.to_item,
+        "mmlu": mmlu.read_mmlu,
+        "mmlu_pro": mmlu.read_mmlu_pro,
+        "openbookqa": labelled_choices.to_item,
+        "strategyqa": yes_no.read_strategyqa,
+        "truthfulqa_mc1": truthfulqa.read_mc1,
+        "truthfulqa_mc2": truthfulqa.read_mc2,
+    }
+)
 """The names that `dataset:` can take, besides those of custom code."""
+
+NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType({"mmlu": mmlu.COLUMNS})
+"""The columns of data sets that were published as CSV without a header."""
 
 
 def read_item(dataset: str, row: DataRow) -> Item:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from debate.tasks.items import DataRow, Item
+from debate.tasks.items import DataRow, Item, require_text
 
 
 def to_item(row: DataRow) -> Item:
@@ -12,7 +12,7 @@ def to_item(row: DataRow) -> Item:
     >>> to_item(row).id is None
     True
     """
-    solution, marker, target = str(row.cells["answer"]).rpartition("####")
+    solution, marker, target = require_text(row, "answer").rpartition("####")
     if not marker or "####" in solution or not target.strip():
         raise ValueError("the answer must end with one line `#### NUMBER`")
-    return Item(text=str(row.cells["question"]), kind="number", target=target.strip())
+    return Item(text=require_text(row, "question"), kind="number", target=target.strip())
