@@ -17,9 +17,12 @@ from tests.support import GSM8K
 QUESTIONS, SOLUTIONS = GSM8K / "test.jsonl", GSM8K / "example_model_solutions.jsonl"
 MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning")
 
-pytestmark = pytest.mark.skipif(
-    not SOLUTIONS.is_file(), reason="GSM8K is not in shared/data/gsm8k beside the checkout"
-)
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(
+        not SOLUTIONS.is_file(), reason="GSM8K is not in shared/data/gsm8k beside the checkout"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

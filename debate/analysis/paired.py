@@ -12,9 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
-from scipy.optimize import brentq
-from scipy.special import ndtri
+from scipy.special import bdtr, ndtri, stdtr
 
 from debate.analysis.intervals import (
     ABSENT,
@@ -52,7 +50,7 @@ def compute_mcnemar_p(only_first: int, only_second: int) -> float:
     discordant = only_first + only_second
     if not discordant:
         return 1.0
-    return float(stats.binomtest(only_first, discordant, 0.5).pvalue)
+    return min(2 * float(bdtr(min(only_first, only_second), discordant, 0.5)), 1.0)
 
 
 def compute_sign_flip_p(differences: Array, *, seed: int = 0, draws: int = DRAWS) -> float:
@@ -146,6 +144,8 @@ def _find_tango_upper(gained: int, lost: int, n: int, z: float) -> float:
         q = (math.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)
         variance = n * (2 * q + difference * (1 - difference))
         return gained - lost - n * difference + z * math.sqrt(max(variance, 0.0))
+
+    from scipy.optimize import brentq  # a good part of a second, which few commands need
 
     # Where nothing varies the estimate itself is a root, and not the one that is sought.
     start = (gained - lost) / n + 1e-10
@@ -249,7 +249,7 @@ def compute_zero_p(interval: Interval) -> float | None:
     """Two-sided p-value of "the value is zero" from a clustered interval's t statistic."""
     if interval.value is None or not interval.se:
         return None
-    return float(2 * stats.t.sf(abs(interval.value) / interval.se, interval.num_questions - 1))
+    return float(2 * stdtr(interval.num_questions - 1, -abs(interval.value) / interval.se))
 
 
 def compute_detectable_effect(se: float, *, level: float = 0.95, power: float = 0.8) -> float:
@@ -260,7 +260,7 @@ def compute_detectable_effect(se: float, *, level: float = 0.95, power: float = 
     >>> round(compute_detectable_effect((0.2 / 500) ** 0.5), 3)
     0.056
     """
-    return float(stats.norm.ppf(0.5 + level / 2) + stats.norm.ppf(power)) * se
+    return float(ndtri(0.5 + level / 2) + ndtri(power)) * se
 
 
 FEWEST_ERRORS = 5

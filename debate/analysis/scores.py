@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.fft import dct, idct
-from scipy.optimize import brentq
-from scipy.stats import rankdata
 
 from debate.analysis.intervals import Array, Codes, LinearStatistic, sum_by_code
 
@@ -185,10 +183,10 @@ def compute_auroc(confidence: Array, correct: Array) -> LinearStatistic | None:
     num_right, num_wrong = int(right.sum()), int((~right).sum())
     if not num_right or not num_wrong:
         return None
-    ranks = rankdata(confidence)
+    ranks = _rank(confidence)
     placement = np.empty(len(confidence))
-    placement[right] = (ranks[right] - rankdata(confidence[right])) / num_wrong
-    placement[~right] = 1 - (ranks[~right] - rankdata(confidence[~right])) / num_right
+    placement[right] = (ranks[right] - _rank(confidence[right])) / num_wrong
+    placement[~right] = 1 - (ranks[~right] - _rank(confidence[~right])) / num_right
     value = float(placement[right].mean())
     return LinearStatistic(value, (placement - value) / np.where(right, num_right, num_wrong))
 
@@ -273,12 +271,21 @@ def _blur(spectrum: Array, sigma: float) -> Array:
     return np.asarray(idct(spectrum * np.exp(-(frequencies**2) / 2), norm="ortho"))
 
 
+def _rank(values: Array) -> Array:
+    """Ranks from 1 on; equal values share the mean of theirs."""
+    ordered = np.sort(values)
+    below, through = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
+    return (below + through + 1) / 2
+
+
 def _sum_error(spectrum: Array, sigma: float) -> float:
     return float(np.abs(_blur(spectrum, sigma)).sum())
 
 
 def find_bandwidth(spectrum: Array) -> float:
     """The sigma that equals the error smoothed by it, not below NARROWEST."""
+    from scipy.optimize import brentq  # a good part of a second, which few commands need
+
     surplus = partial(_compute_surplus, spectrum)
     if surplus(LEAST_BANDWIDTH) <= 0:
         return LEAST_BANDWIDTH

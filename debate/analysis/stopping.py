@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from debate.analysis.intervals import Array, Codes, sum_by_code
 from debate.analysis.text import format_count, join_names, shorten
@@ -150,7 +150,7 @@ def _compute_p_value(rows: pl.DataFrame) -> float:
     if variance <= 0 or excess < SCREEN * variance**0.5:
         return 1.0
     if variance > LARGE_VARIANCE:
-        return float(norm.sf(excess / variance**0.5))
+        return float(ndtr(-excess / variance**0.5))
     rng = np.random.default_rng(0)
     permuted = sum((_permute(*stratum, rng) for stratum in strata), np.zeros(DRAWS))
     return float(((permuted >= excess - 1e-9).sum() + 1) / (DRAWS + 1))

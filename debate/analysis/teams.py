@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy import stats
+from scipy.special import chdtrc
 
 from debate.analysis.contrasts import correct_p_values
 from debate.analysis.intervals import ABSENT, LEVEL, Array, Interval, from_influence, get_t_quantile
@@ -183,7 +183,7 @@ def _compute_misfit(residuals: Array, covariance: Array) -> float | None:
     if np.any(scales[kept] <= 0):
         return None
     statistic = float(((axes[:, kept].T @ residuals) ** 2 / scales[kept]).sum())
-    return float(stats.chi2.sf(statistic, free))
+    return float(chdtrc(free, statistic))
 
 
 TEAM_MEASURES = split_names(

@@ -13,12 +13,13 @@ from typing import Any, get_args
 import msgspec
 from rich.table import Table
 
+from debate.bench import TITLES, Part
 from debate.bench.latency import measure_latency
 from debate.bench.memory import measure_memory
 from debate.bench.orchestration import measure_orchestration
 from debate.bench.prefix_cache import measure_prefix_cache
 from debate.bench.throughput import measure_throughput
-from debate.bench.workloads import TITLES, Measurement, Part, Result, Results, SkippedMeasurement
+from debate.bench.workloads import Measurement, Result, Results, SkippedMeasurement
 from debate.errors import BoundaryError, InputError, suggest
 from debate.log.manifest import detect_environment
 

@@ -10,26 +10,17 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from debate.bench import Part
 from debate.cluster.resources import count_local_gpus
 from debate.config.loader import load_run
 from debate.log.files import TURNS, list_shards, read_values
 from debate.runner.execute import execute
 from debate.runner.plan import make_plan
 from debate.types import Turn
-
-Part = Literal["a", "b", "c", "d", "e"]
-
-TITLES: dict[Part, str] = {
-    "a": "orchestration alone, an instant engine, the log on",
-    "b": "an endpoint of known latency",
-    "c": "a real engine",
-    "d": "prompt tokens from the prefix cache",
-    "e": "memory of the driver",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

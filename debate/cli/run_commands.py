@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from debate.bench.workloads import TITLES
+from debate.bench import TITLES
 
 ConfigArgument = Annotated[
     str, typer.Argument(help="A YAML file, or the name of a shipped configuration.")

@@ -6,8 +6,9 @@ A new picture is a function in `debate.report.pictures` that ends in `make_figur
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,12 @@ class Figure:
     note: str = ""
     """The reason why it cannot be drawn; empty where it can."""
 
+    @cached_property
+    def svg(self) -> str:
+        """The picture as SVG, in the colours of paper."""
+        assert self.spec is not None
+        return vl_convert.vegalite_to_svg(self.spec, vl_version=VEGA_LITE_VERSION)
+
 
 def make_figure(name: str, title: str, chart: Any, data: pl.DataFrame, *caption: str) -> Figure:
     """Return the figure of an altair chart; sentences of the caption may be empty."""
@@ -71,7 +78,12 @@ def arrange_panels(panels: Sequence[Any], columns: int) -> Any:
 
 def to_data(frame: pl.DataFrame) -> Any:
     """Return the frame as a chart's data."""
-    return alt.Data(values=frame.to_dicts())
+    return to_values(frame.to_dicts())
+
+
+def to_values(rows: Iterable[Mapping[str, Any]]) -> Any:
+    """Return rows as a chart's data."""
+    return alt.Data(values=tuple(rows))  # altair copies lists, at every step, and tuples never
 
 
 def make_round_axis(rounds: Sequence[int]) -> Any:
@@ -119,30 +131,30 @@ def _make_scale(styles: Mapping[str, MarkStyle], what: str) -> Any:
 
 def draw_zero_line() -> Any:
     """Return a dashed line where the vertical axis is 0."""
-    zero = alt.Chart(alt.Data(values=[{"y": 0}]))
+    zero = alt.Chart(to_values([{"y": 0}]))
     return zero.mark_rule(color=MUTED, strokeDash=[3, 3]).encode(y="y:Q")
 
 
-def save_picture(spec: dict[str, Any], folder: Path, name: str) -> tuple[Path, Path]:
-    """Write `name`.svg and `name`.pdf into the folder, in the colours of paper."""
-    drawing, document = folder / f"{name}.svg", folder / f"{name}.pdf"
-    svg = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE_VERSION)
-    pdf = vl_convert.vegalite_to_pdf(spec, vl_version=VEGA_LITE_VERSION)
+def save_picture(figure: Figure, folder: Path) -> tuple[Path, Path]:
+    """Write the figure's SVG and PDF into the folder, in the colours of paper."""
+    drawing, document = folder / f"{figure.name}.svg", folder / f"{figure.name}.pdf"
+    assert figure.spec is not None
+    pdf = vl_convert.vegalite_to_pdf(figure.spec, vl_version=VEGA_LITE_VERSION)
     with wrap_disk_errors(folder, "write"):
-        drawing.write_text(svg, encoding="utf-8")
+        drawing.write_text(figure.svg, encoding="utf-8")
         document.write_bytes(pdf)
     return drawing, document
 
 
-def render_svg(spec: dict[str, Any], *, name: str, label: str) -> Markup:
+def render_svg(figure: Figure, *, label: str) -> Markup:
     """Return the picture as markup: only shapes and text, colours as variables, ids of its own.
 
-    name: a prefix of its ids. label: what a screen reader says. Nothing in the picture's data can
-    become an element, a script or a link: whatever is not a shape is left out.
+    label: what a screen reader says. Nothing in the picture's data can become an element, a script
+    or a link: whatever is not a shape is left out.
     """
-    root = ET.fromstring(vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE_VERSION))
+    root = ET.fromstring(figure.svg)
     found = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
-    _sanitize(root, {old: f"{name}-{number}" for number, old in enumerate(found)})
+    _sanitize(root, {old: f"{figure.name}-{number}" for number, old in enumerate(found)})
     width = root.attrib.pop("width", "")
     root.attrib.pop("height", None)
     root.set("role", "img")

@@ -99,7 +99,7 @@ def _save_pictures(sections: Sequence[Section], folder: Path) -> None:
     with wrap_disk_errors(folder, "write"):
         folder.mkdir(parents=True, exist_ok=True)
     for figure in _list_drawn(sections):
-        save_picture(figure.spec or {}, folder, figure.name)
+        save_picture(figure, folder)
 
 
 def _list_drawn(sections: Sequence[Section]) -> list[Figure]:
@@ -110,7 +110,7 @@ def _list_drawn(sections: Sequence[Section]) -> list[Figure]:
 def render_page(report: ReportData, sections: Sequence[Section], *, data_folder: str) -> str:
     """Return the whole page as HTML. data_folder: where the pictures' data lie beside it."""
     pictures = {
-        figure.name: render_svg(figure.spec or {}, name=figure.name, label=_describe_figure(figure))
+        figure.name: render_svg(figure, label=_describe_figure(figure))
         for figure in _list_drawn(sections)
     }
     anchors = {place: id_ for section in sections for place, id_ in section.anchors.items()}

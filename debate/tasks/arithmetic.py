@@ -8,6 +8,7 @@ question belongs to the train, validation or test split depends on its text alon
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ Operands = tuple[int, ...]
 
 _NUMERIC = re.compile(r"([0-9]+)([+*%])([0-9]+)", re.ASCII)
 _CHAIN = re.compile(r"[a-w](?:[+\-*][a-w])+")
+_SHARES: Mapping[Split, float] = MappingProxyType({"train": 0.75, "validation": 0.05, "test": 0.2})
 _MAX_MISSES = 5_000
 
 
@@ -67,18 +69,20 @@ class Family:
     """A kind of question: `sample` draws its operands, `write` writes them as a text."""
 
     name: str
+    num_texts: int
+    """Different questions that there are, in all splits together."""
     sample: Callable[[random.Random], Operands]
     write: Callable[[Operands], str]
 
 
-def _make_sampler(first: range, second: range) -> Callable[[random.Random], Operands]:
-    """Return a function that draws two operands uniformly and independently."""
-    return lambda rng: (rng.choice(first), rng.choice(second))
-
-
-def _make_writer(symbol: str) -> Callable[[Operands], str]:
-    """Return a function that writes two operands with the symbol between them."""
-    return lambda operands: f"{operands[0]}{symbol}{operands[1]}"
+def _make_binary(name: str, first: range, symbol: str, second: range) -> Family:
+    """Return a family of two operands, drawn uniformly and independently, with a symbol between."""
+    return Family(
+        name=name,
+        num_texts=len(first) * len(second),
+        sample=lambda rng: (rng.choice(first), rng.choice(second)),
+        write=lambda operands: f"{operands[0]}{symbol}{operands[1]}",
+    )
 
 
 def _sample_chain(rng: random.Random) -> Operands:
@@ -101,10 +105,15 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
         family.name: family
         for family in (
-            Family(name="add", sample=_make_sampler(_HUNDREDS, _HUNDREDS), write=_make_writer("+")),
-            Family(name="mul", sample=_make_sampler(_TENS, _DIGITS), write=_make_writer("*")),
-            Family(name="mod", sample=_make_sampler(_UPPER, _MODULI), write=_make_writer("%")),
-            Family(name="chain23", sample=_sample_chain, write=_write_chain),
+            _make_binary("add", _HUNDREDS, "+", _HUNDREDS),
+            _make_binary("mul", _TENS, "*", _DIGITS),
+            _make_binary("mod", _UPPER, "%", _MODULI),
+            Family(
+                name="chain23",
+                num_texts=23 * 46 + 23 * 46**2,
+                sample=_sample_chain,
+                write=_write_chain,
+            ),
         )
     }
 )
@@ -129,6 +138,7 @@ def _fix_operand(whole: Family, operand: str) -> Family:
         )
     return Family(
         name=f"{whole.name}/{operand}",
+        num_texts=len(_TENS if whole.name == "mul" else _UPPER),
         sample=lambda rng: (whole.sample(rng)[0], int(operand)),
         write=whole.write,
     )
@@ -174,10 +184,13 @@ def draw_questions(
     """
     shares = families if isinstance(families, Mapping) else dict.fromkeys(families, 1.0)
     rng = random.Random(f"arithmetic/{seed}/{split}")
+    counts = {name: (get_family(name), count) for name, count in _apportion(shares, n).items()}
+    for source, count in counts.values():
+        _check_supply(source, count, split)
     drawn = [
         question
-        for name, count in _apportion(shares, n).items()
-        for question in _draw_distinct(get_family(name), count, rng, split)
+        for source, count in counts.values()
+        for question in _draw_distinct(source, count, rng, split)
     ]
     rng.shuffle(drawn)
     return drawn
@@ -195,6 +208,23 @@ def _apportion(shares: Mapping[str, float], n: int) -> dict[str, int]:
     return {name: high - low for name, low, high in zip(shares, bounds, bounds[1:], strict=False)}
 
 
+def _check_supply(source: Family, count: int, split: Split) -> None:
+    """Refuse at once what drawing could only find out after minutes.
+
+    Which texts fall into a split is as good as random; six standard deviations are allowed for.
+    """
+    expected = source.num_texts * _SHARES[split]
+    if count > expected + 6 * math.sqrt(expected):
+        raise _make_shortage(source, round(expected), count, split)
+
+
+def _make_shortage(source: Family, supply: int, count: int, split: Split) -> ValueError:
+    """Say that a family has too few questions."""
+    return ValueError(
+        f"family {source.name!r} has only about {supply} {split} questions; {count} were asked for"
+    )
+
+
 def _draw_distinct(
     source: Family, count: int, rng: random.Random, split: Split
 ) -> list[ArithmeticQuestion]:
@@ -205,10 +235,7 @@ def _draw_distinct(
         text = draw_question(source, rng, split=split)
         misses = misses + 1 if text in found else 0
         if misses > _MAX_MISSES:
-            raise ValueError(
-                f"family {source.name!r} has only about {len(found)} {split} questions; "
-                f"{count} were asked for"
-            )
+            raise _make_shortage(source, len(found), count, split)
         found[text] = ArithmeticQuestion(
             id=f"{source.name.partition('/')[0]}/{text}",
             text=text,

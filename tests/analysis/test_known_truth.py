@@ -55,11 +55,16 @@ def test_calibration_of_an_over_confident_agent_is_found_by_every_estimator() ->
         assert found[name] == pytest.approx(0.15, abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("repeats", "least"), [(16, 0.75), pytest.param(40, 0.85, marks=pytest.mark.system)]
+)
 @pytest.mark.parametrize("name", sorted(CASES))
-def test_intervals_cover_what_was_set(name: str) -> None:
-    """Forty repeats: below 85 % would come by chance once in about 200 for a true 95 %."""
-    for row in coverage(CASES[name], repeats=40, seed=11):
-        assert row.covered >= 0.85, row
+def test_intervals_cover_what_was_set(name: str, repeats: int, least: float) -> None:
+    """Of 40 repeats, below 85 % would come by chance once in about 200 for a true 95 %; of 16,
+    below 75 % once in about 1,000.
+    """
+    for row in coverage(CASES[name], repeats=repeats, seed=11):
+        assert row.covered >= least, row
 
 
 @pytest.mark.slow

@@ -228,8 +228,11 @@ def simulated(repeats: int, *, rise: float) -> list[Estimate]:
     return [e for e in estimate_reference_free(read_table(pl.DataFrame(rows))) if not e.subject]
 
 
-def test_intervals_cover_what_was_set() -> None:
-    repeats = 250
+@pytest.mark.parametrize(
+    ("repeats", "least", "most"),
+    [(50, 0.86, 1.0), pytest.param(250, 0.91, 0.985, marks=pytest.mark.system)],
+)
+def test_intervals_cover_what_was_set(repeats: int, least: float, most: float) -> None:
     truths = {
         ("confidence", 0): 0.6,
         ("confidence", 2): 0.68,
@@ -244,11 +247,16 @@ def test_intervals_cover_what_was_set() -> None:
         if (e.name, e.round) in truths:
             covered[e.name, e.round] += not e.excludes(truths[e.name, e.round])
     for place, num in covered.items():
-        assert 0.91 <= num / repeats <= 0.985, (place, num / repeats)
+        assert least <= num / repeats <= most, (place, num / repeats)
 
 
-def test_a_sum_that_does_not_drift_is_seldom_said_to() -> None:
-    repeats = 250
+@pytest.mark.parametrize(
+    ("repeats", "least", "most"),
+    [(50, 0.0, 0.14), pytest.param(250, 0.015, 0.09, marks=pytest.mark.system)],
+)
+def test_a_sum_that_does_not_drift_is_seldom_said_to(
+    repeats: int, least: float, most: float
+) -> None:
     drifts = [e for e in simulated(repeats, rise=0.0) if e.name == "confidence_sum_excess_drift"]
     assert len(drifts) == repeats
-    assert 0.015 <= sum(e.excludes(0) for e in drifts) / repeats <= 0.09
+    assert least <= sum(e.excludes(0) for e in drifts) / repeats <= most

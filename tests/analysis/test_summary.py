@@ -2,6 +2,7 @@
 
 import io
 import json
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -37,6 +38,12 @@ def quick(table: pl.DataFrame) -> Analysis:
     return analyze(table, resamples=200)
 
 
+@cache
+def whole() -> Analysis:
+    """The analysis of the table as it is; no test changes it."""
+    return quick(small())
+
+
 def terminal(analysis: Analysis) -> str:
     stream = io.StringIO()
     present(analysis, Console(file=stream, width=300))
@@ -55,7 +62,7 @@ def has_interval(e: Estimate) -> bool:
 
 
 def test_every_quantity_is_there_with_an_interval() -> None:
-    found = quick(small())
+    found = whole()
     for name in (
         "accuracy",
         "accuracy_completed",
@@ -110,12 +117,12 @@ def test_every_quantity_is_there_with_an_interval() -> None:
 
 
 def test_an_estimate_is_made_once_for_each_place() -> None:
-    places = [(e.name, e.cell, e.round, e.subject) for e in quick(small()).estimates]
+    places = [(e.name, e.cell, e.round, e.subject) for e in whole().estimates]
     assert len(places) == len(set(places))
 
 
 def test_every_estimate_that_is_named_is_printed() -> None:
-    text = terminal(quick(small()))
+    text = terminal(whole())
     for words in (
         "Entrenchment over controls",
         "restate",
@@ -159,7 +166,7 @@ def test_every_estimate_that_is_named_is_printed() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 120, 300])
 def test_no_number_is_cut_on_a_narrow_terminal(width: int) -> None:
-    stream, found = io.StringIO(), quick(small())
+    stream, found = io.StringIO(), whole()
     present(found, Console(file=stream, width=width))
     lines = stream.getvalue().splitlines()
     assert max(map(len, lines)) <= width
@@ -178,7 +185,7 @@ def test_no_number_is_cut_on_a_narrow_terminal(width: int) -> None:
 
 
 def test_an_estimate_is_found_by_its_place() -> None:
-    found = quick(small())
+    found = whole()
     accuracy = found.find("accuracy", cell="debate", round=2)
     assert isinstance(accuracy, Estimate)
     assert accuracy.n == 120
@@ -186,7 +193,7 @@ def test_an_estimate_is_found_by_its_place() -> None:
 
 
 def test_json_holds_no_nan_and_can_be_read_again() -> None:
-    content = json.loads(quick(small()).to_json())
+    content = json.loads(whole().to_json())
     assert content["format"] == 1
     assert content["cells"] == ["debate", "repeat", "restate", "single"]
     assert {e["name"] for e in content["estimates"]} >= {"eai", "drift"}
@@ -194,13 +201,13 @@ def test_json_holds_no_nan_and_can_be_read_again() -> None:
 
 def test_large_tables_are_named_and_left_out_of_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("debate.analysis.summary.MOST_JSON_ROWS", 5)
-    content = json.loads(quick(small()).to_json())
+    content = json.loads(whole().to_json())
     assert content["left_out"]["flip_sources"] > 5
     assert "flip_sources" not in content["tables"]
 
 
 def test_the_headline_gives_both_accuracies_by_arm_and_round() -> None:
-    table = by_round(quick(small()))
+    table = by_round(whole())
     assert table.columns[:6] == (
         "arm",
         "round",
@@ -257,7 +264,7 @@ def test_missing_controls_are_told_and_the_numbers_still_given() -> None:
 
 
 def test_nobody_abstained_and_everybody_abstained_are_both_fine() -> None:
-    nobody = quick(small()).find("abstention_rate", cell="debate", round=0)
+    nobody = whole().find("abstention_rate", cell="debate", round=0)
     everybody = quick(small(answer=pl.lit(None, pl.String)))
     assert nobody is not None
     assert nobody.value == 0.0
@@ -370,10 +377,7 @@ def test_agents_and_seeds_of_a_question_are_one_cluster() -> None:
 
 
 def test_the_same_table_gives_the_same_numbers() -> None:
-    assert (
-        quick(small()).to_json()
-        == quick(small().sample(fraction=1, shuffle=True, seed=1)).to_json()
-    )
+    assert whole().to_json() == quick(small().sample(fraction=1, shuffle=True, seed=1)).to_json()
 
 
 def test_text_from_outside_brings_no_markup_and_no_control_characters() -> None:

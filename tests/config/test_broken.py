@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -11,7 +12,7 @@ from debate.config.loader import load_run
 from debate.errors import InputError
 from debate.runner.plan import make_plan
 from tests.config.broken import BROKEN, GOOD, Broken
-from tests.processes import command
+from tests.processes import command, invoke
 
 
 def _written(text: str, folder: Path) -> Path:
@@ -43,14 +44,22 @@ def test_a_broken_file_names_its_line_and_what_would_be_right(
     assert "Traceback" not in message
 
 
-@pytest.mark.parametrize("broken", BROKEN[::8], ids=lambda broken: broken.what)
-def test_the_command_line_says_so_and_exits_with_2(broken: Broken, tmp_path: Path) -> None:
-    path = _written(broken.text, tmp_path)
-    done = command("run", str(path), "--out", str(tmp_path / "out"))
+def _refused(done: CompletedProcess[str], broken: Broken, out: Path) -> None:
     assert done.returncode == 2
     assert re.search(rf"run\.yaml:{broken.line}: ", done.stderr)
     assert "Traceback" not in done.stderr
-    assert not (tmp_path / "out").exists()
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("broken", BROKEN[::8], ids=lambda broken: broken.what)
+def test_the_command_line_says_so_and_exits_with_2(broken: Broken, tmp_path: Path) -> None:
+    words = ("run", str(_written(broken.text, tmp_path)), "--out", str(tmp_path / "out"))
+    _refused(invoke(*words), broken, tmp_path / "out")
+
+
+def test_a_process_of_its_own_says_so_and_exits_with_2(tmp_path: Path) -> None:
+    words = ("run", str(_written(BROKEN[0].text, tmp_path)), "--out", str(tmp_path / "out"))
+    _refused(command(*words), BROKEN[0], tmp_path / "out")
 
 
 def test_several_problems_are_told_at_once(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from tests.config.custom import (
     write_distribution,
     write_prompt_set,
 )
-from tests.processes import command
+from tests.processes import command, invoke
 
 ALL = sorted(NAMES)
 
@@ -162,7 +162,7 @@ def test_changed_code_of_an_engine_and_a_probe_is_asked_anew(tmp_path: Path) -> 
     path = write_config(tmp_path, "engines", f"{name}.Echo")
     path.write_text(path.read_text() + f"probes: [{name}.ask_nothing]\n")
     words = ("run", str(path), "--out", str(tmp_path / "out"), "--quiet")
-    assert command(*words).returncode == 0
+    assert invoke(*words).returncode == 0
     first = debate.open_run(tmp_path / "out").turns()
     (tmp_path / f"{name}.py").write_text(MODULE.replace("Answer: 4", "Answer: 5"))
     told = command("verify", str(tmp_path / "out"), "--custom-code", PYTHONPATH=_path(tmp_path))
@@ -197,23 +197,26 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("kind", ALL)
 def test_a_name_of_an_installed_package_is_as_good_as_one_of_ours(
-    kind: str, site: Path, tmp_path: Path
+    kind: str, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_config(tmp_path, kind, f"our_{kind}")
-    words = (str(path), "--out", str(tmp_path / "out"))
-    done = command("run", *words, "--quiet", PYTHONPATH=_path(site))
-    assert done.returncode == 0, done.stderr
-    assert f"{kind} our_{kind}" in read_manifest(tmp_path / "out").starts[-1].code
-    done = command("validate", str(path), "--no-custom-code", PYTHONPATH=_path(site))
-    assert (done.returncode, "--no-custom-code forbids it" in done.stderr) == (2, True)
-    done = command("validate", str(path))
+    with monkeypatch.context() as installed:
+        installed.syspath_prepend(site)
+        done = invoke("run", str(path), "--out", str(tmp_path / "out"), "--quiet")
+        assert done.returncode == 0, done.stderr
+        assert f"{kind} our_{kind}" in read_manifest(tmp_path / "out").starts[-1].code
+        done = invoke("validate", str(path), "--no-custom-code")
+        assert (done.returncode, "--no-custom-code forbids it" in done.stderr) == (2, True)
+    done = command("validate", str(path))  # a process that has not found the name before
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert f".yaml:{LINES[kind]}: " in done.stderr
     debate.open_run(tmp_path / "out").trajectories()  # it can be read without the package
 
 
-def test_the_list_tells_where_each_name_is_from(site: Path, tmp_path: Path) -> None:
+def test_the_list_tells_where_each_name_is_from(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done = command("list", "--json", PYTHONPATH=_path(site))
     assert done.returncode == 0, done.stderr
     rows = {(row["kind"], row["name"]): row for row in json.loads(done.stdout)}
@@ -222,9 +225,10 @@ def test_the_list_tells_where_each_name_is_from(site: Path, tmp_path: Path) -> N
     assert (row["source"], row["what"]) == ("offering 1.5", "Count votes.")
     assert rows["engines", "vllm"]["what"] == "A vLLM engine in each replica."
     assert rows["generators", "cycle_graph"]["source"].startswith("networkx ")
-    done = command("list", "probes", "--no-custom-code", PYTHONPATH=_path(site))
+    monkeypatch.syspath_prepend(site)
+    done = invoke("list", "probes", "--no-custom-code")
     assert "not imported" in " ".join(done.stdout.split())
-    assert command("list", "probs").returncode == 2
+    assert invoke("list", "probs").returncode == 2
 
 
 def test_two_packages_cannot_offer_one_name(site: Path, tmp_path: Path) -> None:

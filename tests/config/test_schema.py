@@ -15,7 +15,7 @@ from debate.config.loader import load_run
 from debate.config.schema import SHORTHANDS, SPECS, SchemaKind, make_schema
 from debate.config.spec import NamedSpec
 from tests.config.broken import BROKEN, Broken
-from tests.processes import command
+from tests.processes import command, invoke
 
 ROOT = Path(__file__).parents[2]
 FILES: dict[SchemaKind, list[str]] = {
@@ -168,6 +168,6 @@ def test_the_command_prints_the_schema_and_names_the_kinds() -> None:
     done = command("schema", "agent")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == make_schema("agent")
-    refused = command("schema", "agnet")
+    refused = invoke("schema", "agnet")
     assert refused.returncode == 2
     assert 'did you mean "agent"' in refused.stderr

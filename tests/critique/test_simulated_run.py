@@ -52,6 +52,7 @@ def analysis(directory: Path) -> Analysis:
     return analyze_run(Run(directory), resamples=50)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("name", "subject", "truth"),
     [
@@ -77,6 +78,7 @@ def test_what_was_set_is_estimated(
     assert found.se < 0.2
 
 
+@pytest.mark.system
 def test_what_critics_are_told_changes_nothing_for_critics_that_do_not_read(
     analysis: Analysis,
 ) -> None:
@@ -89,6 +91,7 @@ def test_what_critics_are_told_changes_nothing_for_critics_that_do_not_read(
     assert all(e.value == 0.0 for e in effects)
 
 
+@pytest.mark.system
 def test_alternatives_are_compared_with_the_answer_alone_and_with_noise(analysis: Analysis) -> None:
     changes = analysis.select("judging_auroc_change")
     assert {(e.cell, e.subject) for e in changes} == {
@@ -99,6 +102,7 @@ def test_alternatives_are_compared_with_the_answer_alone_and_with_noise(analysis
     assert all(not e.excludes(0.0) for e in changes)
 
 
+@pytest.mark.system
 def test_every_estimate_of_judgements_has_a_name_that_a_hypothesis_can_be_about(
     analysis: Analysis,
 ) -> None:
@@ -107,6 +111,7 @@ def test_every_estimate_of_judgements_has_a_name_that_a_hypothesis_can_be_about(
     assert set(JUDGING) <= set(MEASURES)
 
 
+@pytest.mark.system
 def test_the_page_has_the_heat_map_and_the_answer(directory: Path) -> None:
     page = write_report(directory)
     text = page.read_text()

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from debate.analysis import analyze_run
+from debate.analysis import Analysis, analyze_run
 from debate.analysis.present import present
 from debate.analysis.registry import MEASURES, write_reference
 from debate.config.loader import load_run
+from debate.log import Run
 from debate.report import write_report
 from debate.runner.plan import make_plan
 from tests.support import run, simulated
@@ -20,7 +21,7 @@ SHIPPED = Path(__file__).parents[2] / "configs"
 CLAIM = {"statement": "A [bold]claim[/bold].", "direction": "above", "smallest": 0.05}
 
 
-def _run_of_all_arms(folder: Path, **fields: object):  # type: ignore[no-untyped-def]
+def _run_of_all_arms(folder: Path, **fields: object) -> Run:
     agents = [simulated(name) for name in "abc"]
     cells = {
         "self": {"agents": ["a"], "topology": "self_loop"},
@@ -33,8 +34,23 @@ def _run_of_all_arms(folder: Path, **fields: object):  # type: ignore[no-untyped
     return run(folder, agents, cells=cells, rounds=1, probes=["belief"], num_questions=8, **fields)
 
 
-def test_every_estimate_that_is_made_is_in_the_registry_and_on_its_page(tmp_path: Path) -> None:
-    made = {e.name for e in analyze_run(_run_of_all_arms(tmp_path), resamples=50).estimates}
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run with a claim."""
+    claims = {"gain": {**CLAIM, "estimate": "vote_gain", "cell": "abc", "control": "ab"}}
+    return _run_of_all_arms(tmp_path_factory.mktemp("arms"), hypotheses=claims)
+
+
+@pytest.fixture(scope="module")
+def analysis(done: Run) -> Analysis:
+    """Its analysis."""
+    return analyze_run(done, resamples=50)
+
+
+def test_every_estimate_that_is_made_is_in_the_registry_and_on_its_page(
+    analysis: Analysis,
+) -> None:
+    made = {e.name for e in analysis.estimates}
     assert len(made) > 60
     assert made <= set(MEASURES)
     page = write_reference()
@@ -48,16 +64,14 @@ def test_the_shipped_experiments_state_claims_that_can_be_judged(name: str) -> N
     assert all(claim.source for claim in spec.hypotheses.values())
 
 
-def test_claims_are_shown_wherever_a_run_is_read(tmp_path: Path) -> None:
-    claims = {"gain": {**CLAIM, "estimate": "vote_gain", "cell": "abc", "control": "ab"}}
-    done = _run_of_all_arms(tmp_path, hypotheses=claims)
+def test_claims_are_shown_wherever_a_run_is_read(done: Run, analysis: Analysis) -> None:
     page = write_report(done.directory).read_text()
     assert "What was claimed beforehand" in page
     assert "A [bold]claim[/bold]." in page
     assert "Teams side by side" in page
     assert "\x1b" not in page
     paper = StringIO()
-    present(analyze_run(done, resamples=50), Console(file=paper, width=160))
+    present(analysis, Console(file=paper, width=160))
     shown = " ".join(paper.getvalue().split())
     assert "Nothing else may be called a finding" in shown
     assert "[bold]claim" in shown

@@ -14,7 +14,7 @@ import pytest
 from debate.runner.verify_run import verify_run
 from tests.faults.damage import CONFIG, DAMAGES, copied, said_of
 from tests.faults.driver import undisturbed
-from tests.processes import command
+from tests.processes import command, invoke
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +39,13 @@ def test_each_damage_is_named(what: str, sound: Path, tmp_path: Path) -> None:
 
 def test_the_command_names_damage_and_fails(sound: Path, tmp_path: Path) -> None:
     copy = copied(sound, tmp_path / "copy")
-    for directory, code, words in ((sound, 0, "no problem found"), (copy, 1, "problems found")):
+    for directory, code, words, verify in (
+        (sound, 0, "no problem found", invoke),
+        (copy, 1, "problems found", command),
+    ):
         if code:
             DAMAGES["heard nobody"].do(copy)
-        done = command("verify", str(directory))
+        done = verify("verify", str(directory))
         assert done.returncode == code, done.stderr
         assert words in done.stdout
     assert "heard is ()" in done.stderr

@@ -48,7 +48,16 @@ def write_table(path: Path, said: list[str]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def files_after(folder: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> set[str]:
+LOOKS = [["verify", "out"], ["analyze", "out"], ["analyze", "table.jsonl"]]
+REPORTS = [
+    ["report", "out", "--figures", "figures"],
+    ["report", "table.jsonl", "--out", "table.html", "--figures", "others"],
+]
+
+
+def files_after(
+    folder: Path, said: list[str], commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> set[str]:
     """Every file below the folder once debates about and with these texts are done and shown."""
     inner = folder / "a" / "b"
     inner.mkdir(parents=True)
@@ -71,12 +80,7 @@ def files_after(folder: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(inner)
     debate("run", "run.yaml", "--out", "out", "--quiet")
     write_table(inner / "table.jsonl", said)
-    for words in (
-        ["verify", "out"],
-        ["analyze", "out"],
-        ["report", "out", "--figures", "figures"],
-        ["report", "table.jsonl", "--out", "table.html", "--figures", "others"],
-    ):
+    for words in commands:
         debate(*words)
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
@@ -84,8 +88,18 @@ def files_after(folder: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) 
 def test_what_is_said_makes_no_file_and_moves_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = files_after(tmp_path / "plain", PLAIN, monkeypatch)
-    odd = files_after(tmp_path / "odd", ODD, monkeypatch)
+    plain = files_after(tmp_path / "plain", PLAIN, LOOKS, monkeypatch)
+    odd = files_after(tmp_path / "odd", ODD, LOOKS, monkeypatch)
     assert odd == plain
-    assert {"a/b/out/turns/0.jsonl", "a/b/out/manifest.json", "a/b/out/report.html"} <= odd
+    assert {"a/b/out/turns/0.jsonl", "a/b/out/manifest.json"} <= odd
+
+
+@pytest.mark.system
+def test_what_is_said_names_no_page_and_no_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = files_after(tmp_path / "plain", PLAIN, REPORTS, monkeypatch)
+    odd = files_after(tmp_path / "odd", ODD, REPORTS, monkeypatch)
+    assert odd == plain
+    assert "a/b/out/report.html" in odd
     assert any(name.startswith("a/b/figures/") for name in odd)

@@ -13,7 +13,7 @@ from debate.config.secrets import redact, redact_text
 from tests.faults.driver import undisturbed
 from tests.faults.endpoint import serving
 from tests.faults.on_ray import two_nodes
-from tests.processes import command
+from tests.processes import command, invoke
 
 KEY = "sk-planted-0123456789abcdefghijklmnop"
 OTHER = "planted-password-9876543210"
@@ -37,6 +37,10 @@ def write_config(folder: Path, url: str, **model: object) -> Path:
 
 def debate(*words: str) -> subprocess.CompletedProcess[str]:
     return command(*words, PLANTED=KEY)
+
+
+def here(*words: str) -> subprocess.CompletedProcess[str]:
+    return invoke(*words, PLANTED=KEY)
 
 
 def assert_nowhere(folder: Path, done: subprocess.CompletedProcess[str]) -> None:
@@ -78,7 +82,7 @@ def test_what_a_configuration_would_do_is_told_without_its_keys(tmp_path: Path) 
         tmp_path, f"http://me:{OTHER}@localhost:1/v1", api_key_env="PLANTED", extra_body=extra
     )
     for words in (["validate", str(path)], ["topology", str(path)], ["doctor"]):
-        assert_nowhere(tmp_path, debate(*words))
+        assert_nowhere(tmp_path, here(*words))
 
 
 @pytest.mark.slow
@@ -121,7 +125,7 @@ def test_an_error_does_not_quote_a_key(fields: dict[str, object], tmp_path: Path
     config = json.loads(path.read_text())
     config["models"]["m"] |= fields
     path.write_text(json.dumps(config))
-    done = debate("run", str(path), "--out", str(tmp_path / "out"), "--quiet")
+    done = here("run", str(path), "--out", str(tmp_path / "out"), "--quiet")
     assert_nowhere(tmp_path, done)
 
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from tests.hostile.corpus import TERMINAL
+from tests.processes import command, invoke
 
 ESCAPES = ("\x1b", "\x9b", "\x07", "\x08", "\x00", "\x7f", "\u202e")
 NASTY = "".join(text for text in TERMINAL if "\x00" not in text and "\r" not in text)
 
 
-def output_of(*words: str, columns: int = 200) -> str:
+def output_of(*words: str, run: Callable[..., CompletedProcess[str]] = invoke) -> str:
     """What a command prints, on both streams."""
-    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm", "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "debate", *words]
-    done = subprocess.run(command, capture_output=True, check=False, env=environment)
-    text = (done.stdout + done.stderr).decode()
+    done = run(*words, COLUMNS="200", TERM="xterm", NO_COLOR="1")
+    text = done.stdout + done.stderr
     assert "Traceback" not in text, text[-2000:]
     return text
 
@@ -58,14 +56,14 @@ def test_no_command_prints_what_would_steer_a_terminal(tmp_path: Path) -> None:
     path.write_text(text.replace(json.dumps(f"{NASTY}\nAnswer: 1"), f'"{replies}"'))
     out = str(tmp_path / "out")
     for words in (["validate", str(path)], ["run", str(path), "--out", out]):
-        assert_tame(output_of(*words))
+        assert_tame(output_of(*words, run=command))
     turns = tmp_path / "out" / "turns" / "0.jsonl"
     rows = [json.loads(line) for line in turns.open()]
     for row in rows:
         row["text"], row["model"], row["heard"] = NASTY, NASTY, [NASTY]
     turns.write_text("".join(json.dumps(row) + "\n" for row in rows))
     for words in (["verify", out], ["analyze", out], ["report", out]):
-        assert_tame(output_of(*words))
+        assert_tame(output_of(*words, run=command))
 
 
 @pytest.mark.parametrize("line", ['rounds: "\\e[31mred"', '"\\e]0;x\\a": 1', 'topology: "\\e[2J"'])

@@ -110,9 +110,33 @@ def test_the_same_seed_gives_the_same_questions() -> None:
     assert draw_questions(["add"], 20, seed=5) != draw_questions(["add"], 20, seed=6)
 
 
-def test_a_family_that_runs_dry_says_so() -> None:
-    with pytest.raises(ValueError, match="'mul/7' has only about"):
-        draw_questions(["mul/7"], 900, seed=0)
+@pytest.mark.parametrize("num", [230, 900])  # found out by drawing, and beforehand
+def test_a_family_that_runs_dry_says_so(num: int) -> None:
+    with pytest.raises(ValueError, match=rf"'mul/7' has only about 1[89]. test .*; {num} were"):
+        draw_questions(["mul/7"], num, seed=0)
+
+
+def test_too_many_questions_are_refused_before_any_is_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("debate.tasks.arithmetic.draw_question", None)
+    with pytest.raises(ValueError, match="'mul' has only about 1584 test questions; 2000 were"):
+        draw_questions({"add": 1, "mul": 1}, 4000, seed=0)
+
+
+@pytest.mark.parametrize("name", ["add", "mul", "mod", "mul/7", "mod/558"])
+def test_a_family_knows_how_many_texts_it_has(name: str) -> None:
+    family, rng = get_family(name), random.Random(0)
+    num_drawn = min(2 * family.num_texts, 20_000)
+    drawn = len({family.write(family.sample(rng)) for _ in range(num_drawn)})
+    missed = (1 - 1 / family.num_texts) ** num_drawn
+    assert abs(drawn / family.num_texts - (1 - missed)) < 0.04
+
+
+def test_chains_are_not_refused_while_there_are_some() -> None:
+    assert len(draw_questions(["chain23"], 7500, seed=0)) == 7500
+    with pytest.raises(ValueError, match="only about 9945 test questions; 11000 were"):
+        draw_questions(["chain23"], 11_000, seed=0)
 
 
 @pytest.mark.parametrize("name", ["sub", "add/7", "mul/x", "mul/0"])

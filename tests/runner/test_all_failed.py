@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from debate.log import Run
-from tests.processes import command
+from tests.processes import command, invoke
 from tests.support import scripted, simulated, write_questions
 
 
@@ -36,12 +36,12 @@ def test_a_run_whose_every_call_failed_ends_with_exit_code_1_and_the_reasons(
 def test_a_pilot_whose_every_call_failed_ends_with_exit_code_1(tmp_path: Path) -> None:
     config = write_config(tmp_path, simulated("a", failure=1.0), simulated("b", failure=1.0))
     out = str(tmp_path / "out")
-    done = command("validate", config, "--pilot", "2", "--out", out, COLUMNS="300")
+    done = invoke("validate", config, "--pilot", "2", "--out", out, COLUMNS="300")
     assert done.returncode == 1
     assert "every one of 4 calls failed: 4 × simulated: simulated failure" in done.stderr
 
 
 def test_a_run_with_one_reply_is_done(tmp_path: Path) -> None:
     agents = simulated("a", failure=1.0), scripted("b", {"q0": "Answer: 4", "*": "Answer: 5"})
-    done = command("run", write_config(tmp_path, *agents), "--out", str(tmp_path / "out"))
+    done = invoke("run", write_config(tmp_path, *agents), "--out", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr

@@ -15,6 +15,7 @@ from debate.report.figure import (
     arrange_panels,
     make_figure,
     make_missing_figure,
+    to_values,
 )
 from debate.report.theme import GREEN, GREY, INK, MUTED, ORANGE, PAPER, PURPLE, VERMILLION
 
@@ -169,7 +170,7 @@ def _trace_outline(
 def _draw_ribbons(points: list[dict[str, Any]], x: Any, y: Any) -> Any:
     scale = alt.Scale(domain=list(CHANGE_COLORS), range=list(CHANGE_COLORS.values()))
     legend = alt.Legend(orient="top", symbolOpacity=0.8)
-    areas = alt.Chart(alt.Data(values=points)).mark_area(line=False)
+    areas = alt.Chart(to_values(points)).mark_area(line=False)
     return areas.encode(
         x=x,
         y=alt.Y("high:Q", scale=y, axis=None),
@@ -191,7 +192,7 @@ def _draw_blocks(blocks: list[dict[str, Any]], x: Any, y: Any) -> Any:
         for block in blocks
     ]
     return (
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(to_values(rows))
         .mark_rect(opacity=1)
         .encode(
             x=x,
@@ -218,7 +219,7 @@ def _draw_labels(blocks: list[dict[str, Any]], x: Any, y: Any) -> Iterator[Any]:
         if block["share"] >= 0.045
     ]
     for side, align, shift in (("left", "left", 9), ("right", "right", -9)):
-        at = alt.Chart(alt.Data(values=[r for r in rows if r["side"] == side])).encode(
+        at = alt.Chart(to_values([r for r in rows if r["side"] == side])).encode(
             x=x, y=alt.Y("y:Q", scale=y, axis=None), text="text:N"
         )
         text = {"align": align, "dx": shift, "fontSize": 10.5}

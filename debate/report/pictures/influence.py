@@ -12,7 +12,7 @@ import polars as pl
 
 from debate.analysis.text import format_count, shorten
 from debate.report.data import ReportData
-from debate.report.figure import Figure, make_figure, make_missing_figure
+from debate.report.figure import Figure, make_figure, make_missing_figure, to_values
 from debate.report.theme import BLUE, INK, MUTED, PAPER, VERMILLION
 from debate.topologies import from_graph
 from debate.topologies.layout import Curve, Point, Positions, compute_curves, compute_positions
@@ -181,12 +181,12 @@ def _draw_edges(
     ]
     widths = alt.Scale(domain=[0, highest or 1], range=[0.8, 5])
     width = alt.StrokeWidth("rate:Q", scale=widths, legend=None)
-    strokes = alt.Chart(alt.Data(values=points)).mark_line(
+    strokes = alt.Chart(to_values(points)).mark_line(
         color=flip.color, strokeDash=list(flip.dash), opacity=0.8
     )
     yield strokes.encode(**at, detail="edge:N", order="step:Q", strokeWidth=width)
     tips = [{"x": c.tip.x, "y": c.tip.y, "heading": c.heading} for _, c in lines]
-    head = alt.Chart(alt.Data(values=tips)).mark_point(
+    head = alt.Chart(to_values(tips)).mark_point(
         shape="M0,0L0.42,1L0,0.8L-0.42,1Z", size=324, filled=True, color=flip.color, opacity=1
     )
     yield head.encode(**at, angle=alt.Angle("heading:Q", scale=None))
@@ -200,14 +200,14 @@ def _draw_rates(lines: list[tuple[dict[str, Any], Curve]], at: dict[str, Any]) -
         for row, curve in lines
         for middle in [curve.points[int(0.42 * len(curve.points))]]
     ]
-    base = alt.Chart(alt.Data(values=marks)).encode(**at, text="rate:N")
+    base = alt.Chart(to_values(marks)).encode(**at, text="rate:N")
     yield base.mark_text(fontSize=10.5, stroke=PAPER, strokeWidth=5, color=PAPER)
     yield base.mark_text(fontSize=10.5, color=INK)
 
 
 def _draw_agents(graph: DebateGraph, at: dict[str, Any]) -> Iterator[Any]:
     rows = [{"x": p.x, "y": p.y, "agent": graph.marks[agent]} for agent, p in graph.places.items()]
-    base = alt.Chart(alt.Data(values=rows)).encode(**at)
+    base = alt.Chart(to_values(rows)).encode(**at)
     area = 3.2 * graph.radius**2
     circle = {"shape": "circle", "size": area, "filled": True, "opacity": 1}
     yield base.mark_point(**circle, color=PAPER, stroke=MUTED, strokeWidth=1.4)
