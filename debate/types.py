@@ -53,6 +53,10 @@ class Answer:
         return self.value is None
 
 
+BELIEF_AFTER: Final = "belief_after"
+"""The probe of belief after a turn's own working: another estimator than `belief`, before it."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Confidence:
     """A value in [0, 1] and the estimator that it comes from."""

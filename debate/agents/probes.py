@@ -17,8 +17,8 @@ from debate.config.registry import find, get_required, hash_code
 from debate.engines.base import Completion, Request
 from debate.errors import ConfigError, DebateError, EngineError
 from debate.tasks import normalise
-from debate.tasks.parsing import parse_answer, parse_confidence
-from debate.types import Belief, Confidence, Message, Question, Turn
+from debate.tasks.parsing import find_answer, parse_answer, parse_confidence
+from debate.types import BELIEF_AFTER, Belief, Confidence, Message, Question, Turn
 
 CallModel = Callable[[Request], Awaitable[Completion]]
 """Makes one call; raises EngineError where it fails."""
@@ -74,6 +74,28 @@ async def probe_belief(subject: ProbeSubject, spec: ProbeSpec, ask: CallModel) -
     own = found.log_p.get(subject.turn.value or "")
     level = own if own is None or math.isnan(own) else math.exp(min(0.0, own))
     return ProbeFinding(belief=found, confidence=_make_confidence("belief", level))
+
+
+async def probe_belief_after(
+    subject: ProbeSubject, spec: ProbeSpec, ask: CallModel
+) -> ProbeFinding:
+    """Score every candidate where the answer stands in the reply, after the turn's own working.
+
+    Without a working before the answer it is `belief`. Where the working states the answer already,
+    it measures copying.
+    """
+    turn, format = subject.turn, subject.agent.prompts.format
+    cut = turn.finish_reason in ("length", "refusal")
+    span = find_answer(turn.text, subject.question, format, cut=cut).span
+    if span is None:
+        return ProbeFinding()
+    working = sanitize_text(turn.text[: span.start])
+    request = replace(build_belief_request(subject), prefill=working)
+    scores = await _score_candidates(request, subject, ask)
+    found = Belief(log_p=dict(zip(subject.candidates, scores, strict=True)))
+    own = found.log_p.get(turn.value or "")
+    level = None if own is None else math.exp(min(0.0, own)) if not math.isnan(own) else own
+    return ProbeFinding(belief=found, confidence=_make_confidence(BELIEF_AFTER, level))
 
 
 def build_belief_request(subject: ProbeSubject) -> Request:
@@ -143,6 +165,7 @@ def _parse_opinion(subject: ProbeSubject, reply: Completion) -> str | None:
 PROBES: Mapping[str, ProbeFunction] = MappingProxyType(
     {
         "belief": probe_belief,
+        BELIEF_AFTER: probe_belief_after,
         "verbal": probe_verbal,
         "p_true": probe_p_true,
         "consistency": probe_consistency,
@@ -166,7 +189,7 @@ def find_unsupported(probe: ProbeSpec, agent: Agent) -> str | None:
 def needs_scores(probe: ProbeSpec) -> bool:
     """Whether a probe asks for scores of candidates. Imports a custom one."""
     if probe.name in PROBES:
-        return probe.name in ("belief", "p_true")
+        return probe.name in ("belief", BELIEF_AFTER, "p_true")
     return "scores" in get_required(find("probes", probe.name).value, ("scores",))
 
 

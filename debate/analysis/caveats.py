@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import polars as pl
 
+from debate.analysis.copying import measure_copied, warn_copied
 from debate.analysis.design import Controls
 from debate.analysis.factors import NOUNS, find_factors
 from debate.analysis.states import LEAST_MASS, find_cells_without_levels
@@ -23,10 +24,12 @@ def collect_caveats(
     controls: Controls,
     *,
     stopping_is_known: bool,
+    confidence: str | None = None,
 ) -> tuple[str, ...]:
     """The caveats that apply to these states of these trajectories, one sentence each.
 
-    stopping_is_known: the rule by which debates ended is on record and sees no target.
+    stopping_is_known: the rule by which debates ended is on record and sees no target. confidence:
+    the estimator analysed.
     """
     found = [say(states) for say in OF_STATES]
     # States are carried on after a stop, so without one nobody stopped before the others.
@@ -36,7 +39,7 @@ def collect_caveats(
     found += [_warn_unread(trajectories)]
     found += [_warn_simulated(trajectories), _warn_no_target(trajectories)]
     found += [_warn_bare_levels(states), _warn_no_control(states, controls)]
-    found += [_warn_no_baseline(controls)]
+    found += [_warn_no_baseline(controls), warn_copied(measure_copied(states), confidence)]
     if verdicts is None or verdicts.is_empty():
         found.append("No verdicts are recorded: votes are majorities of the agents' answers.")
     return tuple(sentence for sentence in found if sentence)

@@ -32,8 +32,8 @@ from debate.analysis.paired import (
     compute_paired_p,
 )
 from debate.analysis.quantity import Measure, Quantity, Unavailable
-from debate.analysis.schema import Estimate, make_estimate
-from debate.analysis.sums import split_groups, sum_by_question
+from debate.analysis.schema import UNANSWERED, Estimate, make_estimate
+from debate.analysis.sums import NO_ANSWERS, split_groups, sum_by_question
 
 OTHER_FLOORS = (1e-2, 1e-4)
 _ERROR_KEY = ["question", "seed", "agent"]
@@ -157,6 +157,9 @@ def _select_kept_errors(measures: Measures, cell: str, round_: int) -> pl.DataFr
     return changed.drop_nulls(f"{LOGIT_FLOOR}")
 
 
+_NO_ANSWER = pl.col("outcome").is_in(UNANSWERED)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
     """One paired difference of accuracy (`first` minus `second`), with everything to judge it by.
@@ -197,9 +200,17 @@ def compare_scores(
 ) -> Comparison:
     """Compare two columns of scores, `after` and `before`, over debates.
 
-    pairs: question_code, after, before (in [0, 1]), after_tied, before_tied, is_own (booleans); one
-    row for each debate in both.
+    pairs: question_code, after, before (in [0, 1]), after_tied, before_tied, is_own (booleans), and
+    answered, whether either states an answer, where not all do; one row for each debate in both.
     """
+    if "answered" in pairs.columns and pairs.height and not pairs["answered"].any():
+        nothing = compare_scores(
+            pairs.clear(), family=family, cell=cell, method=method, first=first, second=second
+        )
+        is_own = bool(pairs["is_own"].all())
+        return replace(
+            nothing, is_own=is_own, first_value=0.0, second_value=0.0, missing=NO_ANSWERS
+        )
     after, before = (pairs[c].to_numpy().astype(np.float64) for c in ("after", "before"))
     clusters = pairs["question_code"].to_numpy().astype(np.int64)
     counts = sum_by_code(clusters, np.ones(len(after)))
@@ -249,6 +260,7 @@ def compare_with_openings(vote_states: pl.DataFrame) -> list[Comparison]:
             before="opening_score",
             after_tied=pl.col("outcome") == "tied",
             before_tied=pl.col("opening_outcome") == "tied",
+            answered=~(_NO_ANSWER & pl.col("opening_outcome").is_in(UNANSWERED)),
         )
         if last:
             found.append(
@@ -279,11 +291,21 @@ def compare_with_baseline(vote_states: pl.DataFrame, controls: Controls) -> list
         "score",
         "is_own",
         tied=pl.col("outcome") == "tied",
+        answered=~_NO_ANSWER,
     )
-    base = ends.select("agent", "question", "seed", base="cell", before="score", before_tied="tied")
+    base = ends.select(
+        "agent",
+        "question",
+        "seed",
+        base="cell",
+        before="score",
+        before_tied="tied",
+        also_answered="answered",
+    )
     chosen = pl.col("cell").replace_strict(controls.baselines, default=None, return_dtype=pl.String)
     others = ends.with_columns(base=chosen).rename({"score": "after", "tied": "after_tied"})
     pairs = others.join(base, on=["base", "agent", "question", "seed"])
+    pairs = pairs.with_columns(answered=pl.col("answered") | pl.col("also_answered"))
     found = [
         compare_scores(
             part,

@@ -299,6 +299,8 @@ def measure_pair(name: str, sums: Array) -> Quantity | Unavailable:
     measure, n = PAIRS[name], int(_count_debates(sums).sum())
     if not n:
         return Unavailable("debates that both completed")
+    if not sums[:, [BOTH, ONLY_A, ONLY_B, BOTH_WRONG]].any():
+        return Unavailable("a debate in which one was right, or both stated an answer")
     if name in _COUNTED:
         part, whole = _COUNTED[name](sums)
         if not whole.sum():

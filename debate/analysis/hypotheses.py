@@ -3,7 +3,8 @@
 A verdict is read from one printed interval, at level 1 − .05/k for the k hypotheses of the file,
 those that could not be computed included (Bonferroni; Holm's p of "no effect" may stand beside it).
 Claims that were dropped or reworded while the run went on are judged, and corrected for, with the
-others.
+others. Where too many turns state no answer, the interval is that around the best and worst case;
+an estimate that has none then decides nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +28,16 @@ from debate.analysis.power import (
 from debate.analysis.quantity import Quantity, Unavailable
 from debate.analysis.registry import MEASURES
 from debate.analysis.schema import Estimate
+from debate.analysis.sums import NO_ANSWERS
+from debate.analysis.unanswered import (
+    COUNT_EVERYTHING,
+    ArmTurns,
+    Doubt,
+    bound_quantity,
+    count_turns,
+    doubt_estimate,
+    doubt_quantity,
+)
 from debate.config.run import HypothesisSpec
 from debate.errors import InputError
 from debate.log.manifest import Manifest
@@ -55,8 +66,9 @@ class Finding:
     p_value: of "equal to the reference"; p_holm: corrected. detectable: where undecided, the
     smallest true effect that a study of this size finds in 80 % of cases; needed: about how many
     questions would decide at the same effect. confidence: the estimator analysed, None where the
-    number depends on none; others: the same under every other one recorded. reason: why there is
-    no verdict, or what tempers it.
+    number depends on none; others: the same under every other one recorded. unanswered: of each
+    arm and round concerned, the turns and how many stated no answer. reason: why there is no
+    verdict, or what tempers it.
     """
 
     name: str
@@ -79,18 +91,32 @@ class Finding:
     needed: int | None = None
     confidence: str | None = None
     others: tuple[OtherEstimator, ...] = ()
+    unanswered: tuple[ArmTurns, ...] = ()
     reason: str = ""
     source: str = ""
 
 
+class LackingValue(NamedTuple):
+    """The reason why a hypothesis has no number, and the turns that it would rest on."""
+
+    reason: str
+    doubt: Doubt
+
+
 class HypothesisValue(NamedTuple):
-    """The number of a hypothesis: its value, the interval of its verdict, and the exact p."""
+    """The number of a hypothesis: its value, the interval of its verdict, and the exact p.
+
+    doubt: the turns behind it; where that says why they do not suffice, `bounded` is the interval
+    around the best and worst case, None where there is none.
+    """
 
     value: float | None
     interval: Interval
     is_bounded: bool
     p_value: float | None
     note: str = ""
+    doubt: Doubt = Doubt()
+    bounded: Interval | None = None
 
 
 def conclude_hypotheses(
@@ -109,7 +135,12 @@ def conclude_hypotheses(
     told = []
     for name, hypothesis in hypotheses.items():
         number = measure_hypothesis(hypothesis, measures, estimates, level=level)
-        finding = _conclude_finding(name, hypothesis, number, level)
+        if isinstance(number, Unavailable):
+            arms = count_turns(hypothesis, _get_estimate_name(hypothesis), measures)
+            lacking = LackingValue(number.reason, Doubt(arms))
+            finding = _conclude_finding(name, hypothesis, lacking, level)
+        else:
+            finding = _conclude_finding(name, hypothesis, number, level)
         is_stated = isinstance(number, HypothesisValue) and bool(number.note)
         if is_stated or _depends_on_confidence(hypothesis):
             beside = tuple(_measure_under_others(hypothesis, others or {}))
@@ -154,7 +185,7 @@ def measure_hypothesis(
 ) -> HypothesisValue | Unavailable:
     """The number that a hypothesis is about, with the control's taken off; or what it lacks."""
     if hypothesis.cell is None or _get_estimate_name(hypothesis) not in CONTRASTED:
-        return _read_estimate(hypothesis, estimates, level)
+        return _read_estimate(hypothesis, measures, estimates, level)
     chosen = choose_quantity(hypothesis, measures)
     if isinstance(chosen, Unavailable):
         return chosen
@@ -162,15 +193,24 @@ def measure_hypothesis(
     value = None if measure.value is None and measure.bounds is not None else found.value
     is_bounded = found.bounds is not None
     p_value = _compute_p_value(found, hypothesis.reference)
-    return HypothesisValue(value, found.bounded(level), is_bounded, p_value, chosen.note)
+    bounded = None if chosen.imputed is None else chosen.imputed.bounded(level)
+    return HypothesisValue(
+        value, found.bounded(level), is_bounded, p_value, chosen.note, chosen.doubt, bounded
+    )
 
 
 class ChosenQuantity(NamedTuple):
-    """The quantity that a hypothesis is judged by, the measure's name, and what stands in."""
+    """The quantity that a hypothesis is judged by, the measure's name, and what stands in.
+
+    doubt: the turns behind it; where they do not suffice, `imputed` is the quantity with the bounds
+    of the best and worst case, None where there are none.
+    """
 
     name: str
     quantity: Quantity
     note: str = ""
+    doubt: Doubt = Doubt()
+    imputed: Quantity | None = None
 
 
 def choose_quantity(hypothesis: HypothesisSpec, measures: Measures) -> ChosenQuantity | Unavailable:
@@ -182,11 +222,31 @@ def choose_quantity(hypothesis: HypothesisSpec, measures: Measures) -> ChosenQua
         )
     found = find_quantity(hypothesis, measures)
     if isinstance(found, Quantity) or name not in WHERE_STATED:
-        return found if isinstance(found, Unavailable) else ChosenQuantity(name, found)
+        return _add_doubt(hypothesis, measures, name, found)
     name = WHERE_STATED[name]
     found = find_quantity(hypothesis.model_copy(update={"estimate": name}), measures)
     note = f"no belief was probed: bounds from stated confidence ({name}, probability scale)"
-    return found if isinstance(found, Unavailable) else ChosenQuantity(name, found, note)
+    return _add_doubt(hypothesis, measures, name, found, note)
+
+
+def _add_doubt(
+    hypothesis: HypothesisSpec,
+    measures: Measures,
+    name: str,
+    found: Quantity | Unavailable,
+    note: str = "",
+) -> ChosenQuantity | Unavailable:
+    """The quantity with the turns that it rests on and, where they do not suffice, its bounds."""
+    if isinstance(found, Unavailable):
+        return found
+    arms = count_turns(hypothesis, name, measures)
+    if name not in COUNT_EVERYTHING and arms and all(arm.share == 1 for arm in arms):
+        return Unavailable(NO_ANSWERS)
+    value = found.bounded().value if found.value != found.value else found.value
+    effect = (value or 0.0) - hypothesis.reference
+    doubt = doubt_quantity(hypothesis, name, measures, effect)
+    imputed = bound_quantity(hypothesis, name, measures, found) if doubt.why else None
+    return ChosenQuantity(name, found, note, doubt, imputed)
 
 
 def find_quantity(hypothesis: HypothesisSpec, measures: Measures) -> Quantity | Unavailable:
@@ -212,7 +272,7 @@ def _compute_p_value(quantity: Quantity, reference: float) -> float | None:
 
 
 def _read_estimate(
-    hypothesis: HypothesisSpec, estimates: list[Estimate], level: float
+    hypothesis: HypothesisSpec, measures: Measures, estimates: list[Estimate], level: float
 ) -> HypothesisValue | Unavailable:
     """The one estimate of the analysis that the hypothesis names, its interval at `level`."""
     if hypothesis.control is not None:
@@ -237,7 +297,8 @@ def _read_estimate(
     num = chosen.num_questions if chosen.df is None else chosen.df + 1
     wide = widen(Interval(chosen.value, low, high, chosen.se, num), level)
     told = wide._replace(num_questions=chosen.num_questions)
-    return HypothesisValue(chosen.value, told, is_bounded, None)
+    doubt = doubt_estimate(hypothesis, measures, chosen, estimates)
+    return HypothesisValue(chosen.value, told, is_bounded, None, doubt=doubt)
 
 
 def widen(interval: Interval, level: float) -> Interval:
@@ -264,7 +325,7 @@ def _choose_round(found: list[Estimate], round: int | None) -> Estimate | None:
 
 
 def _conclude_finding(
-    name: str, hypothesis: HypothesisSpec, found: HypothesisValue | Unavailable, level: float
+    name: str, hypothesis: HypothesisSpec, found: HypothesisValue | LackingValue, level: float
 ) -> Finding:
     """The finding of one hypothesis, its p not yet corrected."""
     blank = Finding(
@@ -279,10 +340,11 @@ def _conclude_finding(
         source=hypothesis.source,
         verdict="not computed",
     )
-    if isinstance(found, Unavailable):
-        return replace(blank, reason=f"needs {found.reason}")
-    interval = found.interval
-    blank = replace(blank, reason=found.note)
+    counts = found.doubt.counts
+    blank = replace(blank, unanswered=found.doubt.arms)
+    if isinstance(found, LackingValue):
+        return replace(blank, reason=_join(f"needs {found.reason}", counts))
+    interval, blank = found.interval, replace(blank, reason=_join(found.note, counts))
     told = replace(
         blank,
         value=found.value,
@@ -294,7 +356,7 @@ def _conclude_finding(
     )
     if interval.low is None or interval.high is None:
         lacking = interval.reason or "no interval"
-        return replace(told, p_value=None, reason="; ".join(filter(None, (found.note, lacking))))
+        return replace(told, p_value=None, reason=_join(told.reason, lacking))
     verdict = conclude(
         interval.low,
         interval.high,
@@ -303,14 +365,47 @@ def _conclude_finding(
         reference=hypothesis.reference,
     )
     told = replace(told, verdict=verdict)
+    if found.doubt.why:
+        return _conclude_in_doubt(told, found, hypothesis)
     return _add_plan(told, interval) if verdict == "undecided" else told
+
+
+def _conclude_in_doubt(
+    told: Finding, found: HypothesisValue, hypothesis: HypothesisSpec
+) -> Finding:
+    """The finding where too many turns state no answer: what it is in the best and worst case."""
+    why, bounded = found.doubt.why, found.bounded
+    if bounded is None or bounded.low is None or bounded.high is None:
+        lacking = f"{why}, and what they would have made of this estimate has no bounds"
+        return replace(told, verdict="undecided", p_value=None, reason=_join(told.reason, lacking))
+    verdict = conclude(
+        bounded.low,
+        bounded.high,
+        direction=hypothesis.direction,
+        smallest=hypothesis.smallest,
+        reference=hypothesis.reference,
+    )
+    held = f"{why}: the bounds take them for the best and for the worst"
+    return replace(
+        told,
+        verdict=verdict,
+        low=bounded.low,
+        high=bounded.high,
+        is_bounded=True,
+        p_value=None,
+        reason=_join(told.reason, held),
+    )
+
+
+def _join(*clauses: str) -> str:
+    return "; ".join(filter(None, clauses))
 
 
 def _add_plan(finding: Finding, interval: Interval) -> Finding:
     """An undecided finding with what this study could find, and the n that would decide."""
     if finding.is_bounded:
         told = "the bounds of what is not known do not agree"
-        return replace(finding, reason="; ".join(filter(None, (finding.reason, told))))
+        return replace(finding, reason=_join(finding.reason, told))
     needed = count_questions_to_decide(
         interval,
         direction=finding.direction,
@@ -404,7 +499,4 @@ def parse_hypotheses(written: Mapping[str, Any], *, place: str) -> dict[str, Hyp
 
 def temper_findings(found: tuple[Finding, ...], claims: Mapping[str, Claim]) -> tuple[Finding, ...]:
     """The findings, each with what tempers it."""
-    return tuple(
-        replace(each, reason="; ".join(filter(None, (each.reason, claims[each.name].note))))
-        for each in found
-    )
+    return tuple(replace(each, reason=_join(each.reason, claims[each.name].note)) for each in found)

@@ -46,6 +46,7 @@ from debate.analysis.scores import compute_auroc
 from debate.analysis.sums import split_groups
 from debate.analysis.text import split_names
 from debate.log import Run
+from debate.types import BELIEF_AFTER
 
 ANSWER_KEY = ("cell", "question", "seed")
 JUDGED_COLUMNS = split_names(
@@ -145,6 +146,7 @@ def _compute_likelihoods(turns: pl.DataFrame) -> pl.DataFrame:
         pl.col("kind").is_in(["probe", "opening"])
         & (pl.col("round") == 0)
         & (pl.col("belief").list.len() > 0)
+        & (pl.col("about") != BELIEF_AFTER).fill_null(True)
     )
     each = measured.select(*ANSWER_KEY, "belief", critic="agent").explode("belief").unnest("belief")
     length = pl.max_horizontal(pl.col("candidate").str.len_chars(), 1)

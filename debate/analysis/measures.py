@@ -39,9 +39,15 @@ from debate.analysis.diversity import (
 )
 from debate.analysis.members import CHANGES, MEMBERS, OVER_ALL_ROUNDS
 from debate.analysis.quantity import Measure, Quantity, Unavailable
-from debate.analysis.schema import Estimate, make_estimate
+from debate.analysis.schema import UNANSWERED, Estimate, make_estimate
 from debate.analysis.states import classify_teams, count_questions
-from debate.analysis.sums import split_groups, split_sorted, sum_by_question, tabulate_measures
+from debate.analysis.sums import (
+    NO_ANSWERS,
+    split_groups,
+    split_sorted,
+    sum_by_question,
+    tabulate_measures,
+)
 from debate.analysis.text import split_names
 from debate.analysis.tokens import (
     AT_EQUAL_TOKENS,
@@ -113,11 +119,15 @@ class Measures:
     """The measures of one analysis, made when they are asked for.
 
     states: of the members; vote_states: the same with the deciding rule in the agent's place.
+    team: the states of everybody whose answers are ballots, where `states` hold an author alone.
     """
 
-    def __init__(self, states: pl.DataFrame, vote_states: pl.DataFrame) -> None:
+    def __init__(
+        self, states: pl.DataFrame, vote_states: pl.DataFrame, team: pl.DataFrame | None = None
+    ) -> None:
         self.num_questions = count_questions(states)
         self.states, self.vote_states = states, vote_states
+        self._team = states if team is None else team
         self._pooled: dict[tuple[str, str], float | None] = {}
         self._kept: dict[tuple[str, str, int], Quantity] = {}
         self._matched: dict[tuple[str, str], MatchedVote | Unavailable] = {}
@@ -184,11 +194,13 @@ class Measures:
                 measure, round_
             ):
                 continue
+            if measure.is_optional and not quantity.n:
+                continue
             found: Quantity | Unavailable = quantity
             if measure.name in HELD_AGAINST_CONTROLS and among == EVERYONE:
                 self._kept[measure.name, cell, round_] = quantity
             if not quantity.n:
-                found = Unavailable(measure.lacking)
+                found = Unavailable(quantity.lacking or measure.lacking)
             yield make_estimate(
                 measure, found, cell=cell, round=round_, subject=next(iter(subject), None)
             )
@@ -198,7 +210,7 @@ class Measures:
         for measure, (cell,), quantity in tabulate_measures(
             self.states, measures, ["cell"], self.num_questions
         ):
-            found = quantity if quantity.n else Unavailable(measure.lacking)
+            found = quantity if quantity.n else Unavailable(quantity.lacking or measure.lacking)
             made = make_estimate(measure, found, cell=cell)
             yield replace(
                 made,
@@ -292,6 +304,31 @@ class Measures:
             num_questions=self.num_questions,
         )
 
+    def select_members(
+        self, name: str, cell: str, *, round: int | None = None, subject: str | None = None
+    ) -> pl.DataFrame:
+        """The members' states behind a measure of a condition, as `find` takes it; none where
+        there are none. Behind a vote, or samples at equal tokens, stand all who vote.
+        """
+        is_of_team = name in OF_VOTE or name in AT_EQUAL_TOKENS
+        states = self._team if is_of_team else self.states
+        rows = states.filter(pl.col("cell") == cell)
+        rows = self._select_rows(rows, name, 0 if name == "vote_0" else round)
+        named = rows.filter(pl.col("agent") == subject) if subject is not None else rows
+        return rows if named.is_empty() else named
+
+    def measure_anew(
+        self, measure: Measure, *, cell: str, round: int | None = None, subject: str | None = None
+    ) -> Quantity | Unavailable:
+        """A mean over turns, or votes, that is none of the registry's, at the place of its name."""
+        if measure.name in OF_VOTE:
+            rows = self._select_votes(measure.name, cell, round, subject)
+        else:
+            rows = self._select_rows(self._cells[cell], measure.name, round)
+            rows = rows if subject is None else rows.filter(pl.col("agent") == subject)
+        found = next(tabulate_measures(rows, [measure], [], self.num_questions), None)
+        return found[2] if found is not None else Unavailable(measure.lacking)
+
     def _select_rows(self, rows: pl.DataFrame, name: str, round: int | None) -> pl.DataFrame:
         if round is None and (name in COST or name in OVER_ALL_ROUNDS):
             return rows
@@ -318,7 +355,7 @@ class Measures:
         """
         found = next(tabulate_measures(rows, [measure], [], self.num_questions), None)
         if found is None or not found[2].n:
-            return Unavailable(measure.lacking)
+            return Unavailable((found[2].lacking if found else "") or measure.lacking)
         quantity = found[2]
         if measure.is_proportion:
             quantity = replace(quantity, pooled=self._find_pooled_effect(measure, among))
@@ -347,14 +384,10 @@ class Measures:
     def _measure_vote(
         self, name: str, cell: str, round: int | None, subject: str | None
     ) -> Quantity | Unavailable:
-        whole = self._votes.get(cell, self.vote_states.clear())
         if name == "gain_over_best_rule":
+            whole = self._votes.get(cell, self.vote_states.clear())
             return find_best_rule_gain(whole, self.num_questions)
-        chosen = pl.col("is_own") if subject is None else pl.col("agent") == subject
-        rows = whole.filter(chosen)
-        round = 0 if name == "vote_0" else round
-        at = pl.col("round").max() if round is None else round
-        rows = rows.filter(pl.col("round") == at)
+        rows = self._select_votes(name, cell, round, subject)
         if rows.is_empty():
             return Unavailable(f'votes by "{subject or "the run"}" in {cell}' + _name_round(round))
         plain = name.removeprefix("vote_")
@@ -363,6 +396,17 @@ class Measures:
         measure = VOTES["vote_accuracy" if name in ("vote_0", "vote_T") else name]
         return self._average(measure, rows, among=str(rows["agent"][0]))
 
+    def _select_votes(
+        self, name: str, cell: str, round: int | None, subject: str | None
+    ) -> pl.DataFrame:
+        """The votes of a condition after a round, by the run's own rule or the one named."""
+        whole = self._votes.get(cell, self.vote_states.clear())
+        chosen = pl.col("is_own") if subject is None else pl.col("agent") == subject
+        rows = whole.filter(chosen)
+        round = 0 if name == "vote_0" else round
+        at = pl.col("round").max() if round is None else round
+        return rows.filter(pl.col("round") == at)
+
     def _measure_at_equal_tokens(
         self, name: str, cell: str, subject: str | None
     ) -> Quantity | Unavailable:
@@ -370,6 +414,8 @@ class Measures:
         matched = self.matched("self_consistency" if pooled else "best_single", cell)
         if isinstance(matched, Unavailable) or name in ("self_consistency", "best_single"):
             return matched if isinstance(matched, Unavailable) else matched.quantity
+        if self.select_members(name, cell)["outcome"].is_in(UNANSWERED).all():
+            return Unavailable(NO_ANSWERS)
         last = self._measure_vote("vote_T", cell, None, subject or self._choose_pool_rule(cell))
         return last if isinstance(last, Unavailable) else last.minus(matched.quantity)
 

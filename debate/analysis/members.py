@@ -65,6 +65,8 @@ _MASS_BOUNDS = Bounds(
     ),
 )
 _WRONG_NOW = _OUTCOME == "wrong"
+_ANSWERS = ("correct", "wrong", "tied")
+_ANSWERED_ONCE = _OUTCOME.is_in(_ANSWERS) | pl.col("opening_outcome").is_in(_ANSWERS)
 ERROR_PARTS: Mapping[str, pl.Expr] = MappingProxyType(
     {
         "kept": _WRONG_AT_0 & _WRONG_NOW & _SAME_ANSWER,
@@ -144,6 +146,15 @@ _MEMBERS = (
     ),
     define_share(
         "failure_rate", "failed", "share of the turns due whose call failed", value=~_CAME_BACK
+    ),
+    define_share(
+        "copied_rate",
+        "answer stands in the working",
+        "share of answers that the reply states before the place of the answer: there, "
+        "answer_token and belief_after measure copying",
+        value=pl.when(~pl.col("carried")).then("copied"),
+        lacking="texts of answers, and confidence taken where they stand",
+        is_optional=True,
     ),
     define_share(
         "carried_rate",
@@ -237,6 +248,7 @@ _MEMBERS = (
         value=pl.when(_LATER & pl.col("opening_outcome").is_not_null()).then(
             _SCORE - pl.col("opening_score")
         ),
+        needs=_ANSWERED_ONCE,
         lacking="openings and later states",
     ),
     Measure(
@@ -251,6 +263,7 @@ _MEMBERS = (
         of_confidence=True,
         value=_MASS_CHANGE,
         bounds=_MASS_BOUNDS,
+        needs=_MASS_CHANGE.is_not_null() & _ANSWERED_ONCE,
         lacking=BOTH_ENDS,
     ),
     *(
@@ -265,6 +278,7 @@ _MEMBERS = (
             value=pl.when(_MASS_CHANGE.is_not_null()).then(
                 pl.when(ERROR_PARTS[part]).then(_MASS_CHANGE).otherwise(0.0)
             ),
+            needs=_MASS_CHANGE.is_not_null() & _ANSWERED_ONCE,
             lacking=BOTH_ENDS,
         )
         for part, words in (

@@ -13,7 +13,7 @@ from rich.text import Text
 from debate.analysis.design import NO_CONTROL
 from debate.analysis.registry import get_words
 from debate.analysis.summary import Analysis
-from debate.analysis.tables import Entry, Table, TableMaker, is_lacking
+from debate.analysis.tables import Entry, Table, TableMaker, is_lacking, write_copied_note
 from debate.analysis.tables.confidence import (
     tabulate_calibration_changes,
     tabulate_calibration_errors,
@@ -46,6 +46,7 @@ from debate.analysis.tables.results import (
     tabulate_dose_response,
     tabulate_findings,
     tabulate_headline,
+    tabulate_replies,
     tabulate_team,
     tabulate_team_contrasts,
     tabulate_teams,
@@ -57,6 +58,7 @@ from debate.analysis.text import clean, join_names
 TABLES: tuple[TableMaker, ...] = (
     tabulate_findings,
     tabulate_headline,
+    tabulate_replies,
     tabulate_accuracy,
     tabulate_across_factors,
     tabulate_teams,
@@ -99,7 +101,8 @@ PADDING, WIDEST_NAME = 3, 24
 def present(analysis: Analysis, console: Console) -> None:
     """Print which confidence is analysed, every table that has rows, then the caveats."""
     if analysis.confidence is not None:
-        console.print(Text(f"Confidence: {clean(analysis.confidence)}\n"))
+        named = f"{analysis.confidence}{write_copied_note(analysis)}"
+        console.print(Text(f"Confidence: {clean(named)}\n"))
     for make in (tabulate_confidence_alone,) if analysis.is_reference_free else TABLES:
         made = make(analysis)
         if made.rows:

@@ -85,7 +85,8 @@ class Quantity:
     pooled: design effect of the same proportion over the run's conditions, where this one shows
     hardly any variation of its own. bounds: the same number where whatever is not known is as low,
     and as high, as it can be; None where everything is known. parts: of a contrast, its two sides.
-    at: the value, where `sums` holds each question's influence on it and its count.
+    at: the value, where `sums` holds each question's influence on it and its count. lacking: of one
+    without observations, what there would have to be, where that is not what the measure says.
     """
 
     sums: Array
@@ -97,6 +98,7 @@ class Quantity:
     bounds: tuple[Quantity, Quantity] | None = None
     parts: tuple[Quantity, Quantity] | None = None
     at: float | None = None
+    lacking: str = ""
 
     @property
     def value(self) -> float:
@@ -345,7 +347,9 @@ class Measure:
     lie. lacking: what is missing where there is nothing to compute it from, as a clause.
     value: of measures that are means over turns, what is averaged; null where a turn takes no part.
     bounds: what is averaged where parts of it are not known; with `bounds` and no `value`, nothing
-    but the bounds can be told. caveats: what a reader must know wherever the number stands.
+    but the bounds can be told. needs: holds of at least one turn, or there is no number; without,
+    turns of which nothing can be said would make one of nothing. is_optional: left out where there
+    is nothing to compute it from. caveats: what a reader must know wherever the number stands.
     """
 
     name: str
@@ -362,6 +366,8 @@ class Measure:
     method: str = ""
     value: pl.Expr | None = None
     bounds: Bounds | None = None
+    needs: pl.Expr | None = None
+    is_optional: bool = False
     caveats: tuple[str, ...] = ()
 
     @property

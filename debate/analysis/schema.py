@@ -14,6 +14,7 @@ A trajectories frame has one row for each (cell, question, seed, agent, round):
     belief_own, belief_target      numbers in [0, 1] or null
     log_p_own, log_p_target        the same in nats; `log_p_own` is of the opening answer
     belief_mass                    what all candidates scored hold of the model's probability
+    copied                         whether the answer stands in the working before it, or null
     cluster                        the unit above the question that intervals cluster by
     prompt_set                     which wording of the prompts the turn was asked with
     category, prompt_tokens, cached_tokens, generated_tokens, num_options
@@ -45,6 +46,8 @@ ALIASES = {"question_id": "question", "arm": "cell"}
 VERDICT_ALIASES = {**ALIASES, "answer": "value"}
 KEY = ("cell", "question", "seed", "agent", "round")
 REQUIRED = ("cell", "question", "agent", "round", "answer")
+UNANSWERED = ("abstained", "cut", "failed")
+"""Outcomes of turns that stated no answer."""
 OUTCOMES = ("correct", "wrong", "abstained", "tied", "cut", "failed")
 OPTIONAL: Mapping[str, pl.DataType] = {
     "target": pl.String(),
@@ -55,6 +58,7 @@ OPTIONAL: Mapping[str, pl.DataType] = {
     "log_p_own": pl.Float64(),
     "log_p_target": pl.Float64(),
     "belief_mass": pl.Float64(),
+    "copied": pl.Boolean(),
     "cluster": pl.String(),
     "prompt_tokens": pl.Int64(),
     "cached_tokens": pl.Int64(),
@@ -140,6 +144,7 @@ def _add_defaults(frame: pl.DataFrame) -> pl.DataFrame:
             *(_cast_number(frame, name) for name in list_probability_columns(frame)),
             *(_cast_number(frame, name) for name in ("log_p_own", "log_p_target", "belief_mass")),
             pl.col("heard").cast(pl.List(pl.String)),
+            pl.col("copied").cast(pl.Boolean),
         )
     except pl.exceptions.InvalidOperationError as cause:
         raise InputError(f"trajectories: a column has values of the wrong type: {cause}") from cause

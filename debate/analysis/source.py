@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from debate.analysis.copying import add_copied
 from debate.analysis.design import find_silent_seats, read_design, read_seats
 from debate.analysis.hypotheses import read_claims, temper_findings
 from debate.analysis.judgements import read_judgements
 from debate.analysis.judging import analyze_judging
+from debate.analysis.replies import ReplyCounts, count_replies, warn_replies
 from debate.analysis.summary import Analysis, analyze
 from debate.analysis.tokens import build_ledger
 from debate.errors import InputError, suggest
@@ -35,6 +37,7 @@ class Source:
     spent: pl.DataFrame | None = None
     opinions: pl.DataFrame | None = None
     run: Run | None = None
+    replies: tuple[ReplyCounts, ...] | None = None
 
     def analyze(self, **options: Any) -> Analysis:
         """The analysis of these trajectories, conditions in the order of the configuration.
@@ -44,7 +47,12 @@ class Source:
         if self.run is None:
             return analyze(self.trajectories, **options)
         found = analyze_run(
-            self.run, self.trajectories, spent=self.spent, opinions=self.opinions, **options
+            self.run,
+            self.trajectories,
+            replies=self.replies,
+            spent=self.spent,
+            opinions=self.opinions,
+            **options,
         )
         written = list(self.run.manifest.spec.get("cells") or ())
         ordered = sorted(
@@ -101,6 +109,7 @@ def _read_run(run: Run) -> Source:
         spent=build_ledger(turns),
         opinions=run.beliefs(turns),
         run=run,
+        replies=count_replies(run, turns),
     )
 
 
@@ -114,10 +123,17 @@ def _select_cells(found: Source, cells: Sequence[str], path: Path) -> Source:
     return replace(found, trajectories=found.trajectories.filter(inside), spent=spent)
 
 
-def analyze_run(run: Run, trajectories: pl.DataFrame | None = None, **options: Any) -> Analysis:
+def analyze_run(
+    run: Run,
+    trajectories: pl.DataFrame | None = None,
+    *,
+    replies: tuple[ReplyCounts, ...] | None = None,
+    **options: Any,
+) -> Analysis:
     """The analysis of a run, finished or in progress, with what became of its hypotheses.
 
-    trajectories: the run's, where the caller has read them already. options: those of `analyze`.
+    trajectories: the run's; replies: its counts (`count_replies`), where the caller has read them
+    already. options: those of `analyze`.
     Raises InputError where there is nothing to analyse.
     """
     rows, verdicts, caveat = select_finished(run, trajectories)
@@ -131,7 +147,7 @@ def analyze_run(run: Run, trajectories: pl.DataFrame | None = None, **options: A
     if "opinions" not in options:
         options["opinions"] = run.beliefs()
     found = analyze(
-        _add_prompt_sets(rows, run.manifest.spec),
+        add_copied(run, _add_prompt_sets(rows, run.manifest.spec)),
         verdicts,
         hypotheses=told,
         further=further,
@@ -139,12 +155,14 @@ def analyze_run(run: Run, trajectories: pl.DataFrame | None = None, **options: A
         **options,
     )
     cut = format_cut_replies(find_cut_replies(rows, run.manifest.spec))
-    caveats = (*filter(None, (caveat, cut, design.caveat)), *found.caveats)
+    counts = count_replies(run) if replies is None else replies
+    caveats = (*filter(None, (caveat, *warn_replies(counts), cut, design.caveat)), *found.caveats)
     return replace(
         found,
         tables={**found.tables, **judged.tables},
         caveats=caveats,
         findings=temper_findings(found.findings, claims),
+        replies=counts,
     )
 
 

@@ -33,6 +33,7 @@ from debate.analysis.hypotheses import Finding, conclude_hypotheses
 from debate.analysis.measures import Measures
 from debate.analysis.reference_free import estimate_reference_free, is_reference_free
 from debate.analysis.registry import MEASURES
+from debate.analysis.replies import ReplyCounts
 from debate.analysis.schema import Estimate, estimates_frame
 from debate.analysis.states import (
     DEFAULT,
@@ -64,6 +65,7 @@ class Analysis:
     ledger, costs, teams, dose, dose_lines. Their columns are told by the functions that make them.
     confidence: the estimator that all numbers of confidence are of; None where there is none.
     is_reference_free: nothing says what would be right, so all numbers are of confidence alone.
+    replies: of a run, what became of each agent's replies and of each probe's.
     """
 
     estimates: tuple[Estimate, ...]
@@ -75,6 +77,7 @@ class Analysis:
     findings: tuple[Finding, ...] = ()
     is_reference_free: bool = False
     labels: Labels = field(default_factory=Labels)
+    replies: tuple[ReplyCounts, ...] = ()
 
     def select(self, *names: str, cell: str | None = None) -> tuple[Estimate, ...]:
         """The estimates of these names, of one cell or of all, in their order.
@@ -109,6 +112,7 @@ class Analysis:
             "confidence": self.confidence,
             "simulated": sorted(map(list, self.labels.agents)),
             "caveats": self.caveats,
+            "replies": [asdict(each) for each in self.replies],
             "findings": [asdict(finding) for finding in self.findings],
             "estimates": [asdict(estimate) for estimate in self.estimates],
             "tables": small,
@@ -170,7 +174,7 @@ def analyze(
     )
     vote_states = _build_votes(team, verdicts, opinions=opinions, silent=silent)
     heard = build_heard_tables(states, everyone, limit=limit)
-    measures = Measures(states, vote_states)
+    measures = Measures(states, vote_states, team)
     estimates = _estimate_all(measures, chosen, heard, resamples=resamples, seed=seed)
     teams = compare_teams(measures)
     estimates += [*teams.estimates, *further]
@@ -179,10 +183,15 @@ def analyze(
     tables["ledger"] = build_ledger(states) if spent is None else spent
     tables["team"] = build_team_table(estimates, states, find_own_methods(vote_states))
     tables["comparisons"] = pl.DataFrame([asdict(c) for c in compared], infer_schema_length=None)
-    caveats = collect_caveats(
-        states, trajectories, verdicts, chosen, stopping_is_known=stopping_is_known
-    )
     name = name_confidence(trajectories, confidence)
+    caveats = collect_caveats(
+        states,
+        trajectories,
+        verdicts,
+        chosen,
+        stopping_is_known=stopping_is_known,
+        confidence=name,
+    )
     others = (
         _measure_under_others(trajectories, name, vote_states, authors or {}) if hypotheses else {}
     )

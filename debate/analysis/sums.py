@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,10 @@ RATE_COLUMNS = {
     "high": pl.Float64(),
     "num_questions": pl.Int64(),
 }
+
+
+NO_ANSWERS = "an answer: no turn stated one"
+"""What is lacking where every turn abstained, was cut or failed."""
 
 
 class ClusterSums(NamedTuple):
@@ -192,6 +197,8 @@ def _select_columns(measures: Iterable[Measure]) -> dict[str, pl.Expr]:
         found[m.name] = whole.cast(pl.Float64)
         if m.kind == "gap":
             found[f"{m.name} right"] = pl.when(whole.is_not_null()).then("score")
+        if m.needs is not None:
+            found[f"{m.name} needed"] = m.needs.fill_null(False).cast(pl.Float64)
         if m.bounds is not None:
             found[f"{m.name} lower"] = m.bounds.lower.cast(pl.Float64)
             found[f"{m.name} upper"] = m.bounds.upper.cast(pl.Float64)
@@ -207,8 +214,11 @@ def _pool_effects(measure: Measure, sums: Sequence[ClusterSums]) -> float | None
 def _make_quantity(
     measure: Measure, sums: dict[str, ClusterSums], pooled: float | None
 ) -> Quantity:
-    """The quantity of one group's sums."""
-    own = sums[measure.name]
+    """The quantity of one group's sums; of no observations where none is of the kind needed."""
+    own, needed = sums[measure.name], sums.get(f"{measure.name} needed")
+    if needed is not None and own.n and not needed.totals.any():
+        nothing = ClusterSums(np.zeros_like(own.totals), np.zeros_like(own.counts))
+        return replace(nothing.quantity(measure.kind), lacking=NO_ANSWERS)
     if measure.kind == "gap":
         right = sums[f"{measure.name} right"]
         table = np.stack([own.totals, right.totals, own.counts], axis=1)

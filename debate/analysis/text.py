@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
 from debate.analysis.schema import ALIASES
 
@@ -53,6 +56,46 @@ def shorten(value: object, length: int = SHORT) -> str:
         return "–"
     text = clean(" ".join(str(value)[: 4 * length].split()))
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def quote(text: str, length: int = SHORT) -> str:
+    """A sample of a text on one line, in quotation marks: its beginning and its end, whole words.
+
+    >>> quote("So it is 4, I think. " + "Then it goes on and on. " * 9 + "The answer is 15.", 50)
+    '“So it is 4, I … on and on. The answer is 15.”'
+    >>> quote("It is right.\\n"), quote("")
+    ('“It is right.”', 'an empty text')
+    """
+    words = clean(" ".join(text.split()))
+    if not words:
+        return "an empty text"
+    if len(words) <= length:
+        return f"“{words}”"
+    first = _cut_at_word(words[: length // 3], from_end=False)
+    last = _cut_at_word(words[len(words) - (length - 3 - len(first)) :], from_end=True)
+    return f"“{first} … {last}”"
+
+
+def _cut_at_word(part: str, *, from_end: bool) -> str:
+    """The part without the word that was cut, unless it is all one word."""
+    before, blank, after = part.partition(" ") if from_end else part.rpartition(" ")
+    return (after if from_end else before) if blank else part
+
+
+def print_whole(table: Table, console: Console) -> None:
+    """Print a table of which no cell is cut: cells fold, and rows overflow where words are longer
+    than the terminal, or than the 80 columns of a pipe, allows.
+    """
+    roomy = console.options.update(width=10_000)
+    for column in table.columns:
+        column.overflow = "fold"
+        fields = [Measurement.get(console, roomy, each) for each in (column.header, *column.cells)]
+        column.min_width = max(column.min_width or 0, *(each.minimum for each in fields))
+    needed = Measurement.get(console, roomy, table).minimum
+    width = console.width
+    console.width = max(width, needed)
+    console.print(table, crop=False)
+    console.width = width
 
 
 def format_decimal(value: float | None, digits: int = 3, *, signed: bool = False) -> str:

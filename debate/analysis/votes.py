@@ -18,9 +18,9 @@ import polars as pl
 
 from debate.analysis.members import MEMBERS
 from debate.analysis.quantity import SIGNED_UNIT, Measure, Quantity, Unavailable, take_quotient
-from debate.analysis.schema import OPTIONAL, verdicts_frame
+from debate.analysis.schema import OPTIONAL, UNANSWERED, verdicts_frame
 from debate.analysis.states import build_states
-from debate.analysis.sums import split_groups, sum_by_question
+from debate.analysis.sums import NO_ANSWERS, split_groups, sum_by_question
 from debate.analysis.text import split_names
 
 KEY = ["cell", "question", "seed", "round"]
@@ -116,7 +116,8 @@ def build_vote_states(
     The run's own rule (`is_own`) is that of the verdicts, without any the plurality of the members'
     answers. Beside it stand `majority`; `confidence_weighted` where answers carry confidences; and
     `log_opinion_pool` where `opinions` (columns: those of DEBATE, agent, round, candidate, log_p)
-    are given. A verdict stays when its debate stops.
+    are given. A verdict stays when its debate stops. `unsure` says of a vote, and `opening_unsure`
+    of that over the openings, that the ballots of turns without an answer could have turned it.
     """
     given = None if verdicts is None or verdicts.is_empty() else verdicts_frame(verdicts)
     if given is not None:
@@ -145,7 +146,31 @@ def build_vote_states(
         answer="value",
     )
     found = _add_codes(build_states(vote_states, is_checked=True), states)
-    return found.drop(c for c in found.columns if {c, c.split("_", 1)[-1]} & _OF_TURNS)
+    found = found.drop(c for c in found.columns if {c, c.split("_", 1)[-1]} & _OF_TURNS)
+    return _add_unsure(found, states, tally)
+
+
+def _add_unsure(
+    vote_states: pl.DataFrame, states: pl.DataFrame, tally: pl.DataFrame
+) -> pl.DataFrame:
+    """The votes with whether missing ballots could have turned them.
+
+    Of a majority, as many as its lead could; of other rules, whose weights are their own, one.
+    """
+    most = pl.col("votes").cast(pl.Int64).sort(descending=True)
+    leads = tally.group_by(_PLACE).agg(lead=most.first() - most.slice(1).first().fill_null(0))
+    lacking = pl.col("outcome").is_in(UNANSWERED).sum().cast(pl.Int64)
+    missing = states.group_by(*_PLACE).agg(*(pl.col(n).first() for n in DEBATE), missing=lacking)
+    places = missing.join(leads, on=_PLACE, how="left").select(
+        *KEY, "missing", lead=pl.col("lead").fill_null(0)
+    )
+    is_counted = pl.col("agent").is_in([MAJORITY, TIES_SHARED])
+    enough = pl.when(is_counted).then(pl.col("lead").clip(lower_bound=1)).otherwise(1)
+    joined = vote_states.join(places, on=KEY, how="left", maintain_order="left")
+    unsure = pl.col("outcome").is_in(UNANSWERED) | (pl.col("missing") >= enough).fill_null(False)
+    found = joined.with_columns(unsure=unsure).drop("missing", "lead")
+    first = found.filter(pl.col("round") == 0).select("trajectory", opening_unsure="unsure")
+    return found.join(first, on="trajectory", how="left", maintain_order="left")
 
 
 def _select_other_rules(computed: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
@@ -362,6 +387,9 @@ def find_best_rule_gain(vote_states: pl.DataFrame, num_questions: int) -> Quanti
     end = vote_states.filter(pl.col("is_own") & (pl.col("round") == last))
     openings = vote_states.filter(pl.col("round") == 0)
     after = sum_by_question(end, "score", num_questions)
+    both = pl.concat([end, openings])
+    if "outcome" in both.columns and both["outcome"].is_in(UNANSWERED).all():
+        return Unavailable(NO_ANSWERS)
     rules = {
         str(method): sum_by_question(part, "score", num_questions)
         for (method,), part in split_groups(openings, "agent")

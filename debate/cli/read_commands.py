@@ -144,6 +144,33 @@ def compare(runs: RunsArgument, json: JsonOption = False) -> None:
         print_comparison(found, Console())
 
 
+def show(
+    directory: Annotated[Path, typer.Argument(help="A run directory.")],
+    question: Annotated[
+        str,
+        typer.Argument(help="Its id, the beginning of its id, or its number from 1."),
+    ],
+    cell: Annotated[
+        str | None, typer.Option(help="The arm; by default the first that debated it.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed; by default the first.")] = None,
+    prompts: Annotated[
+        bool, typer.Option("--prompts", help="Also the prompt of each turn, where they were kept.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Show one debate: who said and heard what, what was read of it, and each round's verdict."""
+    from debate.log import Run
+    from debate.runner.show_debate import describe_debate, read_debate
+
+    found = read_debate(Run(directory), question, cell=cell, seed=seed)
+    if json:
+        typer.echo(found.to_json())
+        return
+    for line in describe_debate(found, width=Console().width, prompts=prompts):
+        typer.echo(line)
+
+
 def verify(
     directory: Annotated[Path, typer.Argument(help="A run directory.")],
     custom_code: CustomCodeOption = False,
@@ -204,7 +231,7 @@ def list_names(
 
     Code of one's own can be named besides, as `module.name`.
     """
-    from debate.analysis.text import clean
+    from debate.analysis.text import clean, print_whole
     from debate.config.registry import list_registered, read_kind
 
     kinds = [read_kind(kind)] if kind else list(KINDS)
@@ -215,7 +242,7 @@ def list_names(
     table = Table("kind", "name", "from", "what it is")
     for row in rows:
         table.add_row(*(Text(clean(word)) for word in (row.kind, row.name, row.source, row.what)))
-    Console().print(table)
+    print_whole(table, Console())
 
 
 def schema(

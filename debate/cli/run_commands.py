@@ -167,6 +167,7 @@ def bench(
     ] = None,
 ) -> None:
     """Measure orchestration, latency, throughput, prefix cache and memory, as ratios of one run."""
+    from debate.analysis.text import print_whole
     from debate.bench.suite import encode_results, make_table, parse_parts, read_load, run_parts
     from debate.log.manifest import detect_hardware
 
@@ -176,7 +177,7 @@ def bench(
         for result in run_parts(wanted, quick=quick, folder=folder, config=config):
             results.append(result)
             status.update(f"({result.part}) {TITLES[result.part]}: {result.what}")
-    Console().print(make_table(results, load=load, cpus=detect_hardware().cpus))
+    print_whole(make_table(results, load=load, cpus=detect_hardware().cpus), Console())
     if json is not None:
         json.write_bytes(encode_results(results, quick=quick, load=load))
         typer.echo(json)

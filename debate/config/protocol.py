@@ -25,7 +25,7 @@ DecisionName = Literal[
     "judge_scores",
     "last_speaker",
 ]
-ProbeName = Literal["belief", "verbal", "p_true", "consistency"]
+ProbeName = Literal["belief", "belief_after", "verbal", "p_true", "consistency"]
 Requirement = Literal["judges", "belief", "confidence"]
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Threshold = Annotated[float, Field(gt=0, le=1)]

@@ -81,6 +81,9 @@ class HypothesisSpec(Spec):
     subject: str | None = None
     """What the estimate is about inside the cell, such as an agent, a pair or a rule; by default
     the whole of it."""
+    max_unanswered: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.1
+    """Share of turns that may lack an answer (abstained, cut off, failed) in each arm concerned.
+    Above it, the outcome is read from bounds, which take those turns for the best and the worst."""
     reference: Finite = 0.0
     """The value that the estimate would have if there were nothing to find."""
     source: str = ""

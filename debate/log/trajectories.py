@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from debate.config.registry import RECORDED
 from debate.config.run import RunSpec, expand_agents
 from debate.log.frames import CONFIDENCE_SOURCE, QUESTION_COLUMNS, is_estimator, make_turn_schema
-from debate.types import Usage
+from debate.types import BELIEF_AFTER, Usage
 
 _AGENT_KEY = ("cell", "question", "seed", "agent")
 _ROUND_KEY = (*_AGENT_KEY, "round")
@@ -77,6 +77,9 @@ def _fill_from_probes(
 ) -> pl.LazyFrame:
     """Fill nulls of the columns `found` and of `belief` from the successful probes of the round."""
     probes = turns.filter((pl.col("kind") == "probe") & ~pl.col("failed"))
+    # Scores after the working are of another context: the two are never mixed in one column.
+    is_after = (pl.col("about") == BELIEF_AFTER).fill_null(False)
+    probes = probes.with_columns(belief=pl.when(~is_after).then("belief"))
     known = {name: pl.col(name).drop_nulls() for name in (*found, "belief")}
     parts = {name: values.first() for name, values in known.items()}
     parts["belief"] = known["belief"].explode()  # several probes may each have scored a part

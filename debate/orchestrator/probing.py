@@ -34,7 +34,16 @@ from debate.orchestrator.call_store import (
 )
 from debate.orchestrator.debate import Debate
 from debate.tasks import list_candidates
-from debate.types import Belief, CallResult, Question, Transcript, Turn, Usage, states_answer
+from debate.types import (
+    BELIEF_AFTER,
+    Belief,
+    CallResult,
+    Question,
+    Transcript,
+    Turn,
+    Usage,
+    states_answer,
+)
 
 N = TypeVar("N", int, float)
 
@@ -86,16 +95,20 @@ async def _run_probe(
         question=debate.question,
         turn=turn,
         request=debate.request(turn.ref),
-        candidates=candidates if spec.name == BELIEF.name or spec.name not in PROBES else (),
+        candidates=candidates if _scores_candidates(spec) else (),
     )
     content = [turn.prompt_hash, turn.text, spec.model_dump(), subject.candidates]
     digest = hash_content([*content, *hash_probe_code(spec)])
     begun = make_probe_turn(turn, spec.name, digest)
     compute = partial(_compute_probe, subject, spec, calls)
     found = await calls.get_or_compute(PendingTurn(turn=begun, compute=compute))
-    if found.belief is not None:
+    if found.belief is not None and spec.name != BELIEF_AFTER:
         note_scores(calls.scores, subject, found.belief)
     return found
+
+
+def _scores_candidates(spec: ProbeSpec) -> bool:
+    return spec.name in (BELIEF.name, BELIEF_AFTER) or spec.name not in PROBES
 
 
 def make_probe_turn(turn: Turn, about: str, digest: str) -> Turn:

@@ -18,7 +18,16 @@ from debate.orchestrator.probing import (
 )
 from debate.orchestrator.shared_future import gather_futures
 from debate.tasks import list_candidates
-from debate.types import AgentId, Belief, Question, Transcript, Turn, Verdict, format_turn_ref
+from debate.types import (
+    BELIEF_AFTER,
+    AgentId,
+    Belief,
+    Question,
+    Transcript,
+    Turn,
+    Verdict,
+    format_turn_ref,
+)
 
 
 async def debate_question(
@@ -171,7 +180,7 @@ def _add_probes(turn: Turn, probes: Sequence[Turn], known: Collection[str]) -> T
     stated. The target is a candidate too, for measurement; no decision may learn it from there.
     """
     mine = [p for p in probes if (p.agent, p.round) == (turn.agent, turn.round) and not p.failure]
-    beliefs = [probe.belief for probe in mine if probe.belief is not None]
+    beliefs = [p.belief for p in mine if p.belief is not None and p.about != BELIEF_AFTER]
     found = tuple(confidence for probe in mine for confidence in probe.confidences)
     belief = _keep_answers(beliefs[0], known) if beliefs else turn.belief
     own = belief.normalised().get(turn.value or "") if belief else None

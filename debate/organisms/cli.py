@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from debate.analysis.text import print_whole
 from debate.config.references import get_shipped_folder
 from debate.errors import InputError
 from debate.organisms.cards import build_card_table, read_cards
@@ -118,7 +119,8 @@ def _make_bar() -> Bar:
 def list_organisms(agents: Agents = None) -> None:
     """Show the organisms' cards: what each learned, and how well."""
     with _report_user_errors():
-        Console().print(build_card_table(read_cards(agents or get_shipped_folder("agents"))))
+        table = build_card_table(read_cards(agents or get_shipped_folder("agents")))
+        print_whole(table, Console())
 
 
 @app.command()
@@ -143,4 +145,5 @@ def evaluate(
         typer.echo(json.dumps(found.to_dict(), indent=1))
         return
     console = Console()
-    console.print(build_arm_table(found.arms), build_critic_table(found.critics))
+    print_whole(build_arm_table(found.arms), console)
+    print_whole(build_critic_table(found.critics), console)

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from debate.analysis.present import list_lacking
+from debate.analysis.replies import warn_replies
 from debate.analysis.tables import Place, Table
 from debate.analysis.tables.confidence import (
     tabulate_calibration_changes,
@@ -46,6 +47,7 @@ from debate.analysis.tables.results import (
     tabulate_dose_response,
     tabulate_findings,
     tabulate_headline,
+    tabulate_replies,
     tabulate_team,
     tabulate_team_contrasts,
     tabulate_teams,
@@ -115,6 +117,20 @@ def build_headline(report: ReportData) -> Section:
         name="headline",
         title="Before and after",
         tables=(tabulate_headline(found), tabulate_accuracy(found), tabulate_across_factors(found)),
+    )
+
+
+def build_replies(report: ReportData) -> Section | None:
+    """What was read of each agent's replies and probes; None where all of it was."""
+    table = tabulate_replies(report.analysis)
+    if not table.rows:
+        return None
+    return Section(
+        name="replies",
+        title="What was read, and what was not",
+        nav="Replies",
+        note=" ".join(warn_replies(report.analysis.replies)),
+        tables=(table,),
     )
 
 
@@ -300,6 +316,7 @@ def build_caveats(report: ReportData) -> Section:
 SECTIONS: tuple[SectionBuilder, ...] = (
     build_findings,
     build_headline,
+    build_replies,
     build_critique,
     build_errors,
     build_rankings,

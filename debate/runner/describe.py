@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from debate.analysis.text import clean, format_count, format_decimal
+from debate.analysis.text import clean, format_count, format_decimal, print_whole
 from debate.cluster.packing import can_start_here, describe_slots, plan_slots_offline
 from debate.cluster.resources import (
     describe_shared_engines,
@@ -36,10 +36,10 @@ POWER_NOTE = (
 
 def print_plan(plan: Plan, console: Console) -> None:
     """Print agents, models against hardware, each cell's edges, and the debates and calls."""
-    console.print(_make_agent_table(plan))
-    console.print(_make_model_table(plan))
+    print_whole(_make_agent_table(plan), console)
+    print_whole(_make_model_table(plan), console)
     _print_edges(plan, console)
-    console.print(_make_cell_table(plan))
+    print_whole(_make_cell_table(plan), console)
     print_outline(plan, console)
     _print_hypotheses(plan, console)
     kinds = Counter(question.category or question.kind for question in plan.questions)
@@ -213,10 +213,10 @@ def print_power(found: PowerReport, console: Console) -> None:
         f"questions{seeds} of the pilot",
         highlight=False,
     )
-    console.print(_make_power_table(found))
+    print_whole(_make_power_table(found), console)
     console.print(Text(POWER_NOTE, style="dim"))
     if any(each.price for each in found.hypotheses):
-        console.print(_make_price_table(found))
+        print_whole(_make_price_table(found), console)
     for each in found.hypotheses:
         for line in _list_remarks(each):
             console.print(Text(f"{clean(each.name)}: {clean(line)}"))

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from debate.analysis.text import print_whole
 from debate.cluster.resources import count_local_gpus
 
 ENGINES = {
@@ -89,4 +90,4 @@ def print_machine(console: Console) -> None:
     for check in check_machine():
         mark = "[green]✓[/green]" if check.is_good else "[yellow]![/yellow]"
         table.add_row(mark, check.what, Text(check.found))  # as markup, `[vllm]` would vanish
-    console.print(table)
+    print_whole(table, console)

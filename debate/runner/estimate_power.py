@@ -267,7 +267,7 @@ def _estimate_hypothesis(
     lacking = _find_lacking(chosen)
     if isinstance(chosen, Unavailable) or lacking:
         return replace(about, reason=f"not simulated: {lacking}")
-    power = simulate(chosen.quantity, hypothesis)
+    power = simulate(chosen.imputed or chosen.quantity, hypothesis)
     enough = power.needed.supported
     share = _find_seed_share(hypothesis, pilot)
     by_seeds = None
@@ -284,7 +284,7 @@ def _estimate_hypothesis(
         seed_share=share,
         by_seeds=by_seeds,
         price=None if priced is None or enough is None else priced.scale(enough),
-        reason=chosen.note,
+        reason="; ".join(filter(None, (chosen.note, chosen.doubt.counts, chosen.doubt.why))),
     )
 
 
@@ -292,6 +292,8 @@ def _find_lacking(chosen: ChosenQuantity | Unavailable) -> str:
     """The reason why a hypothesis cannot be simulated, as a clause; "" where it can."""
     if isinstance(chosen, Unavailable):
         return f"needs {chosen.reason} in the pilot"
+    if chosen.doubt.why and chosen.imputed is None:
+        return f"{chosen.doubt.counts}: {chosen.doubt.why}, and bounds cannot be had"
     num = int(np.any(chosen.quantity.sums != 0, axis=1).sum())
     if num < FEWEST_QUESTIONS:
         plural = "s" * (num != 1)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from debate.analysis.intervals import Interval, compute_clustered_mean
+from debate.analysis.text import print_whole
 from debate.config.models import ModelSpec
 from debate.log import Run
 from debate.log.files import MANIFEST
@@ -186,7 +187,7 @@ def print_forecast(found: Forecast, console: Console) -> None:
     for name, value in lines.items():
         if value is not None:
             table.add_row(name, value)
-    console.print(table)
+    print_whole(table, console)
 
 
 def _format_interval(interval: Interval, *, decimals: int = 0) -> str:

@@ -10,32 +10,36 @@ from rich.text import Text
 
 from debate.analysis import Analysis, Estimate
 from debate.analysis.present import build_grids
+from debate.analysis.replies import describe_replies, warn_replies
 from debate.analysis.tables.results import tabulate_findings
-from debate.analysis.text import clean
+from debate.analysis.text import clean, print_whole
 from debate.log import Run
 from debate.log.trajectories import find_cut_replies, format_cut_replies
 from debate.report.data import read_report_data
 from debate.report.page import PAGE, write_page
 from debate.runner.execute import RunResult
 
-COLUMNS = {"accuracy": "accuracy", "confidence": "confidence", "over_confidence": "over-confidence"}
-RATES = {"abstention_rate": "abstained", "failure_rate": "failed"}
+COLUMNS = {"confidence": "confidence", "over_confidence": "over-confidence"}
+_ACCURACY = {"accuracy": "accuracy"}
+_ACCURACIES = {"accuracy": "accuracy, all", "accuracy_answered": "accuracy, answered"}
+"""Shown where some turn stated no answer."""
 
 
 def report_run(result: RunResult, console: Console) -> None:
     """Analyse the run, write its report page, and print what it ends with.
 
-    Printed are what was repaired or made again, the closing tables, and where to look next.
+    Printed are what was repaired or made again, the closing tables, what became of the replies, and
+    where to look next.
     """
     _print_made_again(result, console)
     report = read_report_data(result.directory)
     analysis = report.analysis
-    console.print(_make_round_table(analysis))
+    print_whole(_make_round_table(analysis), console)
     for lines in (
         build_grids(tabulate_findings(analysis), console.width) if analysis.findings else ()
     ):
         console.print(lines)
-    _print_rates(analysis, console)
+    _print_replies(analysis, console)
     _print_cut(Run(result.directory), console)
     page = write_page(report, report.source / PAGE)
     _print_next(report.source, page, console)
@@ -54,14 +58,14 @@ def _print_made_again(result: RunResult, console: Console) -> None:
         )
 
 
-def _print_rates(analysis: Analysis, console: Console) -> None:
-    """The highest rates of answers that are missing; accuracy takes them for wrong."""
-    for name, word in RATES.items():
-        rates = [e for e in analysis.select(name) if e.subject is None and e.value]
-        worst = max(rates, key=lambda e: e.value or 0.0, default=None)
-        if worst is not None:
-            where = f"at most {worst.value:.1%} (arm {worst.cell}, round {worst.round})"
-            console.print(Text(f"{word}: {where}; in accuracy they count as wrong"))
+def _print_replies(analysis: Analysis, console: Console) -> None:
+    """What became of each agent's replies and probes, with samples of those that were not read."""
+    for line in describe_replies(analysis.replies):
+        console.print(Text(clean(line)), soft_wrap=True)
+    copied = next((c for c in analysis.caveats if "measures copying" in c), None)
+    low = [each for each in analysis.replies if each.is_low]
+    for told in filter(None, (*warn_replies(low), copied)):
+        console.print(Text(clean(f"WARNING: {told}"), style="bold red"), soft_wrap=True)
 
 
 def _print_cut(run: Run, console: Console) -> None:
@@ -85,11 +89,14 @@ def _make_round_table(analysis: Analysis) -> Table:
     title = "95 % intervals by question"
     if analysis.confidence is not None:
         title += f"; confidence: {clean(analysis.confidence)}"
-    table = Table("arm", "round", *COLUMNS.values(), title=title)
+    rates = analysis.select("abstention_rate", "cut_rate", "failure_rate")
+    shown = _ACCURACIES if any(e.value for e in rates) else _ACCURACY
+    columns = {**shown, **COLUMNS}
+    table = Table("arm", "round", *columns.values(), title=title)
     for cell in analysis.cells:
         rounds = sorted({e.round or 0 for e in analysis.select("accuracy", cell=cell)})
         for number in rounds:
-            found = [analysis.find(name, cell=cell, round=number) for name in COLUMNS]
+            found = [analysis.find(name, cell=cell, round=number) for name in columns]
             table.add_row(
                 Text(analysis.labels.arm(cell)), str(number), *map(_format_estimate, found)
             )

@@ -20,7 +20,7 @@ from tests.support import run, simulated
 PAGE = read_page("probes.md")
 ASKED = read_rows(read_section(PAGE, "Probes"), "probe")
 LOGGED = read_rows(read_section(PAGE, "What is logged"), "probe")
-SCORERS = {"belief", "p_true"}
+SCORERS = {"belief", "belief_after", "p_true"}
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from debate.analysis.copying import AT_THE_ANSWER, COPIED_SHARE_SHOWN
 from debate.analysis.design import IS_CONTROL
 from debate.analysis.registry import MEASURES, get_words, is_signed
 from debate.analysis.schema import Estimate
@@ -142,7 +143,21 @@ def write_confidence_note(analysis: Analysis, names: Sequence[str]) -> str:
     """The sentence that names the estimator, where a measure among these depends on it."""
     if analysis.confidence is None or not any(MEASURES[n].of_confidence for n in names):
         return ""
-    return f"Confidence: {analysis.confidence}."
+    return f"Confidence: {analysis.confidence}{write_copied_note(analysis)}."
+
+
+def write_copied_note(analysis: Analysis) -> str:
+    """A clause beside the estimator, where answers stand in the working before they are given."""
+    if analysis.confidence not in AT_THE_ANSWER:
+        return ""
+    found = [e for e in analysis.select("copied_rate") if e.subject is None and e.value is not None]
+    most = max(found, key=lambda e: e.value or 0.0, default=None)
+    if most is None or (most.value or 0.0) <= COPIED_SHARE_SHOWN:
+        return ""
+    return (
+        f" (up to {most.value:.0%} of answers stand in the working before them, arm {most.cell}, "
+        f"round {most.round}: there it measures copying; see the caveats)"
+    )
 
 
 def tabulate_by_round(

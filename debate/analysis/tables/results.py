@@ -12,6 +12,7 @@ from debate.analysis.factors import FACTORS
 from debate.analysis.flips import advise
 from debate.analysis.hypotheses import Finding, OtherEstimator
 from debate.analysis.registry import get_words, is_signed
+from debate.analysis.replies import ReplyCounts, list_reasons
 from debate.analysis.schema import Estimate
 from debate.analysis.summary import Analysis
 from debate.analysis.tables import (
@@ -26,7 +27,14 @@ from debate.analysis.tables import (
     tabulate_by_round,
     write_confidence_note,
 )
-from debate.analysis.text import clean, format_count, format_decimal, shorten, split_names
+from debate.analysis.text import (
+    clean,
+    format_count,
+    format_decimal,
+    quote,
+    shorten,
+    split_names,
+)
 from debate.analysis.tokens import TOKENS
 
 
@@ -88,8 +96,59 @@ def describe_claim(finding: Finding) -> str:
 
 BY_ROUND = split_names(
     "accuracy accuracy_completed accuracy_answered confidence over_confidence abstention_rate "
-    "cut_rate failure_rate"
+    "cut_rate failure_rate copied_rate"
 )
+
+
+def tabulate_replies(analysis: Analysis) -> Table:
+    """What became of the replies and probes of each agent, where not all of them were read."""
+    columns = split_names(
+        "agent|of|all|read|abstained|cut off|failed|share read|not read, for example",
+        separator="|",
+    )
+    rows = [
+        [
+            shorten(each.agent),
+            each.what,
+            *map(format_count, (each.num, each.read, each.abstained, each.cut, each.failed)),
+            f"{each.share_read:.0%}",
+            _show_unread(each),
+        ]
+        for each in analysis.replies
+    ]
+    is_whole = all(each.read == each.num for each in analysis.replies)
+    note = (
+        "Calls that conditions share are counted once. Abstained: the reply came back whole and no "
+        "single answer, verdict or confidence could be read of it. The last column holds the most "
+        "frequent reason of failures and the first texts that were not read."
+    )
+    return build_table("What was read", columns, [] if is_whole else rows, names=2, note=note)
+
+
+def _show_unread(each: ReplyCounts) -> Entry:
+    """The most frequent reason of failures and the first text not read, or the first two texts."""
+    reasons = [shorten(reason) for reason in list_reasons(each)[:1]]
+    texts = [quote(text) for texts in each.samples.values() for text in texts]
+    first, second, *_ = (*reasons, *texts, "", "")
+    return Entry(first, second)
+
+
+def write_unanswered_note(analysis: Analysis) -> str:
+    """A sentence on the arm and round with most turns that state no answer; empty of none."""
+    lost: dict[tuple[str, int], float] = {}
+    for answered in analysis.select("accuracy_answered"):
+        if answered.subject is None and answered.cell is not None and answered.round is not None:
+            due = analysis.find("accuracy", cell=answered.cell, round=answered.round)
+            if due is not None and due.n:
+                lost[answered.cell, answered.round] = 1 - answered.n / due.n
+    place = max(lost, key=lambda key: lost[key], default=None)
+    if place is None or not lost[place]:
+        return ""
+    return (
+        f"Up to {lost[place]:.0%} of turns state no answer (arm {place[0]}, round {place[1]}): "
+        "accuracy of all takes them for wrong, accuracy of the answered leaves them out, and a "
+        "difference of either may be theirs alone."
+    )
 
 
 def tabulate_headline(analysis: Analysis) -> Table:
@@ -101,6 +160,13 @@ def tabulate_headline(analysis: Analysis) -> Table:
         separator="|",
     )
     rows = [_show_headline(analysis, cell) for cell in analysis.cells]
+    unanswered = write_unanswered_note(analysis)
+    if unanswered:
+        place = columns.index("accuracy, end") + 1
+        columns = (*columns[:place], "accuracy of answered, end", *columns[place:])
+        for row, cell in zip(rows, analysis.cells, strict=True):
+            answered = select_by_round(analysis, "accuracy_answered", cell)
+            row.insert(place, show_estimate(answered[-1] if len(answered) > 1 else None))
     note = (
         "The vote is by the run's own rule; a tie scores the share of the tied answers that are "
         "right, and stands below each vote. The best rule of the openings is chosen on other "
@@ -109,7 +175,7 @@ def tabulate_headline(analysis: Analysis) -> Table:
         "since the openings: above 0, the debate amplified errors. Below each number its 95 % "
         "interval, clustered by question."
     )
-    told = " ".join(filter(None, (write_confidence_note(analysis, ["eai"]), note)))
+    told = " ".join(filter(None, (write_confidence_note(analysis, ["eai"]), unanswered, note)))
     return build_table("Before and after", columns, rows, note=told)
 
 
@@ -153,7 +219,8 @@ def select_by_round(analysis: Analysis, name: str, cell: str) -> list[Estimate]:
 
 def tabulate_accuracy(analysis: Analysis) -> Table:
     """Both accuracies, confidence, over-confidence and what was not answered, by round."""
-    return tabulate_by_round(analysis, "Accuracy and confidence by round", BY_ROUND)
+    note = write_unanswered_note(analysis)
+    return tabulate_by_round(analysis, "Accuracy and confidence by round", BY_ROUND, note=note)
 
 
 def tabulate_across_factors(analysis: Analysis) -> Table:

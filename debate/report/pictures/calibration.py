@@ -26,7 +26,8 @@ from debate.report.theme import BLUE, MARK_STYLES, MUTED, VERMILLION, MarkStyle
 SCORES_NAME, SCORES_TITLE = "calibration", "Calibration by round"
 SCORES_CAPTION = (
     "Brier is a proper score and leads; the debiased error is the root-mean-square gap in 15 "
-    "bins with sampling noise taken off. Bars are 95 % intervals, clustered by question."
+    "bins with sampling noise taken off. Bars are 95 % intervals, clustered by question. Turns "
+    "without an answer carry no confidence and take no part."
 )
 SCORES = {
     "brier": "Brier score (lower is better)",
@@ -39,7 +40,8 @@ RELIABILITY_NAME, RELIABILITY_TITLE = "reliability", "Reliability by round"
 RELIABILITY_CAPTION = (
     "Answers in 15 bins of stated or measured confidence; the bars are 95 % intervals of "
     "their accuracy, clustered by question, and a mark's area grows with the bin. On the "
-    "diagonal confidence equals accuracy; triangles below it are over-confident."
+    "diagonal confidence equals accuracy; triangles below it are over-confident. Turns without "
+    "an answer carry no confidence and are in no bin."
 )
 MAX_DIAGRAMS = 4
 """Rounds that have a diagram, in each arm."""

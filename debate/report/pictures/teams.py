@@ -9,6 +9,7 @@ import altair as alt
 import polars as pl
 
 from debate.analysis.registry import get_words
+from debate.analysis.tables.results import write_unanswered_note
 from debate.analysis.text import shorten
 from debate.report.data import ReportData
 from debate.report.figure import (
@@ -75,7 +76,8 @@ def draw_votes(report: ReportData) -> Figure:
         return make_missing_figure(VOTES_NAME, VOTES_TITLE, note)
     data = _collect_votes(report, found)
     chart = _draw_vote_lines(data)
-    return make_figure(VOTES_NAME, VOTES_TITLE, chart, data, VOTES_CAPTION, report.drawn_note)
+    caption = (VOTES_CAPTION, write_unanswered_note(report.analysis), report.drawn_note)
+    return make_figure(VOTES_NAME, VOTES_TITLE, chart, data, *caption)
 
 
 def _collect_votes(report: ReportData, found: pl.DataFrame) -> pl.DataFrame:
@@ -138,7 +140,8 @@ def draw_teams(report: ReportData) -> Figure:
     if data["cell"].n_unique() < 2:
         note = "Fewer than two teams debated, so there is nothing to compare."
         return make_missing_figure(TEAMS_NAME, TEAMS_TITLE, note)
-    return make_figure(TEAMS_NAME, TEAMS_TITLE, _draw_team_lines(data), data, TEAMS_CAPTION)
+    caption = (TEAMS_CAPTION, write_unanswered_note(report.analysis))
+    return make_figure(TEAMS_NAME, TEAMS_TITLE, _draw_team_lines(data), data, *caption)
 
 
 def _collect_teams(report: ReportData) -> pl.DataFrame:

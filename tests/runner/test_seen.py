@@ -1,0 +1,140 @@
+"""What became of replies and probes is seen at the end of a run: counts, reasons, samples."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from rich.table import Table
+
+from debate.analysis import analyze_run
+from debate.analysis.replies import count_replies, describe_replies, warn_replies
+from debate.analysis.text import print_whole, quote
+from debate.report import write_report
+from debate.runner.execute import RunResult
+from debate.runner.monitoring import RunProgress
+from debate.runner.report_run import report_run
+from tests.support import run, scripted, simulated
+
+LONG = "It may be 4 or it may be 5, for all I know of it, " * 8 + "so let us leave it."
+
+
+def _end(directory: Path) -> str:
+    """What a run prints at its end, in a pipe."""
+    out = io.StringIO()
+    console = Console(file=out, width=80)
+    progress = RunProgress(models={}, num_debates=1)
+    ended = RunResult(directory=directory, progress=progress, problems=(), stale=())
+    report_run(ended, console)
+    return out.getvalue()
+
+
+def test_a_run_of_which_everything_was_read_says_so_in_one_line(tmp_path: Path) -> None:
+    done = run(tmp_path, [scripted("a", "Answer: 4"), scripted("b", "Answer: 5")], rounds=1)
+    assert describe_replies(count_replies(done)) == ["read: a 2 replies, b 2 replies"]
+    assert "WARNING" not in _end(done.directory)
+    assert "answered" not in _end(done.directory)
+
+
+def test_replies_that_were_not_read_are_counted_with_samples(tmp_path: Path) -> None:
+    agents = [
+        scripted("a", {"q0": "Answer: 4", "q2": LONG, "*": "I agree."}),
+        scripted("b", "Answer: 5"),
+    ]
+    done = run(tmp_path, agents, num_questions=4, rounds=0)
+    lines = describe_replies(count_replies(done))
+    assert lines[0] == "a: 1 of 4 replies read (25%); 3 abstained"
+    assert lines[1] == "  abstained: “I agree.”"
+    assert lines[2].endswith("so let us leave it.”")
+    assert lines[2].startswith("  abstained: “It may be 4")
+    assert len(lines[2]) < 80
+    assert lines[3:] == ["all read: b 4 replies"]
+    end = _end(done.directory)
+    assert "answered" in end
+    assert "WARNING: Of a's replies only 1 of 4 could be read (25%)." in end
+
+
+def test_failed_calls_say_why_in_the_run_the_analysis_and_the_page(tmp_path: Path) -> None:
+    agents = [scripted("a", {"q0": "Answer: 4"}), scripted("b", "Answer: 5")]
+    done = run(tmp_path, agents, num_questions=3, rounds=0)
+    (line,) = [line for line in warn_replies(count_replies(done)) if "failed" in line]
+    assert line.startswith("2 of 3 replies of a failed: 1 × ")
+    assert 'no reply is written for question "q1"' in line
+    assert line in analyze_run(done).caveats
+    assert line in " ".join(_end(done.directory).split())
+    page = write_report(done.directory).read_text()
+    assert "2 of 3 replies of a failed" in page
+    assert "question &#34;q1&#34;" in page
+
+
+def test_a_probe_that_reads_nothing_is_loud(tmp_path: Path) -> None:
+    agents = [scripted("a", "Answer: 4"), simulated("b")]
+    done = run(tmp_path, agents, num_questions=2, rounds=0, probes=["verbal"])
+    told = list(warn_replies(count_replies(done)))
+    loud = "Of a's answers to the probe verbal not one of 2 could be read; it tells no confidence."
+    assert loud in told
+    end = " ".join(_end(done.directory).split())
+    assert f"WARNING: {loud}" in end
+    assert "a: 0 of 2 answers to the probe verbal read (0%); 2 not read" in end
+    assert "not read: “Answer: 4”" in end
+    assert loud in analyze_run(done).caveats
+
+
+def test_calls_that_conditions_share_are_counted_once(tmp_path: Path) -> None:
+    done = run(
+        tmp_path,
+        [scripted("a", "Answer: 4"), scripted("b", "Answer: 5")],
+        rounds=1,
+        sweep={"arm": ["single", "self"]},
+        topology={"edges": ["b -> a"]},
+    )
+    by_agent = {each.agent: each.num for each in count_replies(done)}
+    assert by_agent["a"] == 2
+
+
+@given(st.text(max_size=300), st.integers(20, 90))
+def test_a_sample_is_one_short_line_of_shown_characters(text: str, length: int) -> None:
+    found = quote(text, length)
+    assert len(found) <= length + 2
+    assert "\n" not in found
+    assert "\x1b" not in found
+
+
+@pytest.mark.parametrize("width", [20, 80])
+def test_no_word_of_a_table_is_cut_whatever_the_width(width: int) -> None:
+    words = ["a-name-of-thirty-characters-" + "x" * n for n in range(4)]
+    table = Table(*[f"heading-{word}" for word in words])
+    table.add_row(*words)
+    out = io.StringIO()
+    print_whole(table, Console(file=out, width=width))
+    assert all(f"heading-{word}" in out.getvalue() for word in words)
+    assert "…" not in out.getvalue()
+
+
+def test_a_page_shows_what_was_not_read_and_what_accuracy_makes_of_it(tmp_path: Path) -> None:
+    agents = [
+        scripted("a", {"q0": "Answer: 4", "*": ["Answer: 4", "<i>Quite so</i>."]}),
+        scripted("b", "Answer: 5"),
+    ]
+    done = run(tmp_path, agents, num_questions=4, rounds=1)
+    page = write_report(done.directory).read_text()
+    assert "What was read, and what was not" in page
+    assert "“&lt;i&gt;Quite so&lt;/i&gt;.”" in page
+    assert "Up to 38% of turns state no answer (arm main, round 1)" in page
+    assert "accuracy of answered, end" in page
+    analysis = analyze_run(done)
+    (ended,) = [e for e in analysis.select("accuracy_answered") if e.round == 1 and not e.subject]
+    assert (ended.value, ended.n) == (pytest.approx(1 / 5), 5)
+    assert json.loads(analysis.to_json())["replies"][0]["samples"]["abstained"]
+
+
+def test_a_page_on_which_everything_was_read_has_no_such_section(tmp_path: Path) -> None:
+    done = run(tmp_path, [scripted("a", "Answer: 4"), scripted("b", "Answer: 5")], rounds=1)
+    page = write_report(done.directory).read_text()
+    assert "What was read, and what was not" not in page
+    assert "accuracy of answered, end" not in page
