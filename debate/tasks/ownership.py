@@ -32,11 +32,18 @@ ACCOUNTS = re.compile(
 )
 """Words in an account of what somebody else says."""
 
+OTHERS = re.compile(
+    r"\b(?:agents?|debaters?|critics?|reviewers?|(?:other|another|the) models?|somebody|someone"
+    r"|the others|(?:student|peer|teacher)s?['’]s? (?:answer|solution|reasoning|work|attempt))\b",
+    re.IGNORECASE,
+)
+"""Words that name others who answer."""
+
 _EARLIER = r"previous|earlier|prior|original|initial|first|old"
 _WORK = r"answers?|solutions?|repl(?:y|ies)|responses?|reasoning|work|attempt|statement|argument"
 _INTRODUCES = re.compile(
     rf"\b(?:agents?|debaters?|critics?|students?|reviewers?|other models?|{_SAYS}|examples?"
-    rf"|(?:{_EARLIER}|his|her|their|your|others?['’]?) (?:\w+ )?(?:{_WORK}))\b",
+    rf"|(?:format|template|sample)s? (?:is|was|looks?)|(?:{_EARLIER}|his|her|their|your|others?['’]?) (?:\w+ )?(?:{_WORK}))\b",
     re.IGNORECASE,
 )
 _OWN_HEAD = re.compile(
@@ -62,7 +69,7 @@ _PAIR = re.compile(r'"[^"]*"|“[^”]*”|«[^»]*»')
 _PARAGRAPH = re.compile(r"\n[ \t\r]*\n")
 
 _BEGINS = r"(?:^|(?<=[.!?…:;*_)\n—])[ \t\n]{1,3}|(?<=[*_(—]))[ \t*_(\"-]{0,4}"
-_SIGH = r"(?:(?:but|oh|hm+|no|oops|ah|so|and|well)\b[,.…!]{0,3} {0,2}){0,2}"
+_SIGH = r"(?:(?:but|oh|hm+|no|oops|ah|so|and|well|however)\b[,.…!]{0,3} {0,2}){0,2}"
 _CHANGED_MIND = (
     r"wait\b(?! (?:for|until))|hold on\b|actually\b|correction\b|scratch that|on second thoughts?"
     r"|oops\b|sorry\b|apologies|no[,.!:—–]|hm+\b[,.…]|i (?:made|see) (?:a|an|my) (?:mistake|error)"
@@ -72,7 +79,8 @@ _CHANGED_MIND = (
     r"|start over|fix|rethink)"
 )
 _REFUTES = (
-    r"(?:that|this|it)(?:['’]s| is| was| seems| looks| cannot be| can['’]t be) "
+    r"(?:(?:that|this|it)(?: (?:answer|result|solution|number))?|(?:the|my) (?:answer|result)"
+    r"(?: (?:above|i gave))?)(?:['’]s| is| was| seems| looks| cannot be| can['’]t be) "
     r"(?:not (?:right|correct|what|true)|wrong|incorrect|false|a mistake|impossible)"
     rf"|(?:that|this|it)(?:['’]s| is| was) (?:what|how|from|according to)\b[^.\n]{{0,40}}"
     rf"\b(?:{_WHO}|he|she|they)\b"
@@ -80,13 +88,27 @@ _REFUTES = (
 _TAKES_BACK = re.compile(
     rf"{_BEGINS}{_SIGH}(?:{_CHANGED_MIND}|(?P<refutes>{_REFUTES}))", re.IGNORECASE | re.MULTILINE
 )
+_NO = re.compile(r"\b(?:no|oops)\b", re.IGNORECASE)
 _RECENT = 200
 _MARGIN = 8
 
 
 _WORD = re.compile(r"[a-z]+")
 _ACCOUNT_WORDS = frozenset(re.findall(r"[a-z]+", f"{_WHO} {_SAYS} {_EARLIER} {_WORK}")) | {
-    *("example", "examples", "agent", "agents", "student", "students", "reply", "replies"),
+    *(
+        "example",
+        "examples",
+        "format",
+        "template",
+        "sample",
+        "formats",
+        "agent",
+        "agents",
+        "student",
+        "students",
+        "reply",
+        "replies",
+    ),
     *("solution", "solutions", "response", "responses", "answers", "user", "model", "human"),
     *("replied", "respond", "argue", "argued", "argues", "claims", "his", "her", "their", "your"),
     *(f"{word}s" for word in ("debater", "critic", "judge", "reviewer", "solver", "assistant")),
@@ -95,8 +117,29 @@ _ACCOUNT_WORDS = frozenset(re.findall(r"[a-z]+", f"{_WHO} {_SAYS} {_EARLIER} {_W
 """A text without any of these has no account of what somebody else says."""
 
 _CHANGE_WORDS = frozenset(
-    "wait hold actually correction scratch second oops sorry apologies no mistake mistaken wrong"
-    " longer back correct withdraw let this that it".split()
+    [
+        "wait",
+        "hold",
+        "actually",
+        "correction",
+        "scratch",
+        "second",
+        "oops",
+        "sorry",
+        "apologies",
+        "no",
+        "mistake",
+        "mistaken",
+        "wrong",
+        "longer",
+        "back",
+        "correct",
+        "withdraw",
+        "let",
+        "this",
+        "that",
+        "it",
+    ]
 )
 """A text without any of these, and without "hm", takes nothing back."""
 
@@ -153,7 +196,7 @@ def find_ownership(text: str, start: int, format: AnswerFormat) -> Ownership:
     for match in _TAKES_BACK.finditer(text, start):
         if whole.is_quoted(match.start()) or whole.is_told(match.start()):
             continue
-        if match["refutes"] is None:
+        if match["refutes"] is None or _NO.search(match[0]):
             taken_back = changed_mind = match.end()
         elif not _is_about_others(text, match):
             taken_back = match.end()
@@ -223,14 +266,11 @@ def _find_blocks(text: str, start: int, tail: int) -> _Blocks:
         else:
             if is_told and after_blank and has_begun:
                 is_told = not (_OWN_VOICE.match(line) or begin >= tail)
-            introduces = _introduces(line)
-            if introduces or is_told:
+            is_head = introduces(line)
+            is_told = is_told or is_head or _LABEL.match(line) is not None
+            has_begun = not is_head
+            if is_told:
                 told.append((begin, end))
-            has_begun = not introduces if introduces else True
-            is_told = is_told or introduces
-            if not introduces and _LABEL.match(line):
-                told.append((begin, end))
-                is_told = True
         after_blank = False
     return _Blocks(quoted, told)
 
@@ -243,10 +283,10 @@ def _iter_lines(text: str, start: int) -> Iterator[tuple[int, int]]:
         start = end + 1
 
 
-def _introduces(line: str) -> bool:
+def introduces(line: str) -> bool:
     """Return whether what follows the line is an account of what somebody else says.
 
-    >>> [_introduces(line) for line in ("Agent 2 wrote:", "### Agent 2", "Here is my answer:")]
+    >>> [introduces(line) for line in ("Agent 2 wrote:", "### Agent 2", "Here is my answer:")]
     [True, True, False]
     """
     plain = line.strip(" \t\r\n*_#-")

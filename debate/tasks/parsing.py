@@ -9,17 +9,18 @@ from typing import NamedTuple, TypeVar
 
 from debate.tasks.answer_format import AnswerFormat, drop_open_line, find_start, is_in_reasoning
 from debate.tasks.marks import Mark, find_answer_marks, find_marks, is_mark_line
-from debate.tasks.ownership import ACCOUNTS, Ownership, find_ownership
+from debate.tasks.ownership import ACCOUNTS, Ownership, find_ownership, introduces
 from debate.tasks.scoring import normalise, parse_value
 from debate.tasks.sentences import (
     Sentence,
     find_answer_sentences,
     find_verdict_sentences,
+    read_answer_clause,
     read_chance_clause,
     read_verdict_clause,
     split_sentences,
 )
-from debate.tasks.values import LETTERS, fold_case, strip_formatting
+from debate.tasks.values import LETTERS, fold_case, normalise_number, strip_formatting
 from debate.types import Answer, Question
 
 T = TypeVar("T", bound=Hashable)
@@ -38,15 +39,25 @@ _CONDITION = re.compile(
     r"|wrong|incorrect|false|less|more|fewer|than|but|according)\b",
     re.IGNORECASE,
 )
+_DENIES_NEXT = re.compile(
+    r"(?:\bnot|n['’]t|\bnever|\b(?:would|could|might|may|cannot|should) be)\b[^.\n]{0,16}$",
+    re.IGNORECASE,
+)
+_DENIES_LAST = re.compile(
+    r"[\s})\]$.*_\\]{0,12}(?:</\w{1,20}>)?\s?(?:if|unless|is (?:wrong|incorrect|not|false)|would|was)\b",
+    re.IGNORECASE,
+)
 _WORDS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]+(?:['’]s)?")
 _WIDE_UNITS = frozenset({"square", "cubic", "per"})
 _NO_NAME = re.compile(
     r"(?:not|that|to|in|on|at|by|as|for|from|if|because|when|where|what|which|how|whether|clear"
     r"|unclear|un?known|obvious|simple|correct|right|wrong|incorrect|indeed|likely|probably"
     r"|based|given|found|obtained|same|above|below|impossible|about|ambiguous|un\w+|none|it|this"
-    r"|there|yours?|mine|partly|partially|very|quite|too|also)\b",
+    r"|(?:the |a |an )(?:same|matter|question|following|one|result|number|sum|problem|first|last)"
+    r"|there|yours?|mine|something|someth\w+|partly|partially|very|quite|too|also)\b",
     re.IGNORECASE,
 )
+_CHOICES = re.compile(r"\b(?:or|either|if|unless|but)\b|\?", re.IGNORECASE)
 _MAX_NAME_WORDS, _MAX_NAME_LENGTH = 6, 60
 
 
@@ -170,7 +181,9 @@ def _is_own_mark(text: str, mark: Mark, owner: Ownership) -> bool:
     if mark.form not in ("box", "tag"):
         return True
     before = re.split(r"[.!?]\s|\n", text[max(0, mark.line - 200) : mark.line])[-1]
-    return not ACCOUNTS.search(before) and not owner.is_quoted(mark.start)
+    after = text[mark.end : mark.end + 60]
+    is_settled = not (_DENIES_NEXT.search(before) or _DENIES_LAST.match(after))
+    return is_settled and not ACCOUNTS.search(before) and not owner.is_quoted(mark.start)
 
 
 def _read_mark(each: _Candidate, question: Question, format: AnswerFormat) -> _Candidate | None:
@@ -181,6 +194,11 @@ def _read_mark(each: _Candidate, question: Question, format: AnswerFormat) -> _C
         return None
     if format.first_line:
         return each._replace(value=value)
+    if value is None and (clause := read_answer_clause(mark.text)):
+        value = _read_strictly(clause, question)
+        first = mark.start + mark.text.index(clause)
+        mark = mark._replace(text=clause, start=first, end=first + len(clause))
+        return each._replace(mark=mark, value=value)
     if mark.form == "next_line":
         value = _read_strictly(mark.text, question)
         return None if value is None else each._replace(value=value)
@@ -220,7 +238,8 @@ def _read_strictly(text: str, question: Question, *, max_words: int = 3) -> str 
     if question.options:
         return value
     is_name = len(value) <= _MAX_NAME_LENGTH and len(value.split()) <= _MAX_NAME_WORDS
-    return value if is_name and not _NO_NAME.match(value) and "\n" not in text else None
+    is_name &= not _NO_NAME.match(value) and not _CHOICES.search(value) and "\n" not in text
+    return value if is_name else None
 
 
 def _list_said(
@@ -344,17 +363,22 @@ def _parse_reply_on_confidence(text: str, format: AnswerFormat, answer: str | No
     """Return the confidence of a reply to "How sure are you?" that marks none."""
     if len(text) > 20 * _MAX_SHOWN_LENGTH:
         return None
-    plain = strip_formatting(text)
-    if plain and plain == answer:
-        return None
     bare = _parse_probability(text)
     if bare is not None:
-        return bare
+        return None if _repeats(text, answer) else bare
     said = [part for each in split_sentences(text) if (part := read_chance_clause(each))]
     said += [m.text for m in find_answer_marks(text, format) if m.text.rstrip(".").endswith("%")]
-    if any(strip_formatting(part).rstrip(" %\\") == answer for part in said):
+    if any(_repeats(part, answer) for part in said):
         return None
     return _get_only((_parse_probability(part) for part in said), float)
+
+
+def _repeats(text: str, answer: str | None) -> bool:
+    """Return whether a number may as well repeat the answer that the confidence is about."""
+    if answer is None:
+        return False
+    number = normalise_number(text)
+    return number is not None and number == normalise_number(answer)
 
 
 def _parse_probability(text: str) -> float | None:
@@ -406,7 +430,7 @@ def _list_verdicts(text: str, format: AnswerFormat, *, cut: bool) -> list[_Verdi
         return [_read_verdict(mark, format) for mark in marks]
     start = find_start(text, format)
     owner = find_ownership(text, start, format).for_verdicts()
-    found = [_read_verdict(mark, format) for mark in marks if _is_own_mark(text, mark, owner)]
+    found = [_read_verdict(mark, format) for mark in marks if _is_own_verdict(text, mark, owner)]
     if found or cut or "sentence" not in format.forms:
         return found
     names = {name.casefold() for name in re.findall(r"(?i)\bagent \w{1,12}", text)}
@@ -414,6 +438,15 @@ def _list_verdicts(text: str, format: AnswerFormat, *, cut: bool) -> list[_Verdi
         return []
     sentences = find_verdict_sentences(text, start, owner)
     return [_VerdictFound(Span(each.start, each.end), each.accepts) for each in sentences]
+
+
+def _is_own_verdict(text: str, mark: Mark, owner: Ownership) -> bool:
+    """Return whether a verdict is the speaker's own, as is one that closes its account of others."""
+    if _is_own_mark(text, mark, owner):
+        return True
+    is_last = mark.line >= max(owner.tail, owner.taken_back) and not owner.is_quoted(mark.line)
+    before = text[max(0, mark.line - 300) : mark.line].rstrip().rpartition("\n")[2]
+    return is_last and not introduces(before)
 
 
 def _read_verdict(mark: Mark, format: AnswerFormat) -> _VerdictFound:

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from debate.tasks.marks import Mark
-from debate.tasks.ownership import ACCOUNTS, Ownership
+from debate.tasks.ownership import ACCOUNTS, OTHERS, Ownership
 from debate.tasks.values import MAX_TEXT_LENGTH
 
 MAX_SENTENCES = 2000
@@ -31,7 +31,7 @@ _BOUNDARY = re.compile(r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)[.!?][\"”)*_]{0,4}(?=\
 _SENTENCE_END = re.compile(r"[.!?]+(?=[\s\"'”’)*_\]}]|\Z)|\n|;\s")
 _I_THINK = (
     r"(?:i|we) (?:(?:can|still|now|also|therefore|thus|do|must) ){0,2}"
-    r"(?:conclude|think|believe|maintain|find|say|confirm|see|agree"
+    r"(?:conclude|would say|think|believe|maintain|find|say|confirm|see|agree"
     r"(?: with (?:you|him|her|them|everyone|everybody|(?:the )?others"
     r"|agents? \w{1,12}(?: and (?:agent )?\w{1,12})?))?"
     r"|(?:am|are) (?:\w{1,12} )?(?:confident|sure|certain))(?: that)?"
@@ -65,9 +65,35 @@ _SUPPOSES = re.compile(
 )
 _LABEL = re.compile(r"[\s*_#-]{0,8}([A-Z][\w.]{0,20}(?: [A-Z0-9][\w.]{0,20})?)[*_]{0,4}[:：]\s")
 _OWN_LABELS = frozenset(
-    "answer final solution explanation reasoning conclusion result note check calculation therefore"
-    " thought work verdict confidence question given step summary so thus hence problem analysis"
-    " steps computation total".split()
+    [
+        "answer",
+        "final",
+        "solution",
+        "explanation",
+        "reasoning",
+        "conclusion",
+        "result",
+        "note",
+        "check",
+        "calculation",
+        "therefore",
+        "thought",
+        "work",
+        "verdict",
+        "confidence",
+        "question",
+        "given",
+        "step",
+        "summary",
+        "so",
+        "thus",
+        "hence",
+        "problem",
+        "analysis",
+        "steps",
+        "computation",
+        "total",
+    ]
 )
 _QUALIFIER = re.compile(
     r"(?:[:：]|\b(?:still|indeed|therefore|thus|now|simply|just|clearly|hence|also|equal to)\b"
@@ -78,6 +104,22 @@ _REASON = re.compile(
     r",? (?:because|since|as)\b.*|, (?:not|i (?:think|believe)) .*|[ ,;(]{1,3}(?:my )?confidence\b.*",
     re.IGNORECASE | re.DOTALL,
 )
+
+
+_DOUBTS = re.compile(
+    r"\b(?:but|however|maybe|perhaps|unsure|not (?:sure|certain|right|correct|true)|doubt\w*|odd"
+    r"|strange|wrong|incorrect|mistaken?|would (?:be|have been)|could be|might be|kidding|no)\b"
+    r"|\?",
+    re.IGNORECASE,
+)
+"""Words that make a sentence before them less than a statement."""
+
+_OFFERS = re.compile(
+    r"(?:would you|do you|is there|can i|may i|shall i|how (?:can|may) i|if you|let me know"
+    r"|feel free|please)\b.*",
+    re.IGNORECASE | re.DOTALL,
+)
+_LOOK_AHEAD = 400
 
 
 class Sentence(NamedTuple):
@@ -112,9 +154,10 @@ def _read_sentence(
     skipped = _QUALIFIER.match(text, match.end(), end)
     first = skipped.end() if skipped else match.end()
     value = _REASON.sub("", text[first:end])
-    value = value.rstrip(" \t\r*_\"'”’")
+    value = value.strip(" \t\r*_\"'”’“‘")
     if not value:
         return None
+    first = text.index(value, first)
     mark = Mark(first, first + len(value), value, "sentence", match.start())
     is_question = closing is not None and "?" in closing[0]
     is_own = (
@@ -124,6 +167,7 @@ def _read_sentence(
         and not _UNSETTLED.search(value)
         and not _follows_supposition(text, start, begin)
         and not _has_foreign_label(text, start, begin)
+        and not _DOUBTS.search(_find_rest(text, end))
     )
     return Sentence(begin, mark, is_own)
 
@@ -165,8 +209,20 @@ def _is_own_clause(before: str) -> bool:
     return False
 
 
+def _find_rest(text: str, end: int) -> str:
+    """Return what follows a sentence, up to what offers further help."""
+    return _OFFERS.sub("", text[end : end + _LOOK_AHEAD])
+
+
 def _follows_supposition(text: str, start: int, begin: int) -> bool:
-    """Return whether the sentence before supposes something, or tells of somebody else's words."""
+    """Return whether what stands before supposes something, or tells of somebody else's words.
+
+    That is the sentence before, and of others who answer the paragraph so far.
+    """
+    low = max(start, begin - 4 * _LOOK_BACK)
+    paragraph = max(low, text.rfind("\n\n", low, begin))
+    if OTHERS.search(text, paragraph, begin):
+        return True
     low = max(start, begin - _LOOK_BACK)
     before = text[low:begin].rstrip()
     ends = [boundary.end() for boundary in _BOUNDARY.finditer(before[:-1])]
@@ -184,8 +240,9 @@ def _has_foreign_label(text: str, start: int, begin: int) -> bool:
 
 _WORD = r"(?P<word>(?:not )?(?:correct|right|accurate)|incorrect|wrong|inaccurate)"
 _VERDICT = re.compile(
-    r"(?:the|your|my|this|that|his|her|their|(?P<who>agent \w{1,12})['’]s)"
-    r" (?:(?:own|previous|earlier|given|proposed|final|last|student['’]s) ){0,2}answer"
+    r"(?:(?:the|your|this|that|his|her|their|agent \w{1,12}['’]s)"
+    r"(?: (?:own|previous|earlier|given|proposed|final|last|student['’]s)){0,2}"
+    r"|my (?:own )?(?:previous|earlier|last)) answer"
     r"(?: of [^\s.,;]{1,20})?,? (?:is|was) (?:(?:indeed|therefore|thus|also|in fact) )?"
     rf"{_WORD}",
     re.IGNORECASE,
@@ -199,6 +256,22 @@ class VerdictSentence(NamedTuple):
     start: int
     end: int
     accepts: bool
+
+
+def read_answer_clause(text: str) -> str | None:
+    """Return the value of a clause such as "The final answer is 18. I hope that helps."
+
+    >>> read_answer_clause("The final answer is 18. I hope that helps."), read_answer_clause("18")
+    ('18', None)
+    """
+    match = _TRIGGER.match(text)
+    if match is None or match["mark"]:
+        return None
+    closing = _SENTENCE_END.search(text, match.end())
+    end = closing.start() if closing else len(text)
+    is_settled = not (closing and "?" in closing[0]) and not _DOUBTS.search(text, end)
+    value = _REASON.sub("", text[match.end() : end]).strip(" \t\r:*_\"'”’“‘")
+    return value if value and is_settled and not _UNSETTLED.search(value) else None
 
 
 def read_verdict_clause(text: str) -> bool | None:
