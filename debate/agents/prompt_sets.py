@@ -347,10 +347,10 @@ def load_prompt_set(
 def _find_example_problems(prompts: PromptSet, document: ConfigDocument) -> Iterator[str]:
     """Yield, with file and line, what is wrong with the examples of a prompt set."""
     for index, example in enumerate(prompts.spec.examples):
-        for name in example.templates:
-            if not prompts.has_template(name):
+        for template in example.templates:
+            if not prompts.has_template(template):
                 place = document.locate(("examples", index, "templates"))
-                yield f"{place}: the prompt set has no {name}.j2 for this example to stand before"
+                yield f"{place}: there is no {template}.j2 for this example to stand before"
         for role, source in (("user", example.user), ("assistant", example.assistant)):
             place = document.locate(("examples", index, role))
             try:

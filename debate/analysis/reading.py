@@ -172,7 +172,7 @@ def _try_formats(
 def _propose_words(
     unread: Sequence[_Unread], kind: str, format: AnswerFormat
 ) -> dict[str, AnswerFormat]:
-    """Return the format with one more word before answers (or what was asked), for each word met."""
+    """Return the format with one more word before what was asked, for each word met."""
     stated = {"critique": "verdict", "probe verbal": "confidence"}.get(kind, "answer")
     known: tuple[str, ...] = getattr(format, stated)
     words = Counter(

@@ -186,7 +186,7 @@ def _compile_inline(
     ignore_case: bool,
     before: tuple[str, ...],
 ) -> re.Pattern[str]:
-    """Return a pattern of a second mark on the line of a first one: `Answer: 18, Confidence: 9%`."""
+    """Return a pattern of a second mark on a line, as in `Answer: 18, Confidence: 9%`."""
     between = _join_separators(separators)
     return re.compile(
         rf"{_BEFORE}(?:{_either(before)}){between}"

@@ -1,4 +1,4 @@
-"""What in a reply is not its speaker's own word: quotations, accounts of others, what is taken back.
+"""What in a reply is not its speaker's own word: quotations, accounts, what is taken back.
 
 Nothing here decides what an answer is. It says where a stated one is nobody's: between quotation
 marks, in a block that a line such as "Agent 2 wrote:" introduces, or before words such as "Wait,"
@@ -43,7 +43,8 @@ _EARLIER = r"previous|earlier|prior|original|initial|first|old"
 _WORK = r"answers?|solutions?|repl(?:y|ies)|responses?|reasoning|work|attempt|statement|argument"
 _INTRODUCES = re.compile(
     rf"\b(?:agents?|debaters?|critics?|students?|reviewers?|other models?|{_SAYS}|examples?"
-    rf"|(?:format|template|sample)s? (?:is|was|looks?)|(?:{_EARLIER}|his|her|their|your|others?['’]?) (?:\w+ )?(?:{_WORK}))\b",
+    r"|(?:format|template|sample)s? (?:is|was|looks?)"
+    rf"|(?:{_EARLIER}|his|her|their|your|others?['’]?) (?:\w+ )?(?:{_WORK}))\b",
     re.IGNORECASE,
 )
 _OWN_HEAD = re.compile(
@@ -73,7 +74,8 @@ _SIGH = r"(?:(?:but|oh|hm+|no|oops|ah|so|and|well|however)\b[,.…!]{0,3} {0,2})
 _CHANGED_MIND = (
     r"wait\b(?! (?:for|until))|hold on\b|actually\b|correction\b|scratch that|on second thoughts?"
     r"|oops\b|sorry\b|apologies|no[,.!:—–]|hm+\b[,.…]|i (?:made|see) (?:a|an|my) (?:mistake|error)"
-    r"|my mistake|i (?:was|am) (?:wrong|mistaken)|i['’]m (?:wrong|mistaken|no longer)|i am no longer"
+    r"|my mistake|i (?:was|am) (?:wrong|mistaken)|i['’]m (?:wrong|mistaken|no longer)"
+    r"|i am no longer"
     r"|i take (?:that|it|this|it all) back|i take back|i (?:need|have) to correct|i withdraw"
     r"|let me (?:correct|recalculate|re-?check|reconsider|recount|redo|try again|count again"
     r"|start over|fix|rethink)"

@@ -44,7 +44,8 @@ _DENIES_NEXT = re.compile(
     re.IGNORECASE,
 )
 _DENIES_LAST = re.compile(
-    r"[\s})\]$.*_\\]{0,12}(?:</\w{1,20}>)?\s?(?:if|unless|is (?:wrong|incorrect|not|false)|would|was)\b",
+    r"[\s})\]$.*_\\]{0,12}(?:</\w{1,20}>)?\s?"
+    r"(?:if|unless|is (?:wrong|incorrect|not|false)|would|was)\b",
     re.IGNORECASE,
 )
 _WORDS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]+(?:['’]s)?")
@@ -345,8 +346,8 @@ def parse_confidence(
     >>> chat = AnswerFormat()
     >>> [parse_confidence(f"Confidence: {c}", chat) for c in ("85%", "0.85", "85", "850", "high")]
     [0.85, 0.85, 0.85, None, None]
-    >>> parse_confidence("85", chat, asked=True), parse_confidence("8", chat, asked=True, answer="8")
-    (0.85, None)
+    >>> [parse_confidence("8%", chat, asked=True, answer=said) for said in ("13", "8")]
+    [0.08, None]
     """
     text = drop_open_line(text, format) if cut else text
     start = find_start(text, format)
@@ -441,7 +442,7 @@ def _list_verdicts(text: str, format: AnswerFormat, *, cut: bool) -> list[_Verdi
 
 
 def _is_own_verdict(text: str, mark: Mark, owner: Ownership) -> bool:
-    """Return whether a verdict is the speaker's own, as is one that closes its account of others."""
+    """Return whether a verdict is the speaker's own, as is one that ends its account of others."""
     if _is_own_mark(text, mark, owner):
         return True
     is_last = mark.line >= max(owner.tail, owner.taken_back) and not owner.is_quoted(mark.line)

@@ -50,7 +50,8 @@ _SO_LEAD = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SINCE_LEAD = re.compile(
-    r"(?:since|because|by|adding|multiplying|subtracting|dividing)\b(?P<lead>.{1,250}), ?(?:we get )?",
+    r"(?:since|because|by|adding|multiplying|subtracting|dividing)\b"
+    r"(?P<lead>.{1,250}), ?(?:we get )?",
     re.IGNORECASE | re.DOTALL,
 )
 _UNSETTLED = re.compile(
@@ -60,7 +61,8 @@ _UNSETTLED = re.compile(
     re.IGNORECASE,
 )
 _SUPPOSES = re.compile(
-    r"[\s*_-]{0,8}(?:suppose|assume|assuming|imagine|let['’]s (?:say|suppose|assume)|say|what if)\b",
+    r"[\s*_-]{0,8}(?:suppose|assume|assuming|imagine|say|what if"
+    r"|let['’]s (?:say|suppose|assume))\b",
     re.IGNORECASE,
 )
 _LABEL = re.compile(r"[\s*_#-]{0,8}([A-Z][\w.]{0,20}(?: [A-Z0-9][\w.]{0,20})?)[*_]{0,4}[:：]\s")
@@ -101,7 +103,8 @@ _QUALIFIER = re.compile(
     re.IGNORECASE,
 )
 _REASON = re.compile(
-    r",? (?:because|since|as)\b.*|, (?:not|i (?:think|believe)) .*|[ ,;(]{1,3}(?:my )?confidence\b.*",
+    r",? (?:because|since|as)\b.*|, (?:not|i (?:think|believe)) .*"
+    r"|[ ,;(]{1,3}(?:my )?confidence\b.*",
     re.IGNORECASE | re.DOTALL,
 )
 
