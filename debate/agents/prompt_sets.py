@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError
 from jinja2.filters import FILTERS as DEFAULT_FILTERS
@@ -92,7 +92,7 @@ class ExampleSpec(Spec):
     """The reply, in the form in which replies are to be given."""
     templates: tuple[AskingTemplate, ...] = ("opening",)
     """The templates before which it stands; one of `opening` stands in all that follows it, too."""
-    kinds: tuple[AnswerKind, ...] = ("number", "choice", "text")
+    kinds: tuple[AnswerKind, ...] = get_args(AnswerKind)
     """The kinds of question before which it stands."""
 
 

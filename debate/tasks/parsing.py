@@ -8,7 +8,9 @@ from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from debate.tasks.answer_format import AnswerFormat, drop_open_line, find_start, is_in_reasoning
+from debate.tasks.choice import LETTERS
 from debate.tasks.marks import Mark, find_answer_marks, find_marks, is_mark_line
+from debate.tasks.number import normalise_number
 from debate.tasks.ownership import ACCOUNTS, Ownership, find_ownership, introduces
 from debate.tasks.scoring import normalise, parse_value
 from debate.tasks.sentences import (
@@ -20,7 +22,7 @@ from debate.tasks.sentences import (
     read_verdict_clause,
     split_sentences,
 )
-from debate.tasks.values import LETTERS, fold_case, normalise_number, strip_formatting
+from debate.tasks.values import fold_case, strip_formatting
 from debate.types import Answer, Question
 
 T = TypeVar("T", bound=Hashable)
@@ -211,7 +213,7 @@ def _is_conditional(text: str, question: Question) -> bool:
     """Return whether more than a unit or an option's text stands beside the value."""
     if question.kind == "text" or not _CONDITION.search(text):
         return False
-    if question.kind == "number":
+    if question.kind in ("number", "math"):
         return True
     return not any(fold_case(option) in fold_case(text) for option in question.options)
 
@@ -225,6 +227,9 @@ def _read_strictly(text: str, question: Question, *, max_words: int = 3) -> str 
     value = parse_value(text, question)
     if value is None:
         return None
+    if question.kind == "math":
+        is_prose = any(len(word) > 2 for word in _WORDS.findall(text))
+        return None if is_prose or _CONDITION.search(text) else value
     if question.kind == "number":
         words = [word.casefold() for word in _WORDS.findall(text)]
         num = sum(word not in _WIDE_UNITS for word in words)
@@ -262,7 +267,9 @@ def _list_said(
 def _read_sentence(sentence: Sentence, question: Question) -> _Candidate:
     """Return what a sentence says. One that names no value, "The answer is clear.", counts not."""
     value = _read_strictly(sentence.mark.text, question)
-    names_some = question.kind == "number" and any(c.isdigit() for c in sentence.mark.text)
+    names_some = question.kind in ("number", "math") and any(
+        c.isdigit() for c in sentence.mark.text
+    )
     names_some |= (
         question.kind == "choice" and parse_value(sentence.mark.text, question) is not None
     )
