@@ -42,10 +42,15 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """A parsed answer. `value is None` is an abstention; `matched` says what was found then."""
+    """A parsed answer. `value is None` is an abstention; `matched` says what was found then.
+
+    `form` names the form in which it was stated (mark, sentence, box, …); None for an abstention,
+    and in logs from before it was written. Answers that differ in nothing else are equal.
+    """
 
     value: str | None
     matched: tuple[str, ...] = ()
+    form: str | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_abstention(self) -> bool:

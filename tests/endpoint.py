@@ -53,7 +53,7 @@ def app(solutions: dict[str, Any]) -> web.Application:
         body = await request.json()
         messages = [message["content"] for message in body["messages"]]
         question = next(q for q in (m.partition("\n\n")[0] for m in messages) if q in solutions)
-        told = messages[-1] if len(messages) > 1 else ""
+        told = "" if messages[-1].startswith(question) else messages[-1]
         text = reply(body["model"], question, told, solutions)
         tokens = {"prompt_tokens": len(messages[-1]) // 4, "completion_tokens": len(text) // 4}
         message = {"role": "assistant", "content": text}

@@ -29,7 +29,7 @@ PACKAGE = Path(debate.__file__).parent
 
 
 def test_an_unparsed_reply_is_not_scored_as_correct(tmp_path: Path) -> None:
-    found = run(tmp_path, [scripted("a", "four, I think"), scripted("b", "4")], rounds=0)
+    found = run(tmp_path, [scripted("a", "four, I think"), scripted("b", "4?")], rounds=0)
     assert all(turn.is_abstention and turn.correct is False for turn in turns_of(found))
     assert is_correct(None, NUMBER) is False
 
@@ -224,7 +224,7 @@ def test_every_documented_flag_can_be_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["not correct", "Verdict: not correct", "incorrectly correct"])
 def test_a_verdict_is_not_found_by_substring(text: str) -> None:
-    assert parse_verdict(text, CHAT) is None
+    assert parse_verdict(text, CHAT) is not True
 
 
 def test_an_answer_is_not_found_by_substring() -> None:

@@ -168,10 +168,11 @@ def read_reply(agent: Agent, question: Question, kind: Kind, reply: Completion) 
     if reply.failure is not None:
         return CallResult(finish_reason="error", usage=usage, failure=reply.failure)
     format, cut = agent.prompts.format, is_reply_cut(agent, reply)
-    found = find_answer(reply.text, question, format, cut=cut)
+    is_critique = kind == "critique"
+    found = find_answer(reply.text, question, format, cut=cut, marked_only=is_critique)
     answer: Answer | None = found.answer
     is_open, accepts = found.is_open, None
-    if kind == "critique":
+    if is_critique:
         accepts = parse_verdict(reply.text, format, cut=cut)
         is_open = cut and accepts is None
         answer = None if found.span is None else answer

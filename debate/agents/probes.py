@@ -12,6 +12,7 @@ from typing import Protocol
 
 from debate.agents.agent import Agent, derive_call_seed, is_reply_cut
 from debate.agents.sanitize import sanitize_text
+from debate.agents.views import insert_examples, make_values
 from debate.config.protocol import ProbeSpec
 from debate.config.registry import find, get_required, hash_code
 from debate.engines.base import Completion, Request
@@ -110,7 +111,13 @@ async def probe_verbal(subject: ProbeSubject, spec: ProbeSpec, ask: CallModel) -
     """Ask the agent in private for a percentage."""
     reply = await ask(_fork_request(subject, _append_question(subject, "verbal")))
     cut = is_reply_cut(subject.agent, reply)
-    stated = parse_confidence(reply.text, subject.agent.prompts.format, cut=cut)
+    stated = parse_confidence(
+        reply.text,
+        subject.agent.prompts.format,
+        cut=cut,
+        asked=True,
+        answer=subject.turn.value,
+    )
     return ProbeFinding(confidence=_make_confidence("verbal", stated), text=reply.text)
 
 
@@ -241,8 +248,11 @@ def _append_question(subject: ProbeSubject, template: str, **values: object) -> 
     """Return the conversation up to and including the turn, then one more question."""
     said = Message(role="assistant", content=sanitize_text(subject.turn.text))
     own = (said,) if subject.agent.prompts.spec.own_turns else ()
-    asked = Message(role="user", content=subject.agent.prompts.render(template, values))
-    return (*subject.request.messages, *own, asked)
+    agent, question = subject.agent, subject.question
+    asked = Message(role="user", content=agent.prompts.render(template, values))
+    named = {**make_values(agent, question), **values}
+    messages = insert_examples(agent, question, template, subject.request.messages, named)
+    return (*messages, *own, asked)
 
 
 def _fork_request(

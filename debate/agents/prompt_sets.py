@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError
 from jinja2.filters import FILTERS as DEFAULT_FILTERS
@@ -23,9 +23,20 @@ from debate.config.registry import add_import_folders, find, is_custom, refuse_c
 from debate.config.spec import Spec, validate_document
 from debate.errors import ConfigError, DebateError, suggest
 from debate.tasks.answer_format import FORMATS, AnswerFormat
+from debate.types import AnswerKind, Message
 
 SHIPPED = Path(__file__).parent / "prompts"
 REQUIRED = ("system", "opening", "revision", "critique", "judgment")
+AskingTemplate = Literal["opening", "revision", "critique", "judgment", "verbal", "p_true"]
+"""A template that asks for a reply, before which examples may stand."""
+
+_EXAMPLE_NAMES = frozenset(
+    {
+        *("question", "show_confidence", "heard", "first", "subject", "in_debate"),
+        *("alternatives", "answer", "positive"),
+    }
+)
+"""The names that the texts of an example may use: those of the template that it stands before."""
 
 
 class FilterFunction(Protocol):
@@ -69,6 +80,22 @@ class PTrueSpec(Spec):
     """Ask whether it is right and whether it is wrong, and average: yes-bias cancels."""
 
 
+class ExampleSpec(Spec):
+    """A worked example: an exchange that stands before the real ones, as if it had been earlier.
+
+    Both texts are templates, filled in as the template before which they stand.
+    """
+
+    user: str
+    """What is asked, as the template would ask it."""
+    assistant: str
+    """The reply, in the form in which replies are to be given."""
+    templates: tuple[AskingTemplate, ...] = ("opening",)
+    """The templates before which it stands; one of `opening` stands in all that follows it, too."""
+    kinds: tuple[AnswerKind, ...] = get_args(AnswerKind)
+    """The kinds of question before which it stands."""
+
+
 class PromptSetSpec(Spec):
     """`prompts.yaml` of a prompt set."""
 
@@ -83,7 +110,11 @@ class PromptSetSpec(Spec):
     stop: tuple[str, ...] = ()
     """Texts that end a reply."""
     answers: str = "chat"
-    """The format in which answers are marked and read."""
+    """A format in which answers are marked and read: chat, compact or json."""
+    format: AnswerFormat | None = None
+    """Fields of that format to change."""
+    examples: tuple[ExampleSpec, ...] = ()
+    """Worked examples, in the order in which they stand."""
     belief: CandidateSpec = CandidateSpec()
     """The texts around a candidate that is scored."""
     p_true: PTrueSpec = PTrueSpec()
@@ -205,10 +236,14 @@ class PromptSet:
     def _environment(self) -> TemplateEnvironment:
         return TemplateEnvironment(self.folder, self.spec.custom_filters)
 
-    @property
+    @cached_property
     def format(self) -> AnswerFormat:
         """The format in which answers are marked and read."""
-        return FORMATS[self.spec.answers]
+        base, changed = FORMATS[self.spec.answers], self.spec.format
+        if changed is None:
+            return base
+        fields = {name: getattr(changed, name) for name in changed.model_fields_set}
+        return base.model_copy(update=fields)
 
     def has_template(self, name: str) -> bool:
         """Return whether the set has this template."""
@@ -230,6 +265,34 @@ class PromptSet:
             line = f":{number}" if number else ""
             where = f"{self.folder / name}.j2{line}"
             raise ConfigError(f"{where}: {type(cause).__name__}: {cause}") from None
+
+    def render_examples(
+        self, name: str, kind: AnswerKind, values: Mapping[str, Any]
+    ) -> tuple[Message, ...]:
+        """Fill in the examples that stand before a template, in order. Raises ConfigError."""
+        return tuple(
+            Message(role=role, content=self._render_example(index, role, values))
+            for index, example in enumerate(self.spec.examples)
+            if name in example.templates and kind in example.kinds
+            for role in ("user", "assistant")
+        )
+
+    def _render_example(
+        self, index: int, role: Literal["user", "assistant"], values: Mapping[str, Any]
+    ) -> str:
+        name = f"examples[{index}].{role}"
+        try:
+            if name not in self._templates:
+                source: str = getattr(self.spec.examples[index], role)
+                self._templates[name] = self._environment.from_string(source)
+            return self._templates[name].render(values).strip("\n")
+        except TemplateError as cause:
+            where = f"{self.folder / 'prompts.yaml'}: {name}"
+            raise ConfigError(f"{where}: {type(cause).__name__}: {cause}") from None
+
+    def find_unknown_names(self, source: str) -> set[str]:
+        """Return the names in an example that no template has. Raises TemplateError."""
+        return find_undeclared_variables(self._environment.parse(source)) - _EXAMPLE_NAMES
 
 
 def _load_filter(name: str) -> Callable[..., Any]:
@@ -276,7 +339,27 @@ def load_prompt_set(
     missing = [f"{name}.j2" for name in REQUIRED if not prompts.has_template(name)]
     if missing:
         raise ConfigError(f"{folder}: the prompt set lacks {', '.join(missing)}")
+    if wrong := list(_find_example_problems(prompts, document)):
+        raise ConfigError("\n".join(wrong))
     return prompts
+
+
+def _find_example_problems(prompts: PromptSet, document: ConfigDocument) -> Iterator[str]:
+    """Yield, with file and line, what is wrong with the examples of a prompt set."""
+    for index, example in enumerate(prompts.spec.examples):
+        for template in example.templates:
+            if not prompts.has_template(template):
+                place = document.locate(("examples", index, "templates"))
+                yield f"{place}: there is no {template}.j2 for this example to stand before"
+        for role, source in (("user", example.user), ("assistant", example.assistant)):
+            place = document.locate(("examples", index, role))
+            try:
+                unknown = prompts.find_unknown_names(source)
+            except TemplateError as cause:
+                yield f"{place}: {type(cause).__name__}: {cause}"
+                continue
+            for name in sorted(unknown):
+                yield f"{place}: {name!r} is unknown here; {suggest(name, _EXAMPLE_NAMES)}"
 
 
 def _find_filter_problems(

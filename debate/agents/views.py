@@ -116,9 +116,10 @@ def make_own_turn(agent: Agent, turn: Turn, asked: Message | None = None) -> Own
 
 def build_opening(agent: Agent, question: Question) -> AgentPrompt:
     """Build the prompt of an opening: the system prompt, if any, and the question."""
-    values = _make_values(agent, question)
+    values = make_values(agent, question)
     asked = Message(role="user", content=agent.prompts.render("opening", values))
-    return AgentPrompt(messages=(*agent.system_messages, asked))
+    examples = agent.prompts.render_examples("opening", question.kind, values)
+    return AgentPrompt(messages=(*agent.system_messages, *examples, asked))
 
 
 def build_start(agent: Agent, question: Question) -> tuple[Message, ...]:
@@ -132,10 +133,32 @@ def build_fresh_answer(agent: Agent, question: Question, told: Sequence[ShownTur
     """Build the prompt of an answer without a past: the question, and what the agent is told."""
     if not told:
         return build_opening(agent, question)
-    values = {**_make_values(agent, question), "heard": list(told), "first": False}
+    values = {**make_values(agent, question), "heard": list(told), "first": False}
     asked = Message(role="user", content=agent.prompts.render("revision", values))
-    messages = (*build_opening(agent, question).messages, asked)
-    return AgentPrompt(messages=_join_user_messages(agent, messages))
+    start = build_opening(agent, question).messages
+    start = insert_examples(agent, question, "revision", start, values)
+    return AgentPrompt(messages=_join_user_messages(agent, (*start, asked)))
+
+
+def insert_examples(
+    agent: Agent,
+    question: Question,
+    template: str,
+    messages: tuple[Message, ...],
+    named: Mapping[str, Any],
+) -> tuple[Message, ...]:
+    """Return the messages with the examples of a template, after the system's and the opening's.
+
+    `named` holds the values that the template is filled in with.
+    """
+    examples = agent.prompts.render_examples(template, question.kind, named)
+    if not examples:
+        return messages
+    head = len(agent.system_messages)
+    values = make_values(agent, question)
+    opening = agent.prompts.render_examples("opening", question.kind, values)
+    head += len(opening) if messages[head : head + len(opening)] == opening else 0
+    return (*messages[:head], *examples, *messages[head:])
 
 
 def build_answer(
@@ -148,9 +171,11 @@ def build_answer(
 ) -> AgentPrompt:
     """Build the prompt of a revision or a judge's turn: the context, then what was heard now."""
     kind = "judgment" if agent.spec.role == "judge" else "revision"
+    values = {**make_values(agent, question), "heard": list(heard), "first": not own_turns}
+    start = insert_examples(agent, question, kind, start, values)
 
     def ask(own_turns: Sequence[OwnTurn], heard: Sequence[ShownTurn]) -> Message:
-        values = {**_make_values(agent, question), "heard": list(heard), "first": not own_turns}
+        values = {**make_values(agent, question), "heard": list(heard), "first": not own_turns}
         return Message(role="user", content=agent.prompts.render(kind, values))
 
     return _fit_limits(agent, start, own_turns, heard, ask)
@@ -165,10 +190,13 @@ def build_critique(
     start: tuple[Message, ...],
 ) -> AgentPrompt:
     """Build the prompt of a critique: the critic's own context, then the turn to review."""
+    named = {**make_values(agent, question), "subject": subject, "alternatives": []}
+    named |= {"in_debate": agent.answers_first}
+    start = insert_examples(agent, question, "critique", start, named)
 
     def ask(own_turns: Sequence[OwnTurn], heard: Sequence[ShownTurn]) -> Message:
         in_debate = agent.answers_first
-        values = {**_make_values(agent, question), "subject": heard[0], "in_debate": in_debate}
+        values = {**make_values(agent, question), "subject": heard[0], "in_debate": in_debate}
         values = {**values, "alternatives": []}
         return Message(role="user", content=agent.prompts.render("critique", values))
 
@@ -184,13 +212,14 @@ def build_judgement(
     from how the subject is called.
     """
     values = {
-        **_make_values(agent, question),
+        **make_values(agent, question),
         "subject": subject,
         "in_debate": False,
         "alternatives": list(alternatives),
     }
     asked = Message(role="user", content=agent.prompts.render("critique", values))
-    return AgentPrompt(messages=(*agent.system_messages, asked))
+    examples = agent.prompts.render_examples("critique", question.kind, values)
+    return AgentPrompt(messages=(*agent.system_messages, *examples, asked))
 
 
 def build_context(start: tuple[Message, ...], own_turns: Sequence[OwnTurn]) -> tuple[Message, ...]:
@@ -251,7 +280,7 @@ def estimate_tokens(agent: Agent, messages: Sequence[Message]) -> int:
     return math.ceil(characters / agent.prompts.spec.chars_per_token)
 
 
-def _make_values(agent: Agent, question: Question) -> Mapping[str, Any]:
+def make_values(agent: Agent, question: Question) -> Mapping[str, Any]:
     """Return the values that every template may use."""
     shown = ShownQuestion(
         text=question.text,

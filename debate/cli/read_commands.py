@@ -171,6 +171,25 @@ def show(
         typer.echo(line)
 
 
+def reading(
+    directory: Annotated[Path, typer.Argument(help="A run directory.")],
+    json: JsonOption = False,
+    samples: Annotated[
+        int, typer.Option(min=0, help="How many unread replies to show of each agent and kind.")
+    ] = 3,
+) -> None:
+    """Say how replies were read: by form, abstained, cut, failed; and what would read the rest."""
+    from debate.analysis.reading import format_counts, read_counts, to_plain
+
+    counts = read_counts(directory, num_samples=samples)
+    if json:
+        typer.echo(dumps(to_plain(counts), indent=2))
+        return
+    console = Console()
+    for line in format_counts(counts):
+        console.print(Text(line))
+
+
 def verify(
     directory: Annotated[Path, typer.Argument(help="A run directory.")],
     custom_code: CustomCodeOption = False,

@@ -8,9 +8,10 @@ from typing import get_args
 import polars as pl
 
 from debate.errors import TaskError, suggest
-from debate.tasks.answer_format import CHAT, find_answer_marks
+from debate.tasks.answer_format import CHAT
 from debate.tasks.choice import parse_letter
 from debate.tasks.data_files import MISSING
+from debate.tasks.marks import find_answer_marks
 from debate.tasks.mathematics import are_equal, normalise_math, require_math_verify
 from debate.tasks.number import normalise_number
 from debate.tasks.values import fold_case, strip_formatting

@@ -127,6 +127,8 @@ class RunVerifier:
         self._run = run
         self._seen: set[DebateKey] = set()
         self._prompts: dict[str, _PromptCounts] = {}
+        self._tells_forms = False
+        self._misread: list[LogProblem] = []
 
     def find_problems(
         self, debate: DebateKey, turns: Sequence[Turn], verdicts: Sequence[Verdict]
@@ -141,8 +143,13 @@ class RunVerifier:
         if cell is None or question is None:
             return
         found = replay_debate(cell, question, debate, turns, verdicts)
-        for place, what in found.mismatches:
-            yield LogProblem(place=f"{where}, {place}", what=what)
+        self._tells_forms |= any(turn.answer and turn.answer.form for turn in turns)
+        for place, what, is_reading in found.mismatches:
+            problem = LogProblem(place=f"{where}, {place}", what=what)
+            if is_reading:
+                self._misread.append(problem)
+            else:
+                yield problem
         models = {turn.ref: turn.model for turn in turns}
         for ref, is_same in found.has_same_prompt.items():
             self._count_prompt(models[ref], f"{where}, turn {ref}", is_same=is_same)
@@ -156,10 +163,17 @@ class RunVerifier:
                     yield LogProblem(place=f'cell "{key.cell}"', what=what)
         for prompts in self._prompts.values():
             yield from prompts.changed if prompts.num_same else ()
+        if self._tells_forms:
+            yield from self._misread
 
     def list_unchecked(self) -> list[str]:
-        """Name the models none of whose prompts has the recorded hash."""
-        return [
+        """Name what was not compared: old readings, and prompts none of which is as recorded."""
+        unread = (
+            f"{len(self._misread)} readings differ from what the texts say now: the log is from "
+            "before answers told their form, when fewer forms were read"
+        )
+        earlier = [unread] if self._misread and not self._tells_forms else []
+        return earlier + [
             f"prompts of model {model} were not compared: its weights, its settings or the "
             "prompt set are not what they were"
             for model, prompts in self._prompts.items()
@@ -186,6 +200,8 @@ class Mismatch(NamedTuple):
 
     place: str
     what: str
+    is_reading: bool = False
+    """Whether it is about what was read out of a reply's text."""
 
 
 class ReplayResult(NamedTuple):
@@ -233,9 +249,9 @@ class _ReplayLog(NullLog):
         self.mismatches: list[Mismatch] = []
         self._verdicts = {(verdict.round, verdict.method): verdict for verdict in verdicts}
 
-    def add_mismatch(self, place: str, what: str) -> None:
+    def add_mismatch(self, place: str, what: str, *, is_reading: bool = False) -> None:
         """Note a mismatch."""
-        self.mismatches.append(Mismatch(place, what))
+        self.mismatches.append(Mismatch(place, what, is_reading))
 
     async def append_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Compare what the turns decide with what the log says."""
@@ -283,11 +299,13 @@ class _ReplayCalls(CallStore):
         self.note_reached(draft)
         for what in self._compare(turn, draft):
             self._records.add_mismatch(f"turn {turn.ref}", what)
+        for what in _compare_reading(turn, self._cell, self._question):
+            self._records.add_mismatch(f"turn {turn.ref}", what, is_reading=True)
         return turn
 
     def _compare(self, turn: Turn, draft: PendingTurn) -> Iterator[str]:
         yield from _compare_fields(turn, draft.turn)
-        yield from _compare_reading(turn, self._cell, self._question)
+        yield from _compare_scoring(turn, self._cell, self._question)
         is_same = turn.prompt_hash == draft.turn.prompt_hash
         if turn.kind != "probe":
             self.has_same_prompt[turn.ref] = is_same
@@ -308,7 +326,7 @@ def _format(value: Any) -> str:
 
 
 def _compare_reading(turn: Turn, cell: Condition, question: Question) -> Iterator[str]:
-    """Yield where the recorded answer is not what its text says, or is scored otherwise."""
+    """Yield where the recorded answer or verdict is not what its text says."""
     agent = cell.agents.get(turn.agent)
     if agent is None or turn.kind == "probe" or turn.failure is not None:
         return
@@ -321,7 +339,11 @@ def _compare_reading(turn: Turn, cell: Condition, question: Question) -> Iterato
     ):
         if noted != wanted:
             yield f"{name} is {noted!r}, but its text says {wanted!r}"
-    if turn.answer is not None:
+
+
+def _compare_scoring(turn: Turn, cell: Condition, question: Question) -> Iterator[str]:
+    """Yield where the recorded answer is scored otherwise."""
+    if turn.answer is not None and turn.kind != "probe" and turn.failure is None:
         correct = cell.score(turn.answer.value, question)
         if turn.correct != correct:
             yield f"correct is {turn.correct}, but its answer is scored {correct}"

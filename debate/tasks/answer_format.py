@@ -1,110 +1,140 @@
-r"""Formats in which answers are marked, and the marks found in a text.
+r"""Formats in which answers, confidences and verdicts are stated, and which forms of them are read.
 
-A mark is a line such as `Answer: 18` or `#### 18`, or a `\boxed{18}`. Every search is one pass in
-time linear in the text, whatever the text is.
+The forms, by rank. What a reply states in a form of a higher rank is what it says; those below are
+not looked at then.
+
+1. Marks: a line `Answer: 18` (`mark`), or its value on the next line (`next_line`), `<answer>`
+   (`tag`), a JSON object's field (`json`), `\boxed{18}` (`box`), `#### 18` (`hashes`).
+2. A sentence of the speaker's own, such as "So the answer is 18." (`sentence`).
+3. A reply that is nothing but a number, a letter or an option's text (`whole`, `option`).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
 
 from debate.config.spec import Spec
 
 MAX_SCANNED = 250_000
 """Characters that are read: a text's last ones, or its first ones where its first line counts."""
 
-_EMPHASIS = " \t\r*_"
-_HASHES = re.compile(r"^[ \t]{0,8}####(?!#)[ \t]{0,8}(?P<value>[^\n]*)", re.MULTILINE)
-_BRACES = re.compile(r"\\boxed[ \t]{0,4}\{|\\.|[{}]", re.DOTALL)
+Form = Literal[
+    "mark", "next_line", "tag", "json", "box", "hashes", "sentence", "whole", "first_line"
+]
+"""A form in which something is stated; `whole` includes a reply that is an option's text."""
+
+CHAT_FORMS: tuple[Form, ...] = (
+    "mark",
+    "next_line",
+    "tag",
+    "json",
+    "box",
+    "hashes",
+    "sentence",
+    "whole",
+)
+
+
+class FieldNames(Spec):
+    """The names of tags and of fields of a JSON object."""
+
+    answer: tuple[str, ...] = ("answer", "final_answer")
+    """Names that hold an answer."""
+    confidence: tuple[str, ...] = ("confidence",)
+    """Names that hold a stated confidence."""
+    verdict: tuple[str, ...] = ("verdict",)
+    """Names that hold a verdict."""
 
 
 class AnswerFormat(Spec):
     """Marks are literal words at the beginning of a line, so that no text can make reading slow.
 
-    Markdown emphasis and heading signs before and around a mark are ignored; a quoted line
-    (`> Answer: 7`) or a mention inside a sentence is no mark.
+    Emphasis, heading signs, list dashes, brackets and quotation marks around a mark are ignored. A
+    quoted line (`> Answer: 7`), or a mention inside a sentence, is no mark.
     """
 
-    answer: tuple[str, ...] = ("answer", "final answer")
+    answer: tuple[str, ...] = (
+        "answer",
+        "final answer",
+        "the answer",
+        "the final answer",
+        "my answer",
+        "my final answer",
+        "correct answer",
+        "the correct answer",
+    )
     """Words before an answer."""
-    confidence: tuple[str, ...] = ("confidence",)
+    confidence: tuple[str, ...] = ("confidence", "my confidence")
     """Words before a stated confidence."""
-    verdict: tuple[str, ...] = ("verdict",)
+    verdict: tuple[str, ...] = ("verdict", "final verdict", "my verdict")
     """Words before a verdict on somebody's answer."""
-    separator: str = ":"
-    """The text between such a word and its value."""
+    separators: tuple[str, ...] = Field(default=(":", "="), min_length=1)
+    """Texts between such a word and its value, one of which stands there; `:` is also `：`."""
+    closings: tuple[str, ...] = ()
+    """Texts that end a marked value, as its line's end does."""
+    names: FieldNames = FieldNames()
+    """Names of tags and JSON fields, for the forms `tag` and `json`."""
     accepts: tuple[str, ...] = ("correct", "right", "yes")
     """Values of a verdict that accept."""
-    rejects: tuple[str, ...] = ("incorrect", "wrong", "no")
+    rejects: tuple[str, ...] = ("incorrect", "wrong", "no", "not correct", "not right")
     """Values of a verdict that reject."""
     ignore_case: bool = True
     """Whether marks and verdicts may be written in any case."""
-    first_line: bool = False
-    """Whether the text's first line is the answer, unless it is a verdict."""
-    hashes: bool = True
-    """Whether `#### X` marks a number or a choice; with anything else it is a heading."""
-    boxed: bool = True
-    r"""Whether `\boxed{X}` marks an answer, anywhere."""
+    forms: tuple[Form, ...] = Field(default=CHAT_FORMS, min_length=1)
+    """The forms that are read; `first_line` takes the text's first line for the answer."""
     reasoning_ends: tuple[str, ...] = ("</think>",)
     """Texts that end a model's private reasoning; only what follows the last one is read."""
 
+    @field_validator("answer", "confidence", "verdict", "closings", "reasoning_ends")
+    @classmethod
+    def _check_texts(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            if not text.strip() or "\n" in text or len(text) > 100:
+                raise ValueError(
+                    f"{text!r} cannot mark anything; write a text of one line, of 1 to 100 "
+                    'characters, such as "answer"'
+                )
+        return texts
+
+    @model_validator(mode="after")
+    def _check_words(self) -> AnswerFormat:
+        if "mark" in self.forms and not self.answer:
+            raise ValueError("the form `mark` needs words in `answer`, such as [answer]")
+        return self
+
+    @property
+    def first_line(self) -> bool:
+        """Whether the text's first line is the answer, unless it is a verdict."""
+        return "first_line" in self.forms
+
 
 CHAT = AnswerFormat()
-"""For chat models: `Answer: 18`, `Confidence: 85%`, `Verdict: correct`."""
+"""For chat models: `Answer: 18`, `Confidence: 85%`, `Verdict: correct`, and all forms like it."""
 
 COMPACT = AnswerFormat(
     answer=(),
     confidence=(),
     verdict=("V",),
-    separator="",
+    separators=("",),
     accepts=("y",),
     rejects=("n",),
     ignore_case=False,
-    first_line=True,
-    hashes=False,
-    boxed=False,
+    forms=("first_line",),
     reasoning_ends=(),
 )
 """For the model organisms: the answer is the first line, `Vy` and `Vn` are verdicts."""
 
-FORMATS: Mapping[str, AnswerFormat] = MappingProxyType({"chat": CHAT, "compact": COMPACT})
+JSON = AnswerFormat(forms=("json",))
+"""For replies that are one JSON object: `{"answer": 18, "confidence": 0.85}`."""
+
+FORMATS: Mapping[str, AnswerFormat] = MappingProxyType(
+    {"chat": CHAT, "compact": COMPACT, "json": JSON}
+)
 """The formats that a prompt set can name."""
-
-
-class Mark(NamedTuple):
-    """A marked value: its span in the text, and the text there."""
-
-    start: int
-    end: int
-    text: str
-    is_heading: bool = False
-    is_box: bool = False
-
-
-def find_answer_marks(text: str, format: AnswerFormat) -> list[Mark]:
-    """Return all marked answers, in the order of the text; `#### X` is marked as a heading."""
-    if format.first_line:
-        return list(_find_first_line(text, format))
-    start = _find_start(text, format)
-    boxes = list(_find_boxes(text, start)) if format.boxed and r"\boxed" in text else []
-    lines = [*_find_lines(format.answer, text, format)]
-    if format.hashes and "####" in text:
-        lines += _match_lines(_HASHES, text, start, is_heading=True)
-    return sorted([*_drop_lines_with_boxes(lines, boxes), *boxes] if boxes else lines)
-
-
-def find_confidence_marks(text: str, format: AnswerFormat) -> Iterator[Mark]:
-    """Return all lines that state a confidence."""
-    return _find_lines(format.confidence, text, format)
-
-
-def find_verdict_marks(text: str, format: AnswerFormat) -> Iterator[Mark]:
-    """Return all lines that state a verdict."""
-    return _find_lines(format.verdict, text, format)
 
 
 def drop_open_line(text: str, format: AnswerFormat) -> str:
@@ -118,87 +148,18 @@ def drop_open_line(text: str, format: AnswerFormat) -> str:
 
 def is_in_reasoning(text: str, format: AnswerFormat) -> bool:
     """Return whether the text ends in a model's private reasoning, as in `<think>So`."""
+    if not any(end in text or end.replace("</", "<") in text for end in format.reasoning_ends):
+        return False
     starts = ((end.replace("</", "<"), end) for end in format.reasoning_ends)
     return any(start != end and text.rfind(start) > text.rfind(end) for start, end in starts)
 
 
-def _find_start(text: str, format: AnswerFormat) -> int:
+def find_start(text: str, format: AnswerFormat) -> int:
     """Return where reading begins: after the reasoning, and within MAX_SCANNED."""
+    if is_in_reasoning(text, format):
+        return len(text)
     start = max(0, len(text) - MAX_SCANNED)
     for end in format.reasoning_ends:
         if end in text:
             start = max(start, text.rfind(end) + len(end))
     return start
-
-
-def _find_first_line(text: str, format: AnswerFormat) -> Iterator[Mark]:
-    end = text.find("\n", 0, MAX_SCANNED)
-    mark = _trim(text, 0, min(len(text), MAX_SCANNED) if end < 0 else end)
-    if mark.text and not any(find_verdict_marks(mark.text, format)):
-        yield mark
-
-
-def _find_lines(words: tuple[str, ...], text: str, format: AnswerFormat) -> Iterator[Mark]:
-    if not words:
-        return iter(())
-    pattern = _compile_pattern(words, format.separator, format.ignore_case)
-    return _match_lines(pattern, text, _find_start(text, format))
-
-
-@lru_cache(maxsize=64)
-def _compile_pattern(words: tuple[str, ...], separator: str, ignore_case: bool) -> re.Pattern[str]:
-    """Return a pattern of a marked line, whose value is the line's rest.
-
-    All repeats before the value are bounded, so that matching is linear.
-    """
-    either = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-    between = r"[ \t*_]{0,8}[:：]" if separator == ":" else re.escape(separator)
-    return re.compile(
-        rf"^[ \t*_#]{{0,16}}(?:{either}){between}(?P<value>[^\n]*)",
-        re.MULTILINE | (re.IGNORECASE if ignore_case else 0),
-    )
-
-
-def _match_lines(
-    pattern: re.Pattern[str], text: str, start: int, *, is_heading: bool = False
-) -> Iterator[Mark]:
-    """Yield the marked lines whose value is not empty."""
-    for match in pattern.finditer(text, start):
-        mark = _trim(text, *match.span("value"), is_heading=is_heading)
-        if mark.text:
-            yield mark
-
-
-def _find_boxes(text: str, start: int) -> Iterator[Mark]:
-    r"""Yield the contents of each outermost `\boxed{…}` that is closed."""
-    depth, opened, inside = 0, 0, None
-    for match in _BRACES.finditer(text, start):
-        token = match[0]
-        if token == "}":
-            depth = max(0, depth - 1)
-            if inside is not None and depth == opened:
-                yield _trim(text, inside, match.start())._replace(is_box=True)
-                inside = None
-        elif token == "{" or token.startswith(r"\boxed"):
-            if token != "{" and inside is None:
-                opened, inside = depth, match.end()
-            depth += 1
-
-
-def _drop_lines_with_boxes(lines: Iterable[Mark], boxes: list[Mark]) -> Iterator[Mark]:
-    """Yield the marked lines that hold no box; where one does, the box is the answer."""
-    remaining = iter(boxes)
-    box = next(remaining, None)
-    for line in sorted(lines):
-        while box is not None and box.end <= line.start:
-            box = next(remaining, None)
-        if box is None or box.start >= line.end:
-            yield line
-
-
-def _trim(text: str, start: int, end: int, *, is_heading: bool = False) -> Mark:
-    """Return a span without the spaces and emphasis around it."""
-    value = text[start:end]
-    start += len(value) - len(value.lstrip(_EMPHASIS))
-    value = value.strip(_EMPHASIS)
-    return Mark(start, start + len(value), value, is_heading)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
-from debate.tasks.answer_format import (
-    AnswerFormat,
-    Mark,
-    drop_open_line,
-    find_answer_marks,
-    find_confidence_marks,
-    find_verdict_marks,
-    is_in_reasoning,
-)
+from debate.tasks.answer_format import AnswerFormat, drop_open_line, find_start, is_in_reasoning
+from debate.tasks.choice import LETTERS
+from debate.tasks.marks import Mark, find_answer_marks, find_marks, is_mark_line
+from debate.tasks.number import normalise_number
+from debate.tasks.ownership import ACCOUNTS, Ownership, find_ownership, introduces
 from debate.tasks.scoring import normalise, parse_value
-from debate.tasks.values import strip_formatting
+from debate.tasks.sentences import (
+    Sentence,
+    find_answer_sentences,
+    find_verdict_sentences,
+    read_answer_clause,
+    read_chance_clause,
+    read_verdict_clause,
+    split_sentences,
+)
+from debate.tasks.values import fold_case, strip_formatting
 from debate.types import Answer, Question
 
 T = TypeVar("T", bound=Hashable)
@@ -26,7 +31,37 @@ _MAX_MARKS = 256
 """The most different texts that may be marked; of more, none is taken for the answer."""
 
 _MAX_SHOWN, _MAX_SHOWN_LENGTH = 8, 200
-_CONFIDENCE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,10})?|\.[0-9]{1,10})\s?(%|percent|/\s?100)?")
+_ABOUT = re.compile(r"(?:about|approximately|around|roughly|~|≈)\s?", re.IGNORECASE)
+_CONFIDENCE = re.compile(
+    r"([0-9]{1,3}(?:\.[0-9]{1,10})?|\.[0-9]{1,10})\s?"
+    r"(?:(\\?%|percent)|(?:/|out of)\s?(100?))?"
+)
+_CONDITION = re.compile(
+    r"\b(?:if|unless|assuming|provided|depending|only|is|isn|was|wasn|are|not|cannot|would|could"
+    r"|wrong|incorrect|false|less|more|fewer|than|but|according)\b",
+    re.IGNORECASE,
+)
+_DENIES_NEXT = re.compile(
+    r"(?:\bnot|n['’]t|\bnever|\b(?:would|could|might|may|cannot|should) be)\b[^.\n]{0,16}$",
+    re.IGNORECASE,
+)
+_DENIES_LAST = re.compile(
+    r"[\s})\]$.*_\\]{0,12}(?:</\w{1,20}>)?\s?"
+    r"(?:if|unless|is (?:wrong|incorrect|not|false)|would|was)\b",
+    re.IGNORECASE,
+)
+_WORDS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]+(?:['’]s)?")
+_WIDE_UNITS = frozenset({"square", "cubic", "per"})
+_NO_NAME = re.compile(
+    r"(?:not|that|to|in|on|at|by|as|for|from|if|because|when|where|what|which|how|whether|clear"
+    r"|unclear|un?known|obvious|simple|correct|right|wrong|incorrect|indeed|likely|probably"
+    r"|based|given|found|obtained|same|above|below|impossible|about|ambiguous|un\w+|none|it|this"
+    r"|(?:the |a |an )(?:same|matter|question|following|one|result|number|sum|problem|first|last)"
+    r"|there|yours?|mine|something|someth\w+|partly|partially|very|quite|too|also)\b",
+    re.IGNORECASE,
+)
+_CHOICES = re.compile(r"\b(?:or|either|if|unless|but)\b|\?", re.IGNORECASE)
+_MAX_NAME_WORDS, _MAX_NAME_LENGTH = 6, 60
 
 
 class Span(NamedTuple):
@@ -47,89 +82,252 @@ class ParsedAnswer(NamedTuple):
     is_open: bool = False
 
 
-def find_answer(
-    text: str, question: Question, format: AnswerFormat, *, cut: bool = False
-) -> ParsedAnswer:
-    """Return the one answer that the text marks, otherwise an abstention; and where it stands.
+class _Candidate(NamedTuple):
+    """A stated value: the mark, what it says (None where it cannot be read), and whether it counts.
 
-    Of a text that was `cut`, an answer counts where it is closed: its line ended, or its box. A
-    line that is still open contradicts it, unless it may be about to say the same again.
+    What does not count (somebody else's, taken back, conditional) is only shown.
+    """
+
+    mark: Mark
+    value: str | None
+    counts: bool
+
+
+def find_answer(
+    text: str,
+    question: Question,
+    format: AnswerFormat,
+    *,
+    cut: bool = False,
+    marked_only: bool = False,
+) -> ParsedAnswer:
+    """Return the one answer that the text states, otherwise an abstention; and where it stands.
+
+    Forms have ranks: marks, then sentences, then a reply that is nothing but an answer; a lower
+    one is looked at only where no higher one counts. Two that differ in one rank are an
+    abstention. What stands before words such as "Wait," or "I made a mistake" is withdrawn, so of
+    a correction what follows it counts. What is quoted, told of others, denied, or said to hold
+    under a condition does not count.
+
+    Of a text that was `cut`, an answer counts where it is closed: its line ended, its box, its tag
+    or its JSON object. A mark that is still open contradicts it, unless it may be about to say the
+    same again. Sentences of such a text may be on the way to the answer, and do not count; nor do
+    they with `marked_only`.
 
     >>> number = Question(id="q", text="?", kind="number")
     >>> find_answer("So 9.\\nAnswer: 18 eggs", number, AnswerFormat()).span
     Span(start=14, end=21)
     """
-    marks = _list_answer_marks(text, question, format)
-    closed = [mark for mark in marks if _is_closed(mark, text, format)] if cut else marks
-    value = _read_value(closed, question)
-    is_open = cut and (not closed or (value is not None and _contradicts(marks, closed, question)))
+    start = find_start(text, format)
+    owner = None if format.first_line else find_ownership(text, start, format)
+    marked = _list_marked(text, question, format, owner)
+    stated = [each for each in marked if each.counts]
+    closed = [each for each in stated if _is_closed(each.mark, text, format)] if cut else stated
+    shown: Sequence[_Candidate] = marked
+    if owner is not None and not stated and not cut and not marked_only:
+        closed = _list_said(text, start, question, format, owner)
+        shown, closed = [*marked, *closed], [each for each in closed if each.counts]
+    value = _get_value(closed, question)
+    is_open = cut and (not closed or (value is not None and _contradicts(stated, closed, question)))
     value = None if is_open else value
-    shown = tuple(islice(dict.fromkeys([m.text[:_MAX_SHOWN_LENGTH] for m in marks]), _MAX_SHOWN))
-    answer = Answer(value=value, matched=() if shown == (value,) else shown)
-    span = None if value is None else Span(closed[0].start, closed[0].end)
-    return ParsedAnswer(answer, span, is_open)
+    first = None if value is None else closed[0].mark
+    texts = dict.fromkeys([each.mark.text[:_MAX_SHOWN_LENGTH] for each in shown])
+    matched = tuple(islice(texts, _MAX_SHOWN))
+    answer = Answer(
+        value=value,
+        matched=() if matched == (value,) else matched,
+        form=first and first.form,
+    )
+    return ParsedAnswer(answer, first and Span(first.start, first.end), is_open)
 
 
 def parse_answer(
     text: str, question: Question, format: AnswerFormat, *, cut: bool = False
 ) -> Answer:
-    """Return the one answer that the text marks, and closes if it was `cut`; else an abstention.
+    """Return the one answer that the text states, and closes if it was `cut`; else an abstention.
 
     A marked text that is no answer to this kind of question is an abstention too, and so is any
-    further mark that differs. `matched` holds what was marked (at most 8 different texts of at
-    most 200 characters) where that is not just the value.
+    further one that differs. `matched` holds what was stated (at most 8 different texts of at
+    most 200 characters) where that is not just the value, `form` how it was.
 
     >>> number = Question(id="q", text="?", kind="number")
     >>> parse_answer("16 - 7 = 9\\n**Answer:** $18.00", number, AnswerFormat()).value
     '18'
+    >>> parse_answer("So the answer is 18.", number, AnswerFormat()).form
+    'sentence'
     >>> parse_answer("Answer: 17\\nAnswer: 18", number, AnswerFormat())
     Answer(value=None, matched=('17', '18'))
     """
     return find_answer(text, question, format, cut=cut).answer
 
 
-def _list_answer_marks(text: str, question: Question, format: AnswerFormat) -> list[Mark]:
+def _list_marked(
+    text: str, question: Question, format: AnswerFormat, owner: Ownership | None
+) -> list[_Candidate]:
     """Return the marked answers, each different text once, without headings that are no answer."""
-    marks: dict[tuple[str, bool], Mark] = {}
+    found: dict[tuple[str, str, bool], _Candidate] = {}
     for mark in find_answer_marks(text, format):
-        marks.setdefault((mark.text, mark.is_heading), mark)
-        if len(marks) > _MAX_MARKS:
-            return list(marks.values())
-    return [m for m in marks.values() if not (m.is_heading and _is_just_heading(m.text, question))]
+        counts = owner is None or _is_own_mark(text, mark, owner)
+        key = (mark.text, "hashes" if mark.is_heading else "", counts)
+        if key not in found:
+            found[key] = _Candidate(mark, None, counts)
+        if len(found) > _MAX_MARKS:
+            return list(found.values())
+    read = (_read_mark(each, question, format) for each in found.values())
+    return [each for each in read if each is not None]
 
 
-def _is_just_heading(text: str, question: Question) -> bool:
-    """Return whether `#### text` is a markdown heading rather than an answer."""
-    return question.kind == "text" or parse_value(text, question) is None
+def _is_own_mark(text: str, mark: Mark, owner: Ownership) -> bool:
+    """Return whether a mark is the speaker's own: no quotation, account, or what is taken back."""
+    if not owner.is_own(mark.line) or (mark.is_quoted and mark.line < owner.tail):
+        return False
+    if mark.form not in ("box", "tag"):
+        return True
+    before = re.split(r"[.!?]\s|\n", text[max(0, mark.line - 200) : mark.line])[-1]
+    after = text[mark.end : mark.end + 60]
+    is_settled = not (_DENIES_NEXT.search(before) or _DENIES_LAST.match(after))
+    return is_settled and not ACCOUNTS.search(before) and not owner.is_quoted(mark.start)
+
+
+def _read_mark(each: _Candidate, question: Question, format: AnswerFormat) -> _Candidate | None:
+    """Return the mark with its value; None where it is no statement at all, such as a heading."""
+    mark = each.mark
+    value = parse_value(mark.text, question)
+    if mark.is_heading and (question.kind == "text" or value is None):
+        return None
+    if format.first_line:
+        return each._replace(value=value)
+    if value is None and (clause := read_answer_clause(mark.text)):
+        value = _read_strictly(clause, question)
+        first = mark.start + mark.text.index(clause)
+        mark = mark._replace(text=clause, start=first, end=first + len(clause))
+        return each._replace(mark=mark, value=value)
+    if mark.form == "next_line":
+        value = _read_strictly(mark.text, question)
+        return None if value is None else each._replace(value=value)
+    is_condition = value is not None and _is_conditional(mark.text, question)
+    return each._replace(value=None if is_condition else value)
+
+
+def _is_conditional(text: str, question: Question) -> bool:
+    """Return whether more than a unit or an option's text stands beside the value."""
+    if question.kind == "text" or not _CONDITION.search(text):
+        return False
+    if question.kind in ("number", "math"):
+        return True
+    return not any(fold_case(option) in fold_case(text) for option in question.options)
+
+
+def _read_strictly(text: str, question: Question, *, max_words: int = 3) -> str | None:
+    """Return the value of a text that is nothing but an answer; None for anything more.
+
+    A number may have a unit of `max_words` words; a letter no other text than its option's; a text
+    without options is a name of a few words.
+    """
+    value = parse_value(text, question)
+    if value is None:
+        return None
+    if question.kind == "math":
+        is_prose = any(len(word) > 2 for word in _WORDS.findall(text))
+        return None if is_prose or _CONDITION.search(text) else value
+    if question.kind == "number":
+        words = [word.casefold() for word in _WORDS.findall(text)]
+        num = sum(word not in _WIDE_UNITS for word in words)
+        return None if num > max_words or _CONDITION.search(text) else value
+    plain = fold_case(text)
+    if question.kind == "choice":
+        option = fold_case(question.options[LETTERS.index(value)])
+        letter = plain.strip("()[].: ").removeprefix("option ").removeprefix("choice ")
+        rest = letter[1:].lstrip("()[].: ")
+        is_letter = letter[:1] == value.casefold() and rest in ("", option)
+        return value if is_letter or plain == option else None
+    if question.options:
+        return value
+    is_name = len(value) <= _MAX_NAME_LENGTH and len(value.split()) <= _MAX_NAME_WORDS
+    is_name &= not _NO_NAME.match(value) and not _CHOICES.search(value) and "\n" not in text
+    return value if is_name else None
+
+
+def _list_said(
+    text: str, start: int, question: Question, format: AnswerFormat, owner: Ownership
+) -> list[_Candidate]:
+    """Return what sentences say, or else the reply where it is nothing but an answer."""
+    found: list[_Candidate] = []
+    if "sentence" in format.forms:
+        sentences = find_answer_sentences(text, start, owner)
+        if sentences is None:
+            return []
+        found = [_read_sentence(each, question) for each in sentences]
+    if found or "whole" not in format.forms:
+        return found
+    whole = _find_whole(text, start, question, format)
+    return [whole] if whole else []
+
+
+def _read_sentence(sentence: Sentence, question: Question) -> _Candidate:
+    """Return what a sentence says. One that names no value, "The answer is clear.", counts not."""
+    value = _read_strictly(sentence.mark.text, question)
+    names_some = question.kind in ("number", "math") and any(
+        c.isdigit() for c in sentence.mark.text
+    )
+    names_some |= (
+        question.kind == "choice" and parse_value(sentence.mark.text, question) is not None
+    )
+    return _Candidate(sentence.mark, value, sentence.is_own and (value is not None or names_some))
+
+
+def _find_whole(
+    text: str, start: int, question: Question, format: AnswerFormat
+) -> _Candidate | None:
+    """Return the reply that is nothing but a number, a letter or an option, and marks of others."""
+    if question.kind == "text" and not question.options:
+        return None
+    if len(text) - start > 10 * _MAX_SHOWN_LENGTH:
+        return None
+    at, lines = start, []
+    for line in text[start:].splitlines(keepends=True):
+        if not is_mark_line(line, format):
+            lines.append((at, line))
+        at += len(line)
+    if len(lines) != 1:
+        return None
+    at, line = lines[0]
+    value = _read_strictly(line, question, max_words=1)
+    if value is None:
+        return None
+    begin = at + len(line) - len(line.lstrip())
+    mark = Mark(begin, at + len(line.rstrip()), line.strip(), "whole", begin)
+    is_option = fold_case(line) in [fold_case(option) for option in question.options]
+    return _Candidate(mark._replace(form="option" if is_option else "whole"), value, True)
 
 
 def _is_closed(mark: Mark, text: str, format: AnswerFormat) -> bool:
     """Return whether a mark of a text that was cut stands there whole."""
-    has_ended = mark.is_box or text.find("\n", mark.end) >= 0
-    return has_ended and not is_in_reasoning(text, format)
+    return mark.is_closed and not is_in_reasoning(text, format)
 
 
-def _contradicts(marks: list[Mark], closed: list[Mark], question: Question) -> bool:
+def _contradicts(
+    stated: Sequence[_Candidate], closed: Sequence[_Candidate], question: Question
+) -> bool:
     """Return whether a mark that is still open can no longer become what the closed ones say."""
-    said = parse_value(closed[0].text, question)
+    said = closed[0]
     return any(
-        not closed[0].text.startswith(mark.text) and parse_value(mark.text, question) != said
-        for mark in marks
-        if mark not in closed
+        not said.mark.text.startswith(each.mark.text) and each.value != said.value
+        for each in stated
+        if each not in closed
     )
 
 
-def _read_value(marks: list[Mark], question: Question) -> str | None:
-    """Return the one answer of the marks; None where they are too many, unreadable or differ."""
-    if len(marks) > _MAX_MARKS:
+def _get_value(candidates: Sequence[_Candidate], question: Question) -> str | None:
+    """Return the one answer; None where the candidates are too many, unreadable or differ."""
+    if len(candidates) > _MAX_MARKS:
         return None
-    values = (parse_value(mark.text, question) for mark in marks)
-    return _get_only(values, lambda value: normalise(value, question))
+    return _get_only((each.value for each in candidates), lambda value: normalise(value, question))
 
 
 def _get_only(values: Iterable[T | None], key: Callable[[T], object]) -> T | None:
-    """Return the first value if all have the same key; None as soon as one is None or differs."""
-    first: T | None = None
+    """Return the first value; None where there is none, one is None, or two differ by `key`."""
+    first = None
     for value in values:
         if value is None or (first is not None and key(value) != key(first)):
             return None
@@ -137,28 +335,76 @@ def _get_only(values: Iterable[T | None], key: Callable[[T], object]) -> T | Non
     return first
 
 
-def parse_confidence(text: str, format: AnswerFormat, *, cut: bool = False) -> float | None:
+def parse_confidence(
+    text: str,
+    format: AnswerFormat,
+    *,
+    cut: bool = False,
+    asked: bool = False,
+    answer: str | None = None,
+) -> float | None:
     """Return the stated confidence in [0, 1]; None for none, an impossible one, or two.
 
     A number up to 1 without a percent sign is a probability, a larger one a percentage. The last
-    line of a text that was `cut` states none: `8` may be the beginning of `85%`.
+    line of a text that was `cut` states none: `8` may be the beginning of `85%`. Where nothing but
+    a confidence was `asked` for, a bare number is read, and a sentence such as "I am 85% sure";
+    not where it may as well repeat the `answer` that it is about.
 
     >>> chat = AnswerFormat()
     >>> [parse_confidence(f"Confidence: {c}", chat) for c in ("85%", "0.85", "85", "850", "high")]
     [0.85, 0.85, 0.85, None, None]
+    >>> [parse_confidence("8%", chat, asked=True, answer=said) for said in ("13", "8")]
+    [0.08, None]
     """
     text = drop_open_line(text, format) if cut else text
-    marks = find_confidence_marks(text, format)
-    return _get_only((_parse_probability(mark.text) for mark in marks), float)
+    start = find_start(text, format)
+    marks = find_marks(text, "confidence", format)
+    if marks and not format.first_line:
+        owner = find_ownership(text, start, format).for_verdicts()
+        marks = [mark for mark in marks if _is_own_mark(text, mark, owner)]
+    if marks or not asked or format.first_line:
+        return _get_only((_parse_probability(mark.text) for mark in marks), float)
+    return _parse_reply_on_confidence(text[start:], format, answer)
+
+
+def _parse_reply_on_confidence(text: str, format: AnswerFormat, answer: str | None) -> float | None:
+    """Return the confidence of a reply to "How sure are you?" that marks none."""
+    if len(text) > 20 * _MAX_SHOWN_LENGTH:
+        return None
+    bare = _parse_probability(text)
+    if bare is not None:
+        return None if _repeats(text, answer) else bare
+    said = [part for each in split_sentences(text) if (part := read_chance_clause(each))]
+    said += [m.text for m in find_answer_marks(text, format) if m.text.rstrip(".").endswith("%")]
+    if any(_repeats(part, answer) for part in said):
+        return None
+    return _get_only((_parse_probability(part) for part in said), float)
+
+
+def _repeats(text: str, answer: str | None) -> bool:
+    """Return whether a number may as well repeat the answer that the confidence is about."""
+    if answer is None:
+        return False
+    number = normalise_number(text)
+    return number is not None and number == normalise_number(answer)
 
 
 def _parse_probability(text: str) -> float | None:
-    match = _CONFIDENCE.fullmatch(strip_formatting(text))
+    plain = _ABOUT.sub("", strip_formatting(text), count=1)
+    match = _CONFIDENCE.fullmatch(plain)
     if match is None:
         return None
     value = float(match[1])
-    value = value if match[2] is None and value <= 1 else value / 100
+    if match[3] is not None:
+        value /= int(match[3])
+    elif match[2] is not None or value > 1:
+        value /= 100
     return value if value <= 1 else None
+
+
+class _VerdictFound(NamedTuple):
+    span: Span
+    accepts: bool | None
 
 
 def parse_verdict(text: str, format: AnswerFormat, *, cut: bool = False) -> bool | None:
@@ -167,20 +413,11 @@ def parse_verdict(text: str, format: AnswerFormat, *, cut: bool = False) -> bool
     The last line of a text that was `cut` does not say.
 
     >>> chat = AnswerFormat()
-    >>> [parse_verdict(f"Verdict: {v}", chat) for v in ("Correct.", "incorrect", "not correct")]
+    >>> [parse_verdict(f"Verdict: {v}", chat) for v in ("Correct.", "incorrect", "partly correct")]
     [True, False, None]
     """
-    text = drop_open_line(text, format) if cut else text
-    marks = find_verdict_marks(text, format)
-    return _get_only((_parse_acceptance(mark.text, format) for mark in marks), bool)
-
-
-def _parse_acceptance(text: str, format: AnswerFormat) -> bool | None:
-    word = strip_formatting(text)
-    same = str.casefold if format.ignore_case else str
-    if same(word) in map(same, format.accepts):
-        return True
-    return False if same(word) in map(same, format.rejects) else None
+    found = _list_verdicts(text, format, cut=cut)
+    return _get_only((each.accepts for each in found), bool)
 
 
 def find_verdict_span(text: str, format: AnswerFormat, *, cut: bool = False) -> Span | None:
@@ -189,7 +426,47 @@ def find_verdict_span(text: str, format: AnswerFormat, *, cut: bool = False) -> 
     >>> find_verdict_span("So 8.\\nVerdict: incorrect", AnswerFormat())
     Span(start=15, end=24)
     """
-    if parse_verdict(text, format, cut=cut) is None:
-        return None
-    first = next(iter(find_verdict_marks(text, format)))
-    return Span(first.start, first.end)
+    found = _list_verdicts(text, format, cut=cut)
+    return found[0].span if _get_only((each.accepts for each in found), bool) is not None else None
+
+
+def _list_verdicts(text: str, format: AnswerFormat, *, cut: bool) -> list[_VerdictFound]:
+    """Return the marked verdicts that are the speaker's own, or else those of its sentences."""
+    text = drop_open_line(text, format) if cut else text
+    marks = find_marks(text, "verdict", format)
+    if format.first_line:
+        return [_read_verdict(mark, format) for mark in marks]
+    start = find_start(text, format)
+    owner = find_ownership(text, start, format).for_verdicts()
+    found = [_read_verdict(mark, format) for mark in marks if _is_own_verdict(text, mark, owner)]
+    if found or cut or "sentence" not in format.forms:
+        return found
+    names = {name.casefold() for name in re.findall(r"(?i)\bagent \w{1,12}", text)}
+    if len(names) > 1:
+        return []
+    sentences = find_verdict_sentences(text, start, owner)
+    return [_VerdictFound(Span(each.start, each.end), each.accepts) for each in sentences]
+
+
+def _is_own_verdict(text: str, mark: Mark, owner: Ownership) -> bool:
+    """Return whether a verdict is the speaker's own, as is one that ends its account of others."""
+    if _is_own_mark(text, mark, owner):
+        return True
+    is_last = mark.line >= max(owner.tail, owner.taken_back) and not owner.is_quoted(mark.line)
+    before = text[max(0, mark.line - 300) : mark.line].rstrip().rpartition("\n")[2]
+    return is_last and not introduces(before)
+
+
+def _read_verdict(mark: Mark, format: AnswerFormat) -> _VerdictFound:
+    accepts = _parse_acceptance(mark.text, format)
+    return _VerdictFound(Span(mark.start, mark.end), accepts)
+
+
+def _parse_acceptance(text: str, format: AnswerFormat) -> bool | None:
+    word = strip_formatting(text)
+    same = str.casefold if format.ignore_case else str
+    if same(word) in map(same, format.accepts):
+        return True
+    if same(word) in map(same, format.rejects):
+        return False
+    return read_verdict_clause(word) if "sentence" in format.forms else None

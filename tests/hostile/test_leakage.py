@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from debate.agents.prompt_sets import load_prompt_set
 from debate.engines.base import Request
 from debate.orchestrator.protocols import PROTOCOLS
 from debate.orchestrator.question import debate_question
@@ -65,6 +66,8 @@ def visible(request: Request) -> Request:
 async def compare_worlds(protocol: str, prompts: str, asked: Sequence[list[Question]]) -> int:
     """Debate in two worlds; the number of requests that were the same."""
     one, two = [await debated(protocol, prompts, each) for each in asked]
+    worked = load_prompt_set(prompts).spec.examples
+    examples = {text.split("\n")[0] for each in worked for text in (each.user, each.assistant)}
     assert one.requests.keys() == two.requests.keys()
     targets = {question.id: question for question in asked[0]}
     for id, request in one.requests.items():
@@ -73,7 +76,8 @@ async def compare_worlds(protocol: str, prompts: str, asked: Sequence[list[Quest
         question = next(targets[part] for part in _suffixes(id) if part in targets)
         assert question.target is not None
         if not question.options:
-            shown = [request.prefill, *(message.content for message in request.messages)]
+            said = (message.content for message in request.messages)
+            shown = [request.prefill, *(t for t in said if t.split("\n")[0] not in examples)]
             assert not any(question.target in text for text in shown)
     return len(one.requests)
 

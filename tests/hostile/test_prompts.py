@@ -116,5 +116,5 @@ async def test_in_the_compact_format_no_text_makes_a_line_of_its_own(
 @pytest.mark.parametrize("text", NASTY, ids=lambda text: ascii(text[:20]))
 async def test_nothing_that_is_said_stops_a_debate(text: str) -> None:
     asked = text[:500].encode(errors="replace").decode()
-    for prompts in ("chat", "compact"):
+    for prompts in ("chat", "chat_zero", "json", "compact"):
         await prompts_after(text, prompts=prompts, protocol="critique", question=asked)

@@ -48,7 +48,9 @@ def test_a_probe_is_asked_of_the_engines_that_its_line_names(name: str) -> None:
 def test_a_probe_needs_the_template_that_its_line_names(name: str) -> None:
     told = find_code(ASKED[name]["prompt set"])
     with_template = {
-        each for each in ("chat", "compact") if load_prompt_set(each).has_template(name)
+        each
+        for each in ("chat", "chat_zero", "json", "compact")
+        if load_prompt_set(each).has_template(name)
     }
     assert told == {f"{name}.j2", *with_template}
 

@@ -24,7 +24,7 @@ from debate.types import Answer, Question
 
 NUMBER = Question(id="q", text="What is 9 * 2?", kind="number", target="18")
 CHOICE = Question(id="q", text="?", kind="choice", options=("Rome", "Paris"), target="A")
-UNPARSABLE = ("", "I am not sure.", "It could be 18.", "A", "18 is my guess", "Answer: ?")
+UNPARSABLE = ("", "I am not sure.", "It could be 18.", "A or B", "18 is my guess", "Answer: ?")
 
 
 @pytest.mark.parametrize("text", UNPARSABLE)
