@@ -12,6 +12,7 @@ from typing import Protocol
 
 from debate.agents.agent import Agent, derive_call_seed, is_reply_cut
 from debate.agents.sanitize import sanitize_text
+from debate.agents.views import make_own_turn
 from debate.config.protocol import ProbeSpec
 from debate.config.registry import find, get_required, hash_code
 from debate.engines.base import Completion, Request
@@ -216,10 +217,9 @@ def _make_confidence(source: str, value: float | None) -> Confidence | None:
 
 def _append_question(subject: ProbeSubject, template: str, **values: object) -> tuple[Message, ...]:
     """Return the conversation up to and including the turn, then one more question."""
-    said = Message(role="assistant", content=sanitize_text(subject.turn.text))
-    own = (said,) if subject.agent.prompts.spec.own_turns else ()
+    own = make_own_turn(subject.agent, subject.turn).said
     asked = Message(role="user", content=subject.agent.prompts.render(template, values))
-    return (*subject.request.messages, *own, asked)
+    return (*subject.request.messages, *((own,) if own else ()), asked)
 
 
 def _fork_request(

@@ -22,6 +22,7 @@ from debate.config.models import (
 )
 from debate.config.registry import find, hash_code
 from debate.engines.base import Capabilities, Engine
+from debate.engines.dialects import DIALECTS, guess_from_url
 from debate.errors import EngineError, boundary
 
 _CLASSES = {
@@ -53,13 +54,21 @@ def get_capabilities(spec: ModelSpec) -> Capabilities:
     False
     """
     if isinstance(spec, OpenaiModel):
-        return Capabilities(logprobs=spec.logprobs, guided=True)
+        return Capabilities(logprobs=spec.logprobs, scores=_can_score(spec), guided=True)
     if isinstance(spec, ScriptedModel):
         return Capabilities(needs_debate_state=not isinstance(spec.replies, str))
     if isinstance(spec, CustomModel):
         capabilities: Capabilities = find("engines", spec.engine).value.capabilities
         return capabilities
     return _CAPABILITIES[spec.engine]
+
+
+def _can_score(spec: OpenaiModel) -> bool:
+    """Whether an endpoint is to be asked for scores; `auto` goes by its dialect or URL."""
+    if spec.scores != "auto":
+        return spec.scores
+    dialect = DIALECTS.get(spec.dialect) or guess_from_url(spec.url)
+    return dialect is not None and dialect.scores is not None
 
 
 def check_class(value: object) -> None:
@@ -130,6 +139,11 @@ def _select_settings(spec: ModelSpec) -> dict[str, Any]:
     effort = {"path", "device", "threads", "max_batch_size", "adapter"}
     waiting = {"api_key_env", "requests_per_minute", "retries", "latency_s", "logprobs"}
     kept = {"model"} if isinstance(spec, LocalWeights) else set()
+    if isinstance(spec, OpenaiModel):
+        waiting |= {"dialect", "scores", "headers", "proxy", "ca_file", "chat_template"}
+        # Only what changes a prompt or a reply tells models apart, and only where it is set.
+        kept |= {"roles"} if spec.roles != "fold" else set()
+        kept |= {"reasoning_effort"} if spec.reasoning_effort is None else set()
     return spec.model_dump(exclude=(hosting | effort | waiting | kept), mode="python")
 
 
