@@ -43,7 +43,8 @@ T = TypeVar("T")
 NOT_SHOWN = frozenset({"prompt", "prompt_hash", "sampling_seed"})
 """Fields of a turn that no frame shows, and that `TurnStruct` lacks."""
 
-_ABSENT = (b',"reasoning":null', b',"notes":[]')
+OMITTED_WHERE_ABSENT = {"reasoning": b',"reasoning":null', "notes": b',"notes":[]'}
+"""Fields that are only written where they hold something, and how they look otherwise."""
 
 _DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
 _CHECKSUM_NAME = b',"crc32":"'
@@ -86,7 +87,7 @@ def _drop_absent(plain: bytes) -> bytes:
 
     Inside a text their quotation marks would be escaped, so nothing else can look like them.
     """
-    for absent in _ABSENT:
+    for absent in OMITTED_WHERE_ABSENT.values():
         plain = plain.replace(absent, b"", 1)
     return plain
 

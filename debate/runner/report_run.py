@@ -75,8 +75,9 @@ def _print_cut(run: Run, console: Console) -> None:
 def _print_notes(run: Run, console: Console) -> None:
     """Tell what engines did otherwise than asked, each once for each model."""
     for note in find_notes(run.scan_turns()):
-        told = clean(f"note: model {note.model}, {format_count(note.num_turns)} turns: {note.note}")
-        console.print(Text(told), soft_wrap=True)
+        noun = "turn" if note.num_turns == 1 else "turns"
+        told = f"note: model {note.model}, {format_count(note.num_turns)} {noun}: {note.note}"
+        console.print(Text(clean(told)), soft_wrap=True)
 
 
 def _print_next(directory: Path, page: Path, console: Console) -> None:
