@@ -40,6 +40,9 @@ _FINAL_TYPES = frozenset(
         "invalid_api_key",
     }
 )
+_REPEATED = frozenset({"input", "request", "body", "messages", "prompt"})
+"""Fields of an error that hold parts of the request."""
+
 _SPENT = frozenset(
     {
         "insufficient_quota",
@@ -76,12 +79,17 @@ def read_json(content: bytes) -> Any:
     """
     content = content.removeprefix(b"\xef\xbb\xbf").strip()
     try:
-        return msgspec.json.decode(content)
+        return _unwrap(msgspec.json.decode(content))
     except msgspec.DecodeError as refusal:
         try:
-            return json.loads(content.decode(), parse_int=_read_int)
+            return _unwrap(json.loads(content.decode(), parse_int=_read_int))
         except json.JSONDecodeError:
             raise ValueError(str(refusal)) from refusal
+
+
+def _unwrap(read: Any) -> Any:
+    """Return the object in a list of one, as which some servers send their errors."""
+    return read[0] if _is_list(read) and len(read) == 1 and isinstance(read[0], Mapping) else read
 
 
 def _read_int(digits: str) -> int | float:
@@ -117,6 +125,20 @@ def _describe_error(error: Any) -> ServerError | None:
     is_final = not _FINAL_CODES.isdisjoint(told) or not (_FINAL_TYPES | _SPENT).isdisjoint(told)
     shown = " ".join(filter(None, [str(message or ""), f"({', '.join(told)})" if told else ""]))
     return ServerError(message=f"the server reports an error: {shown}", is_final=is_final)
+
+
+def collect_words(error: Any) -> str:
+    """Collect the texts of an error, without what it repeats of the request.
+
+    >>> collect_words({"detail": [{"msg": "Extra inputs are not permitted", "input": "top_p"}]})
+    'detail msg Extra inputs are not permitted'
+    """
+    if isinstance(error, Mapping):
+        shown = [(str(k), v) for k, v in error.items() if k not in _REPEATED]
+        return " ".join(filter(None, (f"{k} {collect_words(v)}".strip() for k, v in shown)))
+    if _is_list(error):
+        return " ".join(filter(None, map(collect_words, error[:50])))
+    return "" if error is None else str(error)
 
 
 def is_quota_spent(reply: Any) -> bool:

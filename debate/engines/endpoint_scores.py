@@ -226,7 +226,7 @@ def render_chat(path: str, messages: Sequence[Message]) -> str:
     said = [{"role": each.role, "content": each.content} for each in messages]
     try:
         return str(
-            _compile_template(path).render(
+            load_template(path).render(
                 messages=said, add_generation_prompt=True, bos_token="", eos_token=""
             )
         )
@@ -235,7 +235,8 @@ def render_chat(path: str, messages: Sequence[Message]) -> str:
 
 
 @lru_cache(maxsize=32)
-def _compile_template(path: str) -> Any:
+def load_template(path: str) -> Any:
+    """Load a chat template. Raises EngineError where it cannot be read."""
     from jinja2 import TemplateError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 

@@ -24,6 +24,7 @@ from debate.engines.base import (
 )
 from debate.engines.chat_reply import (
     NoCompletion,
+    collect_words,
     find_error,
     is_quota_spent,
     parse_chat_completion,
@@ -45,7 +46,7 @@ from debate.engines.dialects import (
     guess_from_reply,
     guess_from_url,
 )
-from debate.engines.endpoint_scores import score_candidates
+from debate.engines.endpoint_scores import load_template, score_candidates
 from debate.engines.rate_limit import Backoff, RateLimiter, SharedPace, parse_retry_after
 from debate.engines.registry import get_capabilities
 from debate.engines.roles import FOLDED, fold_roles, is_role_refusal
@@ -131,6 +132,8 @@ class OpenaiEngine:
             chat = self._address.chat
             self._credentials = read_credentials(self.spec, self._dialect, chat)
             trusted = make_ssl_context(self.spec.ca_file)
+            if self.spec.chat_template is not None:
+                load_template(self.spec.chat_template)
         except EngineError as error:
             raise EngineError(str(error), boundary=self._place) from error
         self._session = aiohttp.ClientSession(
@@ -292,6 +295,9 @@ class OpenaiEngine:
         except RecursionError:
             return FailedAttempt(message="broken JSON (nested too deeply)")
         except ValueError as cause:
+            if content.lstrip().startswith((b"data:", b"event:")):
+                told = "it streams its reply although that was not asked for"
+                return FailedAttempt(message=f"{told}: {self._quote_bytes(content)}", is_final=True)
             return FailedAttempt(message=f"broken JSON ({cause}): {self._quote_bytes(content)}")
         headers = dict(response.headers)
         if (failed := self._find_failure(read, content, headers, call)) is not None:
@@ -309,7 +315,7 @@ class OpenaiEngine:
             return None
         message = self._quote(str(error))
         text = content.decode(errors="replace")
-        if self._concedes(message, read, call):
+        if self._concedes(collect_words(read.get("error", read)), read, call):
             return FailedAttempt(message=message, is_conceded=True)
         is_limit = "429" in message or "rate limit" in message.lower()
         return FailedAttempt(
@@ -329,7 +335,8 @@ class OpenaiEngine:
         with suppress(ValueError, RecursionError):
             error = read_json(content)
         text = content.decode(errors="replace")
-        if status in (400, 404, 422, 500) and self._concedes(text, error, call, status):
+        words = collect_words(error) if isinstance(error, Mapping | list) else text
+        if status in (400, 404, 422, 500) and self._concedes(words, error, call, status):
             return FailedAttempt(message=message, is_conceded=True)
         if 300 <= status < 400:
             message = f"HTTP {status}: redirects are not followed; name the address itself as url"
@@ -386,6 +393,7 @@ class OpenaiEngine:
 
     def _quote(self, text: str) -> str:
         """Quote the beginning of a server's reply in one line, without the key."""
+        text = text.encode(errors="replace").decode()  # no file holds half a surrogate pair
         return " ".join(self._hide(text)[: 4 * _MAX_QUOTED].split())[:_MAX_QUOTED]
 
     def _hide(self, message: str) -> str:

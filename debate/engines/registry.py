@@ -125,6 +125,8 @@ def compute_identity(spec: ModelSpec) -> str:
         settings["weights"] = _identify_weights(spec.weights)
         if adapter := getattr(spec, "adapter", None):
             settings["adapter"] = _identify_weights(adapter)
+    if isinstance(spec, OpenaiModel) and spec.chat_template is not None:
+        settings["chat_template"] = hash_file(Path(spec.chat_template))
     if isinstance(spec, CustomModel):
         settings["code"] = hash_code("engines", spec.engine)
     if isinstance(spec, ReplayModel):
@@ -150,6 +152,11 @@ def _select_settings(spec: ModelSpec) -> dict[str, Any]:
 def _identify_weights(source: str) -> str:
     folder = Path(source)
     return hash_folder(folder) if folder.is_dir() else f"hub:{source}"
+
+
+def hash_file(file: Path) -> str:
+    """Hash the content of a file."""
+    return hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
 
 
 def hash_folder(folder: Path) -> str:

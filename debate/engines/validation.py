@@ -49,7 +49,8 @@ def validate_completion(completion: Completion, request: Request, place: str) ->
     if request.candidates:
         return replace(completion, text="", tokens=None)
     named = replace(completion, finish_reason=_normalize_finish_reason(completion.finish_reason))
-    named = named if _is_text(named.text) else _replace_surrogates(named)
+    said = f"{named.text}{named.reasoning or ''}{''.join(named.notes)}"
+    named = named if _is_text(said) else _replace_surrogates(named)
     return split_reasoning(_drop_false_tokens(named))
 
 
@@ -155,7 +156,14 @@ def _replace_surrogates(completion: Completion) -> Completion:
         tokens = tuple(
             replace(token, text=_SURROGATES.sub("\ufffd", token.text)) for token in tokens
         )
-    return replace(completion, text=_SURROGATES.sub("\ufffd", completion.text), tokens=tokens)
+    reasoning = completion.reasoning
+    return replace(
+        completion,
+        text=_SURROGATES.sub("\ufffd", completion.text),
+        tokens=tokens,
+        reasoning=None if reasoning is None else _SURROGATES.sub("\ufffd", reasoning),
+        notes=tuple(_SURROGATES.sub("\ufffd", note) for note in completion.notes),
+    )
 
 
 def _is_token(value: Any) -> bool:

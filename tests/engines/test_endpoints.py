@@ -569,3 +569,37 @@ async def test_a_redirect_is_told_and_not_followed(endpoint: Endpoint) -> None:
     found = await ask_one(endpoint)
     assert found.failure is not None
     assert "redirects are not followed" in found.failure.message
+
+
+# Replies of other kinds
+
+
+async def test_an_error_in_a_list_is_read(endpoint: Endpoint) -> None:
+    endpoint.faults = [say([{"error": {"code": 402, "message": "nothing left"}}])] * 3
+    found = await ask_one(endpoint)
+    assert found.failure is not None
+    assert "nothing left" in found.failure.message
+    assert len(endpoint.bodies) == 1
+
+
+async def test_a_stream_that_was_not_asked_for_is_told(endpoint: Endpoint) -> None:
+    endpoint.faults = [say('data: {"choices": []}\n\ndata: [DONE]\n')]
+    found = await ask_one(endpoint)
+    assert found.failure is not None
+    assert "streams its reply" in found.failure.message
+
+
+async def test_what_an_error_repeats_of_the_request_is_not_taken_for_its_words(
+    endpoint: Endpoint,
+) -> None:
+    detail = [{"type": "missing", "loc": ["body", "user"], "input": "temperature not supported"}]
+    endpoint.faults = [say({"detail": detail}, 422)] * 3
+    assert (await ask_one(endpoint)).failure is not None
+    assert len(endpoint.bodies) == 1
+
+
+async def test_a_template_that_is_not_there_is_named_at_the_start(
+    endpoint: Endpoint, tmp_path: Any
+) -> None:
+    with pytest.raises(EngineError, match=r"no\.jinja cannot be read"):
+        await OpenaiEngine(spec(endpoint, chat_template=str(tmp_path / "no.jinja"))).start()

@@ -121,8 +121,8 @@ def test_what_was_done_otherwise_is_told_once_at_the_end(tmp_path: Path) -> None
     config = tmp_path / "run.yaml"
     with saying((400, refusal), chat()) as url:
         task = write_questions(tmp_path, 3)
-        text = {"agents": [seat(url, max_in_flight=1)], "topology": "isolated", "task": task, "rounds": 0}
-        config.write_text(json.dumps(text))
+        written = {"agents": [seat(url, max_in_flight=1)], "topology": "isolated", "task": task}
+        config.write_text(json.dumps(written | {"rounds": 0}))
         ended = command("run", str(config), "--out", str(tmp_path / "out"), "--quiet")
     assert ended.returncode == 0
     told = [line for line in ended.stdout.splitlines() if "top_p" in line]
