@@ -127,6 +127,8 @@ class CallResult:
     the engine's own word where it has another; None where that is not known.
     `is_cut`: the reply ended at a token limit before its answer, or in a critique its verdict, was
     closed. What was half read is no answer; it stands in `answer.matched`.
+    `reasoning` is what the model wrote for itself before the reply, and is no part of `text`.
+    `notes` say what the engine did otherwise than asked.
     """
 
     text: str = ""
@@ -139,6 +141,8 @@ class CallResult:
     belief: Belief | None = None
     usage: Usage = field(default_factory=Usage)
     failure: Failure | None = None
+    reasoning: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -173,6 +177,8 @@ class Turn:
     belief: Belief | None = None
     usage: Usage = field(default_factory=Usage)
     failure: Failure | None = None
+    reasoning: str | None = None
+    notes: tuple[str, ...] = ()
     prompt_hash: str = ""
     prompt: tuple[Message, ...] | None = None
     sampling_seed: int | None = None

@@ -66,5 +66,5 @@ def endpoint(replies: Mapping[str, Ended | list[Ended]]) -> Iterator[str]:
 
 def seat(name: str, url: str, **fields: Any) -> dict[str, Any]:
     """A seat whose model is the endpoint's of the same name, which counts what it was asked."""
-    model = {"engine": "openai", "url": url, "model": name}
+    model = {"engine": "openai", "url": url, "model": name, "retries": 0}
     return {"id": name, "model": model, "prompts": "chat_zero", **fields}

@@ -99,9 +99,14 @@ def make_sampling(agent: Agent, seed: int | None, *, temperature: float | None =
     """
     base = agent.sampling
     used = base.temperature if temperature is None else temperature
-    if used == base.temperature and (seed is None or used <= 0):
+    if used == base.temperature and (seed is None or is_greedy(used)):
         return base
-    return replace(base, temperature=used, seed=seed if used > 0 else None)
+    return replace(base, temperature=used, seed=None if is_greedy(used) else seed)
+
+
+def is_greedy(temperature: float | None) -> bool:
+    """Whether sampling at this temperature draws nothing; one that is left to the engine may."""
+    return temperature is not None and temperature <= 0
 
 
 def derive_call_seed(
@@ -166,7 +171,9 @@ def read_reply(agent: Agent, question: Question, kind: Kind, reply: Completion) 
     """
     ended, usage = reply.finish_reason, reply.usage
     if reply.failure is not None:
-        return CallResult(finish_reason="error", usage=usage, failure=reply.failure)
+        return CallResult(
+            finish_reason="error", usage=usage, failure=reply.failure, notes=reply.notes
+        )
     format, cut = agent.prompts.format, is_reply_cut(agent, reply)
     is_critique = kind == "critique"
     found = find_answer(reply.text, question, format, cut=cut, marked_only=is_critique)
@@ -176,6 +183,10 @@ def read_reply(agent: Agent, question: Question, kind: Kind, reply: Completion) 
         accepts = parse_verdict(reply.text, format, cut=cut)
         is_open = cut and accepts is None
         answer = None if found.span is None else answer
+    if cut and reply.is_reasoning_open:
+        # What stands before reasoning that was cut off may not be what the model ends with.
+        is_open, accepts = True, None
+        answer = answer and replace(answer, value=None)
     confidences = () if is_open else find_confidences(agent, reply, found.span, cut=cut)
     if accepts is not None:
         confidences += compute_p_true(agent, reply, accepts=accepts, cut=cut)
@@ -187,6 +198,8 @@ def read_reply(agent: Agent, question: Question, kind: Kind, reply: Completion) 
         accepts=accepts,
         confidences=confidences,
         usage=usage,
+        reasoning=reply.reasoning,
+        notes=reply.notes,
     )
 
 

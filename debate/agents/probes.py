@@ -12,7 +12,7 @@ from typing import Protocol
 
 from debate.agents.agent import Agent, derive_call_seed, is_reply_cut
 from debate.agents.sanitize import sanitize_text
-from debate.agents.views import insert_examples, make_values
+from debate.agents.views import insert_examples, make_own_turn, make_values
 from debate.config.protocol import ProbeSpec
 from debate.config.registry import find, get_required, hash_code
 from debate.engines.base import Completion, Request
@@ -246,13 +246,12 @@ def _make_confidence(source: str, value: float | None) -> Confidence | None:
 
 def _append_question(subject: ProbeSubject, template: str, **values: object) -> tuple[Message, ...]:
     """Return the conversation up to and including the turn, then one more question."""
-    said = Message(role="assistant", content=sanitize_text(subject.turn.text))
-    own = (said,) if subject.agent.prompts.spec.own_turns else ()
     agent, question = subject.agent, subject.question
+    own = make_own_turn(agent, subject.turn).said
     asked = Message(role="user", content=agent.prompts.render(template, values))
     named = {**make_values(agent, question), **values}
     messages = insert_examples(agent, question, template, subject.request.messages, named)
-    return (*messages, *own, asked)
+    return (*messages, *((own,) if own else ()), asked)
 
 
 def _fork_request(

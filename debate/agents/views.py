@@ -14,6 +14,7 @@ from typing import Any
 from debate.agents.agent import Agent
 from debate.agents.prompt_sets import TemplateValue
 from debate.agents.sanitize import sanitize_text
+from debate.config.protocol import ViewSpec
 from debate.types import AgentId, DebateKey, Message, Question, Turn
 
 
@@ -78,14 +79,22 @@ def name_speakers(
 
 
 def show_turn(
-    turn: Turn, *, viewer: AgentId, name: str, parts: Sequence[str], confidence: bool
+    turn: Turn,
+    *,
+    viewer: AgentId,
+    name: str,
+    parts: Sequence[str],
+    confidence: bool,
+    view: ViewSpec | None = None,
 ) -> ShownTurn | None:
     """Return these parts of a turn under the speaker's name; None where nothing can be shown.
 
-    A failed turn is never shown; an abstention is shown only by its reasoning.
+    A failed turn is never shown; an abstention is shown only by its reasoning. What a model wrote
+    for itself is shown only where the view says so.
     """
     said = "critique" if turn.kind == "critique" else "reasoning"
-    text = turn.text if said in parts and turn.text.strip() else None
+    spoken = get_heard_text(turn, view)
+    text = spoken if said in parts and spoken.strip() else None
     answer = turn.value if "answer" in parts or turn.kind == "critique" else None
     if turn.failure is not None or (text is None and answer is None):
         return None
@@ -101,6 +110,13 @@ def show_turn(
     )
 
 
+def get_heard_text(turn: Turn, view: ViewSpec | None) -> str:
+    """Return the text of a turn that is heard: its reply, after its private reasoning if shown."""
+    if view is None or not view.hear_reasoning or not turn.reasoning:
+        return turn.text
+    return "\n\n".join(filter(None, (turn.reasoning, turn.text)))
+
+
 def hide_speaker(shown: ShownTurn) -> ShownTurn:
     """Return the same turn without a hint of who said it."""
     return replace(shown, name="Somebody", own=False)
@@ -108,9 +124,11 @@ def hide_speaker(shown: ShownTurn) -> ShownTurn:
 
 def make_own_turn(agent: Agent, turn: Turn, asked: Message | None = None) -> OwnTurn:
     """Return a finished turn for later prompts, with nothing that could pass for another role's."""
-    if turn.failure is not None or not agent.prompts.spec.own_turns:
+    text = get_heard_text(turn, agent.protocol.view)
+    is_silent = not text.strip() and turn.reasoning is not None
+    if turn.failure is not None or is_silent or not agent.prompts.spec.own_turns:
         return OwnTurn(turn=turn, asked=asked)
-    said = Message(role="assistant", content=sanitize_text(turn.text))
+    said = Message(role="assistant", content=sanitize_text(text))
     return OwnTurn(turn=turn, asked=asked, said=said)
 
 

@@ -147,7 +147,7 @@ def make_tokenizer_reader(weights: str) -> TokenReader:
 
         tokenizer = AutoTokenizer.from_pretrained(weights)
         asked = [Request(id=turn.ref, messages=turn.prompt or ()) for turn in turns]
-        texts = render_prompts(tokenizer, asked)
+        texts = [prompt.text for prompt in render_prompts(tokenizer, asked)]
         replied = [text + turn.text for text, turn in zip(texts, turns, strict=True)]
         prompts: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
         whole: list[list[int]] = tokenizer(replied, add_special_tokens=False)["input_ids"]

@@ -14,14 +14,17 @@ from debate.types import Role
 class SamplingSpec(Spec):
     """How an agent's replies are sampled, under vLLM's names."""
 
-    temperature: NonNegativeFloat = 0.0
-    """Sampling temperature; 0, the default, takes the most likely token each time."""
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Sample from the smallest set of tokens with this much probability; by default from all."""
+    temperature: NonNegativeFloat | None = 0.0
+    """Sampling temperature; 0, the default, takes the most likely token each time, and null leaves
+    it to the engine or endpoint."""
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = 1.0
+    """Sample from the smallest set of tokens with this much probability; by default from all, and
+    null leaves it to the engine or endpoint."""
     top_k: PositiveInt | None = None
     """Sample from this many most likely tokens; by default from all."""
-    max_tokens: PositiveInt = 512
-    """Longest reply, in tokens; what is longer is cut there."""
+    max_tokens: PositiveInt | None = 512
+    """Longest reply, in tokens; what is longer is cut there. Null leaves it to the engine or
+    endpoint."""
     stop: tuple[str, ...] = ()
     """Texts that end a reply, besides those of the prompt set."""
     choice: tuple[str, ...] = ()

@@ -21,10 +21,30 @@ from pydantic import (
 from pydantic_core import PydanticKnownError
 
 from debate.config.registry import RECORDED, CodeName, is_custom, list_entry_points
-from debate.config.secrets import looks_like_key
+from debate.config.secrets import is_secret_name, looks_like_key
 from debate.config.spec import CUSTOM_TAG, Probability, Spec
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+VARIABLE_IN_TEXT = re.compile(r"\$(?:\{([A-Za-z_]\w{0,99})\}|([A-Za-z_]\w{0,99}))")
+"""An environment variable named in a text, as `$NAME` or `${NAME}`."""
+
+DialectName = Literal[
+    "auto",
+    "openai",
+    "azure",
+    "vllm",
+    "sglang",
+    "llamacpp",
+    "ollama",
+    "lmstudio",
+    "tgi",
+    "together",
+    "openrouter",
+    "mistral",
+    "anthropic",
+    "gemini",
+]
 
 
 class TokenPrice(Spec):
@@ -125,7 +145,11 @@ class OpenaiModel(DriverModel):
     model: str
     """The model's name at the endpoint."""
     url: str
-    """The endpoint up to and including its version, as in `http://localhost:8000/v1`."""
+    """The endpoint up to and including its version, as in `http://localhost:8000/v1`, or the whole
+    address of its chat completions; a query is kept."""
+    dialect: DialectName = "auto"
+    """The kind of server, which decides what parameters are called and how constraints and
+    log-probabilities are asked for; `auto`, the default, tells by the URL and the first reply."""
     api_key_env: str | None = None
     """The environment variable that holds the key, which is never written anywhere; by default no
     key is sent."""
@@ -136,6 +160,27 @@ class OpenaiModel(DriverModel):
     back-off."""
     logprobs: bool = True
     """Whether to ask for the log-probabilities of generated tokens."""
+    scores: bool | Literal["auto"] = False
+    """Whether candidate replies can be scored, as the probes `belief` and `p_true` do: by default
+    not, `true` through the prompt log-probabilities of the server's `/completions`, `auto` where
+    the dialect, given or told by the URL, has them."""
+    chat_template: str | None = None
+    """A file with the model's chat template (jinja), relative to the file that names it, by which
+    prompts to score become text; by default the server is asked for their tokens."""
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    """How much a reasoning model is asked to reason; by default nothing is said of it."""
+    roles: Literal["auto", "fold", "keep"] = "auto"
+    """Whether the system text goes to the head of the first user message and repeated turns of one
+    speaker are joined: once the endpoint has refused such roles (`auto`), always, or never."""
+    headers: dict[str, str] = {}
+    """Further headers of each request; `$NAME` in a value stands for an environment variable, which
+    is never written anywhere."""
+    proxy: str | None = None
+    """The proxy to ask through, or `$NAME`; by default that of the environment (`HTTPS_PROXY`,
+    `NO_PROXY`), and none for the machine itself."""
+    ca_file: str | None = None
+    """A file with certificates to trust besides the system's, relative to the file that names
+    it."""
     extra_body: dict[str, Any] = {}
     """Added to each request's JSON untouched."""
 
@@ -145,6 +190,20 @@ class OpenaiModel(DriverModel):
         if name is not None and (not _VARIABLE.fullmatch(name) or looks_like_key(name)):
             raise ValueError("name the environment variable, as in MY_KEY, never the key itself")
         return name
+
+    @field_validator("headers")
+    @classmethod
+    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name, value in headers.items():
+            if not _HEADER_NAME.fullmatch(name) or not value.isprintable():
+                raise ValueError(f'"{name}" is no header; write it as in `X-Team: debate`')
+            if not VARIABLE_IN_TEXT.search(value) and (
+                is_secret_name(name) or any(map(looks_like_key, value.split()))
+            ):
+                raise ValueError(
+                    f"{name}: name an environment variable, as in $MY_KEY, never the key itself"
+                )
+        return headers
 
 
 class SimulatedModel(DriverModel):

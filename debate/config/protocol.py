@@ -62,6 +62,9 @@ class ViewSpec(Spec):
     noise: bool = False
     """Whether random text of the same length and form takes the place of all that an author
     hears."""
+    hear_reasoning: bool = False
+    """Whether the private reasoning of a model is heard with its replies, by others and by itself;
+    by default by nobody."""
     max_tokens: PositiveInt | None = None
     """The most tokens of a prompt, as the prompt set estimates them; by default no limit."""
 

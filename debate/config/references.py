@@ -211,7 +211,9 @@ def make_absolute(document: ConfigDocument, at: KeyPath) -> ConfigDocument:
 
 def make_model_absolute(document: ConfigDocument, at: KeyPath) -> ConfigDocument:
     """Make the paths of the model at `at`, if any, absolute."""
-    return make_absolute(make_absolute(document, (*at, "path")), (*at, "adapter"))
+    for name in ("path", "adapter", "ca_file", "chat_template"):
+        document = make_absolute(document, (*at, name))
+    return document
 
 
 def list_shipped(kind: ShippedKind) -> dict[str, Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast, runtime_checkable
 
 from debate.types import AgentId, Failure, Kind, Message, Question, Turn, Usage
@@ -13,15 +13,25 @@ from debate.types import AgentId, Failure, Kind, Message, Question, Turn, Usage
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sampling:
-    """Sampling parameters under vLLM's names. `extra` passes through to the backend untouched."""
+    """Sampling parameters under vLLM's names. `extra` passes through to the backend untouched.
 
-    temperature: float = 0.0
-    top_p: float = 1.0
+    A temperature, `top_p` or `max_tokens` of None is left to the backend.
+    """
+
+    temperature: float | None = 0.0
+    top_p: float | None = 1.0
     top_k: int | None = None
-    max_tokens: int = 512
+    max_tokens: int | None = 512
     stop: tuple[str, ...] = ()
     seed: int | None = None
     extra: tuple[tuple[str, Any], ...] = ()
+
+
+def resolve_sampling(sampling: Sampling) -> Sampling:
+    """Return the sampling with a temperature and `top_p` of 1 where they are left to the engine."""
+    temperature = 1.0 if sampling.temperature is None else sampling.temperature
+    top_p = 1.0 if sampling.top_p is None else sampling.top_p
+    return replace(sampling, temperature=temperature, top_p=top_p)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +96,9 @@ class Completion:
     `tokens` is None where the backend gives no log-probabilities; joined, their texts are `text`.
     `candidate_log_p` (nats, summed over each candidate's tokens) runs parallel to
     `Request.candidates`. `finish_reason` is `stop`, `length`, `refusal`, or the engine's own word
-    for why the reply ended. With a `failure` nothing else is meaningful.
+    for why the reply ended. `reasoning` is what the model wrote for itself before the reply, and
+    is no part of `text`; where the reply ended inside it, `is_reasoning_open` is set. `notes` say
+    what was done otherwise than asked. With a `failure` nothing else is meaningful.
     """
 
     id: str
@@ -96,6 +108,9 @@ class Completion:
     finish_reason: str | None = None
     usage: Usage = field(default_factory=Usage)
     failure: Failure | None = None
+    reasoning: str | None = None
+    is_reasoning_open: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -131,6 +131,8 @@ class RecordedTurn(msgspec.Struct, frozen=True, kw_only=True):
     finish_reason: str | None = None
     failure: Failure | None = None
     usage: Usage = msgspec.field(default_factory=Usage)
+    reasoning: str | None = None
+    is_cut: bool = False
 
     @property
     def position(self) -> TurnPosition:
@@ -176,6 +178,8 @@ class ReplayEngine(SyncEngine[ReplayModel]):
             finish_reason=turn.finish_reason or "stop",
             usage=turn.usage,
             failure=turn.failure,
+            reasoning=turn.reasoning,
+            is_reasoning_open=turn.is_cut and turn.reasoning is not None,
         )
 
     def _find_position(self, state: DebateState) -> TurnPosition:

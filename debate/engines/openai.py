@@ -3,40 +3,70 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import os
+import ssl
 import time
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
-import msgspec
 
 from debate.config.models import OpenaiModel
+from debate.engines.addresses import Credentials, make_address, make_ssl_context, read_credentials
 from debate.engines.base import (
     Capabilities,
     Completion,
-    Guided,
     Request,
-    Token,
-    align_tokens,
     complete_concurrently,
-    decode_utf8_chunks,
     fail_request,
     refuse_unsupported,
 )
-from debate.engines.rate_limit import Backoff, RateLimiter, parse_retry_after
+from debate.engines.chat_reply import (
+    NoCompletion,
+    collect_words,
+    find_error,
+    is_quota_spent,
+    parse_chat_completion,
+    read_json,
+)
+from debate.engines.chat_request import (
+    ChatCall,
+    Concessions,
+    build_call,
+    concede,
+    find_ignored_constraint,
+    unwrap_constrained,
+)
+from debate.engines.dialects import (
+    DIALECTS,
+    PLAIN,
+    Dialect,
+    guess_from_models,
+    guess_from_reply,
+    guess_from_url,
+)
+from debate.engines.endpoint_scores import load_template, score_candidates
+from debate.engines.rate_limit import Backoff, RateLimiter, SharedPace, parse_retry_after
 from debate.engines.registry import get_capabilities
+from debate.engines.roles import FOLDED, fold_roles, is_role_refusal
+from debate.engines.spans import hide_texts, replace_spans
 from debate.errors import EngineError
-from debate.types import Usage
 
 _MAX_REPLY_BYTES = 64 * 2**20
 """Bytes of a reply that are read; a longer one is no chat completion."""
 
 _MAX_QUOTED = 300
 """Characters of a server's error that are quoted in a failure."""
+
+_MAX_CONCESSIONS = 12
+"""The most times that one request is sent again because something in it was refused by name."""
+
+_ASK_MODELS_S = 10.0
+"""Seconds to wait for an endpoint's list of models, by which its dialect may be told."""
+
+NO_LOGPROBS = "no log-probabilities: they were asked for, and none came in a known form"
+"""The note of a reply whose tokens have no log-probabilities, so that it has less confidences."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +77,23 @@ class FailedAttempt:
     is_final: bool = False
     wait_s: float | None = None
     """Seconds that the server asks to wait; None where it does not say."""
+    is_rate_limit: bool = False
+    is_conceded: bool = False
+    """Whether what was refused is left out from now on, so that another attempt differs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerReply:
+    """A reply with status 200: the names and values of its head, and its JSON."""
+
+    headers: Mapping[str, str]
+    json: Any
+    running_s: float
+    sent_at: float
+
+
+Send = Callable[[], Awaitable[Completion | ServerReply | FailedAttempt]]
+"""Makes one attempt."""
 
 
 class OpenaiEngine:
@@ -56,29 +103,44 @@ class OpenaiEngine:
         self.spec = spec
         self._backoff = backoff or Backoff()
         self._rate_limit = RateLimiter(spec.requests_per_minute)
+        self._pace = SharedPace()
         self._slots = asyncio.Semaphore(spec.max_in_flight)
         self._session: aiohttp.ClientSession | None = None
-        self._key: str | None = None
+        self._credentials = Credentials(headers={}, proxy=None, secrets=())
         self._place = f"openai endpoint, model {spec.model}"
-        self._url = f"{spec.url.rstrip('/')}/chat/completions"
+        self._dialect = DIALECTS.get(spec.dialect) or guess_from_url(spec.url)
+        self._has_asked_models = asyncio.Lock(), [False]
+        self._concessions = Concessions()
 
     @property
     def capabilities(self) -> Capabilities:
         """The capabilities of the protocol; an endpoint may offer less."""
         return get_capabilities(self.spec)
 
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect that is set, or told by the URL or a reply; until then the plain one."""
+        return self._dialect or PLAIN
+
     async def start(self) -> None:
-        """Open the session. Raises EngineError for a missing key or an impossible URL."""
-        self._check_url()
-        self._key = self._read_key()
-        headers = {"Content-Type": "application/json"}
-        if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
+        """Open the session.
+
+        Raises EngineError for a missing key, an impossible URL or proxy, or unusable certificates.
+        """
+        try:
+            self._address = make_address(self.spec.url, self.spec.model, self._dialect)
+            chat = self._address.chat
+            self._credentials = read_credentials(self.spec, self._dialect, chat)
+            trusted = make_ssl_context(self.spec.ca_file)
+            if self.spec.chat_template is not None:
+                load_template(self.spec.chat_template)
+        except EngineError as error:
+            raise EngineError(str(error), boundary=self._place) from error
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ssl=trusted),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=self.spec.timeout_s),
-            headers=headers,
+            headers=self._credentials.headers,
         )
 
     def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
@@ -91,102 +153,302 @@ class OpenaiEngine:
             await self._session.close()
             self._session = None
 
-    def _check_url(self) -> None:
-        parts = urlsplit(self.spec.url)
-        if parts.username or parts.password:
-            raise self._make_error(
-                "the url must not hold a password; name a variable by api_key_env"
-            )
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise self._make_error(
-                f'"{self.spec.url}" is no url; it should look like http://localhost:8000/v1'
-            )
-
-    def _read_key(self) -> str | None:
-        variable = self.spec.api_key_env
-        if variable is None:
-            return None
-        key = os.environ.get(variable, "").strip()
-        if not key:
-            raise self._make_error(
-                f"environment variable {variable} is not set; it must hold the key of "
-                f"{self.spec.url} (api_key_env names it)"
-            )
-        if not (key.isascii() and key.isprintable()):
-            raise self._make_error(f"environment variable {variable} holds no key: odd characters")
-        return key
-
     async def _complete(self, request: Request) -> Completion:
         refused = refuse_unsupported(request, self.capabilities, self._place)
         if refused is not None:
             return refused
         arrived = time.monotonic()
         async with self._slots:
-            return await self._complete_with_retries(request, arrived)
+            if request.guided is not None or request.prefill or request.candidates:
+                await self._ask_dialect()
+            complete = self._score if request.candidates else self._generate
+            completion = await complete(request, arrived)
+        return hide_texts(completion, self._credentials.secrets, "[key]")
 
-    async def _complete_with_retries(self, request: Request, arrived: float) -> Completion:
+    # Generation
+
+    async def _generate(self, request: Request, arrived: float) -> Completion:
         """Try until there is a reply, a final refusal, or no attempt left."""
-        body = build_request_body(request, self.spec)
-        for attempt in range(self.spec.retries + 1):
-            await self._rate_limit.acquire()
-            result = await self._attempt(request.id, body, arrived)
-            if isinstance(result, Completion):
-                return result
-            failed = result
-            if failed.is_final or attempt == self.spec.retries:
-                break
-            delay = self._backoff.compute_delay_s(request.id, attempt)
-            await asyncio.sleep(delay if failed.wait_s is None else failed.wait_s)
-        tried = f" (attempt {attempt + 1} of {self.spec.retries + 1})" if attempt else ""
-        return fail_request(request, self._place, self._hide_key(failed.message) + tried)
 
-    async def _attempt(
-        self, request_id: str, body: bytes, arrived: float
+        async def send() -> Completion | FailedAttempt:
+            call = build_call(request, self.spec, self.dialect, self._concessions)
+            reply = await self._post(self._address.chat, call.body, call)
+            if isinstance(reply, FailedAttempt):
+                return reply
+            return self._read(request, call, reply, arrived)
+
+        result = await self._try(request.id, send)
+        if isinstance(result, Completion):
+            return result
+        assert isinstance(result, FailedAttempt)
+        return fail_request(request, self._place, result.message)
+
+    def _read(
+        self, request: Request, call: ChatCall, reply: ServerReply, arrived: float
     ) -> Completion | FailedAttempt:
+        """Read a reply as the completion of a call, or as the failure that it is."""
+        try:
+            read = parse_chat_completion(
+                request.id, reply.json, queued_s=reply.sent_at - arrived, running_s=reply.running_s
+            )
+        except NoCompletion as cause:
+            quoted = self._quote(str(reply.json))
+            return FailedAttempt(message=f"no chat completion ({cause}): {quoted}", is_final=True)
+        self._learn_dialect(reply, read)
+        read = _cut_at_stop(read, call.stop)
+        if request.guided is not None and self.dialect.constraint in ("json_schema", "grammar"):
+            read = _unwrap(read)
+        ignored = find_ignored_constraint(request.guided, read)
+        if ignored is not None:
+            return FailedAttempt(message=ignored, is_final=True)
+        notes = (*call.notes, *read.notes)
+        if "logprobs" in call.names and read.text and read.tokens is None and not read.notes:
+            notes = (*notes, NO_LOGPROBS)
+        return replace(read, notes=notes)
+
+    # Scores
+
+    async def _score(self, request: Request, arrived: float) -> Completion:
+        """Score the candidates, each call as often as it takes."""
+
+        async def post(where: str, body: Mapping[str, Any]) -> Any:
+            completions = self._address.completions
+            url = completions if where == "completions" else self._address.at_root(where)
+            result = await self._try(request.id, lambda: self._post(url, body))
+            if isinstance(result, FailedAttempt):
+                raise EngineError(result.message)
+            assert isinstance(result, ServerReply)
+            return result.json
+
+        async def score(folds: bool) -> Completion:
+            messages = fold_roles(request.messages) if folds else request.messages
+            found = await score_candidates(request, messages, self.spec, self.dialect, post)
+            told = folds and self.spec.roles != "fold" and messages != request.messages
+            return replace(found, notes=(FOLDED,)) if told else found
+
+        folds = self._concessions.folds_roles or self.spec.roles == "fold"
+        try:
+            scored = await score(folds)
+        except EngineError as error:
+            if folds or self.spec.roles != "auto" or not is_role_refusal(str(error)):
+                return fail_request(request, self._place, str(error))
+            self._concessions.folds_roles = True
+            try:
+                scored = await score(True)
+            except EngineError as again:
+                return fail_request(request, self._place, str(again))
+        usage = replace(scored.usage, running_s=time.monotonic() - arrived)
+        return replace(scored, usage=usage)
+
+    # Attempts
+
+    async def _try(self, request_id: str, send: Send) -> Completion | ServerReply | FailedAttempt:
+        """Send until there is a reply, a final refusal, or no attempt left."""
+        attempt = num_conceded = 0
+        while True:
+            await self._rate_limit.acquire()
+            await self._pace.wait()
+            result = await send()
+            if not isinstance(result, FailedAttempt):
+                self._pace.ease()
+                return result
+            if result.is_conceded and num_conceded < _MAX_CONCESSIONS:
+                num_conceded += 1
+                continue
+            if result.is_final or result.is_conceded or attempt == self.spec.retries:
+                break
+            delay = self._backoff.compute_delay_s(request_id, attempt)
+            delay = delay if result.wait_s is None else result.wait_s
+            attempt += 1
+            if result.is_rate_limit:
+                self._pace.hold(delay, time.monotonic())
+            else:
+                await asyncio.sleep(delay)
+        tried = f" (attempt {attempt + 1} of {self.spec.retries + 1})" if attempt else ""
+        return replace(result, message=self._hide(result.message) + tried)
+
+    async def _post(
+        self, url: str, body: Mapping[str, Any], call: ChatCall | None = None
+    ) -> ServerReply | FailedAttempt:
+        """Send a body once; return the reply's JSON, or what went wrong."""
         assert self._session is not None, "complete() before start()"
         sent = time.monotonic()
+        content = b""
         try:
-            async with self._session.post(self._url, data=body, allow_redirects=False) as response:
+            async with self._session.post(
+                url, json=body, allow_redirects=False, proxy=self._credentials.proxy
+            ) as response:
                 content = await _read_body(response)
-            if response.status != 200:
-                return self._explain_refusal(response, content)
-            return parse_chat_completion(
-                request_id, content, queued_s=sent - arrived, running_s=time.monotonic() - sent
-            )
+            if response.status not in (200, 201):
+                return self._explain_refusal(response, content, call)
+            read = read_json(content)
         except TimeoutError:
             return FailedAttempt(message=f"no reply within {self.spec.timeout_s:g} s")
+        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError) as cause:
+            return FailedAttempt(message=_explain_certificate(cause), is_final=True)
+        except aiohttp.InvalidURL as cause:
+            return FailedAttempt(message=f"the url cannot be asked: {cause}", is_final=True)
         except (aiohttp.ClientError, OSError) as cause:
             return FailedAttempt(message=f"{type(cause).__name__}: {cause}")
         except _ReplyTooLong as cause:
             return FailedAttempt(message=str(cause), is_final=True)
         except RecursionError:
             return FailedAttempt(message="broken JSON (nested too deeply)")
-        except msgspec.ValidationError as cause:
-            quoted = self._quote(content)
-            return FailedAttempt(message=f"no chat completion ({cause}): {quoted}", is_final=True)
-        except (msgspec.DecodeError, UnicodeDecodeError) as cause:
-            return FailedAttempt(message=f"broken JSON ({cause}): {self._quote(content)}")
-
-    def _explain_refusal(self, response: aiohttp.ClientResponse, content: bytes) -> FailedAttempt:
-        """Explain a status other than 200. Time-outs, server errors and rate limits may pass."""
-        status = response.status
-        asked = parse_retry_after(response.headers)
-        return FailedAttempt(
-            message=f"HTTP {status}: {self._quote(content)}",
-            is_final=status not in (408, 425, 429) and status < 500,
-            wait_s=None if asked is None else min(asked, self.spec.timeout_s),
+        except ValueError as cause:
+            if content.lstrip().startswith((b"data:", b"event:")):
+                told = "it streams its reply although that was not asked for"
+                return FailedAttempt(message=f"{told}: {self._quote_bytes(content)}", is_final=True)
+            return FailedAttempt(message=f"broken JSON ({cause}): {self._quote_bytes(content)}")
+        headers = dict(response.headers)
+        if (failed := self._find_failure(read, content, headers, call)) is not None:
+            return failed
+        return ServerReply(
+            headers=headers, json=read, running_s=time.monotonic() - sent, sent_at=sent
         )
 
-    def _quote(self, content: bytes) -> str:
+    def _find_failure(
+        self, read: Any, content: bytes, headers: Mapping[str, str], call: ChatCall | None
+    ) -> FailedAttempt | None:
+        """Find the error that a reply with status 200 holds; None where it holds none."""
+        error = find_error(read)
+        if error is None:
+            return None
+        message = self._quote(str(error))
+        text = content.decode(errors="replace")
+        if self._concedes(collect_words(read.get("error", read)), read, call):
+            return FailedAttempt(message=message, is_conceded=True)
+        is_limit = "429" in message or "rate limit" in message.lower()
+        return FailedAttempt(
+            message=message,
+            is_final=error.is_final or is_quota_spent(read),
+            wait_s=self._find_wait(headers, text),
+            is_rate_limit=is_limit,
+        )
+
+    def _explain_refusal(
+        self, response: aiohttp.ClientResponse, content: bytes, call: ChatCall | None
+    ) -> FailedAttempt:
+        """Explain a status other than 200. Time-outs, server errors and rate limits may pass."""
+        status = response.status
+        message = f"HTTP {status}: {self._quote_bytes(content)}"
+        error: Any = None
+        with suppress(ValueError, RecursionError):
+            error = read_json(content)
+        text = content.decode(errors="replace")
+        words = collect_words(error) if isinstance(error, Mapping | list) else text
+        if status in (400, 404, 422, 500) and self._concedes(words, error, call, status):
+            return FailedAttempt(message=message, is_conceded=True)
+        if 300 <= status < 400:
+            message = f"HTTP {status}: redirects are not followed; name the address itself as url"
+        return FailedAttempt(
+            message=message,
+            is_final=_is_final(status) or is_quota_spent(error),
+            wait_s=self._find_wait(response.headers, text),
+            is_rate_limit=status == 429,
+        )
+
+    def _concedes(self, message: str, error: Any, call: ChatCall | None, status: int = 400) -> bool:
+        """Whether something that was refused by name is left out from now on."""
+        if call is None or (status in (404, 500) and not is_role_refusal(message)):
+            return False
+        return concede(message[:10_000], error, call, self._concessions, self.spec.roles)
+
+    def _find_wait(self, headers: Mapping[str, str], text: str) -> float | None:
+        asked = parse_retry_after(headers, text[:10_000])
+        return None if asked is None else min(asked, self.spec.timeout_s)
+
+    # Dialects
+
+    def _learn_dialect(self, reply: ServerReply, read: Completion) -> None:
+        """Tell the dialect by the first reply, keeping the names that the server has accepted."""
+        if self._dialect is not None or not isinstance(reply.json, Mapping):
+            return
+        told = guess_from_reply(reply.headers, reply.json) or PLAIN
+        self._dialect = _keep_accepted(told, has_logprobs=read.tokens is not None)
+
+    async def _ask_dialect(self) -> None:
+        """Tell the dialect by the endpoint's list of models, before anything depends on it."""
+        lock, asked = self._has_asked_models
+        async with lock:
+            if asked[0] or self._dialect not in (None, PLAIN):
+                return
+            asked[0] = True
+            assert self._session is not None, "complete() before start()"
+            limit = aiohttp.ClientTimeout(total=min(_ASK_MODELS_S, self.spec.timeout_s))
+            with suppress(aiohttp.ClientError, OSError, ValueError, RecursionError, _ReplyTooLong):
+                async with self._session.get(
+                    self._address.models,
+                    timeout=limit,
+                    allow_redirects=False,
+                    proxy=self._credentials.proxy,
+                ) as response:
+                    listed = read_json(await _read_body(response))
+                told = guess_from_models(listed) or guess_from_reply(response.headers, {})
+                self._dialect = told and _keep_accepted(told, has_logprobs=False)
+
+    # Texts of errors
+
+    def _quote_bytes(self, content: bytes) -> str:
+        return self._quote(content.decode(errors="replace"))
+
+    def _quote(self, text: str) -> str:
         """Quote the beginning of a server's reply in one line, without the key."""
-        text = self._hide_key(content.decode(errors="replace"))
-        return " ".join(text[: 4 * _MAX_QUOTED].split())[:_MAX_QUOTED]
+        text = text.encode(errors="replace").decode()  # no file holds half a surrogate pair
+        return " ".join(self._hide(text)[: 4 * _MAX_QUOTED].split())[:_MAX_QUOTED]
 
-    def _hide_key(self, message: str) -> str:
-        return message.replace(self._key, "[key]") if self._key else message
+    def _hide(self, message: str) -> str:
+        for secret in self._credentials.secrets:
+            message = message.replace(secret, "[key]")
+        return message
 
-    def _make_error(self, message: str) -> EngineError:
-        return EngineError(message, boundary=self._place)
+
+def _is_final(status: int) -> bool:
+    return (status not in (408, 409, 425, 429) and status < 500) or status == 501
+
+
+def _keep_accepted(told: Dialect, *, has_logprobs: bool) -> Dialect:
+    """Return a dialect that was guessed, without what a server of that kind may yet accept."""
+    return replace(
+        told,
+        max_tokens=PLAIN.max_tokens,
+        lacks=frozenset(),
+        reasoning_lacks=frozenset(),
+        logprobs=PLAIN.logprobs if has_logprobs else told.logprobs,
+    )
+
+
+def _explain_certificate(cause: Exception) -> str:
+    inner = getattr(cause, "certificate_error", None) or getattr(cause, "os_error", cause)
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return (
+            f"the server's certificate is not trusted ({inner.verify_message}); "
+            "name the file of its authority by ca_file, or by SSL_CERT_FILE"
+        )
+    return f"TLS failed: {cause}"
+
+
+def _cut_at_stop(completion: Completion, stop: Sequence[str]) -> Completion:
+    """Cut a reply at the first stop string, which the endpoint was not given."""
+    text = completion.text
+    ends = [at for each in stop if each and (at := text.find(each)) >= 0]
+    if not ends:
+        return completion
+    shown, tokens = replace_spans(text, completion.tokens, [(min(ends), len(text))])
+    return replace(completion, text=shown, tokens=tokens, finish_reason="stop")
+
+
+def _unwrap(completion: Completion) -> Completion:
+    """Take a constrained reply out of the JSON that it came in."""
+    text = completion.text
+    inner = unwrap_constrained(text)
+    if inner is None:
+        return completion
+    start = text.rfind(inner)
+    if start < 0:
+        return replace(completion, text=inner, tokens=None)
+    end = start + len(inner)
+    shown, tokens = replace_spans(text, completion.tokens, [(0, start), (end, len(text))])
+    return replace(completion, text=shown, tokens=tokens)
 
 
 class _ReplyTooLong(Exception):
@@ -203,127 +465,3 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
                 f"the reply is longer than {_MAX_REPLY_BYTES:,} bytes; more than any model says"
             )
     return bytes(content)
-
-
-class TokenLogprob(msgspec.Struct):
-    """A generated token; `bytes` are given because a token may end inside a character."""
-
-    token: str
-    logprob: float | None = None
-    bytes: list[int] | None = None
-
-
-class ChoiceLogprobs(msgspec.Struct):
-    content: list[TokenLogprob] | None = None
-
-
-class ChoiceMessage(msgspec.Struct):
-    content: str | None = None
-
-
-class CompletionChoice(msgspec.Struct):
-    message: ChoiceMessage
-    finish_reason: str | None = None
-    logprobs: ChoiceLogprobs | None = None
-
-
-class PromptTokensDetails(msgspec.Struct):
-    cached_tokens: int | None = None
-
-
-class CompletionUsage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: PromptTokensDetails | None = None
-
-
-class ChatCompletion(msgspec.Struct):
-    """A server's answer with status 200, as far as it is read."""
-
-    choices: list[CompletionChoice]
-    usage: CompletionUsage | None = None
-
-
-_DECODER = msgspec.json.Decoder(ChatCompletion)
-
-
-def build_request_body(request: Request, spec: OpenaiModel) -> bytes:
-    """Build the JSON of a request. `Sampling.extra` and then `extra_body` have the last word.
-
-    The beginning of the reply and constraints have the names that vLLM's server gives them.
-    """
-    sampling = request.sampling
-    body: dict[str, Any] = {
-        "model": spec.model,
-        "messages": list(request.messages),
-        "max_tokens": sampling.max_tokens,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-    }
-    optional = {"top_k": sampling.top_k, "seed": sampling.seed, "stop": sampling.stop or None}
-    body |= {name: value for name, value in optional.items() if value is not None}
-    if spec.logprobs:
-        body["logprobs"] = True
-    if request.prefill:
-        body["messages"].append({"role": "assistant", "content": request.prefill})
-        body |= {"continue_final_message": True, "add_generation_prompt": False}
-    if request.guided is not None:
-        body["structured_outputs"] = _to_structured_outputs(request.guided)
-    return msgspec.json.encode(body | dict(sampling.extra) | spec.extra_body)
-
-
-def _to_structured_outputs(guided: Guided) -> dict[str, Any]:
-    return {"choice": guided.choice} if guided.choice else {"regex": guided.regex}
-
-
-def parse_chat_completion(
-    request_id: str, body: bytes, *, queued_s: float, running_s: float
-) -> Completion:
-    """Parse the completion in a server's reply.
-
-    Raises msgspec.DecodeError for broken JSON and its subclass ValidationError for JSON that is
-    no chat completion.
-    """
-    reply = _DECODER.decode(body)
-    if not reply.choices:
-        raise msgspec.ValidationError("the reply has no choices")
-    choice = reply.choices[0]
-    text = choice.message.content or ""
-    return Completion(
-        id=request_id,
-        text=text,
-        tokens=_parse_tokens(choice.logprobs, text),
-        finish_reason=choice.finish_reason,
-        usage=_parse_usage(
-            reply.usage or CompletionUsage(), queued_s=queued_s, running_s=running_s
-        ),
-    )
-
-
-def _parse_usage(usage: CompletionUsage, *, queued_s: float, running_s: float) -> Usage:
-    details = usage.prompt_tokens_details
-    return Usage(
-        prompt_tokens=usage.prompt_tokens,
-        cached_tokens=details.cached_tokens if details else None,
-        generated_tokens=usage.completion_tokens,
-        queued_s=queued_s,
-        running_s=running_s,
-    )
-
-
-def _parse_tokens(logprobs: ChoiceLogprobs | None, text: str) -> tuple[Token, ...] | None:
-    """Parse the tokens of the text; None where there are none, or where they spell another text."""
-    content = logprobs.content if logprobs else None
-    if not content:
-        return None
-    log_p = [entry.logprob for entry in content if entry.logprob is not None]
-    if len(log_p) < len(content) or not all(map(math.isfinite, log_p)):
-        return None
-    return align_tokens(_decode_token_texts(content), log_p, text)
-
-
-def _decode_token_texts(content: Sequence[TokenLogprob]) -> list[str]:
-    """Decode texts that join to the whole, also where a character is spread over tokens."""
-    if any(entry.bytes is None for entry in content):
-        return [entry.token for entry in content]
-    return decode_utf8_chunks(bytes(entry.bytes or ()) for entry in content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,20 +55,92 @@ class Backoff:
         return jitter * min(self.cap_s, self.base_s * 2.0 ** min(attempt, 60))
 
 
-def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Parse the seconds that a `Retry-After` header (RFC 9110, 10.2.3) asks for; None without one.
+class SharedPace:
+    """Holds back all calls to one model while its server asks for patience.
 
-    A header that cannot be read counts as none.
-
-    >>> parse_retry_after({"Retry-After": "7"})
-    7.0
+    After a pause, calls leave at a distance, which shrinks with each that is answered.
     """
+
+    _SHARE, _MOST_S, _LEAST_S, _EASE = 1 / 20, 1.0, 1e-3, 0.8
+
+    def __init__(self) -> None:
+        self._resume_at = 0.0
+        self._interval_s = 0.0
+
+    def hold(self, delay_s: float, now: float) -> None:
+        """Let no call leave for so long from `now` on.
+
+        >>> pace = SharedPace()
+        >>> pace.hold(4.0, now=100.0)
+        >>> [round(pace.reserve(now=101.0), 1) for _ in range(3)]
+        [3.0, 3.2, 3.4]
+        """
+        self._resume_at = max(self._resume_at, now + delay_s)
+        self._interval_s = max(self._interval_s, min(self._MOST_S, delay_s * self._SHARE))
+
+    def ease(self) -> None:
+        """Note that a call was answered."""
+        eased = self._interval_s * self._EASE
+        self._interval_s = eased if eased > self._LEAST_S else 0.0
+
+    def reserve(self, now: float) -> float:
+        """Take the next place in line; return the seconds to wait for it from `now` on."""
+        at = max(now, self._resume_at)
+        if self._interval_s:
+            self._resume_at = at + self._interval_s
+        return at - now
+
+    async def wait(self) -> None:
+        """Wait for the next place in line."""
+        delay_s = self.reserve(time.monotonic())
+        if delay_s > 0:
+            await asyncio.sleep(delay_s)
+
+
+_UNITS_S = {"ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(ms|s|m|h|)(?![a-z])")
+_ASKED_IN_WORDS = re.compile(
+    r"(?:try|retry) again (?:in|after)\s+((?:\d+(?:\.\d+)?\s*(?:ms|s|m|h)(?![a-z])\s*)+)"
+    r"|(?:try|retry) again (?:in|after)\s+(\d+(?:\.\d+)?\s*s)econds?"
+    r'|"retryDelay":\s*"((?:\d+(?:\.\d+)?(?:ms|s|m|h))+)"',
+    re.IGNORECASE,
+)
+
+
+def parse_retry_after(headers: Mapping[str, str], body: str = "") -> float | None:
+    """Parse the seconds that a server asks to wait; None where it does not say.
+
+    They stand in `retry-after-ms`, in `Retry-After` (RFC 9110, 10.2.3) as seconds or a date, or in
+    the words of the error, as in "try again in 1m20s" and `"retryDelay": "34s"`. What cannot be
+    read counts as absent.
+
+    >>> parse_retry_after({"Retry-After": "7"}), parse_retry_after({"retry-after-ms": "250"})
+    (7.0, 0.25)
+    """
+    milliseconds = headers.get("retry-after-ms", "").strip()
+    if re.fullmatch(r"\d{1,12}(\.\d+)?", milliseconds):
+        return float(milliseconds) / 1000
     value = headers.get("Retry-After", "").strip()
-    if value.replace(".", "", 1).isdecimal():
-        return float(value)
+    if re.fullmatch(r"(\d{1,12}(\.\d{1,9})?\s*(ms|s|m|h|)\s*)+", value):
+        return _parse_duration_s(value)
+    asked = _parse_date(value)
+    if asked is None and (match := _ASKED_IN_WORDS.search(body)):
+        asked = _parse_duration_s(next(filter(None, match.groups())))
+    return asked
+
+
+def _parse_duration_s(text: str) -> float:
+    """Parse a duration such as `7`, `1.5s`, `20ms` or `1m20s`."""
+    return sum(
+        float(number) * _UNITS_S[unit.lower()] for number, unit in _DURATION.findall(text.lower())
+    )
+
+
+def _parse_date(value: str) -> float | None:
+    """Return the seconds until a date of HTTP, at least 0; None where it is none."""
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+        aware = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return max(0.0, (aware - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError, IndexError, TypeError):
         return None
-    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (aware - datetime.now(UTC)).total_seconds())

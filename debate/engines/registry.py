@@ -22,6 +22,7 @@ from debate.config.models import (
 )
 from debate.config.registry import find, hash_code
 from debate.engines.base import Capabilities, Engine
+from debate.engines.dialects import DIALECTS, guess_from_url
 from debate.errors import EngineError, boundary
 
 _CLASSES = {
@@ -53,13 +54,21 @@ def get_capabilities(spec: ModelSpec) -> Capabilities:
     False
     """
     if isinstance(spec, OpenaiModel):
-        return Capabilities(logprobs=spec.logprobs, guided=True)
+        return Capabilities(logprobs=spec.logprobs, scores=_can_score(spec), guided=True)
     if isinstance(spec, ScriptedModel):
         return Capabilities(needs_debate_state=not isinstance(spec.replies, str))
     if isinstance(spec, CustomModel):
         capabilities: Capabilities = find("engines", spec.engine).value.capabilities
         return capabilities
     return _CAPABILITIES[spec.engine]
+
+
+def _can_score(spec: OpenaiModel) -> bool:
+    """Whether an endpoint is to be asked for scores; `auto` goes by its dialect or URL."""
+    if spec.scores != "auto":
+        return spec.scores
+    dialect = DIALECTS.get(spec.dialect) or guess_from_url(spec.url)
+    return dialect is not None and dialect.scores is not None
 
 
 def check_class(value: object) -> None:
@@ -116,6 +125,8 @@ def compute_identity(spec: ModelSpec) -> str:
         settings["weights"] = _identify_weights(spec.weights)
         if adapter := getattr(spec, "adapter", None):
             settings["adapter"] = _identify_weights(adapter)
+    if isinstance(spec, OpenaiModel) and spec.chat_template is not None:
+        settings["chat_template"] = hash_file(Path(spec.chat_template))
     if isinstance(spec, CustomModel):
         settings["code"] = hash_code("engines", spec.engine)
     if isinstance(spec, ReplayModel):
@@ -130,12 +141,22 @@ def _select_settings(spec: ModelSpec) -> dict[str, Any]:
     effort = {"path", "device", "threads", "max_batch_size", "adapter"}
     waiting = {"api_key_env", "requests_per_minute", "retries", "latency_s", "logprobs"}
     kept = {"model"} if isinstance(spec, LocalWeights) else set()
+    if isinstance(spec, OpenaiModel):
+        waiting |= {"dialect", "scores", "headers", "proxy", "ca_file", "chat_template"}
+        # Only what changes a prompt or a reply tells models apart, and only where it is set.
+        kept |= {"roles"} if spec.roles != "fold" else set()
+        kept |= {"reasoning_effort"} if spec.reasoning_effort is None else set()
     return spec.model_dump(exclude=(hosting | effort | waiting | kept), mode="python")
 
 
 def _identify_weights(source: str) -> str:
     folder = Path(source)
     return hash_folder(folder) if folder.is_dir() else f"hub:{source}"
+
+
+def hash_file(file: Path) -> str:
+    """Hash the content of a file."""
+    return hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
 
 
 def hash_folder(folder: Path) -> str:

@@ -1,4 +1,8 @@
-"""Check that what an engine gave is a completion of what it was asked."""
+"""Check that what an engine gave is a completion of what it was asked.
+
+A text or a score that is none fails the request. What an engine says beside a text costs no reply:
+a count, a time or a log-probability that is none becomes absent, with a note where it is missed.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 from debate.engines.base import Completion, Request, Token, fail_request
+from debate.engines.chat_reply import LOG_P_SLACK, MAX_COUNT
+from debate.engines.reasoning import split_reasoning
 from debate.types import Failure, Usage
 
 _REASONS: Mapping[str, str] = {
@@ -27,20 +33,61 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 def validate_completion(completion: Completion, request: Request, place: str) -> Completion:
     """Return the completion, or a failure at `place` that says what is wrong with it.
 
+    Of a text, reasoning between marks is told apart.
+
     >>> from debate.engines.base import Completion, Request, Token
     >>> spoilt = Completion(id="1", text="4", tokens=(Token(text="4", log_p=float("nan")),))
-    >>> validate_completion(spoilt, Request(id="1", messages=()), "adder").failure.message
-    'the engine gave a log-probability that is no number: nan'
+    >>> validate_completion(spoilt, Request(id="1", messages=()), "adder").notes
+    ('no log-probabilities: one of them was nan',)
     """
     if isinstance(completion.failure, Failure):
         return Completion(id=request.id, failure=completion.failure)
     fault = _find_fault(completion, request)
     if fault is not None:
         return fail_request(request, place, f"the engine gave {fault}")
+    completion = _drop_false_usage(completion)
     if request.candidates:
         return replace(completion, text="", tokens=None)
     named = replace(completion, finish_reason=_normalize_finish_reason(completion.finish_reason))
-    return named if _is_text(named.text) else _replace_surrogates(named)
+    said = f"{named.text}{named.reasoning or ''}{''.join(named.notes)}"
+    named = named if _is_text(said) else _replace_surrogates(named)
+    return split_reasoning(_drop_false_tokens(named))
+
+
+def _drop_false_tokens(completion: Completion) -> Completion:
+    """Return the completion without tokens where one has a log-probability that is none."""
+    tokens = completion.tokens
+    if tokens is None:
+        return completion
+    wrong = [token.log_p for token in tokens if _find_log_p_fault([token.log_p])]
+    if wrong:
+        note = f"no log-probabilities: one of them was {str(wrong[0])[:40]}"
+        return replace(completion, tokens=None, notes=(*completion.notes, note))
+    if any(token.log_p > 0 for token in tokens):
+        bounded = tuple(replace(token, log_p=min(0.0, token.log_p)) for token in tokens)
+        return replace(completion, tokens=bounded)
+    return completion
+
+
+def _drop_false_usage(completion: Completion) -> Completion:
+    """Return the completion without counts and times that are none."""
+    usage = completion.usage
+    if not isinstance(usage, Usage):
+        return replace(completion, usage=Usage())
+    wrong = [each.name for each in fields(usage) if _is_false(each.name, getattr(usage, each.name))]
+    if not wrong and (usage.cached_tokens or 0) > (usage.prompt_tokens or math.inf):
+        wrong = ["cached_tokens"]
+    if not wrong:
+        return completion
+    return replace(completion, usage=replace(usage, **dict.fromkeys(wrong)))
+
+
+def _is_false(name: str, number: Any) -> bool:
+    if number is None:
+        return False
+    if name.endswith("_tokens"):
+        return type(number) is not int or not 0 <= number <= MAX_COUNT
+    return not (_is_number(number) and math.isfinite(number))
 
 
 def _normalize_finish_reason(given: str | None) -> str | None:
@@ -55,11 +102,9 @@ def _find_fault(completion: Completion, request: Request) -> str | None:
     """Describe what is wrong with a completion; None where nothing is."""
     if completion.failure is not None:
         return f"a failure that is none: {type(completion.failure).__name__}"
-    return _find_usage_fault(completion.usage) or (
-        _find_score_fault(completion.candidate_log_p, len(request.candidates))
-        if request.candidates
-        else _find_text_fault(completion)
-    )
+    if request.candidates:
+        return _find_score_fault(completion.candidate_log_p, len(request.candidates))
+    return _find_text_fault(completion)
 
 
 def _find_text_fault(completion: Completion) -> str | None:
@@ -74,11 +119,11 @@ def _find_text_fault(completion: Completion) -> str | None:
         return f"{type(reason).__name__} in place of a reason why the reply ended"
     if reason is not None and reason.lower() in _BROKEN_OFF:
         return f'a reply that it broke off ("{reason}")'
-    if not text and not tokens and reason is None:
+    if not text and not tokens and reason is None and not completion.reasoning:
         return "an empty reply without a reason"
     if not isinstance(tokens, Sequence | None) or not all(map(_is_token, tokens or ())):
         return "tokens that are none"
-    return _find_log_p_fault([token.log_p for token in tokens or ()])
+    return None
 
 
 def _find_score_fault(scores: Any, num_candidates: int) -> str | None:
@@ -92,22 +137,10 @@ def _find_score_fault(scores: Any, num_candidates: int) -> str | None:
 def _find_log_p_fault(log_p: Sequence[Any]) -> str | None:
     """Describe a log-probability that is none; minus infinity, an impossible event, is one."""
     for each in log_p:
-        if not _is_number(each) or math.isnan(each) or each == math.inf:
+        if not _is_number(each) or math.isnan(each):
             return f"a log-probability that is no number: {each}"
-    return None
-
-
-def _find_usage_fault(usage: Any) -> str | None:
-    if not isinstance(usage, Usage):
-        return f"{type(usage).__name__} in place of a usage"
-    for each in fields(usage):
-        number = getattr(usage, each.name)
-        if number is None:
-            continue
-        if each.name.endswith("_tokens") and (type(number) is not int or number < 0):
-            return f"{each.name} that is no count: {number!r}"
-        if not (_is_number(number) and math.isfinite(number)):
-            return f"{each.name} that is no time: {number!r}"
+        if each > LOG_P_SLACK:
+            return f"a log-probability above 0: {each}"
     return None
 
 
@@ -123,7 +156,14 @@ def _replace_surrogates(completion: Completion) -> Completion:
         tokens = tuple(
             replace(token, text=_SURROGATES.sub("\ufffd", token.text)) for token in tokens
         )
-    return replace(completion, text=_SURROGATES.sub("\ufffd", completion.text), tokens=tokens)
+    reasoning = completion.reasoning
+    return replace(
+        completion,
+        text=_SURROGATES.sub("\ufffd", completion.text),
+        tokens=tokens,
+        reasoning=None if reasoning is None else _SURROGATES.sub("\ufffd", reasoning),
+        notes=tuple(_SURROGATES.sub("\ufffd", note) for note in completion.notes),
+    )
 
 
 def _is_token(value: Any) -> bool:

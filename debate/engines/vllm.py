@@ -189,7 +189,7 @@ class VllmEngine:
             )
             return await scorer.score(prompt)
         output = await call(prompt.ids, make_generation_params(prompt))
-        return to_completion(prompt.request, output, self._decode_tokens(prompt.ids, output))
+        return to_completion(prompt, output, self._decode_tokens(prompt.ids, output))
 
     async def _generate(self, lora: Any, ids: TokenIds, parameters: Any) -> Any:
         """Make one call and return its final output. Cancelling it aborts the call."""

@@ -24,8 +24,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
-from debate.engines.base import Completion, Guided, Request, Token, align_tokens
+from debate.engines.base import (
+    Completion,
+    Guided,
+    Request,
+    Token,
+    align_tokens,
+    resolve_sampling,
+)
 from debate.engines.hf.tokenization import EncodedPrompt, TokenIds
+from debate.engines.reasoning import split_reasoning
 from debate.errors import EngineError
 from debate.types import Usage
 
@@ -38,7 +46,7 @@ MAX_FIXED_TOKENS = 128
 
 def make_generation_params(prompt: EncodedPrompt) -> Any:
     """Make the sampling parameters of a request that generates."""
-    sampling = prompt.request.sampling
+    sampling = resolve_sampling(prompt.request.sampling)
     return make_sampling_params(
         temperature=sampling.temperature,
         top_p=sampling.top_p,
@@ -63,11 +71,11 @@ def make_structured_outputs(guided: Guided | None) -> dict[str, Any]:
     return {"structured_outputs": StructuredOutputsParams(regex=guided.regex)}
 
 
-def to_completion(request: Request, output: Any, texts: Sequence[str]) -> Completion:
+def to_completion(prompt: EncodedPrompt, output: Any, texts: Sequence[str]) -> Completion:
     """Return a finished generation as a completion; `texts` are those of its tokens."""
     reply = output.outputs[0]
-    return Completion(
-        id=request.id,
+    completion = Completion(
+        id=prompt.request.id,
         text=reply.text,
         tokens=read_reply_tokens(reply, texts),
         finish_reason=reply.finish_reason,
@@ -76,7 +84,10 @@ def to_completion(request: Request, output: Any, texts: Sequence[str]) -> Comple
             cached_tokens=output.num_cached_tokens,
             generated_tokens=len(reply.token_ids),
         ),
+        notes=prompt.notes,
     )
+    is_opened = prompt.opens_reasoning
+    return split_reasoning(completion, is_opened=True) if is_opened else completion
 
 
 def read_reply_tokens(reply: Any, texts: Sequence[str]) -> tuple[Token, ...] | None:

@@ -43,6 +43,9 @@ T = TypeVar("T")
 NOT_SHOWN = frozenset({"prompt", "prompt_hash", "sampling_seed"})
 """Fields of a turn that no frame shows, and that `TurnStruct` lacks."""
 
+OMITTED_WHERE_ABSENT = {"reasoning": b',"reasoning":null', "notes": b',"notes":[]'}
+"""Fields that are only written where they hold something, and how they look otherwise."""
+
 _DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
 _CHECKSUM_NAME = b',"crc32":"'
 _CHECKSUM_LENGTH = len(_CHECKSUM_NAME + b'01234567"}\n')
@@ -66,6 +69,10 @@ def encode_line(value: Turn | Verdict | Question) -> bytes:
 
 
 def _to_json(value: Turn | Verdict | Question) -> bytes:
+    return _drop_absent(_encode(value))
+
+
+def _encode(value: Turn | Verdict | Question) -> bytes:
     try:
         if math.isfinite(_sum_floats(value)):
             return msgspec.json.encode(value)
@@ -73,6 +80,16 @@ def _to_json(value: Turn | Verdict | Question) -> bytes:
         pass  # a lone surrogate, which only escapes can hold
     plain = _replace_infinities(msgspec.to_builtins(value))
     return json.dumps(plain, separators=(",", ":")).encode()
+
+
+def _drop_absent(plain: bytes) -> bytes:
+    """Leave out the fields that are only written where they hold something.
+
+    Inside a text their quotation marks would be escaped, so nothing else can look like them.
+    """
+    for absent in OMITTED_WHERE_ABSENT.values():
+        plain = plain.replace(absent, b"", 1)
+    return plain
 
 
 def decode_line(line: bytes, kind: type[T]) -> T:

@@ -35,6 +35,20 @@ _SHARE_METHODS = ("super_majority", "unanimity")
 
 _Getter = Callable[[TurnStruct], Any]
 
+MAX_COUNT = 2**53
+"""The largest number of tokens that is one; a log may hold what an endpoint made up."""
+
+
+def _get_count(name: str) -> _Getter:
+    read = attrgetter(f"usage.{name}")
+
+    def get(turn: TurnStruct) -> int | None:
+        count = read(turn)
+        return None if count is None or count > MAX_COUNT else count
+
+    return get
+
+
 _TURN_COLUMNS: dict[str, tuple[pl.DataType | type[pl.DataType], _Getter]] = {
     "cell": (pl.String, attrgetter("cell")),
     "question": (pl.String, attrgetter("question")),
@@ -60,7 +74,9 @@ _TURN_COLUMNS: dict[str, tuple[pl.DataType | type[pl.DataType], _Getter]] = {
     **{
         each.name: (
             pl.Int64 if each.name.endswith("_tokens") else pl.Float64,
-            attrgetter(f"usage.{each.name}"),
+            _get_count(each.name)
+            if each.name.endswith("_tokens")
+            else attrgetter(f"usage.{each.name}"),
         )
         for each in fields(Usage)
     },
@@ -72,7 +88,9 @@ _TURN_COLUMNS: dict[str, tuple[pl.DataType | type[pl.DataType], _Getter]] = {
         pl.String,
         lambda t: f"{t.failure.boundary}: {t.failure.message}" if t.failure else None,
     ),
+    "notes": (pl.List(pl.String), attrgetter("notes")),
     "text": (pl.String, attrgetter("text")),
+    "reasoning": (pl.String, attrgetter("reasoning")),
 }
 
 

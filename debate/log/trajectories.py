@@ -138,6 +138,25 @@ def _make_levels(confidences: Sequence[str]) -> list[pl.Expr]:
     ]
 
 
+class ModelNote(NamedTuple):
+    """A note on turns of a model: what its engine did otherwise than asked, and how often."""
+
+    model: str
+    note: str
+    num_turns: int
+
+
+def find_notes(turns: pl.DataFrame | pl.LazyFrame) -> list[ModelNote]:
+    """Return the notes of a frame of turns by model, the most frequent first."""
+    rows, names = turns.lazy(), turns.lazy().collect_schema().names()
+    if "notes" not in names:
+        return []
+    noted = rows.select("model", "notes").explode("notes").filter(pl.col("notes").is_not_null())
+    counted = noted.group_by("model", "notes").agg(num=pl.len()).collect()
+    ordered = counted.sort("model", "num", "notes", descending=[False, True, False])
+    return [ModelNote(*row) for row in ordered.iter_rows()]
+
+
 class CutReplies(NamedTuple):
     """An agent with many cut replies; `max_tokens` is None where it is not known."""
 
@@ -175,7 +194,7 @@ def find_cut_replies(
     ]
 
 
-def read_token_limits(spec: Mapping[str, Any]) -> dict[str, int]:
+def read_token_limits(spec: Mapping[str, Any]) -> dict[str, int | None]:
     """Read each agent's token limit in a run's configuration; empty where that is invalid."""
     try:
         run = RunSpec.model_validate(dict(spec), context=RECORDED)

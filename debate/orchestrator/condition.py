@@ -142,6 +142,7 @@ class Visibility:
             name=self._names[turn.agent],
             parts=parts,
             confidence=self._cell.spec.show_confidence,
+            view=self._cell.spec.view,
         )
 
     def show_turns(

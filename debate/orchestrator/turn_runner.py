@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeAlias, get_args
 
-from debate.agents.agent import Agent, derive_call_seed, hash_call, make_sampling, read_reply
+from debate.agents.agent import (
+    Agent,
+    derive_call_seed,
+    hash_call,
+    is_greedy,
+    make_sampling,
+    read_reply,
+)
 from debate.agents.views import AgentPrompt
 from debate.engines.base import DebateState, Request
 from debate.orchestrator.call_store import CallStore, PendingTurn
@@ -18,6 +25,7 @@ from debate.types import (
     AgentId,
     CallResult,
     DebateKey,
+    Failure,
     Kind,
     Question,
     Transcript,
@@ -146,7 +154,7 @@ class TurnRunner:
         temperature = asked.temperature
         if temperature is None:
             temperature = asked.agent.sampling.temperature
-        if temperature <= 0:
+        if is_greedy(temperature):
             return None
         return derive_call_seed(
             seed=self._debate.seed,
@@ -204,7 +212,13 @@ class TurnRunner:
     async def _call_model(self, asked: TurnRequest, request: Request) -> CallResult:
         """Call the agent's model now; return its reply, read and scored."""
         reply = await self._calls.clients[asked.agent.spec.model].complete(request)
-        result = read_reply(asked.agent, self._question, asked.kind, reply)
+        try:
+            result = read_reply(asked.agent, self._question, asked.kind, reply)
+        except (ArithmeticError, ValueError, RecursionError) as cause:
+            # Whatever a model says may stop its own turn, and nothing else.
+            told = f"the reply cannot be read: {type(cause).__name__}: {cause}"
+            failure = Failure(boundary=f"{asked.agent.id}: read", message=told)
+            return CallResult(finish_reason="error", usage=reply.usage, failure=failure)
         if result.answer is None:
             return result
         return replace(result, correct=self._cell.score(result.answer.value, self._question))

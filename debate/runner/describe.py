@@ -146,8 +146,9 @@ def _make_agent_table(plan: Plan) -> Table:
     table = Table("agent", "role", "model", "engine", "prompts", "sampling", title="Agents")
     for agent in plan.agents:
         model = plan.spec.models[agent.model]
-        greedy = agent.sampling.temperature == 0
-        sampling = "greedy" if greedy else f"T={agent.sampling.temperature:g}"
+        temperature = agent.sampling.temperature
+        told = "the engine's own" if temperature is None else f"T={temperature:g}"
+        sampling = "greedy" if temperature == 0 else told
         table.add_row(agent.id, agent.role, agent.model, model.engine, agent.prompts, sampling)
     return table
 

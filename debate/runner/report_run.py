@@ -12,9 +12,9 @@ from debate.analysis import Analysis, Estimate
 from debate.analysis.present import build_grids
 from debate.analysis.replies import describe_replies, warn_replies
 from debate.analysis.tables.results import tabulate_findings
-from debate.analysis.text import clean, print_whole
+from debate.analysis.text import clean, format_count, print_whole
 from debate.log import Run
-from debate.log.trajectories import find_cut_replies, format_cut_replies
+from debate.log.trajectories import find_cut_replies, find_notes, format_cut_replies
 from debate.report.data import read_report_data
 from debate.report.page import PAGE, write_page
 from debate.runner.execute import RunResult
@@ -41,6 +41,7 @@ def report_run(result: RunResult, console: Console) -> None:
         console.print(lines)
     _print_replies(analysis, console)
     _print_cut(Run(result.directory), console)
+    _print_notes(Run(result.directory), console)
     page = write_page(report, report.source / PAGE)
     _print_next(report.source, page, console)
 
@@ -73,6 +74,14 @@ def _print_cut(run: Run, console: Console) -> None:
     told = format_cut_replies(find_cut_replies(run.scan_turns(), run.manifest.spec))
     if told is not None:
         console.print(Text(clean(f"WARNING: {told}"), style="bold red"), soft_wrap=True)
+
+
+def _print_notes(run: Run, console: Console) -> None:
+    """Tell what engines did otherwise than asked, each once for each model."""
+    for note in find_notes(run.scan_turns()):
+        noun = "turn" if note.num_turns == 1 else "turns"
+        told = f"note: model {note.model}, {format_count(note.num_turns)} {noun}: {note.note}"
+        console.print(Text(clean(told)), soft_wrap=True)
 
 
 def _print_next(directory: Path, page: Path, console: Console) -> None:

@@ -330,7 +330,12 @@ def _compare_reading(turn: Turn, cell: Condition, question: Question) -> Iterato
     agent = cell.agents.get(turn.agent)
     if agent is None or turn.kind == "probe" or turn.failure is not None:
         return
-    reply = Completion(id="", text=turn.text, finish_reason=turn.finish_reason)
+    reply = Completion(
+        id="",
+        text=turn.text,
+        finish_reason=turn.finish_reason,
+        is_reasoning_open=turn.is_cut and turn.reasoning is not None,
+    )
     said = read_reply(agent, question, turn.kind, reply)
     for name, noted, wanted in (
         ("answer", turn.answer, said.answer),

@@ -42,6 +42,8 @@ RESULT = CallResult(
     belief=Belief(log_p={"4": -1.0}),
     usage=USAGE,
     failure=Failure(boundary="b", message="m"),
+    reasoning="thought",
+    notes=("without top_p",),
 )
 PLACE = Turn(
     cell="c",

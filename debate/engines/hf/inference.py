@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from debate.engines.base import Sampling, Token, align_tokens
+from debate.engines.base import Sampling, Token, align_tokens, resolve_sampling
 from debate.engines.hf.batching import compute_padded_length, pad_rows
 from debate.engines.hf.model import BatchContext, LoadedModel
 from debate.engines.hf.tokenization import EncodedPrompt, IncrementalDetokenizer, TokenIds
@@ -82,13 +82,14 @@ class ReplyBuilder:
     """One row's reply as it grows. The end of the turn and stop strings are not part of it."""
 
     def __init__(self, loaded: LoadedModel, prompt: EncodedPrompt, row: int) -> None:
-        self.sampling = prompt.request.sampling
+        self.sampling = resolve_sampling(prompt.request.sampling)
         seed = self.sampling.seed
         self.randomness = random.Random(prompt.request.id if seed is None else seed)
         self._row = row
         self._eos_ids = loaded.eos_ids
         self._decoder = IncrementalDetokenizer(loaded.tokenizer, prompt.ids)
-        self._limit = min(self.sampling.max_tokens, _count_free_positions(loaded, prompt))
+        free = _count_free_positions(loaded, prompt)
+        self._limit = min(self.sampling.max_tokens or free, free)
         self._overlap = max(map(len, self.sampling.stop), default=1) - 1
         self._text = ""
         self._texts: list[str] = []
@@ -148,7 +149,7 @@ def sample_tokens(
     on no other row.
     """
     ids = logits.argmax(-1)
-    drawn = [row for row, sampling in enumerate(samplings) if sampling.temperature > 0]
+    drawn = [row for row, sampling in enumerate(samplings) if (sampling.temperature or 0.0) > 0]
     if drawn:
         places = torch.tensor(drawn, device=logits.device)
         ids[places] = _draw_tokens(
@@ -161,9 +162,9 @@ def sample_tokens(
 def _draw_tokens(
     logits: torch.Tensor, samplings: Sequence[Sampling], uniforms: Sequence[float]
 ) -> torch.Tensor:
-    temperature = _to_column([sampling.temperature for sampling in samplings], logits)
+    temperature = _to_column([sampling.temperature or 0.0 for sampling in samplings], logits)
     probabilities = (logits.double() / temperature).softmax(-1)
-    bounded = [row for row, s in enumerate(samplings) if s.top_p < 1 or s.top_k]
+    bounded = [row for row, s in enumerate(samplings) if (s.top_p or 1.0) < 1 or s.top_k]
     if bounded:
         places = torch.tensor(bounded, device=logits.device)
         probabilities[places] = _apply_top_k_top_p(
@@ -179,7 +180,7 @@ def _apply_top_k_top_p(probabilities: torch.Tensor, samplings: Sequence[Sampling
     """Drop all but the top k tokens, then all but the fewest that hold `top_p` of what is left."""
     size = probabilities.shape[-1]
     top_k = _to_column([sampling.top_k or size for sampling in samplings], probabilities)
-    top_p = _to_column([sampling.top_p for sampling in samplings], probabilities)
+    top_p = _to_column([sampling.top_p or 1.0 for sampling in samplings], probabilities)
     ordered = probabilities.sort(-1, descending=True).values
     within = torch.arange(size, device=probabilities.device) < top_k
     ordered = ordered * within

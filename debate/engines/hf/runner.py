@@ -14,6 +14,7 @@ from debate.engines.hf.batching import Job
 from debate.engines.hf.inference import BROKEN, GeneratedReply, generate_replies, score_candidates
 from debate.engines.hf.model import is_out_of_memory, load_model
 from debate.engines.hf.tokenization import EncodedPrompt, encode_requests, validate_prompt
+from debate.engines.reasoning import split_reasoning
 from debate.errors import EngineError
 from debate.types import Usage
 
@@ -126,13 +127,17 @@ class BatchRunner:
     def _make_completion(self, job: Job, reply: GeneratedReply, started: float) -> Completion:
         if reply.finish_reason == BROKEN:
             return fail_request(job.request, self._place, "the model's logits are not numbers")
-        return Completion(
+        assert job.prompt is not None, "a job is encoded before it runs"
+        completion = Completion(
             id=job.request.id,
             text=reply.text,
             tokens=reply.tokens,
             finish_reason=reply.finish_reason,
             usage=_make_usage(job, started, num_generated=reply.num_generated),
+            notes=job.prompt.notes,
         )
+        is_opened = job.prompt.opens_reasoning
+        return split_reasoning(completion, is_opened=True) if is_opened else completion
 
     def _fail(self, jobs: Sequence[Job], message: str) -> None:
         self._serve([(job, fail_request(job.request, self._place, message)) for job in jobs])

@@ -6,27 +6,37 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from debate.engines.base import Request
+from debate.engines.reasoning import ends_open
+from debate.engines.roles import FOLDED, fold_roles, is_role_refusal
 from debate.errors import EngineError
+from debate.types import Message
 
 TokenIds = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedPrompt:
-    """A request as token ids; `candidates` holds each candidate's ids after the context."""
+    """A request as token ids; `candidates` holds each candidate's ids after the context.
+
+    `opens_reasoning` says that the chat template has begun the model's reasoning, `notes` what of
+    the messages was said otherwise.
+    """
 
     request: Request
     ids: TokenIds
     candidates: tuple[TokenIds, ...] = ()
+    opens_reasoning: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def encode_requests(tokenizer: Any, requests: Sequence[Request]) -> list[EncodedPrompt]:
     """Encode many requests at once; the tokenizer adds nothing to what the template says."""
     tokens = get_control_tokens(tokenizer)
-    texts = render_prompts(tokenizer, requests)
+    rendered = render_prompts(tokenizer, requests)
+    texts = [prompt.text for prompt in rendered]
     encoded = tokenizer(texts, add_special_tokens=False)["input_ids"]
     for text, ids in zip(texts, encoded, strict=True):
         tokens.refuse_hidden(text, ids)
@@ -37,22 +47,58 @@ def encode_requests(tokenizer: Any, requests: Sequence[Request]) -> list[Encoded
             candidates=_encode_candidates(
                 tokenizer, text, tuple(ids), _escape_candidates(tokens, request)
             ),
+            opens_reasoning=ends_open(prompt.text),
+            notes=prompt.notes,
         )
-        for request, text, ids in zip(requests, texts, encoded, strict=True)
+        for request, prompt, text, ids in zip(requests, rendered, texts, encoded, strict=True)
     ]
 
 
-def render_prompts(tokenizer: Any, requests: Sequence[Request]) -> list[str]:
+class RenderedPrompt(NamedTuple):
+    """The text that a model is to continue, and what of the messages is said otherwise in it."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+def render_prompts(tokenizer: Any, requests: Sequence[Request]) -> list[RenderedPrompt]:
     """Render the text that the model is to continue: the chat, its cue, the reply's beginning.
 
-    The tokenizer's control tokens come from the chat template alone, never from a message.
+    The tokenizer's control tokens come from the chat template alone, never from a message. Messages
+    whose roles the template refuses are folded.
     """
+    chats = [request.messages for request in requests]
+    try:
+        prompts = [RenderedPrompt(text) for text in _apply_template(tokenizer, chats)]
+    except Exception as cause:
+        if not is_role_refusal(str(cause)):
+            raise
+        prompts = [_render_or_fold(tokenizer, chat) for chat in chats]
     escape = get_control_tokens(tokenizer).escape
-    chats = [[{"role": m.role, "content": escape(m.content)} for m in r.messages] for r in requests]
-    rendered = tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=True)
     return [
-        text + escape(request.prefill) for text, request in zip(rendered, requests, strict=True)
+        prompt._replace(text=prompt.text + escape(request.prefill))
+        for prompt, request in zip(prompts, requests, strict=True)
     ]
+
+
+def _render_or_fold(tokenizer: Any, chat: Sequence[Message]) -> RenderedPrompt:
+    """Render one chat, folded where the template refuses its roles."""
+    try:
+        return RenderedPrompt(_apply_template(tokenizer, [chat])[0])
+    except Exception as cause:
+        folded = fold_roles(chat)
+        if folded == tuple(chat) or not is_role_refusal(str(cause)):
+            raise
+        return RenderedPrompt(_apply_template(tokenizer, [folded])[0], (FOLDED,))
+
+
+def _apply_template(tokenizer: Any, chats: Sequence[Sequence[Message]]) -> list[str]:
+    escape = get_control_tokens(tokenizer).escape
+    said = [[{"role": m.role, "content": escape(m.content)} for m in chat] for chat in chats]
+    rendered: list[str] = tokenizer.apply_chat_template(
+        said, tokenize=False, add_generation_prompt=True
+    )
+    return rendered
 
 
 def _escape_candidates(tokens: ControlTokens, request: Request) -> list[str]:

@@ -1,0 +1,364 @@
+"""Replies of chat-completions servers, in all their shapes, as completions.
+
+What a server says beside its text costs no reply that was answered and paid: a count, a time or a
+log-probability that is none is taken for absent.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from debate.engines.base import Completion, Token, align_tokens, decode_utf8_chunks
+from debate.types import Usage
+
+MAX_COUNT = 2**53
+"""The largest number of tokens that is believed."""
+
+LOG_P_SLACK = 0.01
+"""Nats above 0 up to which a log-probability is taken for rounding."""
+
+LOWEST_LOG_P = -9999.0
+"""The number that servers send where a log-probability is minus infinity."""
+
+_BROKEN_OFF = ("error", "abort", "aborted", "cancelled", "canceled", "failed")
+_FINAL_CODES = frozenset({"400", "401", "402", "403", "404", "405", "413", "422", "501"})
+_FINAL_TYPES = frozenset(
+    {
+        "invalid_request_error",
+        "BadRequestError",
+        "NotFoundError",
+        "authentication_error",
+        "permission_error",
+        "not_found_error",
+        "model_not_found",
+        "invalid_api_key",
+    }
+)
+_REPEATED = frozenset({"input", "request", "body", "messages", "prompt"})
+"""Fields of an error that hold parts of the request."""
+
+_SPENT = frozenset(
+    {
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "insufficient_balance",
+        "insufficient_credits",
+        "quota_exceeded_permanently",
+        "access_terminated",
+        "credit_balance_too_low",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerError(Exception):
+    """An error in a server's reply; `is_final` where another attempt will not help."""
+
+    message: str
+    is_final: bool = False
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class NoCompletion(ValueError):
+    """JSON that is no chat completion."""
+
+
+def read_json(content: bytes) -> Any:
+    """Read the JSON of a reply, also with a byte-order mark, NaN or infinities in it.
+
+    Raises ValueError (UnicodeDecodeError for bytes that are no text) or RecursionError.
+    """
+    content = content.removeprefix(b"\xef\xbb\xbf").strip()
+    try:
+        return _unwrap(msgspec.json.decode(content))
+    except msgspec.DecodeError as refusal:
+        try:
+            return _unwrap(json.loads(content.decode(), parse_int=_read_int))
+        except json.JSONDecodeError:
+            raise ValueError(str(refusal)) from refusal
+
+
+def _unwrap(read: Any) -> Any:
+    """Return the object in a list of one, as which some servers send their errors."""
+    return read[0] if _is_list(read) and len(read) == 1 and isinstance(read[0], Mapping) else read
+
+
+def _read_int(digits: str) -> int | float:
+    return int(digits) if len(digits) < 400 else math.inf
+
+
+def find_error(reply: Any) -> ServerError | None:
+    """Find the error in a reply with status 200, or in one of its choices; None without one."""
+    if not isinstance(reply, Mapping):
+        return None
+    choice = _choose(reply.get("choices"))
+    for error in (reply.get("error"), choice.get("error"), _choose_message(choice).get("error")):
+        if found := _describe_error(error):
+            return found
+    if not choice and (reply.get("object") == "error" or reply.get("type") == "error"):
+        return _describe_error(reply)
+    reason = choice.get("finish_reason")
+    if isinstance(reason, str) and reason.lower() in _BROKEN_OFF:
+        return ServerError(message=f'the server broke the reply off (finish_reason "{reason}")')
+    return None
+
+
+def _describe_error(error: Any) -> ServerError | None:
+    if not error:
+        return None
+    if not isinstance(error, Mapping):
+        return ServerError(message=f"the server reports an error: {error}")
+    message = error.get("message") or error.get("detail") or error.get("msg")
+    codes = [error.get(name) for name in ("code", "status", "type")]
+    told = [str(code) for code in codes if code not in (None, "", 0, 200, "0", "200")]
+    if not message and not told:
+        return None
+    is_final = not _FINAL_CODES.isdisjoint(told) or not (_FINAL_TYPES | _SPENT).isdisjoint(told)
+    shown = " ".join(filter(None, [str(message or ""), f"({', '.join(told)})" if told else ""]))
+    return ServerError(message=f"the server reports an error: {shown}", is_final=is_final)
+
+
+def collect_words(error: Any) -> str:
+    """Collect the texts of an error, without what it repeats of the request.
+
+    >>> collect_words({"detail": [{"msg": "Extra inputs are not permitted", "input": "top_p"}]})
+    'detail msg Extra inputs are not permitted'
+    """
+    if isinstance(error, Mapping):
+        shown = [(str(k), v) for k, v in error.items() if k not in _REPEATED]
+        return " ".join(filter(None, (f"{k} {collect_words(v)}".strip() for k, v in shown)))
+    if _is_list(error):
+        return " ".join(filter(None, map(collect_words, error[:50])))
+    return "" if error is None else str(error)
+
+
+def is_quota_spent(reply: Any) -> bool:
+    """Whether an error says that the account has nothing left, which no waiting mends.
+
+    >>> is_quota_spent({"error": {"code": "insufficient_quota"}})
+    True
+    """
+    error = reply.get("error", reply) if isinstance(reply, Mapping) else None
+    if not isinstance(error, Mapping):
+        return False
+    return any(str(error.get(name)).lower() in _SPENT for name in ("code", "type", "status"))
+
+
+def parse_chat_completion(
+    request_id: str, reply: Any, *, queued_s: float | None = None, running_s: float | None = None
+) -> Completion:
+    """Parse the completion in the JSON of a reply. Raises NoCompletion where there is none."""
+    if not isinstance(reply, Mapping):
+        raise NoCompletion(f"{type(reply).__name__} in place of an object")
+    choice = _choose(reply.get("choices"))
+    if not choice:
+        raise NoCompletion("the reply has no choices")
+    message = _choose_message(choice)
+    if not message and not isinstance(choice.get("text"), str):
+        raise NoCompletion("its choice has no message")
+    parts = _read_content(message.get("content", choice.get("text")))
+    text, refusal = parts["text"], parts["refusal"] or _as_text(message.get("refusal"))
+    reasoning = _read_reasoning(message) or parts["reasoning"]
+    reason = choice.get("finish_reason")
+    if refusal and not text:
+        text, reason = refusal, "refusal"
+    elif reason is not None and not isinstance(reason, str):
+        reason = None
+    read = _read_tokens(_find_logprobs(reply, choice, message), text, bool(reasoning))
+    return Completion(
+        id=request_id,
+        text=text,
+        tokens=read.tokens,
+        finish_reason=reason,
+        usage=_read_usage(reply.get("usage"), queued_s=queued_s, running_s=running_s),
+        reasoning=reasoning or None,
+        is_reasoning_open=bool(reasoning) and not text and reason == "length",
+        notes=() if read.fault is None else (read.fault,),
+    )
+
+
+def _choose(choices: Any) -> Mapping[str, Any]:
+    """Return the first choice by its index; by its place where it has none."""
+    given = [each for each in choices if isinstance(each, Mapping)] if _is_list(choices) else []
+    first = next((each for each in given if each.get("index") == 0), None)
+    return first or (given[0] if given else {})
+
+
+def _choose_message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    message = choice.get("message")
+    return message if isinstance(message, Mapping) else {}
+
+
+def _read_content(content: Any) -> dict[str, str]:
+    """Read a text, or a list of parts, as what is said, thought and refused."""
+    found: dict[str, list[str]] = {"text": [], "reasoning": [], "refusal": []}
+    for part in content if _is_list(content) else [content]:
+        if not isinstance(part, Mapping):
+            found["text"].append(_as_text(part))
+            continue
+        kind = str(part.get("type", "text"))
+        if "think" in kind or "reason" in kind:
+            found["reasoning"].append(_join_texts(part, kind))
+        elif kind == "refusal":
+            found["refusal"].append(_as_text(part.get("refusal")))
+        else:
+            found["text"].append(_as_text(part.get("text")))
+    return {name: "".join(texts) for name, texts in found.items()}
+
+
+def _join_texts(part: Any, kind: str = "text") -> str:
+    """Join all texts that a part of reasoning holds, in whichever of the usual fields."""
+    if isinstance(part, str):
+        return part
+    if _is_list(part):
+        return "".join(map(_join_texts, part))
+    if not isinstance(part, Mapping):
+        return ""
+    names = (kind, "thinking", "reasoning", "text", "summary", "content")
+    return next((found for name in names if (found := _join_texts(part.get(name)))), "")
+
+
+def _read_reasoning(message: Mapping[str, Any]) -> str:
+    """Read the reasoning that a server has told apart, in the first field that has some."""
+    names = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks")
+    return next((found for name in names if (found := _join_texts(message.get(name)))), "")
+
+
+def _read_usage(usage: Any, *, queued_s: float | None, running_s: float | None) -> Usage:
+    usage = usage if isinstance(usage, Mapping) else {}
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, Mapping) else None
+    return Usage(
+        prompt_tokens=read_count(usage.get("prompt_tokens")),
+        cached_tokens=read_count(cached),
+        generated_tokens=read_count(usage.get("completion_tokens")),
+        queued_s=queued_s,
+        running_s=running_s,
+    )
+
+
+def read_count(value: Any) -> int | None:
+    """Return a number of tokens; None for anything else, such as -1, 5.5 or 2⁷⁰.
+
+    >>> read_count(7), read_count(7.0), read_count(5.5), read_count(-1), read_count(True)
+    (7, 7, None, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not 0 <= value <= MAX_COUNT or value != int(value):
+        return None
+    return int(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tokens:
+    """The tokens of a reply, or why there are none although some were sent."""
+
+    tokens: tuple[Token, ...] | None = None
+    fault: str | None = None
+
+
+def _find_logprobs(reply: Any, choice: Mapping[str, Any], message: Mapping[str, Any]) -> Any:
+    for place in (choice, message, reply):
+        if found := place.get("logprobs"):
+            return found
+    return None
+
+
+def _read_tokens(logprobs: Any, text: str, has_reasoning: bool) -> _Tokens:
+    """Read the tokens of the text; none where they spell another one, or have no numbers."""
+    read = list_token_logprobs(logprobs)
+    if not read:
+        return _Tokens()
+    texts, numbers = [each[0] for each in read], [each[1] for each in read]
+    if has_reasoning or not "".join(texts).startswith(text):
+        start = _find_first_token(texts, text, has_reasoning)
+        texts, numbers = _drop_characters(texts, start), numbers
+    log_p = [read_log_p(number) for number in numbers]
+    if None in log_p:
+        wrong = next(number for number, each in zip(numbers, log_p, strict=True) if each is None)
+        return _Tokens(fault=f"no log-probabilities: one of them was {str(wrong)[:40]}")
+    kept = [each for each in log_p if each is not None]
+    tokens = align_tokens(texts, kept, text)
+    if tokens is None:
+        return _Tokens(fault="no log-probabilities: their tokens spell another text")
+    return _Tokens(tokens=tokens)
+
+
+def _find_first_token(texts: Sequence[str], text: str, has_reasoning: bool) -> int:
+    """Find where the text begins in the joined tokens: after reasoning, or after white space."""
+    joined = "".join(texts)
+    start = joined.rfind(text) if text else len(joined)
+    if start < 0 or (not has_reasoning and joined[:start].strip()):
+        return 0
+    return start
+
+
+def _drop_characters(texts: Sequence[str], num: int) -> list[str]:
+    """Drop the first characters of joined texts; a text of which none is left stays, empty."""
+    left = []
+    for each in texts:
+        left.append(each[num:])
+        num = max(0, num - len(each))
+    return left
+
+
+def list_token_logprobs(logprobs: Any) -> list[tuple[str, Any]]:
+    """Return tokens with their log-probabilities, as sent, from any of the shapes in use.
+
+    One is a list of objects, by itself or as `content`; the other two lists side by side.
+
+    >>> list_token_logprobs({"tokens": ["4"], "token_logprobs": [-0.3]})
+    [('4', -0.3)]
+    """
+    if isinstance(logprobs, Mapping):
+        if _is_list(logprobs.get("content")) and logprobs["content"]:
+            return list_token_logprobs(logprobs["content"])
+        tokens, numbers = logprobs.get("tokens"), logprobs.get("token_logprobs")
+        if not isinstance(tokens, list) or not isinstance(numbers, list):
+            return []
+        if len(tokens) != len(numbers):
+            return []
+        return list(zip(map(_as_text, tokens), numbers, strict=True))
+    entries = [each for each in logprobs if isinstance(each, Mapping)] if _is_list(logprobs) else []
+    if not all("logprob" in each for each in entries):
+        return []
+    return list(zip(_decode_token_texts(entries), [e["logprob"] for e in entries], strict=True))
+
+
+def _decode_token_texts(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Decode texts that join to the whole, also where a character is spread over tokens."""
+    try:
+        return decode_utf8_chunks([bytes(entry["bytes"]) for entry in entries])
+    except (KeyError, TypeError, ValueError):
+        return [_as_text(entry.get("token")) for entry in entries]
+
+
+def read_log_p(value: Any) -> float | None:
+    """Return a log-probability (nats); None for what is none, or stands for minus infinity.
+
+    >>> read_log_p(-0.5), read_log_p(0.001), read_log_p(1000.0), read_log_p(None)
+    (-0.5, 0.0, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not LOWEST_LOG_P < value <= LOG_P_SLACK:
+        return None
+    return min(0.0, float(value))
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
