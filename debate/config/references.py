@@ -14,6 +14,8 @@ from typing import Any, Literal, NamedTuple
 
 from debate.config.agents import AgentCard
 from debate.config.document import ConfigDocument, KeyPath, Problem, SourceLocation, read_document
+from debate.config.fetchable import FETCHABLE, find_fetched
+from debate.config.models import ENGINES, LocalWeights
 from debate.config.spec import validate_document
 from debate.config.sweep import name_levels
 from debate.errors import ConfigError, suggest
@@ -21,6 +23,12 @@ from debate.errors import ConfigError, suggest
 ShippedKind = Literal["agents", "topologies", "configs"]
 
 MAX_AGENTS = 1000
+
+GALLERY = "gallery/"
+"""What the names of the cards in the gallery begin with: the folder that they lie in."""
+
+WEIGHT_ENGINES = frozenset(name for name, spec in ENGINES.items() if issubclass(spec, LocalWeights))
+"""The engines that load weights, and so know fetched models by name."""
 
 
 class ResolvedDocument(NamedTuple):
@@ -179,8 +187,13 @@ def find_file(
 
 
 def looks_like_path(reference: str) -> bool:
-    """Whether a reference is a path rather than a name."""
-    return "/" in reference or reference.endswith((".yaml", ".yml"))
+    """Whether a reference is a path rather than a name, such as that of a card of the gallery.
+
+    >>> looks_like_path("mine/ring"), looks_like_path("gallery/qwen3-8b")
+    (True, False)
+    """
+    is_file = reference.endswith((".yaml", ".yml"))
+    return is_file or "/" in reference.removeprefix(GALLERY)
 
 
 def resolve_path(reference: str, folder: Path, location: SourceLocation) -> Path:
@@ -210,17 +223,37 @@ def make_absolute(document: ConfigDocument, at: KeyPath) -> ConfigDocument:
 
 
 def make_model_absolute(document: ConfigDocument, at: KeyPath) -> ConfigDocument:
-    """Make the paths of the model at `at`, if any, absolute."""
-    return make_absolute(make_absolute(document, (*at, "path")), (*at, "adapter"))
+    """Make the paths of the model at `at`, if any, absolute; a fetched one is named by its folder.
+
+    Raises ConfigError for a model that can be fetched and is not there.
+    """
+    document = make_absolute(make_absolute(document, (*at, "path")), (*at, "adapter"))
+    model = document.at(at).value if document.has(at) else None
+    if not isinstance(model, dict) or model.get("engine") not in WEIGHT_ENGINES:
+        return document
+    named = model.get("model")
+    if not isinstance(named, str) or named not in FETCHABLE:
+        return document
+    written = document.at((*at, "model"))
+    try:
+        folder = find_fetched(named)
+    except ConfigError as error:
+        raise ConfigError(f"{written.locate(())}: {error}") from error
+    return document.replace_at((*at, "model"), written.with_value(str(folder)))
 
 
 def list_shipped(kind: ShippedKind) -> dict[str, Path]:
     """List the shipped declarations of one kind by name, sorted; a name is a file's stem.
 
+    Those of the gallery, which agents alone have, come last.
+
     >>> list_shipped("topologies")["ring"].name
     'ring.yaml'
     """
-    return {path.stem: path for path in sorted(get_shipped_folder(kind).glob("*.yaml"))}
+    folder = get_shipped_folder(kind)
+    named = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    cards = sorted((folder / GALLERY).glob("*.yaml"))
+    return named | {f"{GALLERY}{path.stem}": path for path in cards}
 
 
 def get_shipped_folder(kind: ShippedKind) -> Path:

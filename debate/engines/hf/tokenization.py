@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
+from types import MappingProxyType
 from typing import Any
 
 from debate.engines.base import Request
@@ -23,10 +24,18 @@ class EncodedPrompt:
     candidates: tuple[TokenIds, ...] = ()
 
 
-def encode_requests(tokenizer: Any, requests: Sequence[Request]) -> list[EncodedPrompt]:
-    """Encode many requests at once; the tokenizer adds nothing to what the template says."""
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
+
+
+def encode_requests(
+    tokenizer: Any, requests: Sequence[Request], *, template_options: Mapping[str, Any] = NO_OPTIONS
+) -> list[EncodedPrompt]:
+    """Encode many requests at once; the tokenizer adds nothing to what the template says.
+
+    `template_options` are passed to the chat template by name.
+    """
     tokens = get_control_tokens(tokenizer)
-    texts = render_prompts(tokenizer, requests)
+    texts = render_prompts(tokenizer, requests, template_options=template_options)
     encoded = tokenizer(texts, add_special_tokens=False)["input_ids"]
     for text, ids in zip(texts, encoded, strict=True):
         tokens.refuse_hidden(text, ids)
@@ -42,14 +51,17 @@ def encode_requests(tokenizer: Any, requests: Sequence[Request]) -> list[Encoded
     ]
 
 
-def render_prompts(tokenizer: Any, requests: Sequence[Request]) -> list[str]:
+def render_prompts(
+    tokenizer: Any, requests: Sequence[Request], *, template_options: Mapping[str, Any] = NO_OPTIONS
+) -> list[str]:
     """Render the text that the model is to continue: the chat, its cue, the reply's beginning.
 
     The tokenizer's control tokens come from the chat template alone, never from a message.
     """
     escape = get_control_tokens(tokenizer).escape
     chats = [[{"role": m.role, "content": escape(m.content)} for m in r.messages] for r in requests]
-    rendered = tokenizer.apply_chat_template(chats, tokenize=False, add_generation_prompt=True)
+    options = {**template_options, "tokenize": False, "add_generation_prompt": True}
+    rendered = tokenizer.apply_chat_template(chats, **options)
     return [
         text + escape(request.prefill) for text, request in zip(rendered, requests, strict=True)
     ]
@@ -110,8 +122,14 @@ class GroupEncoder:
     One by one, encoding costs several times as much.
     """
 
-    def __init__(self, tokenizer: Any, requests: Sequence[Request]) -> None:
-        self._tokenizer = tokenizer
+    def __init__(
+        self,
+        tokenizer: Any,
+        requests: Sequence[Request],
+        *,
+        template_options: Mapping[str, Any] = NO_OPTIONS,
+    ) -> None:
+        self._encode = partial(encode_requests, tokenizer, template_options=template_options)
         groups = [
             requests[start : start + GROUP_SIZE] for start in range(0, len(requests), GROUP_SIZE)
         ]
@@ -129,14 +147,14 @@ class GroupEncoder:
             self._encode_group(self._groups[request.id])
         if request.id in self._prompts:
             return self._prompts.pop(request.id)
-        return encode_requests(self._tokenizer, [request])[0]
+        return self._encode([request])[0]
 
     def _encode_group(self, group: Sequence[Request]) -> None:
         """Encode a group; where one of them cannot be, each is left to be encoded alone."""
         if not group:
             return
         try:
-            prompts = encode_requests(self._tokenizer, group)
+            prompts = self._encode(group)
         except Exception:
             self._groups |= {request.id: () for request in group}
         else:
