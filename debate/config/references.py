@@ -6,6 +6,7 @@ relative to the file that names them, and stay below its folder.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -122,11 +123,20 @@ def inline_agent(document: ConfigDocument, index: int) -> ConfigDocument:
         agent = _read_card(agent, card)
     if isinstance(agent.value.get("model"), dict):
         own = str(agent.value.get("id", f"agent-{index}"))
-        name = Path(card).stem if shares_card and isinstance(card, str) else own
+        name = _name_card(card) if shares_card and isinstance(card, str) else own
         model = agent.at(("model",))
         document = document.replace_at(("models", name), _merge_model(document, name, model))
         agent = agent.replace_at(("model",), model.with_value(name))
     return document.replace_at(at, agent)
+
+
+def _name_card(reference: str) -> str:
+    """Name a card's model: by the last part of its reference, without a file's ending.
+
+    >>> _name_card("gallery/qwen2.5-7b"), _name_card("mine/author.yaml")
+    ('qwen2.5-7b', 'author')
+    """
+    return re.sub(r"\.ya?ml$", "", reference.rpartition("/")[2])
 
 
 def _merge_model(document: ConfigDocument, name: str, model: ConfigDocument) -> ConfigDocument:
