@@ -153,8 +153,19 @@ def _read_card(agent: ConfigDocument, reference: str) -> ConfigDocument:
     card = make_model_absolute(make_absolute(read_document(path), ("prompts",)), ("model",))
     validate_document(AgentCard, card)
     own = replace(agent, value={k: v for k, v in agent.value.items() if k != "card"})
+    card = _drop_foreign_fields(card, own.value.get("model"))
     named = agent.at(("card",)).with_value({"id": path.stem})
     return named.merge(card).merge(own)
+
+
+def _drop_foreign_fields(card: ConfigDocument, model: Any) -> ConfigDocument:
+    """Drop what a card says of its model that the engine which the agent itself names lacks."""
+    spec = ENGINES.get(model.get("engine", "")) if isinstance(model, dict) else None
+    if spec is None:
+        return card
+    written = card.at(("model",))
+    kept = {k: v for k, v in written.value.items() if k in spec.model_fields}
+    return card.replace_at(("model",), written.with_value(kept))
 
 
 def inline_topology(document: ConfigDocument, at: KeyPath) -> ConfigDocument:

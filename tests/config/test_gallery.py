@@ -62,10 +62,13 @@ def test_a_name_that_the_gallery_lacks_is_told_with_the_nearest(tmp_path: Path) 
 
 def test_what_a_run_says_of_its_machines_wins_over_the_card(tmp_path: Path) -> None:
     changed = {"engine": "openai", "url": "http://localhost:8000/v1"}
-    agents = [{"card": "gallery/mistral-nemo", "id": "a", "model": changed}]
-    table = {"agents": agents, "topology": "self_loop", "task": write_questions(tmp_path)}
+    agents = [
+        {"card": "gallery/mistral-nemo", "id": "a", "model": changed},
+        {"card": "gallery/gpt-oss-20b", "id": "b", "model": changed},
+    ]
+    table = {"agents": agents, "topology": "ring", "task": write_questions(tmp_path)}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(table))
     spec = load_run(tmp_path / "run.yaml").spec
-    (model,) = spec.models.values()
-    assert model.engine == "openai"
+    assert {model.engine for model in spec.models.values()} == {"openai"}
+    assert spec.models["b"].model == "openai/gpt-oss-20b"
     assert spec.agents[0].sampling.temperature == 0.3
