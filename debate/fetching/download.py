@@ -90,7 +90,9 @@ def explain_failure(package: Package, said: str) -> str:
             "or pip's own settings of index and proxy (pip config list)"
         )
     if _ABSENT.search(said):
-        return f"the index that pip uses does not have {package.requirement}"
+        # pip lists no versions also where it could not ask, and says nothing of that
+        unasked = ", or cannot be reached" if "(from versions: none)" in said else ""
+        return f"the index that pip uses does not have {package.requirement}{unasked}"
     errors = [line for line in said.splitlines() if line.startswith("ERROR:")]
     told = (errors or said.splitlines() or ["it gave no reason"])[-1]
     return f"pip could not download {package.requirement}: {told.removeprefix('ERROR: ')}"
