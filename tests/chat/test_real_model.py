@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from pathlib import Path
-from typing import Any
 
+import polars as pl
 import pytest
 from rich.console import Console
 
@@ -21,8 +22,11 @@ from debate.runner.plan import make_plan
 pytestmark = pytest.mark.chat
 
 ROOT = Path(__file__).parents[2]
+SUMS = ROOT / "configs" / "small_sums.csv"
 LEAST_READ = 0.0
 """The share of replies of which an answer was read when this was last raised."""
+LEAST_RIGHT = 0.7
+"""The share of replies whose last number is right, below what the model reaches (0.81)."""
 
 RUN = """
 name: read
@@ -55,15 +59,24 @@ def test_the_folder_is_whole_and_carries_its_licence(folder: Path) -> None:
 
 
 def test_what_a_real_model_says_is_read(folder: Path, tmp_path: Path) -> None:
-    turns = debate(tmp_path, RUN.format(path=ROOT / "configs" / "small_sums.csv"))
+    turns = debate(tmp_path, RUN.format(path=SUMS))
     assert turns["failure"].null_count() == len(turns) == 48
+    assert measure_last_numbers(turns) >= LEAST_RIGHT
     read = turns["answer"].is_not_null()
     texts = "\n".join(repr(text) for text in turns.filter(~read)["text"])
     print(f"{read.mean():.3f} of the replies were read; not read:\n{texts}")
     assert read.mean() >= LEAST_READ, f"{read.mean():.3f} of the replies were read; not:\n{texts}"
 
 
-def debate(folder: Path, written: str) -> Any:
+def measure_last_numbers(turns: pl.DataFrame) -> float:
+    """Measure how often a reply's last number is right, whether or not an answer was read."""
+    targets = dict(pl.read_csv(SUMS).select("id", pl.col("answer").cast(pl.String)).iter_rows())
+    said = zip(turns["question"], turns["text"], strict=True)
+    right = [re.findall(r"\d+", text)[-1:] == [targets[question]] for question, text in said]
+    return sum(right) / len(right)
+
+
+def debate(folder: Path, written: str) -> pl.DataFrame:
     """Run a configuration; return its turns."""
     (folder / "run.yaml").write_text(written)
     plan = make_plan(load_run(folder / "run.yaml"))
