@@ -19,7 +19,7 @@ _REFUSED = {"use_dora": "DoRA", "modules_to_save": "whole modules of its own", "
 def read_adapter_config(folder: Path) -> Mapping[str, Any]:
     """Read what an adapter is. Raises ModelRefused where the folder holds no LoRA adapter."""
     if not folder.is_dir():
-        raise ModelRefused(f"the folder {folder} does not exist")
+        raise ModelRefused(f"the folder {folder} does not exist, and so holds no LoRA adapter")
     path = folder / CONFIG
     if not path.is_file():
         raise ModelRefused(f"the folder {folder} holds no LoRA adapter: {CONFIG} is not there")
