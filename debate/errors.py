@@ -8,6 +8,7 @@ DebateError
 │   └── RunConflict    the run directory holds another run, or is in use
 └── BoundaryError      the outside world: recorded as a `Failure` on the turn it hit
     ├── EngineError    a model or an endpoint
+    │   └── ModelRefused   also an InputError: a model that cannot be started as it is written
     ├── ClusterError   Ray, an actor, a GPU
     └── LogError       the disk
 """
@@ -60,6 +61,10 @@ class BoundaryError(DebateError):
 
 class EngineError(BoundaryError):
     """A model or its endpoint failed."""
+
+
+class ModelRefused(EngineError, InputError):
+    """A model that cannot be started as the user wrote it."""
 
 
 class ClusterError(BoundaryError):

@@ -17,7 +17,7 @@ settings.load_profile("debate")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give tests that may take minutes a longer time limit than pyproject.toml gives the others."""
     for item in items:
-        if any(item.get_closest_marker(name) for name in ("slow", "system", "vllm", "gpu")):
+        if any(item.get_closest_marker(name) for name in ("slow", "system", "vllm", "gpu", "chat")):
             item.add_marker(pytest.mark.timeout(LONG_TIMEOUT_S), append=True)
 
 

@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from debate.cli import read_commands, run_commands
+from debate.cli import model_commands, read_commands, run_commands
 from debate.errors import DebateError, InputError
 from debate.organisms.cli import app as organisms
 
@@ -35,6 +35,7 @@ app.command(name="list")(read_commands.list_names)
 app.command()(read_commands.doctor)
 app.command()(run_commands.bench)
 app.add_typer(organisms, name="organisms")
+app.add_typer(model_commands.app, name="models")
 
 INPUT_WRONG, RUN_FAILED, INTERRUPTED = 2, 1, 130
 

@@ -21,7 +21,13 @@ from debate.cluster.time_sharing import ServedModel, SharedDevice, TimeSharedRep
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
 from debate.engines.client import ModelClient, run_all
-from debate.engines.replica import AdapterReplica, LocalReplica, Replica, SharedReplica
+from debate.engines.replica import (
+    AdapterReplica,
+    LocalReplica,
+    MultiAdapterReplica,
+    Replica,
+    SharedReplica,
+)
 
 if TYPE_CHECKING:
     from debate.cluster.actor import RayReplica
@@ -121,9 +127,12 @@ def make_clients(
     if engine.spec.host == "driver":
         from debate.engines.registry import build_engine
 
-        local = [LocalReplica(build_engine(engine.spec)) for _ in range(engine.spec.replicas)]
-        return {model: make_client(model, specs[model], local) for model in engine.models}
-    replicas = make_ray_replicas(engine, cluster, placement, reservations, run=run)
+        replicas: Sequence[MultiAdapterReplica] = [
+            LocalReplica(build_engine(engine.spec, adapters=engine.adapters))
+            for _ in range(engine.spec.replicas)
+        ]
+    else:
+        replicas = make_ray_replicas(engine, cluster, placement, reservations, run=run)
     if not engine.is_shared:
         return {model: make_client(model, specs[model], replicas) for model in engine.models}
     shared = [SharedReplica(each) for each in replicas]

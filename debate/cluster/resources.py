@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from debate.config.cluster import ClusterSpec
-from debate.config.models import ModelSpec, VllmModel
+from debate.config.models import LocalWeights, ModelSpec, TransformersModel
 from debate.errors import ConfigError
 
 CLIENT_FIELDS = {"adapter", "price", "max_in_flight", "timeout_s", "max_restarts"}
@@ -85,10 +85,11 @@ class ResourceSummary:
 def plan_engines(models: Mapping[str, ModelSpec]) -> tuple[EnginePlan, ...]:
     """Return the engines that `models` need, in the order of their first models.
 
-    vLLM models that are equal but for the adapter share one; one of them may be the bare base.
+    Models with weights that are equal but for the adapter share one; one of them may be the bare
+    base.
     Models that are equal to the last field and have no adapter stay apart, as they are written.
 
-    >>> base = VllmModel(engine="vllm", model="m")
+    >>> base = TransformersModel(engine="transformers", model="m")
     >>> team = {"base": base, "a": base.model_copy(update={"adapter": "/adapters/a"})}
     >>> [each.models for each in plan_engines(team)]
     [('base', 'a')]
@@ -108,7 +109,8 @@ def plan_engines(models: Mapping[str, ModelSpec]) -> tuple[EnginePlan, ...]:
 
 def make_base_key(spec: ModelSpec) -> str | None:
     """Return a key equal for adapters of one base; None for a model that can share no engine."""
-    if not isinstance(spec, VllmModel) or spec.host != "actor":
+    is_shareable = isinstance(spec, TransformersModel) or spec.host == "actor"
+    if not isinstance(spec, LocalWeights) or not is_shareable:
         return None
     return spec.model_dump_json(exclude=CLIENT_FIELDS)
 
@@ -129,20 +131,20 @@ def make_engine_plan(models: Mapping[str, ModelSpec]) -> EnginePlan:
 
 def get_adapter(spec: ModelSpec) -> str | None:
     """Return the folder of a model's adapter."""
-    return spec.adapter if isinstance(spec, VllmModel) else None
+    return spec.adapter if isinstance(spec, LocalWeights) else None
 
 
 def describe_shared_engines(engines: Iterable[EnginePlan]) -> list[str]:
     """Return a line for each engine that several models share.
 
-    >>> base = VllmModel(engine="vllm", model="m", replicas=2)
+    >>> base = TransformersModel(engine="transformers", model="m", replicas=2)
     >>> team = {name: base.model_copy(update={"adapter": name}) for name in ("a", "b")}
     >>> describe_shared_engines(plan_engines(team))
     ['a, b share one engine on each of 2 replicas: m with 2 adapters']
     """
     lines = []
     for each in engines:
-        if each.is_shared and isinstance(each.spec, VllmModel):
+        if each.is_shared and isinstance(each.spec, LocalWeights):
             copies = each.spec.replicas
             where = f" on each of {copies} replicas" if copies > 1 else ""
             num = len(each.adapters)

@@ -90,9 +90,16 @@ class LocalWeights(ModelBase):
     """A model whose weights this framework loads."""
 
     model: str | None = None
-    """A Hugging Face hub id, or an absolute folder; exactly one of `model` and `path` is given."""
+    """A Hugging Face hub id, an absolute folder, or the name of a fetched model (`debate models
+    list`); exactly one of `model` and `path` is given."""
     path: str | None = None
-    """A folder with the weights, relative to the file that names it."""
+    """A folder with the weights, or with engine `transformers` a GGUF file, relative to the file
+    that names it."""
+    adapter: str | None = None
+    """A LoRA adapter's folder, relative to the file that names it; by default none. Models that are
+    equal but for it share one loaded base."""
+    template_options: dict[str, Any] = {}
+    """Passed to the tokenizer's chat template by name, as in `enable_thinking: false`."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """The weights' type in memory; `auto` is the type they are stored in."""
 
@@ -131,10 +138,17 @@ class VllmModel(LocalWeights):
     gpus: NonNegativeFloat = 1
     """GPUs of each replica: a fraction of one, or a whole number, which is the tensor-parallel
     size."""
-    adapter: str | None = None
-    """A LoRA adapter's folder, relative to the file that names it; by default none."""
     engine_kwargs: dict[str, Any] = {}
     """Passed to vLLM's `AsyncEngineArgs` untouched."""
+
+    @model_validator(mode="after")
+    def _check_is_no_gguf(self) -> VllmModel:
+        if self.weights.endswith(".gguf"):
+            raise ValueError(
+                "vLLM reads no GGUF file; make a folder of it with `debate models convert FILE "
+                "FOLDER`, or take engine `transformers`"
+            )
+        return self
 
 
 class OpenaiModel(DriverModel):

@@ -19,7 +19,8 @@ Every field that a YAML file may hold. Made from the specs in `debate/config` by
 
 A field that is not named here is an error. Any field can be set on the command line:
 `-o rounds=2`, `-o agents.sceptic.sampling.temperature=0`. A name of an agent card, topology or
-configuration is one that comes with the package; with a `/` or the ending `.yaml` it is a file,
+configuration is one that comes with the package, as is `gallery/NAME`; with another `/` or the
+ending `.yaml` it is a file,
 relative to the one that names it and below its folder. "–" stands for no default: what an unset
 field means is told beside it. `debate schema` prints all of this for editors."""
 

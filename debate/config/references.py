@@ -6,6 +6,7 @@ relative to the file that names them, and stay below its folder.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,6 +15,8 @@ from typing import Any, Literal, NamedTuple
 
 from debate.config.agents import AgentCard
 from debate.config.document import ConfigDocument, KeyPath, Problem, SourceLocation, read_document
+from debate.config.fetchable import FETCHABLE, find_fetched
+from debate.config.models import ENGINES, LocalWeights
 from debate.config.spec import validate_document
 from debate.config.sweep import name_levels
 from debate.errors import ConfigError, suggest
@@ -21,6 +24,12 @@ from debate.errors import ConfigError, suggest
 ShippedKind = Literal["agents", "topologies", "configs"]
 
 MAX_AGENTS = 1000
+
+GALLERY = "gallery/"
+"""What the names of the cards in the gallery begin with: the folder that they lie in."""
+
+WEIGHT_ENGINES = frozenset(name for name, spec in ENGINES.items() if issubclass(spec, LocalWeights))
+"""The engines that load weights, and so know fetched models by name."""
 
 
 class ResolvedDocument(NamedTuple):
@@ -114,11 +123,20 @@ def inline_agent(document: ConfigDocument, index: int) -> ConfigDocument:
         agent = _read_card(agent, card)
     if isinstance(agent.value.get("model"), dict):
         own = str(agent.value.get("id", f"agent-{index}"))
-        name = Path(card).stem if shares_card and isinstance(card, str) else own
+        name = _name_card(card) if shares_card and isinstance(card, str) else own
         model = agent.at(("model",))
         document = document.replace_at(("models", name), _merge_model(document, name, model))
         agent = agent.replace_at(("model",), model.with_value(name))
     return document.replace_at(at, agent)
+
+
+def _name_card(reference: str) -> str:
+    """Name a card's model: by the last part of its reference, without a file's ending.
+
+    >>> _name_card("gallery/qwen2.5-7b"), _name_card("mine/author.yaml")
+    ('qwen2.5-7b', 'author')
+    """
+    return re.sub(r"\.ya?ml$", "", reference.rpartition("/")[2])
 
 
 def _merge_model(document: ConfigDocument, name: str, model: ConfigDocument) -> ConfigDocument:
@@ -135,8 +153,19 @@ def _read_card(agent: ConfigDocument, reference: str) -> ConfigDocument:
     card = make_model_absolute(make_absolute(read_document(path), ("prompts",)), ("model",))
     validate_document(AgentCard, card)
     own = replace(agent, value={k: v for k, v in agent.value.items() if k != "card"})
+    card = _drop_foreign_fields(card, own.value.get("model"))
     named = agent.at(("card",)).with_value({"id": path.stem})
     return named.merge(card).merge(own)
+
+
+def _drop_foreign_fields(card: ConfigDocument, model: Any) -> ConfigDocument:
+    """Drop what a card says of its model that the engine which the agent itself names lacks."""
+    spec = ENGINES.get(model.get("engine", "")) if isinstance(model, dict) else None
+    if spec is None:
+        return card
+    written = card.at(("model",))
+    kept = {k: v for k, v in written.value.items() if k in spec.model_fields}
+    return card.replace_at(("model",), written.with_value(kept))
 
 
 def inline_topology(document: ConfigDocument, at: KeyPath) -> ConfigDocument:
@@ -179,8 +208,13 @@ def find_file(
 
 
 def looks_like_path(reference: str) -> bool:
-    """Whether a reference is a path rather than a name."""
-    return "/" in reference or reference.endswith((".yaml", ".yml"))
+    """Whether a reference is a path rather than a name, such as that of a card of the gallery.
+
+    >>> looks_like_path("mine/ring"), looks_like_path("gallery/qwen3-8b")
+    (True, False)
+    """
+    is_file = reference.endswith((".yaml", ".yml"))
+    return is_file or "/" in reference.removeprefix(GALLERY)
 
 
 def resolve_path(reference: str, folder: Path, location: SourceLocation) -> Path:
@@ -210,19 +244,38 @@ def make_absolute(document: ConfigDocument, at: KeyPath) -> ConfigDocument:
 
 
 def make_model_absolute(document: ConfigDocument, at: KeyPath) -> ConfigDocument:
-    """Make the paths of the model at `at`, if any, absolute."""
+    """Make the paths of the model at `at`, if any, absolute; a fetched one is named by its folder.
+
+    Raises ConfigError for a model that can be fetched and is not there.
+    """
     for name in ("path", "adapter", "ca_file", "chat_template"):
         document = make_absolute(document, (*at, name))
-    return document
+    model = document.at(at).value if document.has(at) else None
+    if not isinstance(model, dict) or model.get("engine") not in WEIGHT_ENGINES:
+        return document
+    named = model.get("model")
+    if not isinstance(named, str) or named not in FETCHABLE:
+        return document
+    written = document.at((*at, "model"))
+    try:
+        folder = find_fetched(named)
+    except ConfigError as error:
+        raise ConfigError(f"{written.locate(())}: {error}") from error
+    return document.replace_at((*at, "model"), written.with_value(str(folder)))
 
 
 def list_shipped(kind: ShippedKind) -> dict[str, Path]:
     """List the shipped declarations of one kind by name, sorted; a name is a file's stem.
 
+    Those of the gallery, which agents alone have, come last.
+
     >>> list_shipped("topologies")["ring"].name
     'ring.yaml'
     """
-    return {path.stem: path for path in sorted(get_shipped_folder(kind).glob("*.yaml"))}
+    folder = get_shipped_folder(kind)
+    named = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    cards = sorted((folder / GALLERY).glob("*.yaml"))
+    return named | {f"{GALLERY}{path.stem}": path for path in cards}
 
 
 def get_shipped_folder(kind: ShippedKind) -> Path:

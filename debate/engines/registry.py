@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -91,8 +91,9 @@ def build_engine(spec: ModelSpec, *, sharing: int = 1, adapters: tuple[str, ...]
         with boundary(EngineError, f"engine {spec.engine}"):
             return cast(Engine, find("engines", spec.engine).value(**spec.options))
     module, name = _CLASSES[spec.engine].split(":")
-    is_vllm = isinstance(spec, VllmModel)
-    options = {"sharing": sharing, "adapters": adapters} if is_vllm else {}
+    options: dict[str, Any] = {"adapters": adapters} if isinstance(spec, LocalWeights) else {}
+    if isinstance(spec, VllmModel):
+        options["sharing"] = sharing
     with boundary(EngineError, f"engine {spec.engine}"):
         built = getattr(import_module(module), name)(spec, **options)
     return cast(Engine, built)
@@ -125,6 +126,8 @@ def compute_identity(spec: ModelSpec) -> str:
         settings["weights"] = _identify_weights(spec.weights)
         if adapter := getattr(spec, "adapter", None):
             settings["adapter"] = _identify_weights(adapter)
+        if not spec.template_options:
+            del settings["template_options"]
     if isinstance(spec, OpenaiModel) and spec.chat_template is not None:
         settings["chat_template"] = hash_file(Path(spec.chat_template))
     if isinstance(spec, CustomModel):
@@ -150,8 +153,10 @@ def _select_settings(spec: ModelSpec) -> dict[str, Any]:
 
 
 def _identify_weights(source: str) -> str:
-    folder = Path(source)
-    return hash_folder(folder) if folder.is_dir() else f"hub:{source}"
+    place = Path(source)
+    if place.is_file():
+        return _hash_files([place], place.parent)
+    return hash_folder(place) if place.is_dir() else f"hub:{source}"
 
 
 def hash_file(file: Path) -> str:
@@ -161,8 +166,12 @@ def hash_file(file: Path) -> str:
 
 def hash_folder(folder: Path) -> str:
     """Hash the names and contents of a folder's files; large files count by samples."""
+    return _hash_files(sorted(path for path in folder.rglob("*") if path.is_file()), folder)
+
+
+def _hash_files(files: Iterable[Path], folder: Path) -> str:
     total = hashlib.blake2b(digest_size=16)
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for file in files:
         name = file.relative_to(folder).as_posix()
         if file.suffix in _NOT_WEIGHTS or any(part.startswith(".") for part in Path(name).parts):
             continue

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from debate.config.models import TransformersModel
+from debate.engines.adapter_files import list_adapters
 from debate.engines.base import (
     Capabilities,
     Completion,
@@ -29,11 +30,13 @@ class TransformersEngine:
     """A transformers model, whose batches are shared by overlapping calls.
 
     A reply depends on its own request only. The model is used in one thread of its own, so that the
-    event loop stays free.
+    event loop stays free. It answers as its spec says, and by each of `adapters` (folders) where
+    one is asked for.
     """
 
-    def __init__(self, spec: TransformersModel) -> None:
+    def __init__(self, spec: TransformersModel, *, adapters: Sequence[str] = ()) -> None:
         self.spec = spec
+        self._adapters = list_adapters(spec, adapters)
         self._place = f"transformers: {spec.weights}"
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="transformers")
         self._inbox: list[Job] = []
@@ -55,11 +58,25 @@ class TransformersEngine:
         self._worker = loop.create_task(self._work(self._runner))
         self._worker.add_done_callback(lambda _: self._fail_unserved())
 
-    async def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
+    def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
         """Yield completions as they finish, also from the middle of a batch."""
+        return self._complete(requests, self.spec.adapter)
+
+    def complete_with(
+        self, adapter: str, requests: Sequence[Request]
+    ) -> AsyncIterator[Sequence[Completion]]:
+        """Do the same by one of the engine's adapters."""
+        return self._complete(requests, adapter)
+
+    async def _complete(
+        self, requests: Sequence[Request], adapter: str | None
+    ) -> AsyncIterator[Sequence[Completion]]:
         mailbox: asyncio.Queue[Completion] = asyncio.Queue()
         now = time.monotonic()
-        jobs = [Job(request=request, mailbox=mailbox, arrived=now) for request in requests]
+        jobs = [
+            Job(request=request, mailbox=mailbox, arrived=now, adapter=adapter)
+            for request in requests
+        ]
         for job in jobs:
             self._admit(job)
         self._wake.set()
@@ -110,7 +127,7 @@ class TransformersEngine:
         def send(completions: list[tuple[Job, Completion]]) -> None:
             loop.call_soon_threadsafe(self._deliver, completions)
 
-        return BatchRunner(self.spec, send)
+        return BatchRunner(self.spec, send, self._adapters)
 
     def _admit(self, job: Job) -> None:
         """Queue a job, or fail it where the engine is not running or cannot do what it asks."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from debate.config.models import VllmModel
+from debate.engines.adapter_files import list_adapters
 from debate.engines.base import (
     Capabilities,
     Completion,
@@ -40,13 +41,11 @@ from debate.engines.vllm_calls import (
 )
 from debate.engines.vllm_start import (
     EngineLog,
-    ModelRefused,
     explain_start_error,
-    list_adapters,
     make_engine_args,
     prepare_environment,
 )
-from debate.errors import EngineError, boundary
+from debate.errors import EngineError, ModelRefused, boundary
 
 
 class VllmEngine:
@@ -111,7 +110,9 @@ class VllmEngine:
     async def _complete(
         self, requests: Sequence[Request], adapter: str | None
     ) -> AsyncIterator[Sequence[Completion]]:
-        encoder = GroupEncoder(self._tokenizer, requests)
+        encoder = GroupEncoder(
+            self._tokenizer, requests, template_options=self.spec.template_options
+        )
         call = partial(self._generate, self._make_lora_request(adapter))
 
         async def answer(request: Request) -> Completion:

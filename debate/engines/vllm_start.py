@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from debate.config.models import VllmModel
-from debate.errors import EngineError, InputError, suggest
+from debate.engines.adapter_files import list_adapters, read_adapter_config
+from debate.errors import EngineError, ModelRefused, suggest
 
 DEFAULT_MEMORY_SHARE = 0.9
 """vLLM's own default share of a GPU's memory; a replica on a part of a GPU takes that part."""
@@ -116,12 +117,6 @@ def make_spec_args(
     return chosen | make_lora_args(list_adapters(spec, adapters)) | spec.engine_kwargs
 
 
-def list_adapters(spec: VllmModel, others: Sequence[str]) -> tuple[str, ...]:
-    """List the folders of the spec's own adapter and of the others, each once."""
-    own = () if spec.adapter is None else (spec.adapter,)
-    return tuple(dict.fromkeys((*own, *others)))
-
-
 def make_lora_args(folders: Sequence[str]) -> dict[str, Any]:
     """Make arguments with room for all adapters at a time, so that one batch can hold them all."""
     if not folders:
@@ -135,10 +130,7 @@ def make_lora_args(folders: Sequence[str]) -> dict[str, Any]:
 
 def find_max_lora_rank(folder: Path) -> int:
     """Find the least `max_lora_rank` of vLLM that the adapter in a folder fits into."""
-    path = folder / "adapter_config.json"
-    if not path.is_file():
-        raise ModelRefused(f"the folder {folder} holds no LoRA adapter: {path.name} is not there")
-    rank = int(json.loads(path.read_text()).get("r", MAX_LORA_RANKS[0]))
+    rank = int(read_adapter_config(folder).get("r", MAX_LORA_RANKS[0]))
     if rank > MAX_LORA_RANKS[-1]:
         raise ModelRefused(f"the adapter in {folder} has rank {rank}; vLLM takes up to 512")
     return min(room for room in MAX_LORA_RANKS if room >= rank)
@@ -188,10 +180,6 @@ def make_log_config(path: Path) -> Mapping[str, Any]:
         "handlers": {"file": handler},
         "loggers": {"vllm": {"handlers": ["file"], "level": "INFO", "propagate": False}},
     }
-
-
-class ModelRefused(EngineError, InputError):
-    """A model that cannot be started as the user wrote it."""
 
 
 class Hint(NamedTuple):

@@ -50,6 +50,13 @@ def test_models_that_differ_in_more_than_the_adapter_stay_apart() -> None:
     assert together({**TEAM, "b": vllm("/adapters/b", host="driver")}) == [("base", "a"), ("b",)]
 
 
+def test_transformers_models_share_a_base_wherever_they_live() -> None:
+    for host in ("actor", "driver"):
+        base = TransformersModel(engine="transformers", model="m", host=host)
+        a, b = (base.model_copy(update={"adapter": name}) for name in ("/a", "/b"))
+        assert together({"a": a, "b": b, "c": vllm("/a")}) == [("a", "b"), ("c",)]
+
+
 def test_a_model_may_have_a_price_and_limits_of_its_own() -> None:
     other = vllm("/adapters/b", price={"prompt": 1}, max_in_flight=8, timeout_s=5, max_restarts=0)
     (engine,) = plan_engines({**TEAM, "b": other})

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 FILES: dict[SchemaKind, list[str]] = {
     "run": ["configs/*.yaml", "examples/*.yaml"],
     "topology": ["topologies/*.yaml"],
-    "agent": ["agents/*.yaml"],
+    "agent": ["agents/*.yaml", "agents/gallery/*.yaml"],
 }
 SHIPPED = [
     pytest.param(kind, path, id=str(path.relative_to(ROOT)))

@@ -14,12 +14,11 @@ from debate.engines.hf.tokenization import EncodedPrompt
 from debate.engines.vllm_calls import CandidateScorer
 from debate.engines.vllm_start import (
     EngineLog,
-    ModelRefused,
     explain_start_error,
     find_max_lora_rank,
     make_spec_args,
 )
-from debate.errors import EngineError, InputError
+from debate.errors import EngineError, InputError, ModelRefused
 
 
 def spec(**fields: object) -> VllmModel:

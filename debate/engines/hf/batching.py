@@ -15,24 +15,25 @@ from debate.engines.hf.tokenization import EncodedPrompt
 class Job:
     """A request that waits for its batch or is in one.
 
-    `prompt` is set once it is encoded, `served` once its completion is sent, `abandoned` once its
-    caller has left.
+    `adapter` is the folder of the adapter that answers it, None for the base. `prompt` is set once
+    it is encoded, `served` once its completion is sent, `abandoned` once its caller has left.
     """
 
     request: Request
     mailbox: asyncio.Queue[Completion]
     arrived: float
+    adapter: str | None = None
     prompt: EncodedPrompt | None = None
     served: bool = False
     abandoned: bool = False
 
     @property
     def group(self) -> Hashable:
-        """The padded lengths that all jobs of a batch have; they depend on the job alone."""
+        """The adapter and padded lengths that all jobs of a batch have; they depend on the job."""
         assert self.prompt is not None, "a job is encoded before it is batched"
         candidates = self.prompt.candidates
         longest = compute_padded_length(max(map(len, candidates))) if candidates else None
-        return compute_padded_length(len(self.prompt.ids)), longest
+        return self.adapter, compute_padded_length(len(self.prompt.ids)), longest
 
 
 class JobQueue:

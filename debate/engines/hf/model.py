@@ -13,8 +13,14 @@ import torch
 
 from debate.config.models import TransformersModel
 from debate.engines.hf.batching import compute_padded_length
+from debate.engines.hf.gguf_files import (
+    is_gguf,
+    load_gguf_model,
+    load_gguf_tokenizer,
+    refuse_unreadable,
+)
 from debate.engines.hf.tokenization import TokenIds
-from debate.errors import EngineError, boundary
+from debate.errors import EngineError, ModelRefused, boundary
 
 _LOADING = threading.Lock()
 """Held while a model is loaded: transformers imports and builds models through global state."""
@@ -49,6 +55,8 @@ def load_model(spec: TransformersModel) -> LoadedModel:
     A folder is read without asking any hub.
     """
     place = f"transformers: {spec.weights}"
+    if is_gguf(spec.weights) and (spec.path is not None or Path(spec.weights).is_absolute()):
+        return _load_gguf(spec, place)
     is_folder = Path(spec.weights).is_dir()
     if not is_folder and (spec.path is not None or Path(spec.weights).is_absolute()):
         raise EngineError(f"the folder {spec.weights} does not exist", boundary=place)
@@ -61,6 +69,23 @@ def load_model(spec: TransformersModel) -> LoadedModel:
         tokenizer = _load_tokenizer(spec, local=is_folder)
         model = _load_weights(spec, local=is_folder)
         return _describe_model(model, tokenizer)
+
+
+def _load_gguf(spec: TransformersModel, place: str) -> LoadedModel:
+    """Load model and tokenizer from one GGUF file; `auto` stands for bfloat16."""
+    file = Path(spec.weights)
+    refuse_unreadable(file, place)
+    dtype = torch.bfloat16 if spec.dtype == "auto" else getattr(torch, spec.dtype)
+    with _LOADING, boundary(EngineError, place):
+        tokenizer = load_gguf_tokenizer(file)
+        if not tokenizer.chat_template:
+            raise ModelRefused(
+                f"{file} has no chat template; make a folder of it with `debate models convert`, "
+                "and add one there as chat_template.jinja",
+                boundary=place,
+            )
+        model = load_gguf_model(file, dtype=dtype, **spec.engine_kwargs)
+        return _describe_model(_place_model(model, spec), tokenizer)
 
 
 def _load_tokenizer(spec: TransformersModel, *, local: bool) -> Any:
@@ -83,7 +108,10 @@ def _load_weights(spec: TransformersModel, *, local: bool) -> Any:
     logging.disable_progress_bar()
     dtype = spec.dtype if spec.dtype == "auto" else getattr(torch, spec.dtype)
     options = {"dtype": dtype, "local_files_only": local} | spec.engine_kwargs
-    model = AutoModelForCausalLM.from_pretrained(spec.weights, **options)
+    return _place_model(AutoModelForCausalLM.from_pretrained(spec.weights, **options), spec)
+
+
+def _place_model(model: Any, spec: TransformersModel) -> Any:
     if "device_map" not in spec.engine_kwargs:
         model = model.to(_choose_device(spec.device))
     return model.eval()

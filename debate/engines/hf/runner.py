@@ -12,6 +12,7 @@ from debate.config.models import TransformersModel
 from debate.engines.base import Completion, fail_request
 from debate.engines.hf.batching import Job
 from debate.engines.hf.inference import BROKEN, GeneratedReply, generate_replies, score_candidates
+from debate.engines.hf.lora import AdapterSwitch
 from debate.engines.hf.model import is_out_of_memory, load_model
 from debate.engines.hf.tokenization import EncodedPrompt, encode_requests, validate_prompt
 from debate.engines.reasoning import split_reasoning
@@ -22,12 +23,16 @@ Send = Callable[[list[tuple[Job, Completion]]], None]
 
 
 class BatchRunner:
-    """A loaded model that works in one thread. It passes completions and failures to `send`."""
+    """A loaded model that works in one thread. It passes completions and failures to `send`.
 
-    def __init__(self, spec: TransformersModel, send: Send) -> None:
-        """Load the model. Raises EngineError."""
+    `adapters` are the folders of all adapters that jobs name.
+    """
+
+    def __init__(self, spec: TransformersModel, send: Send, adapters: Sequence[str] = ()) -> None:
+        """Load the model and its adapters. Raises EngineError."""
         torch.set_num_threads(spec.threads or max(1, round(spec.cpus)))
         self.loaded = load_model(spec)
+        self._adapters = AdapterSwitch(self.loaded.model, adapters)
         self._spec = spec
         self._place = f"transformers: {spec.weights}"
         self._send = send
@@ -46,7 +51,7 @@ class BatchRunner:
     def free(self) -> None:
         """Free the model and what the device keeps for it."""
         is_on_gpu = self._is_on_gpu
-        del self.loaded
+        del self.loaded, self._adapters
         if is_on_gpu:
             self._empty_cache()
 
@@ -61,7 +66,11 @@ class BatchRunner:
     def encode(self, jobs: Sequence[Job]) -> None:
         """Set the prompts of jobs; those that cannot be encoded fail, each on its own."""
         try:
-            prompts = encode_requests(self.loaded.tokenizer, [job.request for job in jobs])
+            prompts = encode_requests(
+                self.loaded.tokenizer,
+                [job.request for job in jobs],
+                template_options=self._spec.template_options,
+            )
         except Exception as cause:
             if len(jobs) == 1:
                 self._fail(jobs, f"the prompt cannot be encoded: {_describe_error(cause)}")
@@ -107,6 +116,7 @@ class BatchRunner:
         prompts = [job.prompt for job in jobs if job.prompt is not None]
         if not prompts:
             return
+        self._adapters.activate(jobs[0].adapter)
         if prompts[0].candidates:
             scores = score_candidates(self.loaded, prompts, max_rows=self._spec.max_batch_size)
             self._serve(

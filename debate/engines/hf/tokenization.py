@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from debate.engines.base import Request
@@ -32,10 +33,18 @@ class EncodedPrompt:
     notes: tuple[str, ...] = ()
 
 
-def encode_requests(tokenizer: Any, requests: Sequence[Request]) -> list[EncodedPrompt]:
-    """Encode many requests at once; the tokenizer adds nothing to what the template says."""
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
+
+
+def encode_requests(
+    tokenizer: Any, requests: Sequence[Request], *, template_options: Mapping[str, Any] = NO_OPTIONS
+) -> list[EncodedPrompt]:
+    """Encode many requests at once; the tokenizer adds nothing to what the template says.
+
+    `template_options` are passed to the chat template by name.
+    """
     tokens = get_control_tokens(tokenizer)
-    rendered = render_prompts(tokenizer, requests)
+    rendered = render_prompts(tokenizer, requests, template_options=template_options)
     texts = [prompt.text for prompt in rendered]
     encoded = tokenizer(texts, add_special_tokens=False)["input_ids"]
     for text, ids in zip(texts, encoded, strict=True):
@@ -61,7 +70,9 @@ class RenderedPrompt(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def render_prompts(tokenizer: Any, requests: Sequence[Request]) -> list[RenderedPrompt]:
+def render_prompts(
+    tokenizer: Any, requests: Sequence[Request], *, template_options: Mapping[str, Any] = NO_OPTIONS
+) -> list[RenderedPrompt]:
     """Render the text that the model is to continue: the chat, its cue, the reply's beginning.
 
     The tokenizer's control tokens come from the chat template alone, never from a message. Messages
@@ -69,11 +80,12 @@ def render_prompts(tokenizer: Any, requests: Sequence[Request]) -> list[Rendered
     """
     chats = [request.messages for request in requests]
     try:
-        prompts = [RenderedPrompt(text) for text in _apply_template(tokenizer, chats)]
+        texts = _apply_template(tokenizer, chats, template_options)
+        prompts = [RenderedPrompt(text) for text in texts]
     except Exception as cause:
         if not is_role_refusal(str(cause)):
             raise
-        prompts = [_render_or_fold(tokenizer, chat) for chat in chats]
+        prompts = [_render_or_fold(tokenizer, chat, template_options) for chat in chats]
     escape = get_control_tokens(tokenizer).escape
     return [
         prompt._replace(text=prompt.text + escape(request.prefill))
@@ -81,22 +93,26 @@ def render_prompts(tokenizer: Any, requests: Sequence[Request]) -> list[Rendered
     ]
 
 
-def _render_or_fold(tokenizer: Any, chat: Sequence[Message]) -> RenderedPrompt:
+def _render_or_fold(
+    tokenizer: Any, chat: Sequence[Message], options: Mapping[str, Any]
+) -> RenderedPrompt:
     """Render one chat, folded where the template refuses its roles."""
     try:
-        return RenderedPrompt(_apply_template(tokenizer, [chat])[0])
+        return RenderedPrompt(_apply_template(tokenizer, [chat], options)[0])
     except Exception as cause:
         folded = fold_roles(chat)
         if folded == tuple(chat) or not is_role_refusal(str(cause)):
             raise
-        return RenderedPrompt(_apply_template(tokenizer, [folded])[0], (FOLDED,))
+        return RenderedPrompt(_apply_template(tokenizer, [folded], options)[0], (FOLDED,))
 
 
-def _apply_template(tokenizer: Any, chats: Sequence[Sequence[Message]]) -> list[str]:
+def _apply_template(
+    tokenizer: Any, chats: Sequence[Sequence[Message]], options: Mapping[str, Any]
+) -> list[str]:
     escape = get_control_tokens(tokenizer).escape
     said = [[{"role": m.role, "content": escape(m.content)} for m in chat] for chat in chats]
     rendered: list[str] = tokenizer.apply_chat_template(
-        said, tokenize=False, add_generation_prompt=True
+        said, **{**options, "tokenize": False, "add_generation_prompt": True}
     )
     return rendered
 
@@ -156,8 +172,14 @@ class GroupEncoder:
     One by one, encoding costs several times as much.
     """
 
-    def __init__(self, tokenizer: Any, requests: Sequence[Request]) -> None:
-        self._tokenizer = tokenizer
+    def __init__(
+        self,
+        tokenizer: Any,
+        requests: Sequence[Request],
+        *,
+        template_options: Mapping[str, Any] = NO_OPTIONS,
+    ) -> None:
+        self._encode = partial(encode_requests, tokenizer, template_options=template_options)
         groups = [
             requests[start : start + GROUP_SIZE] for start in range(0, len(requests), GROUP_SIZE)
         ]
@@ -175,14 +197,14 @@ class GroupEncoder:
             self._encode_group(self._groups[request.id])
         if request.id in self._prompts:
             return self._prompts.pop(request.id)
-        return encode_requests(self._tokenizer, [request])[0]
+        return self._encode([request])[0]
 
     def _encode_group(self, group: Sequence[Request]) -> None:
         """Encode a group; where one of them cannot be, each is left to be encoded alone."""
         if not group:
             return
         try:
-            prompts = encode_requests(self._tokenizer, group)
+            prompts = self._encode(group)
         except Exception:
             self._groups |= {request.id: () for request in group}
         else:
