@@ -62,7 +62,7 @@ def quote(text: str, length: int = SHORT) -> str:
     """A sample of a text on one line, in quotation marks: its beginning and its end, whole words.
 
     >>> quote("So it is 4, I think. " + "Then it goes on and on. " * 9 + "The answer is 15.", 50)
-    '“So it is 4, I … on and on. The answer is 15.”'
+    '“So it is 4, I … goes on and on. The answer is 15.”'
     >>> quote("It is right.\\n"), quote("")
     ('“It is right.”', 'an empty text')
     """

@@ -1,7 +1,8 @@
 """Check that what an engine gave is a completion of what it was asked.
 
-A text or a score that is none fails the request. What an engine says beside a text costs no reply:
-a count, a time or a log-probability that is none becomes absent, with a note where it is missed.
+A text or a score that is none fails the request, as does a log-probability that is nan: the
+model's own computation went wrong. What else an engine says beside a text costs no reply: a count,
+a time or a log-probability that is none becomes absent, with a note where it is missed.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def validate_completion(completion: Completion, request: Request, place: str) ->
 
     >>> from debate.engines.base import Completion, Request, Token
     >>> spoilt = Completion(id="1", text="4", tokens=(Token(text="4", log_p=float("nan")),))
-    >>> validate_completion(spoilt, Request(id="1", messages=()), "adder").notes
-    ('no log-probabilities: one of them was nan',)
+    >>> validate_completion(spoilt, Request(id="1", messages=()), "adder").failure.message
+    'the engine gave a log-probability that is no number: nan'
     """
     if isinstance(completion.failure, Failure):
         return Completion(id=request.id, failure=completion.failure)
@@ -123,6 +124,8 @@ def _find_text_fault(completion: Completion) -> str | None:
         return "an empty reply without a reason"
     if not isinstance(tokens, Sequence | None) or not all(map(_is_token, tokens or ())):
         return "tokens that are none"
+    if any(_is_number(token.log_p) and math.isnan(token.log_p) for token in tokens or ()):
+        return "a log-probability that is no number: nan"
     return None
 
 

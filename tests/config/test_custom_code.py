@@ -254,7 +254,7 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
 # Other processes.
 
 
-@pytest.mark.ray
+@pytest.mark.system
 def test_actors_and_orchestrators_import_what_lies_beside_the_file(tmp_path: Path) -> None:
     name = write_module(tmp_path)
     path = write_config(tmp_path, "engines", f"{name}.Echo", ", host: actor")

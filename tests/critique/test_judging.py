@@ -64,7 +64,7 @@ def test_one_who_only_criticises_judges_too(tmp_path: Path) -> None:
 def test_a_critic_does_not_see_what_it_has_answered_itself(tmp_path: Path) -> None:
     prompt = said(critique(by_ref(judged(tmp_path)), "ann", "ben"))
     assert "Answer: 5" in prompt
-    assert "Answer: 4" not in prompt
+    assert "Answer: 4\n" not in prompt
     assert "What is 0?" in prompt
 
 
