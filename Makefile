@@ -1,4 +1,4 @@
-.PHONY: check lint types layers test system chat vllm browser
+.PHONY: check lint types layers test system docs chat vllm browser
 
 check: lint types layers test
 
@@ -17,6 +17,9 @@ test:
 
 system:
 	python -m pytest -m system -n 2
+
+docs:
+	python -m pytest -m docs -n 2
 
 chat:
 	python -m pytest -m chat

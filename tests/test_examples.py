@@ -36,13 +36,13 @@ def test_an_example_is_under_sixty_lines(path: Path) -> None:
     assert len(path.read_text().splitlines()) < 60
 
 
+@pytest.mark.docs
 @pytest.mark.parametrize("name", sorted(WITHOUT_GPU))
 def test_an_example_runs(name: str, tmp_path: Path) -> None:
     assert _run(name, WITHOUT_GPU[name], tmp_path)
 
 
-@pytest.mark.system
-@pytest.mark.ray
+@pytest.mark.docs
 def test_the_quickstart_example_runs_with_organisms_in_actors(tmp_path: Path) -> None:
     out = _run("01_quickstart.py", ["12"], tmp_path)
     assert "over_confidence" in out
