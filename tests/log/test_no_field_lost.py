@@ -16,7 +16,7 @@ from debate.log import CallCache
 from debate.log.codec import NOT_SHOWN, TurnStruct, decode_line, encode_line
 from debate.log.frames import build_turn_frame
 from debate.orchestrator.call_store import CallStore, PendingTurn
-from debate.orchestrator.probing import sum_usages
+from debate.orchestrator.call_store import sum_usages
 from debate.types import (
     Answer,
     Belief,
