@@ -24,6 +24,9 @@ TEMPLATE: Final = "final_line"
 MAX_LINE_TOKENS: Final = 64
 """The most tokens of a line that no constraint ends."""
 
+MAX_SHOWN: Final = 200
+"""Characters of a line that are kept where it is not just the answer."""
+
 NUMBER_PATTERN: Final = (
     r"-?([1-9][0-9]{0,2}(,[0-9]{3}){1,5}(\.[0-9]{1,12})?"
     r"|[0-9]{1,18}(\.[0-9]{1,12}|/[1-9][0-9]{0,8})?)"
@@ -128,7 +131,7 @@ def add_final_line(
     line = None if is_cut else read_final_line(agent, question, reply.text)
     if line is None:
         why = f"ended by {reply.finish_reason}" if is_cut else "states no answer"
-        return replace(result, notes=(*notes, f"no final line: {reply.text[:200]!r} {why}"))
+        return replace(result, notes=(*notes, f"no final line: {reply.text[:MAX_SHOWN]!r} {why}"))
     return replace(
         result, answer=line.answer, final_line=line.text, is_cut=False, notes=tuple(notes)
     )
@@ -139,14 +142,23 @@ def read_final_line(agent: Agent, question: Question, said: str) -> FinalLine | 
 
     A line that states its answer itself, as in "Answer: 7" or "It is 7.", is read for that first.
     """
-    placing, format, plain = agent.prompts.spec.final_line, agent.prompts.format, said.strip()
+    plain = said.strip()
     if not plain:
         return None
-    own = find_answer(plain, question, format).answer
-    stated = plain if own.value is None else own.value
-    text = f"{placing.prefill}{stated}{placing.suffix}"
-    found = find_answer(text, question, format).answer
-    if found.value is None:
+    own = find_answer(plain, question, agent.prompts.format).answer
+    found = _place(agent, question, plain if own.value is None else own.value)
+    if found is None:
         return None
-    matched = () if plain == found.value else (plain[:200],)
-    return FinalLine(text, Answer(value=found.value, matched=matched, form=CONSTRAINED))
+    value = found.answer.value
+    placed = _place(agent, question, value or "")
+    text = placed.text if placed and placed.answer.value == value else found.text
+    matched = () if plain == value else (plain[:MAX_SHOWN],)
+    return FinalLine(text, Answer(value=value, matched=matched, form=CONSTRAINED))
+
+
+def _place(agent: Agent, question: Question, stated: str) -> FinalLine | None:
+    """Put a text where the prompt set places a final answer; None where it is no answer there."""
+    placing = agent.prompts.spec.final_line
+    text = f"{placing.prefill}{stated}{placing.suffix}"
+    found = find_answer(text, question, agent.prompts.format).answer
+    return None if found.value is None else FinalLine(text, found)

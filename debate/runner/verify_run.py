@@ -336,7 +336,8 @@ def _compare_reading(turn: Turn, cell: Condition, question: Question) -> Iterato
         id="",
         text=turn.text,
         finish_reason=turn.finish_reason,
-        is_reasoning_open=turn.is_cut and turn.reasoning is not None,
+        is_reasoning_open=turn.reasoning is not None
+        and (turn.is_cut or turn.final_line is not None),
     )
     said = read_reply(agent, question, turn.kind, reply)
     if turn.final_line is not None:
