@@ -96,6 +96,7 @@ async def _run_probe(
         candidates=candidates if _scores_candidates(spec) else (),
     )
     content = [turn.prompt_hash, turn.text, spec.model_dump(), subject.candidates]
+    content += [] if turn.final_line is None else [turn.final_line]
     digest = hash_content([*content, *hash_probe_code(spec)])
     begun = make_probe_turn(turn, spec.name, digest)
     compute = partial(_compute_probe, subject, spec, calls)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,9 +67,10 @@ def test_who_never_states_an_answer_is_read_where_it_is_asked_and_abstains_elsew
         mumbler("b", line="5"),
         protocol="exchange",
         sweep={"read": ["free", "constrained"]},
+        probes=["verbal"],
         num_questions=3,
     )
-    turns = made.turns()
+    turns = made.turns().filter(pl.col("kind") != "probe")
     accuracy = {
         (cell, agent): set(group["outcome"])
         for (cell, agent), group in turns.group_by("cell", "agent")
@@ -116,6 +118,28 @@ def test_what_is_heard_states_the_answer(tmp_path: Path) -> None:
 def scripted_member(name: str) -> dict[str, Any]:
     """Somebody who states an answer, and can be constrained as well."""
     return mumbler(name, reply="Answer: 5")
+
+
+def test_a_probe_asks_about_the_answer_of_the_line(tmp_path: Path) -> None:
+    debated(tmp_path, mumbler("a"), topology="self_loop", probes=["verbal"])
+    probes = [each for each in Mumbler.requests if each.id.endswith("/verbal/0")]
+    assert len(probes) == 2
+    assert all(each.messages[-2].content == f"{MUMBLE}\n\nAnswer: 4" for each in probes)
+
+
+def test_cells_that_ask_alike_share_both_calls(tmp_path: Path) -> None:
+    cells = {"one": {"rounds": 1}, "two": {"rounds": 2}}
+    made = debated(tmp_path, mumbler("a"), topology="self_loop", cells=cells)
+    assert len(Mumbler.requests) == 2 * 3
+    turns = by_ref(made, cell="two")
+    assert {turn.final_line for turn in turns.values()} == {"Answer: 4"}
+
+
+def test_fresh_samples_are_asked_as_openings_are(tmp_path: Path) -> None:
+    protocol = {**CONSTRAINED, "name": "cross_critique", "judging": {"alternatives": "own", "k": 2}}
+    made = debated(tmp_path, mumbler("a"), mumbler("b", line="5"), protocol=protocol)
+    samples = [turn for turn in by_ref(made).values() if (turn.about or "").startswith("sample-")]
+    assert {(turn.agent, turn.value) for turn in samples} == {("a", "4"), ("b", "5")}
 
 
 def test_the_call_continues_the_turn_in_private(tmp_path: Path) -> None:
