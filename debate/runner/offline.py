@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from debate.agents.agent import Agent, hash_call
+from debate.agents.agent import Agent, hash_call, hash_content
 from debate.engines.base import Completion, Request
 from debate.errors import ConfigError, DebateError
 from debate.orchestrator.call_store import CallStore, PendingTurn
@@ -129,7 +129,8 @@ class _RecordingClient:
     """A model's client that notes what it is asked and says nothing.
 
     Where final lines may be asked for, it says to each call what states no answer and is said to
-    no other, so that every such line is counted.
+    no other, so that every such line is counted; and as the turn is then no call that a condition
+    without them shares, its calls are told from theirs.
     """
 
     def __init__(self, agent: Agent, asked: _Asked, *, may_ask_again: bool) -> None:
@@ -140,6 +141,8 @@ class _RecordingClient:
     async def complete(self, request: Request) -> Completion:
         """Return a reply without an answer, and the same log p for every candidate."""
         digest = hash_call(self._agent, request)
+        if self._may_ask_again:
+            digest = hash_content([digest, "constrained"])
         self._asked.calls.add(digest)
         if request.candidates:
             self._asked.contexts.add(hash_scoring_context(self._agent, request))

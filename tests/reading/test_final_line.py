@@ -177,6 +177,21 @@ def test_a_cache_holds_both_calls(tmp_path: Path) -> None:
     assert {turn.final_line for turn in by_ref(again).values()} == {"Answer: 4"}
 
 
+def test_cells_that_read_differently_are_counted_apart(tmp_path: Path) -> None:
+    config = {
+        "agents": [mumbler("a"), mumbler("b", line="5")],
+        "topology": "complete",
+        "rounds": 1,
+        "sweep": {"read": ["free", "constrained"]},
+        "task": write_questions(tmp_path),
+    }
+    plan = make_plan(load_run(config))
+    counted = {cell.name: plan.count_max_calls(cell) for cell in plan.cells}
+    assert counted == {"free": 4, "constrained": 8}
+    debated(tmp_path, *config["agents"], sweep=config["sweep"], protocol="exchange")
+    assert len(Mumbler.requests) == plan.max_total_calls == 12
+
+
 @pytest.mark.parametrize("protocol", ["exchange", "critique", "repeat"])
 @pytest.mark.parametrize("temperature", [0, 0.7])
 def test_the_calls_counted_beforehand_are_the_calls_made(
