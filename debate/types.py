@@ -63,6 +63,8 @@ BELIEF_AFTER: Final = "belief_after"
 
 CONSTRAINED: Final = "constrained"
 """The form of an answer that stands in a turn's final line, not in its reply."""
+NO_FINAL_LINE: Final = "no final line"
+"""The beginning of the note on why a turn that was asked for its final line has none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

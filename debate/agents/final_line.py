@@ -16,7 +16,7 @@ from debate.agents.views import get_heard_text, make_values
 from debate.engines.base import Completion, Guided, Request
 from debate.tasks import list_candidates
 from debate.tasks.parsing import find_answer
-from debate.types import CONSTRAINED, Answer, CallResult, Kind, Message, Question
+from debate.types import CONSTRAINED, NO_FINAL_LINE, Answer, CallResult, Kind, Message, Question
 
 TEMPLATE: Final = "final_line"
 """The template of the message that asks for the line."""
@@ -124,14 +124,14 @@ def add_final_line(
     """Return the result with the final line that a reply gives; with a note where it gives none."""
     if reply.failure is not None:
         told = f"{reply.failure.boundary}: {reply.failure.message}"
-        return replace(result, notes=(*result.notes, f"no final line: {told}"))
+        return replace(result, notes=(*result.notes, f"{NO_FINAL_LINE}: {told}"))
     notes = dict.fromkeys((*result.notes, *reply.notes))
     is_limited = reply.finish_reason in ("length", "refusal")
     is_cut = is_limited and is_open_ended(reply.text, make_constraint(question))
     line = None if is_cut else read_final_line(agent, question, reply.text)
     if line is None:
         why = f"ended by {reply.finish_reason}" if is_cut else "states no answer"
-        return replace(result, notes=(*notes, f"no final line: {reply.text[:MAX_SHOWN]!r} {why}"))
+        return replace(result, notes=(*notes, f"{NO_FINAL_LINE}: {reply.text[:MAX_SHOWN]!r} {why}"))
     return replace(
         result, answer=line.answer, final_line=line.text, is_cut=False, notes=tuple(notes)
     )

@@ -29,6 +29,7 @@ from debate.engines.base import Completion, DebateState, Request
 from debate.orchestrator.call_store import CallStore, PendingTurn, sum_usages
 from debate.orchestrator.condition import Condition
 from debate.types import (
+    NO_FINAL_LINE,
     AgentId,
     CallResult,
     DebateKey,
@@ -261,7 +262,7 @@ class TurnRunner:
         try:
             added = add_final_line(asked.agent, self._question, result, reply)
         except UNREADABLE as cause:
-            told = f"no final line: it cannot be read: {type(cause).__name__}: {cause}"
+            told = f"{NO_FINAL_LINE}: it cannot be read: {type(cause).__name__}: {cause}"
             added = replace(result, notes=(*result.notes, told))
         if reply.failure is not None:
             return added

@@ -22,6 +22,7 @@ from debate.engines.base import Guided, Request
 from debate.errors import InputError
 from debate.log import Run
 from debate.log.codec import encode_line
+from debate.log.trajectories import find_notes
 from debate.orchestrator.question import debate_question
 from debate.runner.plan import make_plan
 from debate.runner.verify_run import verify_run
@@ -234,6 +235,15 @@ def test_a_line_that_is_no_answer_leaves_the_abstention(
     turn = opening_of(tmp_path, line=line, line_ends=ends)
     assert (turn.outcome, turn.final_line, turn.notes) == ("abstained", None, (told,))
     assert turn.usage.prompt_tokens == 50
+
+
+def test_notes_on_lines_are_counted_together_whatever_they_quote(tmp_path: Path) -> None:
+    seats = [mumbler("a", line="'tis 5 or so"), mumbler("b", line='say "6"?')]
+    made = debated(tmp_path, *seats)
+    notes = find_notes(made.scan_turns())
+    assert [(note.note, note.num_turns) for note in notes] == [
+        ("no final line: “…” states no answer", 2)
+    ] * 2
 
 
 def test_a_cut_reply_is_asked_and_then_heard(tmp_path: Path) -> None:
