@@ -61,6 +61,11 @@ class Answer:
 BELIEF_AFTER: Final = "belief_after"
 """The probe of belief after a turn's own working: another estimator than `belief`, before it."""
 
+CONSTRAINED: Final = "constrained"
+"""The form of an answer that stands in a turn's final line, not in its reply."""
+NO_FINAL_LINE: Final = "no final line"
+"""The beginning of the note on why a turn that was asked for its final line has none."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Confidence:
@@ -129,6 +134,8 @@ class CallResult:
     closed. What was half read is no answer; it stands in `answer.matched`.
     `reasoning` is what the model wrote for itself before the reply, and is no part of `text`.
     `notes` say what the engine did otherwise than asked.
+    `final_line` states the answer where the reply did not, and a further call under a constraint
+    gave it; others hear it after the reply.
     """
 
     text: str = ""
@@ -143,6 +150,7 @@ class CallResult:
     failure: Failure | None = None
     reasoning: str | None = None
     notes: tuple[str, ...] = ()
+    final_line: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,6 +187,7 @@ class Turn:
     failure: Failure | None = None
     reasoning: str | None = None
     notes: tuple[str, ...] = ()
+    final_line: str | None = None
     prompt_hash: str = ""
     prompt: tuple[Message, ...] | None = None
     sampling_seed: int | None = None

@@ -210,7 +210,16 @@ def is_reply_cut(agent: Agent, reply: Completion) -> bool:
     """
     if reply.finish_reason not in ("length", "refusal"):
         return False
-    choice, text = agent.guided.choice if agent.guided else (), reply.text
+    return is_open_ended(reply.text, agent.guided)
+
+
+def is_open_ended(text: str, guided: Guided | None) -> bool:
+    """Return whether a text that keeps to the constraint might go on.
+
+    >>> is_open_ended("B", Guided(choice=("A", "B"))), is_open_ended("1", Guided(regex="[0-9]+"))
+    (False, True)
+    """
+    choice = guided.choice if guided else ()
     return text not in choice or any(each != text and each.startswith(text) for each in choice)
 
 

@@ -117,6 +117,8 @@ class PromptSetSpec(Spec):
     """Worked examples, in the order in which they stand."""
     belief: CandidateSpec = CandidateSpec()
     """The texts around a candidate that is scored."""
+    final_line: CandidateSpec = CandidateSpec(prefill="Answer: ")
+    """The texts around an answer that was asked for as a final line, as it is read and heard."""
     p_true: PTrueSpec = PTrueSpec()
     """The words by which truth is asked."""
     filters: tuple[str, ...] = ()

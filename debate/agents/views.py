@@ -15,7 +15,7 @@ from debate.agents.agent import Agent
 from debate.agents.prompt_sets import TemplateValue
 from debate.agents.sanitize import sanitize_text
 from debate.config.protocol import ViewSpec
-from debate.types import AgentId, DebateKey, Message, Question, Turn
+from debate.types import AgentId, CallResult, DebateKey, Message, Question, Turn
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,11 +110,15 @@ def show_turn(
     )
 
 
-def get_heard_text(turn: Turn, view: ViewSpec | None) -> str:
-    """Return the text of a turn that is heard: its reply, after its private reasoning if shown."""
-    if view is None or not view.hear_reasoning or not turn.reasoning:
+def get_heard_text(turn: Turn | CallResult, view: ViewSpec | None) -> str:
+    """Return the text of a turn that is heard: its reply, after its private reasoning if shown.
+
+    A final line that was asked for stands after the reply, so that what is heard states the answer.
+    """
+    reasoning = turn.reasoning if view is not None and view.hear_reasoning else None
+    if not reasoning and not turn.final_line:
         return turn.text
-    return "\n\n".join(filter(None, (turn.reasoning, turn.text)))
+    return "\n\n".join(filter(None, (reasoning, turn.text, turn.final_line)))
 
 
 def hide_speaker(shown: ShownTurn) -> ShownTurn:

@@ -260,7 +260,7 @@ def _make_cell(spec: RunSpec, levels: Combination) -> LocatedCell:
     protocol = spec.protocol
     for factor, level in levels.items():
         field = {"team": "agents"}.get(factor, factor)
-        if factor in ("protocol", "anonymous", "show_confidence"):
+        if factor in ("protocol", "anonymous", "show_confidence", "read"):
             change: dict[str, Any] = {} if factor == "protocol" else {factor: level.value}
             base = level.value if factor == "protocol" else protocol
             protocol, field = base.model_copy(update=change), "protocol"

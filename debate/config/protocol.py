@@ -27,6 +27,7 @@ DecisionName = Literal[
 ]
 ProbeName = Literal["belief", "belief_after", "verbal", "p_true", "consistency"]
 Requirement = Literal["judges", "belief", "confidence"]
+Reading = Literal["free", "constrained"]
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Threshold = Annotated[float, Field(gt=0, le=1)]
 
@@ -105,6 +106,9 @@ class ProtocolSpec(NamedSpec):
     hear_cut: bool = False
     """Whether others hear a reply that its token limit cut before its answer was closed: the text
     as far as it goes, without an answer. By default only its author sees it."""
+    read: Reading = "free"
+    """How answers are had from replies: as they state them (`free`), or, where a reply states none,
+    from one more private call for its final line, constrained to the form of an answer."""
     debate_if: str | None = None
     """What must be so at the opening for a debate to go on: `disagreement`, `confidence < X`, or
     both joined by `or`; by default every debate goes on."""

@@ -25,7 +25,7 @@ from pydantic import StrictBool, field_validator, model_validator
 
 from debate.config.arms import ArmName
 from debate.config.document import ConfigDocument, KeyPath
-from debate.config.protocol import DecisionSpec, ProtocolSpec
+from debate.config.protocol import DecisionSpec, ProtocolSpec, Reading
 from debate.config.spec import Name, Rounds, Spec
 from debate.config.topology import TopologySpec
 from debate.errors import ConfigError, suggest
@@ -39,6 +39,7 @@ Factor = Literal[
     "rounds",
     "anonymous",
     "show_confidence",
+    "read",
     "decision",
 ]
 FACTORS: Final[tuple[Factor, ...]] = get_args(Factor)
@@ -85,6 +86,8 @@ class FactorLevels(Spec):
     """Whether speakers are numbered instead of named."""
     show_confidence: dict[Name, StrictBool] = {}
     """Whether a stated confidence is asked for and shown."""
+    read: dict[Name, Reading] = {}
+    """How answers are had from replies."""
     decision: dict[Name, DecisionSpec] = {}
     """How the team's answer is found."""
 

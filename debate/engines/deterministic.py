@@ -133,6 +133,7 @@ class RecordedTurn(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage = msgspec.field(default_factory=Usage)
     reasoning: str | None = None
     is_cut: bool = False
+    final_line: str | None = None
 
     @property
     def position(self) -> TurnPosition:
@@ -163,7 +164,7 @@ class ReplayEngine(SyncEngine[ReplayModel]):
         self._turns = {}
 
     def reply(self, request: Request) -> Completion:
-        """Return what was recorded at the request's position in the debate."""
+        """Return what was recorded at the request's position, as it was heard then."""
         assert request.debate_state is not None, "a replay was given no debate"
         position = self._find_position(request.debate_state)
         turn = self._turns.get(position)
@@ -174,8 +175,8 @@ class ReplayEngine(SyncEngine[ReplayModel]):
             )
         return Completion(
             id=request.id,
-            text=turn.text,
-            finish_reason=turn.finish_reason or "stop",
+            text="\n\n".join(filter(None, (turn.text, turn.final_line))),
+            finish_reason=(None if turn.final_line else turn.finish_reason) or "stop",
             usage=turn.usage,
             failure=turn.failure,
             reasoning=turn.reasoning,

@@ -43,7 +43,11 @@ T = TypeVar("T")
 NOT_SHOWN = frozenset({"prompt", "prompt_hash", "sampling_seed"})
 """Fields of a turn that no frame shows, and that `TurnStruct` lacks."""
 
-OMITTED_WHERE_ABSENT = {"reasoning": b',"reasoning":null', "notes": b',"notes":[]'}
+OMITTED_WHERE_ABSENT = {
+    "reasoning": b',"reasoning":null',
+    "notes": b',"notes":[]',
+    "final_line": b',"final_line":null',
+}
 """Fields that are only written where they hold something, and how they look otherwise."""
 
 _DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}

@@ -91,6 +91,7 @@ _TURN_COLUMNS: dict[str, tuple[pl.DataType | type[pl.DataType], _Getter]] = {
     "notes": (pl.List(pl.String), attrgetter("notes")),
     "text": (pl.String, attrgetter("text")),
     "reasoning": (pl.String, attrgetter("reasoning")),
+    "final_line": (pl.String, attrgetter("final_line")),
 }
 
 

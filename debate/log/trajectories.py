@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from debate.config.registry import RECORDED
 from debate.config.run import RunSpec, expand_agents
 from debate.log.frames import CONFIDENCE_SOURCE, QUESTION_COLUMNS, is_estimator, make_turn_schema
-from debate.types import BELIEF_AFTER, Usage
+from debate.types import BELIEF_AFTER, NO_FINAL_LINE, Usage
 
 _AGENT_KEY = ("cell", "question", "seed", "agent")
 _ROUND_KEY = (*_AGENT_KEY, "round")
@@ -147,11 +147,18 @@ class ModelNote(NamedTuple):
 
 
 def find_notes(turns: pl.DataFrame | pl.LazyFrame) -> list[ModelNote]:
-    """Return the notes of a frame of turns by model, the most frequent first."""
+    """Return the notes of a frame of turns by model, the most frequent first.
+
+    What a note on a final line quotes is left out, so that such notes are counted together.
+    """
     rows, names = turns.lazy(), turns.lazy().collect_schema().names()
     if "notes" not in names:
         return []
     noted = rows.select("model", "notes").explode("notes").filter(pl.col("notes").is_not_null())
+    note = pl.col("notes")
+    unquoted = note.str.replace(r"""(?s)['"].*['"]""", "“…”")
+    told = pl.when(note.str.starts_with(NO_FINAL_LINE)).then(unquoted).otherwise(note)
+    noted = noted.with_columns(notes=told)
     counted = noted.group_by("model", "notes").agg(num=pl.len()).collect()
     ordered = counted.sort("model", "num", "notes", descending=[False, True, False])
     return [ModelNote(*row) for row in ordered.iter_rows()]

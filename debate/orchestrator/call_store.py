@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import dataclass, field, fields, replace
+from typing import Protocol, TypeVar
 
 from debate.engines.base import Completion, CompletionClient, Request
 from debate.errors import EngineError
 from debate.orchestrator.shared_future import SharedFuture, set_from
-from debate.types import CallResult, DebateKey, Turn, Verdict
+from debate.types import CallResult, DebateKey, Turn, Usage, Verdict
+
+N = TypeVar("N", int, float)
 
 
 class TurnLog(Protocol):
@@ -233,3 +235,19 @@ async def complete_or_raise(client: CompletionClient, request: Request) -> Compl
     if reply.failure is not None:
         raise EngineError(reply.failure.message, boundary=reply.failure.boundary)
     return reply
+
+
+def sum_usages(usages: Sequence[Usage]) -> Usage:
+    """Sum the cost of several calls; a count that any of them lacks is unknown."""
+    if not usages:
+        return Usage()
+    counted = {
+        each.name: _sum_known([getattr(usage, each.name) for usage in usages])
+        for each in fields(usages[0])
+    }
+    return replace(usages[0], **counted)
+
+
+def _sum_known(values: Sequence[N | None]) -> N | None:
+    known = [value for value in values if value is not None]
+    return sum(known[1:], known[0]) if known and len(known) == len(values) else None

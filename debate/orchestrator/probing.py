@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
 
 from debate.agents.agent import Agent, hash_call, hash_content
 from debate.agents.probes import (
@@ -31,6 +30,7 @@ from debate.orchestrator.call_store import (
     PendingTurn,
     ScoreStore,
     complete_or_raise,
+    sum_usages,
 )
 from debate.orchestrator.debate import Debate
 from debate.tasks import list_candidates
@@ -44,8 +44,6 @@ from debate.types import (
     Usage,
     states_answer,
 )
-
-N = TypeVar("N", int, float)
 
 NOTHING_SPENT = Usage(prompt_tokens=0, cached_tokens=0, generated_tokens=0)
 BELIEF = ProbeSpec(name="belief")
@@ -98,6 +96,7 @@ async def _run_probe(
         candidates=candidates if _scores_candidates(spec) else (),
     )
     content = [turn.prompt_hash, turn.text, spec.model_dump(), subject.candidates]
+    content += [] if turn.final_line is None else [turn.final_line]
     digest = hash_content([*content, *hash_probe_code(spec)])
     begun = make_probe_turn(turn, spec.name, digest)
     compute = partial(_compute_probe, subject, spec, calls)
@@ -197,22 +196,6 @@ class MeteredCalls:
         reply = await complete_or_raise(self.client, named)
         self.usages.append(reply.usage)
         return reply
-
-
-def sum_usages(usages: Sequence[Usage]) -> Usage:
-    """Sum the cost of several calls; a count that any of them lacks is unknown."""
-    if not usages:
-        return Usage()
-    counted = {
-        each.name: _sum_known([getattr(usage, each.name) for usage in usages])
-        for each in fields(usages[0])
-    }
-    return replace(usages[0], **counted)
-
-
-def _sum_known(values: Sequence[N | None]) -> N | None:
-    known = [value for value in values if value is not None]
-    return sum(known[1:], known[0]) if known and len(known) == len(values) else None
 
 
 # Further probes, made when the debate was over.

@@ -17,11 +17,19 @@ from debate.agents.agent import (
     make_sampling,
     read_reply,
 )
+from debate.agents.final_line import (
+    add_final_line,
+    build_final_line_request,
+    hash_call_with_line,
+    lacks_final_line,
+    may_ask_final_line,
+)
 from debate.agents.views import AgentPrompt
-from debate.engines.base import DebateState, Request
-from debate.orchestrator.call_store import CallStore, PendingTurn
+from debate.engines.base import Completion, DebateState, Request
+from debate.orchestrator.call_store import CallStore, PendingTurn, sum_usages
 from debate.orchestrator.condition import Condition
 from debate.types import (
+    NO_FINAL_LINE,
     AgentId,
     CallResult,
     DebateKey,
@@ -35,6 +43,9 @@ from debate.types import (
 )
 
 KINDS: Final = {kind: number for number, kind in enumerate(get_args(Kind))}
+
+UNREADABLE: Final = (ArithmeticError, ValueError, RecursionError)
+"""What reading a reply may raise."""
 
 TurnOrder: TypeAlias = tuple[int, int, int, str]
 """Round, kind, seat and whom it is about: no two turns of a debate have all in common."""
@@ -57,6 +68,11 @@ class TurnRequest:
     late: tuple[str, ...] = ()
     temperature: float | None = None
     asked_as: Kind | None = None
+
+    @property
+    def may_ask_final_line(self) -> bool:
+        """Whether it is asked for its final line if its reply states no answer."""
+        return may_ask_final_line(self.agent, self.asked_as or self.kind)
 
 
 class TurnRecord:
@@ -143,11 +159,17 @@ class TurnRunner:
         )
         seed = self._derive_seed(asked)
         request = self._make_request(asked, ref, seed)
-        begun = self._make_turn(asked, hash_call(asked.agent, request), seed)
+        begun = self._make_turn(asked, self._hash(asked, request), seed)
         pending = PendingTurn(turn=begun, compute=partial(self._call_model, asked, request))
         turn = await self._calls.get_or_compute(pending)
         self.record.add(ref, turn, request)
         return turn
+
+    def _hash(self, asked: TurnRequest, request: Request) -> str:
+        """Hash all that decides the turn's calls."""
+        if asked.may_ask_final_line:
+            return hash_call_with_line(asked.agent, self._question, request)
+        return hash_call(asked.agent, request)
 
     def _derive_seed(self, asked: TurnRequest) -> int | None:
         """Derive the call's seed; None for greedy sampling, which draws nothing."""
@@ -211,14 +233,37 @@ class TurnRunner:
 
     async def _call_model(self, asked: TurnRequest, request: Request) -> CallResult:
         """Call the agent's model now; return its reply, read and scored."""
-        reply = await self._calls.clients[asked.agent.spec.model].complete(request)
-        try:
-            result = read_reply(asked.agent, self._question, asked.kind, reply)
-        except (ArithmeticError, ValueError, RecursionError) as cause:
-            # Whatever a model says may stop its own turn, and nothing else.
-            told = f"the reply cannot be read: {type(cause).__name__}: {cause}"
-            failure = Failure(boundary=f"{asked.agent.id}: read", message=told)
-            return CallResult(finish_reason="error", usage=reply.usage, failure=failure)
+        client = self._calls.clients[asked.agent.spec.model]
+        result = self._read(asked, await client.complete(request))
+        if asked.may_ask_final_line and lacks_final_line(result):
+            agent, question = asked.agent, self._question
+            line = build_final_line_request(agent, question, request, result)
+            result = self._add_final_line(asked, result, await client.complete(line))
         if result.answer is None:
             return result
         return replace(result, correct=self._cell.score(result.answer.value, self._question))
+
+    def _read(self, asked: TurnRequest, reply: Completion) -> CallResult:
+        """Read a reply. Whatever a model says may stop its own turn, and nothing else."""
+        try:
+            return read_reply(asked.agent, self._question, asked.kind, reply)
+        except UNREADABLE as cause:
+            told = f"the reply cannot be read: {type(cause).__name__}: {cause}"
+            failure = Failure(boundary=f"{asked.agent.id}: read", message=told)
+            return CallResult(finish_reason="error", usage=reply.usage, failure=failure)
+
+    def _add_final_line(
+        self, asked: TurnRequest, result: CallResult, reply: Completion
+    ) -> CallResult:
+        """Add the final line that a reply gives, if it gives one, and what it cost, if it is told.
+
+        A call that failed leaves the turn as its reply has it.
+        """
+        try:
+            added = add_final_line(asked.agent, self._question, result, reply)
+        except UNREADABLE as cause:
+            told = f"{NO_FINAL_LINE}: it cannot be read: {type(cause).__name__}: {cause}"
+            added = replace(result, notes=(*result.notes, told))
+        if reply.failure is not None:
+            return added
+        return replace(added, usage=sum_usages([result.usage, reply.usage]))

@@ -205,7 +205,7 @@ def _make_turn(
         agent=report.label_agent(turn.cell, turn.agent),
         what=f"round {turn.round}, {turn.kind}{about}",
         model=shorten(turn.model),
-        text=format_text(turn.failure.message if turn.failure else turn.text, limit=limit),
+        text=format_text(_get_shown_text(turn), limit=limit),
         answer="–" if turn.answer is None else shorten(turn.value or "no answer", 40),
         state=state,
         mark=MARKS[state],
@@ -215,6 +215,14 @@ def _make_turn(
         was_heard=turn.ref in (row["heard"] or ()),
         anchor=anchor if is_spot else "",
     )
+
+
+def _get_shown_text(turn: Turn) -> str:
+    """Return what the turn said, with the final line that it was asked for, or why it failed."""
+    if turn.failure is not None:
+        return turn.failure.message
+    line = turn.final_line and f"(asked for its final line) {turn.final_line}"
+    return "\n\n".join(filter(None, (turn.text, line)))
 
 
 def _make_badges(confidences: list[Confidence]) -> tuple[ConfidenceBadge, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from debate.agents.agent import Agent
+from debate.agents.final_line import find_unsupported_reading
 from debate.agents.probes import find_unsupported
 from debate.agents.prompt_sets import PromptSet, load_prompt_set
 from debate.config.agents import AgentSpec
@@ -204,6 +205,7 @@ def find_missing_capabilities(spec: RunSpec, cell: Condition) -> Iterator[Proble
                 what = f'agent "{where}" cannot be probed by {probe.name}: {lack}'
                 yield Problem(("probes", number), what)
     yield from _find_missing_alternatives(spec, cell)
+    yield from _find_missing_constraints(spec, cell)
     if "confidence" in get_requirements(cell.decision) and not _has_confidence(spec, cell):
         what = (
             f"{cell.decision.name} weighs confidences and these agents give none; write "
@@ -222,6 +224,17 @@ def _find_missing_alternatives(spec: RunSpec, cell: Condition) -> Iterator[Probl
             where = f'cell "{cell.name}": the prompt set {agent.spec.prompts} of {agent.id}'
             message = f"{where} shows no `alternatives` in critique.j2"
             yield Problem(_locate(spec, cell.name, ("protocol",)), message)
+
+
+def _find_missing_constraints(spec: RunSpec, cell: Condition) -> Iterator[Problem]:
+    """Yield the agents that cannot be asked for final lines, by why."""
+    agents: dict[str, list[str]] = {}
+    for agent in cell.agents.values():
+        if lack := find_unsupported_reading(agent):
+            agents.setdefault(lack, []).append(agent.id)
+    for lack, names in agents.items():
+        message = f"`read: constrained` cannot be asked of {', '.join(names)}: {lack}"
+        yield Problem(_locate(spec, cell.name, ("protocol", "read")), message)
 
 
 def _has_confidence(spec: RunSpec, cell: Condition) -> bool:

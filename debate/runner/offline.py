@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from debate.agents.agent import Agent, hash_call
+from debate.agents.agent import Agent, hash_call, hash_content
 from debate.engines.base import Completion, Request
 from debate.errors import ConfigError, DebateError
 from debate.orchestrator.call_store import CallStore, PendingTurn
@@ -98,7 +98,11 @@ class _Asked(NamedTuple):
 
 def _hold_full_length(cell: Condition, question: Question, seed: int) -> _Asked:
     asked = _Asked(set(), set())
-    clients = {agent.spec.model: _RecordingClient(agent, asked) for agent in cell.agents.values()}
+    may_ask_again = cell.spec.read == "constrained"
+    clients = {
+        agent.spec.model: _RecordingClient(agent, asked, may_ask_again=may_ask_again)
+        for agent in cell.agents.values()
+    }
     calls = _DistinctCalls(clients=clients, log=NullLog(), watcher=NullLog())
     whole = replace(
         cell,
@@ -122,19 +126,30 @@ def _hold_full_length(cell: Condition, question: Question, seed: int) -> _Asked:
 
 
 class _RecordingClient:
-    """A model's client that notes what it is asked and says nothing."""
+    """A model's client that notes what it is asked and says nothing.
 
-    def __init__(self, agent: Agent, asked: _Asked) -> None:
+    Where final lines may be asked for, it says to each call what states no answer and is said to
+    no other, so that every such line is counted; and as the turn is then no call that a condition
+    without them shares, its calls are told from theirs.
+    """
+
+    def __init__(self, agent: Agent, asked: _Asked, *, may_ask_again: bool) -> None:
         self._agent = agent
         self._asked = asked
+        self._may_ask_again = may_ask_again
 
     async def complete(self, request: Request) -> Completion:
-        """Return an empty reply, and the same log p for every candidate."""
-        self._asked.calls.add(hash_call(self._agent, request))
+        """Return a reply without an answer, and the same log p for every candidate."""
+        digest = hash_call(self._agent, request)
+        if self._may_ask_again:
+            digest = hash_content([digest, "constrained"])
+        self._asked.calls.add(digest)
         if request.candidates:
             self._asked.contexts.add(hash_scoring_context(self._agent, request))
-        scores = tuple(-1.0 for _ in request.candidates)
-        return Completion(id=request.id, candidate_log_p=scores or None)
+        if request.candidates:
+            return Completion(id=request.id, candidate_log_p=(-1.0,) * len(request.candidates))
+        text = f"call {digest}" if self._may_ask_again else ""
+        return Completion(id=request.id, text=text, finish_reason="length" if text else None)
 
 
 class _DistinctCalls(CallStore):
@@ -152,6 +167,7 @@ async def _make_distinct(draft: PendingTurn) -> CallResult:
     return replace(
         result,
         text=f"Answer: {number}",
+        is_cut=False,
         answer=None if is_critique else Answer(value=str(number)),
         accepts=False if is_critique else None,
         confidences=(Confidence(source="verbal", value=number / 16**12),),

@@ -177,6 +177,8 @@ def _describe_turn(
         yield from _describe_prompt(turn, width)
     if turn.failure is None:
         yield from _wrap(turn.text or "(nothing was said)", width, f"{INDENT * 2}│ ")
+    if turn.final_line is not None:
+        yield from _wrap(f"asked for its final line: {turn.final_line}", width, INDENT * 2)
     for probe in probes:
         yield from _wrap(_describe_probe(probe), width, INDENT * 2)
 

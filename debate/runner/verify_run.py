@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from debate.agents.agent import read_reply
+from debate.agents.final_line import lacks_final_line, may_ask_final_line
 from debate.config.registry import find_changed_code
 from debate.engines.base import Completion
 from debate.errors import DebateError
@@ -24,7 +25,8 @@ from debate.orchestrator.condition import Condition
 from debate.orchestrator.question import debate_question
 from debate.runner.cells import RebuiltCells, rebuild_cells
 from debate.runner.offline import NullLog
-from debate.types import DebateKey, Question, Turn, Verdict
+from debate.tasks.parsing import find_answer
+from debate.types import CONSTRAINED, DebateKey, Question, Turn, Verdict
 
 MAX_CHANGED_PROMPTS = 3
 """Changed prompts of a model that are kept until one of its prompts is found to be as recorded."""
@@ -334,9 +336,20 @@ def _compare_reading(turn: Turn, cell: Condition, question: Question) -> Iterato
         id="",
         text=turn.text,
         finish_reason=turn.finish_reason,
-        is_reasoning_open=turn.is_cut and turn.reasoning is not None,
+        is_reasoning_open=turn.reasoning is not None
+        and (turn.is_cut or turn.final_line is not None),
     )
     said = read_reply(agent, question, turn.kind, reply)
+    if turn.final_line is not None:
+        if not (may_ask_final_line(agent, turn.kind) and lacks_final_line(said)):
+            yield "final_line is there, but nothing asks for it"
+            return
+        found = find_answer(turn.final_line, question, agent.prompts.format).answer
+        matched = turn.answer.matched if turn.answer else ()
+        said = replace(said, answer=replace(found, matched=matched), is_cut=False)
+    is_stated = turn.answer is not None and turn.answer.form == CONSTRAINED
+    if is_stated != (turn.final_line is not None):
+        yield "answer.form and final_line do not say the same of where the answer stands"
     for name, noted, wanted in (
         ("answer", turn.answer, said.answer),
         ("accepts", turn.accepts, said.accepts),

@@ -15,8 +15,7 @@ from debate.engines.replica_queue import with_timings
 from debate.log import CallCache
 from debate.log.codec import NOT_SHOWN, TurnStruct, decode_line, encode_line
 from debate.log.frames import build_turn_frame
-from debate.orchestrator.call_store import CallStore, PendingTurn
-from debate.orchestrator.probing import sum_usages
+from debate.orchestrator.call_store import CallStore, PendingTurn, sum_usages
 from debate.types import (
     Answer,
     Belief,
@@ -43,6 +42,7 @@ RESULT = CallResult(
     usage=USAGE,
     failure=Failure(boundary="b", message="m"),
     reasoning="thought",
+    final_line="Answer: 4",
     notes=("without top_p",),
 )
 PLACE = Turn(
