@@ -66,6 +66,14 @@ class AnswerFormat(Spec):
         "my final answer",
         "correct answer",
         "the correct answer",
+        "exact answer",
+        "best answer",
+        "new answer",
+        "updated answer",
+        "revised answer",
+        "my new answer",
+        "my updated answer",
+        "my revised answer",
     )
     """Words before an answer."""
     confidence: tuple[str, ...] = ("confidence", "my confidence")

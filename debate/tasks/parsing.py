@@ -19,6 +19,7 @@ from debate.tasks.sentences import (
     find_verdict_sentences,
     read_answer_clause,
     read_chance_clause,
+    read_equation_clause,
     read_verdict_clause,
     split_sentences,
 )
@@ -61,6 +62,18 @@ _NO_NAME = re.compile(
     re.IGNORECASE,
 )
 _CHOICES = re.compile(r"\b(?:or|either|if|unless|but)\b|\?", re.IGNORECASE)
+_REJECTS = re.compile(
+    r"\b(?:not|wrong|incorrect|false|never|no|neither|nor|cannot|but|however|if|unless|would|could"
+    r"|might|may|maybe|perhaps|or|people|many|some|others|first)\b|n['’]t\b|\?",
+    re.IGNORECASE,
+)
+_DIGITS = re.compile(r"\d+")
+_ASKS = re.compile(
+    r"[\s*_#>-]{0,8}(?:what|how|which|who|when|where|is|are|if|(?:\w+ )?(?:question|problem|q)"
+    r"(?: ?\d{1,3})?[*_]{0,4}[:：.])",
+    re.IGNORECASE,
+)
+_MAX_BEFORE = 2000
 _MAX_NAME_WORDS, _MAX_NAME_LENGTH = 6, 60
 
 
@@ -167,7 +180,9 @@ def _list_marked(
     """Return the marked answers, each different text once, without headings that are no answer."""
     found: dict[tuple[str, str, bool], _Candidate] = {}
     for mark in find_answer_marks(text, format):
-        counts = owner is None or _is_own_mark(text, mark, owner)
+        counts = owner is None or (
+            _is_own_mark(text, mark, owner) and not _follows_other_question(text, mark, question)
+        )
         key = (mark.text, "hashes" if mark.is_heading else "", counts)
         if key not in found:
             found[key] = _Candidate(mark, None, counts)
@@ -187,6 +202,20 @@ def _is_own_mark(text: str, mark: Mark, owner: Ownership) -> bool:
     after = text[mark.end : mark.end + 60]
     is_settled = not (_DENIES_NEXT.search(before) or _DENIES_LAST.match(after))
     return is_settled and not ACCOUNTS.search(before) and not owner.is_quoted(mark.start)
+
+
+def _follows_other_question(text: str, mark: Mark, question: Question) -> bool:
+    """Return whether the line before a mark asks something with numbers of its own.
+
+    They are neither in the question that was asked nor in the reply so far, so that "What is
+    24 + 15?" may well be a step of it.
+    """
+    asked = {*_DIGITS.findall(question.text)}
+    low = max(0, mark.line - _MAX_BEFORE)
+    before, _, line = text[low : mark.line].rstrip().rpartition("\n")
+    if not asked or not line.rstrip("*_ ").endswith("?") or not _ASKS.match(line):
+        return False
+    return not {*_DIGITS.findall(line)} <= asked | {*_DIGITS.findall(before)}
 
 
 def _read_mark(each: _Candidate, question: Question, format: AnswerFormat) -> _Candidate | None:
@@ -267,6 +296,11 @@ def _list_said(
 def _read_sentence(sentence: Sentence, question: Question) -> _Candidate:
     """Return what a sentence says. One that names no value, "The answer is clear.", counts not."""
     value = _read_strictly(sentence.mark.text, question)
+    if sentence.is_inverted:
+        is_open = question.kind == "text" and not question.options
+        return _Candidate(
+            sentence.mark, value, sentence.is_own and value is not None and not is_open
+        )
     names_some = question.kind in ("number", "math") and any(
         c.isdigit() for c in sentence.mark.text
     )
@@ -293,12 +327,31 @@ def _find_whole(
         return None
     at, line = lines[0]
     value = _read_strictly(line, question, max_words=1)
+    if value is None and question.kind == "number" and (said := read_equation_clause(line)):
+        value = _read_strictly(said, question, max_words=1)
+    if value is None and question.kind == "choice":
+        value = _read_labelled(line, question)
     if value is None:
         return None
     begin = at + len(line) - len(line.lstrip())
     mark = Mark(begin, at + len(line.rstrip()), line.strip(), "whole", begin)
     is_option = fold_case(line) in [fold_case(option) for option in question.options]
     return _Candidate(mark._replace(form="option" if is_option else "whole"), value, True)
+
+
+def _read_labelled(line: str, question: Question) -> str | None:
+    """Return the letter of a line such as "(B) Paris lies on the Seine.", which names no other."""
+    value = parse_value(line, question)
+    if value is None:
+        return None
+    own = fold_case(question.options[LETTERS.index(value)])
+    plain = fold_case(line)
+    is_labelled = re.match(rf"\(?{value.lower()}[).:]{{1,2}} {re.escape(own)}\b", plain)
+    return (
+        value
+        if own and is_labelled and not (_REJECTS.search(plain) or ACCOUNTS.search(plain))
+        else None
+    )
 
 
 def _is_closed(mark: Mark, text: str, format: AnswerFormat) -> bool:
@@ -376,9 +429,17 @@ def _parse_reply_on_confidence(text: str, format: AnswerFormat, answer: str | No
         return None if _repeats(text, answer) else bare
     said = [part for each in split_sentences(text) if (part := read_chance_clause(each))]
     said += [m.text for m in find_answer_marks(text, format) if m.text.rstrip(".").endswith("%")]
+    if not said:
+        said = _list_beside_answers(text, format)
     if any(_repeats(part, answer) for part in said):
         return None
     return _get_only((_parse_probability(part) for part in said), float)
+
+
+def _list_beside_answers(text: str, format: AnswerFormat) -> list[str]:
+    """Return the one line of a reply that is no marked answer, where it is a percentage."""
+    lines = [line for line in text.splitlines() if not is_mark_line(line, format)]
+    return lines if len(lines) == 1 and lines[0].strip().endswith("%") else []
 
 
 def _repeats(text: str, answer: str | None) -> bool:
@@ -438,6 +499,8 @@ def _list_verdicts(text: str, format: AnswerFormat, *, cut: bool) -> list[_Verdi
         return [_read_verdict(mark, format) for mark in marks]
     start = find_start(text, format)
     owner = find_ownership(text, start, format).for_verdicts()
+    if not marks and format.verdict:
+        marks = [each for each in find_answer_marks(text, format) if _is_judgment(each.text)]
     found = [_read_verdict(mark, format) for mark in marks if _is_own_verdict(text, mark, owner)]
     if found or cut or "sentence" not in format.forms:
         return found
@@ -446,6 +509,11 @@ def _list_verdicts(text: str, format: AnswerFormat, *, cut: bool) -> list[_Verdi
         return []
     sentences = find_verdict_sentences(text, start, owner)
     return [_VerdictFound(Span(each.start, each.end), each.accepts) for each in sentences]
+
+
+def _is_judgment(text: str) -> bool:
+    """Return whether a marked answer judges, as `Answer: incorrect` in a critique does."""
+    return fold_case(text).rstrip(".") in ("correct", "incorrect", "not correct", "wrong")
 
 
 def _is_own_verdict(text: str, mark: Mark, owner: Ownership) -> bool:

@@ -19,6 +19,9 @@ from debate.tasks.values import MAX_TEXT_LENGTH
 MAX_SENTENCES = 2000
 """A text with more sentences about an answer states none."""
 
+MAX_INVERTED = 60
+"""Characters of a value before "is the answer"."""
+
 _LOOK_BACK = 300
 _KIND = r"(?:final|correct|right|best|revised|updated|new|overall|most likely)"
 _TRIGGER = re.compile(
@@ -48,6 +51,26 @@ _SO_LEAD = re.compile(
     r"(?P<lead>.{1,250})[,;] {0,2}(?:and )?(?:so|thus|hence|therefore|which means|meaning)"
     r"(?: that)?,? ?",
     re.IGNORECASE | re.DOTALL,
+)
+_AND_LEAD = re.compile(
+    r"(?P<lead>.{1,250})[,;] {0,2}(?:and|then) (?:the )?", re.IGNORECASE | re.DOTALL
+)
+"""What may stand before "answer: 18", but not before "the answer is 18"."""
+_INVERTED = re.compile(
+    rf"[*_\"”’]{{0,4}} is (?:the|my) (?:{_KIND},? ){{0,3}}(?:answer|option|choice)"
+    r"(?: to (?:the|this|your) (?:question|problem|exercise))?[*_]{0,4}(?=[.!;\n]|\s{0,8}\Z)",
+    re.IGNORECASE,
+)
+_TERM = (
+    r"(?:[0-9][0-9.,]{0,12}|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
+)
+_OPERATION = r"(?: ?[-+*/×·÷−x] ?| (?:times|plus|minus|divided by|multiplied by|added to) )"
+_EQUATION = re.compile(
+    r"(?:(?:so|thus|hence|therefore),? )?(?:the )?"
+    rf"(?:{_TERM}(?:{_OPERATION}{_TERM}){{1,4}}|(?:sum|product|difference) of {_TERM} and {_TERM})"
+    r"(?: (?:is equal to|is|equals|makes|gives)| ?=)(?: (?:exactly|simply|just))? ?"
+    r"(?P<value>[^\n=]{1,60})",
+    re.IGNORECASE,
 )
 _SINCE_LEAD = re.compile(
     r"(?:since|because|by|adding|multiplying|subtracting|dividing)\b"
@@ -128,20 +151,25 @@ _LOOK_AHEAD = 400
 class Sentence(NamedTuple):
     """A sentence about an answer: where it begins, and the value that it names.
 
-    `is_own` is False where the speaker does not state it: an account, a condition, a denial.
+    `is_own` is False where the speaker does not state it: an account, a condition, a denial. A
+    sentence that `is_inverted` names the value first: "18 is the answer."
     """
 
     start: int
     mark: Mark
     is_own: bool
+    is_inverted: bool = False
 
 
 def find_answer_sentences(text: str, start: int, owner: Ownership) -> list[Sentence] | None:
     """Return the sentences that name an answer, in order; None where they are too many."""
-    found = list(islice(_TRIGGER.finditer(text, start), MAX_SENTENCES + 1))
-    if len(found) > MAX_SENTENCES:
-        return None
-    return [sentence for match in found if (sentence := _read_sentence(text, start, match, owner))]
+    found: list[Sentence] = []
+    for pattern, read in ((_TRIGGER, _read_sentence), (_INVERTED, _read_inverted)):
+        matches = list(islice(pattern.finditer(text, start), MAX_SENTENCES + 1))
+        if len(matches) > MAX_SENTENCES:
+            return None
+        found += [each for match in matches if (each := read(text, start, match, owner))]
+    return sorted(found)
 
 
 def _read_sentence(
@@ -166,13 +194,53 @@ def _read_sentence(
     is_own = (
         not is_question
         and owner.is_own(match.start())
-        and _is_own_clause(text[begin : match.start()])
+        and _is_own_clause(text[begin : match.start()], is_mark=match["mark"] is not None)
         and not _UNSETTLED.search(value)
-        and not _follows_supposition(text, start, begin)
-        and not _has_foreign_label(text, start, begin)
-        and not _DOUBTS.search(_find_rest(text, end))
+        and _is_settled(text, start, begin, end)
     )
     return Sentence(begin, mark, is_own)
+
+
+def _is_settled(text: str, start: int, begin: int, end: int) -> bool:
+    """Return whether what stands around the sentence [begin, end) leaves it a statement."""
+    return not (
+        _follows_supposition(text, start, begin)
+        or _has_foreign_label(text, start, begin)
+        or _DOUBTS.search(_find_rest(text, end))
+    )
+
+
+def _read_inverted(
+    text: str, start: int, match: re.Match[str], owner: Ownership
+) -> Sentence | None:
+    """Return the sentence that ends in "is the answer"; None where its value is not a short one."""
+    begin = _find_begin(text, start, match.start())
+    head = text[begin : match.start()]
+    lead = _SO_LEAD.match(head) or _OPENERS.match(head.lstrip())
+    first = begin + len(head) - len(head.lstrip() if lead and lead.re is _OPENERS else head)
+    first += lead.end() if lead else 0
+    value = text[first : match.start()].strip(" \t\r\n*_\"'”’“‘")
+    if not value or len(value) > MAX_INVERTED:
+        return None
+    first = text.index(value, first)
+    mark = Mark(first, first + len(value), value, "sentence", begin)
+    is_own = (
+        owner.is_own(match.start())
+        and _is_own_clause(text[begin:first])
+        and not (_UNSETTLED.search(value) or ACCOUNTS.search(value))
+        and _is_settled(text, start, begin, match.end())
+    )
+    return Sentence(begin, mark, is_own, is_inverted=True)
+
+
+def read_equation_clause(text: str) -> str | None:
+    """Return the result of a calculation that is told in words or signs; None for another text.
+
+    >>> read_equation_clause("Three times 2 is 6."), read_equation_clause("It is 6.")
+    ('6.', None)
+    """
+    match = _EQUATION.fullmatch(text.strip())
+    return None if match is None else match["value"]
 
 
 def _find_begin(text: str, start: int, at: int) -> int:
@@ -197,14 +265,14 @@ def _is_line_begin(text: str, begin: int, at: int) -> bool:
     return is_first and not text[begin:at].strip(" \t*_#-+•\"'“`([【0123456789.)")
 
 
-def _is_own_clause(before: str) -> bool:
+def _is_own_clause(before: str, *, is_mark: bool = False) -> bool:
     """Return whether the words before "the answer is" leave it the speaker's own statement."""
     plain = before.strip().lstrip('*_#-+•> \t"“').strip() if before.count('"') <= 1 else before
     if ">" in before[:4]:
         return False
     if not plain or _OPENERS.fullmatch(f"{plain} "):
         return True
-    for pattern in (_SO_LEAD, _SINCE_LEAD):
+    for pattern in (_SO_LEAD, _SINCE_LEAD, *([_AND_LEAD] if is_mark else [])):
         match = pattern.fullmatch(f"{plain} ")
         if match:
             lead = match["lead"]
@@ -324,6 +392,7 @@ _REPLIES = (
     r"there(?: is|['’]s) an? PERCENT (?:chance|probability|likelihood)(?: that THIS)?",
     r"it is PERCENT (?:likely|certain|probable) that THIS",
     r"(?:i(?:['’]d| would) say )?PERCENT(?: (?:correct|right|confident|sure|certain))?",
+    r"PERCENT is (?:the|my) (?:answer|confidence|probability|likelihood|certainty|chance)",
 )
 _CHANCES = tuple(
     re.compile(each.replace("THIS", _THIS).replace("PERCENT", _PERCENT), re.IGNORECASE)
