@@ -25,9 +25,16 @@ _SAYS = (
     r"|responded|argues?|argued|thinks|thought|believes|believed|suggests|suggested|proposes"
     r"|proposed|answers|answered|concludes|concluded|according"
 )
+_YOU = (
+    r"you(?! (?:(?:can|should|must|need|have|will|may|simply|just|first|then|also|only|now) ){0,2}"
+    r"(?:to )?(?:add|multiply|subtract|divide|take|count|find|start|begin|use|calculate|compute"
+    r"|look|combine|sum|double|convert|determine|solve)\b)"
+)
+"""Somebody who is spoken to, but not anybody who reckons: "you multiply 3 by 6"."""
+
 ACCOUNTS = re.compile(
     rf"\b(?:agents?|debaters?|critics?|judges?|reviewers?|students?|textbook|somebody|someone"
-    rf"|(?:other|another|the) models?|the others|you|{_SAYS})\b",
+    rf"|(?:other|another|the) models?|the others|{_YOU}|{_SAYS})\b",
     re.IGNORECASE,
 )
 """Words in an account of what somebody else says."""
@@ -39,7 +46,7 @@ OTHERS = re.compile(
 )
 """Words that name others who answer."""
 
-_EARLIER = r"previous|earlier|prior|original|initial|first|old"
+_EARLIER = r"previous|earlier|prior|original|initial|first|last|old"
 _WORK = r"answers?|solutions?|repl(?:y|ies)|responses?|reasoning|work|attempt|statement|argument"
 _INTRODUCES = re.compile(
     rf"\b(?:agents?|debaters?|critics?|students?|reviewers?|other models?|{_SAYS}|examples?"
@@ -65,6 +72,14 @@ _OWN_VOICE = re.compile(
     r"|in conclusion|overall|correct|corrected|final|conclusion|the correct|the final)\b",
     re.IGNORECASE,
 )
+_RECITES = re.compile(
+    r"[\s*_#\"“-]{0,8}(?:your|my|the|his|her|their) (?:own )?"
+    rf"(?:{_EARLIER}) (?:{_WORK}) (?:was|is|were)[*_]{{0,4}}[:：][*_]{{0,4}}[ \t]{{0,8}}\n"
+    r"(?![ \t]{0,8}\S{1,12}[ \t]{0,8}\n)",
+    re.IGNORECASE,
+)
+"""A text that begins by giving an earlier answer again, in more than a word."""
+
 _FENCE = re.compile(r'[\s>]{0,8}(?:"{3,}|”{3,})')
 _PAIR = re.compile(r'"[^"]*"|“[^”]*”|«[^»]*»')
 _PARAGRAPH = re.compile(r"\n[ \t\r]*\n")
@@ -249,11 +264,13 @@ def _find_blocks(text: str, start: int, tail: int) -> _Blocks:
     """Find the lines that are quoted (fences, `>`), and those that an account introduces.
 
     An account goes on until, after a blank line, the speaker's own voice is heard, or the marks
-    begin with which the text ends.
+    begin with which the text ends; not so where the text begins by giving an earlier answer again,
+    which these marks may end.
     """
     quoted: list[tuple[int, int]] = []
     told: list[tuple[int, int]] = []
     in_fence = is_told = has_begun = after_blank = False
+    is_recital = _RECITES.match(text, start) is not None
     for begin, end in _iter_lines(text, start):
         line = text[begin:end]
         if _FENCE.match(line):
@@ -267,7 +284,7 @@ def _find_blocks(text: str, start: int, tail: int) -> _Blocks:
             continue
         else:
             if is_told and after_blank and has_begun:
-                is_told = not (_OWN_VOICE.match(line) or begin >= tail)
+                is_told = not (_OWN_VOICE.match(line) or (begin >= tail and not is_recital))
             is_head = introduces(line)
             is_told = is_told or is_head or _LABEL.match(line) is not None
             has_begun = not is_head

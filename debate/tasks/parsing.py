@@ -207,15 +207,16 @@ def _is_own_mark(text: str, mark: Mark, owner: Ownership) -> bool:
 def _follows_other_question(text: str, mark: Mark, question: Question) -> bool:
     """Return whether the line before a mark asks something with numbers of its own.
 
-    They are neither in the question that was asked nor in the reply so far, so that "What is
-    24 + 15?" may well be a step of it.
+    Most of them stand neither in the question that was asked nor in the reply so far, so that
+    "What is 36 / 2?" may well be a step of it.
     """
     asked = {*_DIGITS.findall(question.text)}
     low = max(0, mark.line - _MAX_BEFORE)
     before, _, line = text[low : mark.line].rstrip().rpartition("\n")
     if not asked or not line.rstrip("*_ ").endswith("?") or not _ASKS.match(line):
         return False
-    return not {*_DIGITS.findall(line)} <= asked | {*_DIGITS.findall(before)}
+    numbers = {*_DIGITS.findall(line)}
+    return 2 * len(numbers - asked - {*_DIGITS.findall(before)}) > len(numbers)
 
 
 def _read_mark(each: _Candidate, question: Question, format: AnswerFormat) -> _Candidate | None:

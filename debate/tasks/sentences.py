@@ -44,7 +44,7 @@ _OPENER = (
     r"|in summary|in short|to conclude|to summari[sz]e|in the end|as a result|consequently"
     r"|accordingly|it follows that|it is clear that|(?:this|that|which) (?:means|shows|gives)"
     r"(?: us)?(?: that)?|step [0-9]{1,2}|conclusion|solution|result|summary|explanation|reasoning"
-    rf"|final|{_I_THINK})"
+    rf"|final|end|{_I_THINK})"
 )
 _OPENERS = re.compile(rf"(?:{_OPENER}[*_]{{0,2}}[,:]?[*_]{{0,2}} {{0,2}}){{0,4}}", re.IGNORECASE)
 _SO_LEAD = re.compile(
@@ -118,6 +118,7 @@ _OWN_LABELS = frozenset(
         "steps",
         "computation",
         "total",
+        "end",
     ]
 )
 _QUALIFIER = re.compile(
@@ -217,16 +218,16 @@ def _read_inverted(
     begin = _find_begin(text, start, match.start())
     head = text[begin : match.start()]
     lead = _SO_LEAD.match(head) or _OPENERS.match(head.lstrip())
-    first = begin + len(head) - len(head.lstrip() if lead and lead.re is _OPENERS else head)
-    first += lead.end() if lead else 0
-    value = text[first : match.start()].strip(" \t\r\n*_\"'”’“‘")
+    indent = len(head) - len(head.lstrip()) if lead and lead.re is _OPENERS else 0
+    own = begin + indent + (lead.end() if lead else 0)
+    value = text[own : match.start()].strip(" \t\r\n*_\"'”’“‘")
     if not value or len(value) > MAX_INVERTED:
         return None
-    first = text.index(value, first)
+    first = text.index(value, own)
     mark = Mark(first, first + len(value), value, "sentence", begin)
     is_own = (
         owner.is_own(match.start())
-        and _is_own_clause(text[begin:first])
+        and _is_own_clause(text[begin:own])
         and not (_UNSETTLED.search(value) or ACCOUNTS.search(value))
         and _is_settled(text, start, begin, match.end())
     )

@@ -20,7 +20,10 @@ REPLIES: list[dict[str, Any]] = [
     for path in sorted(Path(__file__).parent.glob("*.yaml"))
     for entry in yaml.safe_load(path.read_text(encoding="utf-8"))
 ]
-FIELDS = {"category", "origin", "asked", "kind", "options", "text", "cut", "said", "file"}
+FIELDS = {
+    *("category", "origin", "asked", "kind", "question", "options", "text", "cut", "said"),
+    *("file", "prompts", "turn", "round"),
+}
 STATED = ("answer", "confidence", "verdict")
 LEAST_READ = 0.95
 
@@ -45,7 +48,7 @@ class Reading(NamedTuple):
 def ask(entry: dict[str, Any]) -> Question:
     return Question(
         id="q",
-        text="?",
+        text=entry.get("question", "?"),
         kind=entry.get("kind", "number"),
         options=tuple(entry.get("options", ())),
     )
@@ -103,6 +106,13 @@ def test_what_is_stated_is_read(readings: list[Reading]) -> None:
     assert counts["read"] >= LEAST_READ * (counts["read"] + counts["unread"]), unread
 
 
+def test_what_a_real_model_states_is_read(readings: list[Reading]) -> None:
+    real = [each for each in readings if each.entry["file"] == "real_replies.yaml"]
+    counts = Counter(outcome for each in real for outcome in each.outcomes)
+    assert len(real) >= 200
+    assert counts["read"] >= LEAST_READ * (counts["read"] + counts["unread"])
+
+
 @pytest.mark.parametrize(
     ("text", "form"),
     [
@@ -142,6 +152,8 @@ LENGTH = 48_000
 ENDLESS = {
     "the answer is": "the answer is " * (LENGTH // 14),
     "sentences": "The answer is 7. " * (LENGTH // 17),
+    "inverted sentences": "so 7 is the answer. " * (LENGTH // 20),
+    "questions": "What is 8?\nAnswer: 7\n" * (LENGTH // 21),
     "sentences without an end": "so the answer is 7 " * (LENGTH // 19),
     "quotes": '"the answer is 7" ' * (LENGTH // 19),
     "single quotes": '"' * LENGTH,
@@ -171,7 +183,7 @@ ENDLESS = {
 
 @pytest.mark.parametrize("name", ENDLESS)
 def test_an_endless_reply_is_read_in_time_linear_in_its_length(name: str) -> None:
-    asked = Question(id="q", text="?", kind="choice", options=("Rome", "Paris"))
+    asked = Question(id="q", text="3 + 4?", kind="choice", options=("Rome", "Paris"))
 
     def time_reading(text: str) -> float:
         begun = time.process_time()
