@@ -27,7 +27,7 @@ _KIND = r"(?:final|correct|right|best|revised|updated|new|overall|most likely)"
 _TRIGGER = re.compile(
     r"\b(?P<subject>(?:the |my |our )?(?:KIND,? ){0,3}(?:answer|option|choice)"
     r"(?: to (?:the|this|your) (?:question|problem|exercise))?)[*_]{0,4} {0,2}"
-    r"(?:(?:is|remains)\b(?!n['’]t)|(?P<mark>[:：]))".replace("KIND", _KIND),
+    r"(?:(?:is|remains|must be)\b(?!n['’]t)|(?P<mark>[:：]))".replace("KIND", _KIND),
     re.IGNORECASE,
 )
 _BOUNDARY = re.compile(r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)[.!?][\"”)*_]{0,4}(?=\s)|\n|[;]\s")
@@ -56,6 +56,13 @@ _AND_LEAD = re.compile(
     r"(?P<lead>.{1,250})[,;] {0,2}(?:and|then) (?:the )?", re.IGNORECASE | re.DOTALL
 )
 """What may stand before "answer: 18", but not before "the answer is 18"."""
+_FACT_LEAD = re.compile(
+    r"(?!(?:with|without|in|on|for|under|at|once|then|as|given|take|leave|let|one|another|some|he"
+    r"|she|they|others?|here|there)\b)"
+    r"(?P<lead>[^,;]{1,120}?(?:\b(?:is|are|equals)\b|=)[^,;]{1,120}), {0,2}and ",
+    re.IGNORECASE,
+)
+"""A plain statement before "and the answer is 18", which supposes no other case."""
 _INVERTED = re.compile(
     rf"[*_\"”’]{{0,4}} is (?:the|my) (?:{_KIND},? ){{0,3}}(?:answer|option|choice)"
     r"(?: to (?:the|this|your) (?:question|problem|exercise))?[*_]{0,4}(?=[.!;\n]|\s{0,8}\Z)",
@@ -273,7 +280,7 @@ def _is_own_clause(before: str, *, is_mark: bool = False) -> bool:
         return False
     if not plain or _OPENERS.fullmatch(f"{plain} "):
         return True
-    for pattern in (_SO_LEAD, _SINCE_LEAD, *([_AND_LEAD] if is_mark else [])):
+    for pattern in (_SO_LEAD, _SINCE_LEAD, _AND_LEAD if is_mark else _FACT_LEAD):
         match = pattern.fullmatch(f"{plain} ")
         if match:
             lead = match["lead"]
