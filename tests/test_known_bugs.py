@@ -17,7 +17,8 @@ from debate.config.loader import load_run
 from debate.runner.execute import is_complete
 from debate.runner.plan import make_plan
 from debate.tasks.answer_format import CHAT
-from debate.tasks.parsing import parse_answer, parse_confidence, parse_verdict
+from debate.tasks.assessments import parse_confidence, parse_verdict
+from debate.tasks.parsing import parse_answer
 from debate.tasks.scoring import is_correct
 from debate.topologies import build_schedule, get_authors, load_topology, make_default_seats
 from debate.types import DebateKey, Question

@@ -23,13 +23,8 @@ from debate.engines.base import (
     Sampling,
     Token,
 )
-from debate.tasks.parsing import (
-    Span,
-    find_answer,
-    find_verdict_span,
-    parse_confidence,
-    parse_verdict,
-)
+from debate.tasks.assessments import find_verdict_span, parse_confidence, parse_verdict
+from debate.tasks.parsing import Span, find_answer
 from debate.types import AgentId, Answer, CallResult, Confidence, Kind, Message, Question
 
 _ENCODER = msgspec.json.Encoder()

@@ -18,7 +18,8 @@ from debate.config.registry import find, get_required, hash_code
 from debate.engines.base import Completion, Request
 from debate.errors import ConfigError, DebateError, EngineError
 from debate.tasks import normalise
-from debate.tasks.parsing import find_answer, parse_answer, parse_confidence
+from debate.tasks.assessments import parse_confidence
+from debate.tasks.parsing import find_answer, parse_answer
 from debate.types import BELIEF_AFTER, Belief, Confidence, Message, Question, Turn
 
 CallModel = Callable[[Request], Awaitable[Completion]]

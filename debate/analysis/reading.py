@@ -18,7 +18,8 @@ from debate.log.codec import TurnStruct
 from debate.log.files import TURNS
 from debate.log.index import TurnKey, take_snapshot
 from debate.tasks.answer_format import CHAT, FORMATS, AnswerFormat
-from debate.tasks.parsing import parse_answer, parse_confidence, parse_verdict
+from debate.tasks.assessments import parse_confidence, parse_verdict
+from debate.tasks.parsing import parse_answer
 from debate.types import Question, Turn
 
 UNKNOWN_FORM = "not recorded"

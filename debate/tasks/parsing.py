@@ -1,4 +1,4 @@
-"""Read answers, confidences and verdicts from replies. No match, or two that differ, is none."""
+"""Read the answer that a reply states. No match, or two that differ, is an abstention."""
 
 from __future__ import annotations
 
@@ -7,23 +7,18 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
-from debate.tasks.answer_format import AnswerFormat, drop_open_line, find_start, is_in_reasoning
+from debate.tasks.answer_format import AnswerFormat, find_start, is_in_reasoning
 from debate.tasks.choice import LETTERS
-from debate.tasks.marks import Mark, find_answer_marks, find_marks, is_mark_line
-from debate.tasks.number import normalise_number
-from debate.tasks.ownership import ACCOUNTS, Ownership, find_ownership, introduces
+from debate.tasks.marks import Mark, find_answer_marks, is_mark_line
+from debate.tasks.ownership import ACCOUNTS, Ownership, find_ownership
 from debate.tasks.scoring import normalise, parse_value
 from debate.tasks.sentences import (
     Sentence,
     find_answer_sentences,
-    find_verdict_sentences,
     read_answer_clause,
-    read_chance_clause,
     read_equation_clause,
-    read_verdict_clause,
-    split_sentences,
 )
-from debate.tasks.values import fold_case, strip_formatting
+from debate.tasks.values import fold_case
 from debate.types import Answer, Question
 
 T = TypeVar("T", bound=Hashable)
@@ -32,11 +27,6 @@ _MAX_MARKS = 256
 """The most different texts that may be marked; of more, none is taken for the answer."""
 
 _MAX_SHOWN, _MAX_SHOWN_LENGTH = 8, 200
-_ABOUT = re.compile(r"(?:about|approximately|around|roughly|~|≈)\s?", re.IGNORECASE)
-_CONFIDENCE = re.compile(
-    r"([0-9]{1,3}(?:\.[0-9]{1,10})?|\.[0-9]{1,10})\s?"
-    r"(?:(\\?%|percent)|(?:/|out of)\s?(100?))?"
-)
 _CONDITION = re.compile(
     r"\b(?:if|unless|assuming|provided|depending|only|is|isn|was|wasn|are|not|cannot|would|could"
     r"|wrong|incorrect|false|less|more|fewer|than|but|according)\b",
@@ -181,7 +171,7 @@ def _list_marked(
     found: dict[tuple[str, str, bool], _Candidate] = {}
     for mark in find_answer_marks(text, format):
         counts = owner is None or (
-            _is_own_mark(text, mark, owner) and not _follows_other_question(text, mark, question)
+            is_own_mark(text, mark, owner) and not _follows_other_question(text, mark, question)
         )
         key = (mark.text, "hashes" if mark.is_heading else "", counts)
         if key not in found:
@@ -192,7 +182,7 @@ def _list_marked(
     return [each for each in read if each is not None]
 
 
-def _is_own_mark(text: str, mark: Mark, owner: Ownership) -> bool:
+def is_own_mark(text: str, mark: Mark, owner: Ownership) -> bool:
     """Return whether a mark is the speaker's own: no quotation, account, or what is taken back."""
     if not owner.is_own(mark.line) or (mark.is_quoted and mark.line < owner.tail):
         return False
@@ -376,10 +366,10 @@ def _get_value(candidates: Sequence[_Candidate], question: Question) -> str | No
     """Return the one answer; None where the candidates are too many, unreadable or differ."""
     if len(candidates) > _MAX_MARKS:
         return None
-    return _get_only((each.value for each in candidates), lambda value: normalise(value, question))
+    return get_only((each.value for each in candidates), lambda value: normalise(value, question))
 
 
-def _get_only(values: Iterable[T | None], key: Callable[[T], object]) -> T | None:
+def get_only(values: Iterable[T | None], key: Callable[[T], object]) -> T | None:
     """Return the first value; None where there is none, one is None, or two differ by `key`."""
     first = None
     for value in values:
@@ -387,155 +377,3 @@ def _get_only(values: Iterable[T | None], key: Callable[[T], object]) -> T | Non
             return None
         first = value if first is None else first
     return first
-
-
-def parse_confidence(
-    text: str,
-    format: AnswerFormat,
-    *,
-    cut: bool = False,
-    asked: bool = False,
-    answer: str | None = None,
-) -> float | None:
-    """Return the stated confidence in [0, 1]; None for none, an impossible one, or two.
-
-    A number up to 1 without a percent sign is a probability, a larger one a percentage. The last
-    line of a text that was `cut` states none: `8` may be the beginning of `85%`. Where nothing but
-    a confidence was `asked` for, a bare number is read, and a sentence such as "I am 85% sure";
-    not where it may as well repeat the `answer` that it is about.
-
-    >>> chat = AnswerFormat()
-    >>> [parse_confidence(f"Confidence: {c}", chat) for c in ("85%", "0.85", "85", "850", "high")]
-    [0.85, 0.85, 0.85, None, None]
-    >>> [parse_confidence("8%", chat, asked=True, answer=said) for said in ("13", "8")]
-    [0.08, None]
-    """
-    text = drop_open_line(text, format) if cut else text
-    start = find_start(text, format)
-    marks = find_marks(text, "confidence", format)
-    if marks and not format.first_line:
-        owner = find_ownership(text, start, format).for_verdicts()
-        marks = [mark for mark in marks if _is_own_mark(text, mark, owner)]
-    if marks or not asked or format.first_line:
-        return _get_only((_parse_probability(mark.text) for mark in marks), float)
-    return _parse_reply_on_confidence(text[start:], format, answer)
-
-
-def _parse_reply_on_confidence(text: str, format: AnswerFormat, answer: str | None) -> float | None:
-    """Return the confidence of a reply to "How sure are you?" that marks none."""
-    if len(text) > 20 * _MAX_SHOWN_LENGTH:
-        return None
-    bare = _parse_probability(text)
-    if bare is not None:
-        return None if _repeats(text, answer) else bare
-    said = [part for each in split_sentences(text) if (part := read_chance_clause(each))]
-    said += [m.text for m in find_answer_marks(text, format) if m.text.rstrip(".").endswith("%")]
-    if not said:
-        said = _list_beside_answers(text, format)
-    if any(_repeats(part, answer) for part in said):
-        return None
-    return _get_only((_parse_probability(part) for part in said), float)
-
-
-def _list_beside_answers(text: str, format: AnswerFormat) -> list[str]:
-    """Return the one line of a reply that is no marked answer, where it is a percentage."""
-    lines = [line for line in text.splitlines() if not is_mark_line(line, format)]
-    return lines if len(lines) == 1 and lines[0].strip().endswith("%") else []
-
-
-def _repeats(text: str, answer: str | None) -> bool:
-    """Return whether a number may as well repeat the answer that the confidence is about."""
-    if answer is None:
-        return False
-    number = normalise_number(text)
-    return number is not None and number == normalise_number(answer)
-
-
-def _parse_probability(text: str) -> float | None:
-    plain = _ABOUT.sub("", strip_formatting(text), count=1)
-    match = _CONFIDENCE.fullmatch(plain)
-    if match is None:
-        return None
-    value = float(match[1])
-    if match[3] is not None:
-        value /= int(match[3])
-    elif match[2] is not None or value > 1:
-        value /= 100
-    return value if value <= 1 else None
-
-
-class _VerdictFound(NamedTuple):
-    span: Span
-    accepts: bool | None
-
-
-def parse_verdict(text: str, format: AnswerFormat, *, cut: bool = False) -> bool | None:
-    """Return whether the text accepts the answer it judges; None where it does not say, or both.
-
-    The last line of a text that was `cut` does not say.
-
-    >>> chat = AnswerFormat()
-    >>> [parse_verdict(f"Verdict: {v}", chat) for v in ("Correct.", "incorrect", "partly correct")]
-    [True, False, None]
-    """
-    found = _list_verdicts(text, format, cut=cut)
-    return _get_only((each.accepts for each in found), bool)
-
-
-def find_verdict_span(text: str, format: AnswerFormat, *, cut: bool = False) -> Span | None:
-    """Return where the verdict's word stands first; None where there is no one verdict.
-
-    >>> find_verdict_span("So 8.\\nVerdict: incorrect", AnswerFormat())
-    Span(start=15, end=24)
-    """
-    found = _list_verdicts(text, format, cut=cut)
-    return found[0].span if _get_only((each.accepts for each in found), bool) is not None else None
-
-
-def _list_verdicts(text: str, format: AnswerFormat, *, cut: bool) -> list[_VerdictFound]:
-    """Return the marked verdicts that are the speaker's own, or else those of its sentences."""
-    text = drop_open_line(text, format) if cut else text
-    marks = find_marks(text, "verdict", format)
-    if format.first_line:
-        return [_read_verdict(mark, format) for mark in marks]
-    start = find_start(text, format)
-    owner = find_ownership(text, start, format).for_verdicts()
-    if not marks and format.verdict:
-        marks = [each for each in find_answer_marks(text, format) if _is_judgment(each.text)]
-    found = [_read_verdict(mark, format) for mark in marks if _is_own_verdict(text, mark, owner)]
-    if found or cut or "sentence" not in format.forms:
-        return found
-    names = {name.casefold() for name in re.findall(r"(?i)\bagent \w{1,12}", text)}
-    if len(names) > 1:
-        return []
-    sentences = find_verdict_sentences(text, start, owner)
-    return [_VerdictFound(Span(each.start, each.end), each.accepts) for each in sentences]
-
-
-def _is_judgment(text: str) -> bool:
-    """Return whether a marked answer judges, as `Answer: incorrect` in a critique does."""
-    return fold_case(text).rstrip(".") in ("correct", "incorrect", "not correct", "wrong")
-
-
-def _is_own_verdict(text: str, mark: Mark, owner: Ownership) -> bool:
-    """Return whether a verdict is the speaker's own, as is one that ends its account of others."""
-    if _is_own_mark(text, mark, owner):
-        return True
-    is_last = mark.line >= max(owner.tail, owner.taken_back) and not owner.is_quoted(mark.line)
-    before = text[max(0, mark.line - 300) : mark.line].rstrip().rpartition("\n")[2]
-    return is_last and not introduces(before)
-
-
-def _read_verdict(mark: Mark, format: AnswerFormat) -> _VerdictFound:
-    accepts = _parse_acceptance(mark.text, format)
-    return _VerdictFound(Span(mark.start, mark.end), accepts)
-
-
-def _parse_acceptance(text: str, format: AnswerFormat) -> bool | None:
-    word = strip_formatting(text)
-    same = str.casefold if format.ignore_case else str
-    if same(word) in map(same, format.accepts):
-        return True
-    if same(word) in map(same, format.rejects):
-        return False
-    return read_verdict_clause(word) if "sentence" in format.forms else None

@@ -13,7 +13,8 @@ from debate.agents.prompt_sets import SHIPPED, PromptSet, load_prompt_set
 from debate.errors import ConfigError
 from debate.log import Run
 from debate.tasks.answer_format import CHAT, COMPACT, FORMATS
-from debate.tasks.parsing import parse_answer, parse_confidence, parse_verdict
+from debate.tasks.assessments import parse_confidence, parse_verdict
+from debate.tasks.parsing import parse_answer
 from debate.types import Message, Question
 from tests.support import by_ref, run, scripted
 

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from debate.tasks.answer_format import CHAT
-from debate.tasks.parsing import parse_answer, parse_confidence, parse_verdict
+from debate.tasks.assessments import parse_confidence, parse_verdict
+from debate.tasks.parsing import parse_answer
 from debate.types import Question
 
 REPLIES: list[dict[str, Any]] = [

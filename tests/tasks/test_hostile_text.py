@@ -13,12 +13,8 @@ from debate.tasks.answer_format import (
     MAX_SCANNED,
     AnswerFormat,
 )
-from debate.tasks.parsing import (
-    find_answer,
-    parse_answer,
-    parse_confidence,
-    parse_verdict,
-)
+from debate.tasks.assessments import parse_confidence, parse_verdict
+from debate.tasks.parsing import find_answer, parse_answer
 from debate.tasks.scoring import is_correct
 from debate.types import AnswerKind, Question
 

@@ -10,12 +10,8 @@ from debate.tasks.answer_format import (
     CHAT,
     COMPACT,
 )
-from debate.tasks.parsing import (
-    find_answer,
-    parse_answer,
-    parse_confidence,
-    parse_verdict,
-)
+from debate.tasks.assessments import parse_confidence, parse_verdict
+from debate.tasks.parsing import find_answer, parse_answer
 from debate.types import Question
 
 NUMBER = Question(id="q", text="?", kind="number", target="18")

@@ -16,10 +16,7 @@ from debate.tasks.answer_format import (
     CHAT,
     COMPACT,
 )
-from debate.tasks.parsing import (
-    parse_confidence,
-    parse_verdict,
-)
+from debate.tasks.assessments import parse_confidence, parse_verdict
 from debate.types import Answer, Question
 
 NUMBER = Question(id="q", text="What is 9 * 2?", kind="number", target="18")
