@@ -1,24 +1,29 @@
 """Which one-line changes of policy no test notices.
 
-    python -m tests.mutants [--num 200] [--seed 0] [--part log] [--json mutants.jsonl]
+    python -m tests.mutants [--num 200] [--seed 0] [--part log] [--quick]
 
 A sample of mutants is drawn by seed from the queues, the log, the orchestrator, the decision rules
 and the calls of agents: a comparison turned or moved by one, `and` for `or`, `min` for `max`, an
-order or an element of what is hashed left out, a sync that is not made or waited for. Each is made
-in a copy of the tree in a temporary folder, and the nearest tests are run on it until one fails or
-the time limit is over; both count as noticed. Results are appended to the file as JSON lines: the
-same command goes on where it stopped, and tries survivors again. At the end stand a table by part
-and the diff of each survivor, and the exit code is 1 if there are any. `mutants.yaml` names the
-nearest tests, and the mutants that change nothing, each with the reason; any other survivor wants
-a test. Without `--trust` all the tests are first run on the unchanged copy, and must pass.
+order or an element of what is hashed left out, a sync that is not made or waited for.
+
+First all recorded tests are run on a copy of the tree, to see which execute which lines; that is
+kept in a file until one of the modules changes. Then each mutant is made in the copy and in a fork
+of one process that has imported everything, and the quickest tests that execute it are run there,
+until one fails or they take far longer than recorded; both count as noticed. What survives, or is
+in no function, meets the nearest test files whole in a process of its own, unless `--quick`.
+
+Results are appended to the file as JSON lines: the same command goes on where it stopped, and tries
+survivors again. At the end stand a table by part and the diff of each survivor, and the exit code
+is 1 if there are any. `mutants.yaml` names the tests to record, the nearest ones, and the mutants
+that change nothing, each with the reason; any other survivor wants a test.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -26,36 +31,38 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.executed import Executed, Recorder, read_executed
+from tests.forks import FORK, LATE, START_S, Forks, change_file, forbid_compiled_files
 from tests.mutations import Mutant, list_mutants
 
 ROOT = Path(__file__).parents[1]
 COPIED = ("debate", "tests", "agents", "topologies", "configs", "examples", "docs")
 QUICK = "not ray and not slow and not vllm and not gpu and not browser"
+PRELOADED = (
+    "aiohttp",
+    "jinja2",
+    "networkx",
+    "polars",
+    "pyarrow",
+    "pydantic",
+    "rich",
+    "scipy.stats",
+    "typer",
+)
 RESULTS = ("killed", "timed out", "survived", "equivalent", "not run")
-FORK = multiprocessing.get_context("fork")
 LISTS: dict[str, Any] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text())
 NEAREST: Mapping[str, Mapping[str, list[str]]] = LISTS["nearest"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """What became of a mutant, what told it, and after how many seconds."""
-
-    key: str
-    part: str
-    place: str
-    kind: str
-    result: str
-    by: str
-    seconds: float
+FILES = tuple(dict.fromkeys(file for part in NEAREST.values() for file in part))
+Judge = Callable[[Mutant, Sequence[str], float], tuple[str, str]]
+MAX_TESTS = 25
+"""How many tests that execute a mutant are tried."""
 
 
 def sample_mutants(parts: Sequence[str], *, num: int, seed: int) -> list[tuple[str, Mutant]]:
@@ -76,69 +83,68 @@ def sample_mutants(parts: Sequence[str], *, num: int, seed: int) -> list[tuple[s
 class Tree:
     """A copy of the tree in which one module at a time is changed."""
 
-    def __init__(self, folder: Path, *, limit_s: float) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._limit_s = limit_s
         for name in COPIED:
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(ROOT / name, folder / name, ignore=ignored)
         for name in ("pyproject.toml", "README.md", "CHANGELOG.md"):
             shutil.copy2(ROOT / name, folder / name)
 
-    def require_success(self, tests: Sequence[str]) -> None:
-        """Run tests on the unchanged copy. Raises RuntimeError where one fails."""
-        result, by = self._run(tests, 60 * self._limit_s)
-        if result != "survived":
-            raise RuntimeError(f"{result} without any change: {by}")
+    def record(self, path: Path) -> Executed:
+        """Which tests execute which lines: as the file says, or else by running them all."""
+        texts = [(self._folder / file).read_bytes() for file in FILES]
+        digest = hashlib.blake2b(b"\0".join(texts), digest_size=8).hexdigest()
+        executed = read_executed(path, digest)
+        if executed is None:
+            self._fork(_record_tests, (self._folder, LISTS["recorded"], path.absolute(), digest))
+            executed = read_executed(path, digest)
+        if executed is None:
+            raise RuntimeError(f"nothing was recorded:\n{(self._folder / 'said.txt').read_text()}")
+        for test in executed.failed:
+            print(f"left out, it fails without any change: {test}", file=sys.stderr)
+        return executed
 
-    def judge(self, part: str, mutant: Mutant) -> Result:
-        """Run the nearest tests on the mutant."""
-        path, started = self._folder / mutant.file, time.monotonic()
-        original, times = path.read_bytes(), path.stat()
-        path.write_text(mutant.source)
-        try:
-            tests = [f"tests/{name}" for name in NEAREST[part][mutant.file]]
-            result, by = self._run([mutant.file, *tests], self._limit_s)
-        finally:
-            path.write_bytes(original)
-            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-        return Result(
-            key=mutant.key,
-            part=part,
-            place=f"{mutant.file}:{mutant.line}",
-            kind=mutant.kind,
-            result=result,
-            by=by,
-            seconds=round(time.monotonic() - started, 1),
-        )
+    def serve(self, use: Callable[[Forks], None]) -> None:
+        """Import and collect all recorded tests in one process, and call a function there."""
+        if self._fork(_serve, (self._folder, LISTS["recorded"], use)):
+            raise RuntimeError((self._folder / "said.txt").read_text(errors="replace"))
 
-    def _run(self, tests: Sequence[str], limit_s: float) -> tuple[str, str]:
-        """Run tests in a fork of this process; return the result, and what told it."""
-        said = self._folder / "said.txt"
-        process = FORK.Process(target=_run_tests, args=(self._folder, tests, said))
+    def judge(self, mutant: Mutant, tests: Sequence[str], took_s: float) -> tuple[str, str]:
+        """Run tests on the mutant in a new process; they took some seconds without it."""
+        limit_s = 3 * (START_S + LATE * took_s)
+        with change_file(self._folder / mutant.file, mutant.source):
+            code = self._fork(_run_tests, (self._folder, tests), limit_s)
+        if code is None:
+            return "timed out", f"after {limit_s:.0f} s"
+        text = (self._folder / "said.txt").read_text(errors="replace")
+        failures = [line for line in text.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        if code == 0:
+            return "survived", "the nearest tests"
+        if failures:
+            return "killed", failures[0].split(" - ")[0]
+        if "+ Timeout +" in text:
+            return "timed out", "by a test's own limit"
+        raise RuntimeError(f"pytest ended with {code}:\n{text}")
+
+    def _fork(
+        self, run: Callable[..., None], words: tuple[Any, ...], limit_s: float | None = None
+    ) -> int | None:
+        """Call a function in a fork of this process; its exit code, or None where it is late."""
+        process = FORK.Process(target=run, args=words)
         process.start()
         process.join(limit_s)
         is_late = process.is_alive()
         if is_late and process.pid:
             os.killpg(process.pid, signal.SIGKILL)
             process.join()
-        if is_late:
-            return "timed out", f"after {limit_s:g} s"
-        text = said.read_text(errors="replace")
-        failures = [line for line in text.splitlines() if line.startswith(("FAILED", "ERROR"))]
-        if process.exitcode == 0:
-            return "survived", ""
-        if failures:
-            return "killed", failures[0].split(" - ")[0]
-        if "+ Timeout +" in text:
-            return "timed out", "by a test's own limit"
-        raise RuntimeError(f"pytest ended with {process.exitcode}:\n{text}")
+        return None if is_late else process.exitcode
 
 
-def _run_tests(folder: Path, tests: Sequence[str], said: Path) -> None:
-    """Run tests of the copy with what the parent has imported; none of that is of the project."""
+def _enter_copy(folder: Path) -> list[str]:
+    """Leave the project that was imported for its copy; return the words for pytest."""
     os.setsid()
-    descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    descriptor = os.open(folder / "said.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.chdir(folder)
@@ -147,14 +153,34 @@ def _run_tests(folder: Path, tests: Sequence[str], said: Path) -> None:
     others = [path for path in sys.path if path and Path(path) != ROOT]
     sys.path[:] = [str(folder), *others]
     os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
-    words = ["-x", "-p", "no:cacheprovider", "-m", QUICK, "--rootdir", str(folder), *tests]
-    os._exit(pytest.main(words))
+    return ["-p", "no:cacheprovider", "-m", QUICK, "--rootdir", str(folder)]
+
+
+def _record_tests(folder: Path, tests: Sequence[str], path: Path, digest: str) -> None:
+    recorder = Recorder(folder, FILES)
+    words = _enter_copy(folder)
+    pytest.main([*words, *tests], plugins=[recorder])
+    recorder.write(path, digest)
+    os._exit(0)
+
+
+def _serve(folder: Path, tests: Sequence[str], use: Callable[[Forks], None]) -> None:
+    plugin = Forks(folder, use)
+    words = _enter_copy(folder)
+    code = pytest.main([*words, "-x", *tests], plugins=[plugin])
+    os._exit(code not in (0, 5))
+
+
+def _run_tests(folder: Path, tests: Sequence[str]) -> None:
+    forbid_compiled_files()
+    words = _enter_copy(folder)
+    os._exit(pytest.main([*words, "-x", *tests]))
 
 
 def preload() -> None:
     """Import once what the tests of all mutants import."""
-    for name in ("aiohttp", "jinja2", "networkx", "polars", "pydantic", "rich"):
-        __import__(name)
+    for name in PRELOADED:
+        importlib.import_module(name)
 
 
 def read_results(path: Path) -> dict[str, dict[str, Any]]:
@@ -171,28 +197,47 @@ def is_equivalent(mutant: Mutant) -> bool:
     )
 
 
-def run_sample(
-    sample: Sequence[tuple[str, Mutant]], path: Path, *, limit_s: float, trust: bool
-) -> None:
+def run_sample(sample: Sequence[tuple[str, Mutant]], asked: argparse.Namespace) -> None:
     """Judge the mutants that have no result yet, or survived, and add each result to the file."""
+    preload()
+    with tempfile.TemporaryDirectory() as folder, asked.json.open("a") as file:
+        tree = Tree(Path(folder))
+        executed = tree.record(asked.executed)
+
+        terminal = os.fdopen(os.dup(2), "w", buffering=1)
+
+        def judge(part: str, mutant: Mutant, run: Judge, tests: Sequence[str]) -> None:
+            started = time.monotonic()
+            result, by = run(mutant, tests, executed.sum_seconds(tests))
+            took_s = round(time.monotonic() - started, 1)
+            place = f"{mutant.file}:{mutant.line}"
+            told = {"place": place, "kind": mutant.kind, "result": result, "by": by}
+            line = json.dumps({"key": mutant.key, "part": part, **told, "seconds": took_s})
+            print(line, file=terminal)
+            print(line, file=file, flush=True)
+
+        def judge_in_forks(forks: Forks) -> None:
+            for part, mutant in list_waiting(sample, asked.json):
+                num, limit_s = MAX_TESTS, asked.limit
+                tests = executed.choose(mutant.file, mutant.lines, num=num, limit_s=limit_s)
+                judge(part, mutant, forks.run, tests)
+
+        tree.serve(judge_in_forks)
+        for part, mutant in list_waiting(sample, asked.json) if not asked.quick else ():
+            left_out = [f"--deselect={test}" for test in executed.failed]
+            near = [f"tests/{name}" for name in NEAREST[part][mutant.file]]
+            judge(part, mutant, tree.judge, [mutant.file, *near, *left_out])
+
+
+def list_waiting(sample: Sequence[tuple[str, Mutant]], path: Path) -> list[tuple[str, Mutant]]:
+    """The mutants that have no result in the file yet, or survived."""
     known = read_results(path)
-    waiting = [
+    return [
         (part, mutant)
         for part, mutant in sample
         if not is_equivalent(mutant)
         and known.get(mutant.key, {"result": "survived"})["result"] == "survived"
     ]
-    preload()
-    with tempfile.TemporaryDirectory() as folder, path.open("a") as file:
-        tree = Tree(Path(folder), limit_s=limit_s)
-        named = {name: None for part, mutant in waiting for name in NEAREST[part][mutant.file]}
-        if named and not trust:
-            tree.require_success([f"tests/{name}" for name in named])
-        for part, mutant in waiting:
-            line = json.dumps(asdict(tree.judge(part, mutant)))
-            print(line, file=sys.stderr)
-            file.write(f"{line}\n")
-            file.flush()
 
 
 def print_results(sample: Sequence[tuple[str, Mutant]], path: Path) -> int:
@@ -221,13 +266,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the sample (0)")
     parser.add_argument("--part", choices=NEAREST, action="append", help="by default every part")
     parser.add_argument("--json", type=Path, default=Path("mutants.jsonl"), help="the results")
-    parser.add_argument("--limit", type=float, default=60.0, help="seconds for each mutant (60)")
-    parser.add_argument("--trust", action="store_true", help="that the tests pass as they are")
+    parser.add_argument(
+        "--executed", type=Path, default=Path("executed.json"), help="which tests execute what"
+    )
+    parser.add_argument("--limit", type=float, default=40.0, help="seconds of its tests (40)")
+    parser.add_argument("--quick", action="store_true", help="no whole files for survivors")
     parser.add_argument("--print", action="store_true", help="print what there is, run nothing")
     asked = parser.parse_args()
     sample = sample_mutants(asked.part or list(NEAREST), num=asked.num, seed=asked.seed)
     if not asked.print:
-        run_sample(sample, asked.json, limit_s=asked.limit, trust=asked.trust)
+        run_sample(sample, asked)
     return min(1, print_results(sample, asked.json))
 
 

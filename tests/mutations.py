@@ -67,7 +67,8 @@ class Change(NamedTuple):
 class Mutant:
     """One change of a module: in which function, of which kind, which text became which.
 
-    `number` tells equal changes of one function apart.
+    `number` tells equal changes of one function apart; `lines` are those of the whole statement,
+    or of its head.
     """
 
     file: str
@@ -77,6 +78,7 @@ class Mutant:
     after: str
     number: int
     line: int
+    lines: range
     source: str
 
     @property
@@ -100,7 +102,7 @@ def list_mutants(root: Path, file: str) -> list[Mutant]:
         starts.append(starts[-1] + len(line))
     found: dict[str, Mutant] = {}
     seen: dict[tuple[str, ...], int] = {}
-    for function, node in _walk(ast.parse(whole), ""):
+    for function, lines, node in _walk(ast.parse(whole), "", range(0)):
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
         start = starts[node.lineno - 1] + node.col_offset
@@ -117,14 +119,17 @@ def list_mutants(root: Path, file: str) -> list[Mutant]:
                 after=change.after,
                 number=seen[name],
                 line=node.lineno,
+                lines=lines,
                 source=(whole[:start] + change.after.encode() + whole[end:]).decode(),
             )
             found.setdefault(ast.dump(ast.parse(mutant.source)), mutant)
     return list(found.values())
 
 
-def _walk(node: ast.AST, function: str) -> Iterator[tuple[str, ast.expr | ast.stmt]]:
-    """Yield what is computed, with the function that it is in: no annotations, no assertions."""
+def _walk(
+    node: ast.AST, function: str, lines: range
+) -> Iterator[tuple[str, range, ast.expr | ast.stmt]]:
+    """Yield what is computed, with its function and lines: no annotations, no assertions."""
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list"):
             continue
@@ -134,10 +139,18 @@ def _walk(node: ast.AST, function: str) -> Iterator[tuple[str, ast.expr | ast.st
             inside = function
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 inside = f"{function}.{child.name}".strip(".")
+            around = _find_lines(child) if isinstance(child, ast.stmt) else lines
             if isinstance(child, ast.expr | ast.stmt):
-                yield inside, child
+                yield inside, around, child
             if not isinstance(child, ast.JoinedStr):
-                yield from _walk(child, inside)
+                yield from _walk(child, inside, around)
+
+
+def _find_lines(statement: ast.stmt) -> range:
+    """The lines of a statement without its body."""
+    body = getattr(statement, "body", None)
+    end = body[0].lineno if body else (statement.end_lineno or statement.lineno) + 1
+    return range(statement.lineno, max(end, statement.lineno + 1))
 
 
 def _list_changes(node: ast.expr | ast.stmt, function: str) -> Iterator[Change]:
