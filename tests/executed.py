@@ -28,12 +28,21 @@ class Executed:
     seconds: Mapping[str, float]
     failed: Sequence[str]
 
-    def choose(self, file: str, lines: Iterable[int], *, num: int, limit_s: float) -> list[str]:
-        """The quickest tests that execute one of the lines: at most `num`, in `limit_s` seconds."""
+    def choose(
+        self, file: str, lines: Iterable[int], near: Sequence[str], *, num: int, limit_s: float
+    ) -> list[str]:
+        """Tests that execute one of the lines: at most `num`, in `limit_s` seconds.
+
+        The quickest whose names begin with one of `near` come first, then the quickest others.
+        """
         by_line = self.tests.get(file, {})
         found = {test for line in lines for test in by_line.get(str(line), ())}
+
+        def order(test: str) -> tuple[bool, float, str]:
+            return not test.startswith(tuple(near)), self.seconds[test], test
+
         chosen, functions, total_s = list[str](), list[str](), 0.0
-        for test in sorted(found - set(self.failed), key=lambda test: (self.seconds[test], test)):
+        for test in sorted((found & self.seconds.keys()) - set(self.failed), key=order):
             function, total_s = test.partition("[")[0], total_s + self.seconds[test]
             if len(chosen) == num or (chosen and total_s > limit_s):
                 break

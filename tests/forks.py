@@ -75,7 +75,7 @@ class Forks:
         if not patch(mutant, self._folder):
             sender.send(("survived", "not tried: it is in no function, or changes a closure"))
             os._exit(0)
-        items = [self._items[test] for test in tests]
+        items = [self._items[test] for test in tests if test in self._items]
         run = self._session.config.hook.pytest_runtest_protocol
         for item, following in zip(items, [*items[1:], None], strict=True):
             run(item=item, nextitem=following)

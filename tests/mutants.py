@@ -61,7 +61,7 @@ LISTS: dict[str, Any] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_
 NEAREST: Mapping[str, Mapping[str, list[str]]] = LISTS["nearest"]
 FILES = tuple(dict.fromkeys(file for part in NEAREST.values() for file in part))
 Judge = Callable[[Mutant, Sequence[str], float], tuple[str, str]]
-MAX_TESTS = 25
+MAX_TESTS = 40
 """How many tests that execute a mutant are tried."""
 
 
@@ -218,15 +218,24 @@ def run_sample(sample: Sequence[tuple[str, Mutant]], asked: argparse.Namespace) 
 
         def judge_in_forks(forks: Forks) -> None:
             for part, mutant in list_waiting(sample, asked.json):
-                num, limit_s = MAX_TESTS, asked.limit
-                tests = executed.choose(mutant.file, mutant.lines, num=num, limit_s=limit_s)
+                tests = executed.choose(
+                    mutant.file,
+                    mutant.lines,
+                    list_nearest(part, mutant),
+                    num=MAX_TESTS,
+                    limit_s=asked.limit,
+                )
                 judge(part, mutant, forks.run, tests)
 
         tree.serve(judge_in_forks)
         for part, mutant in list_waiting(sample, asked.json) if not asked.quick else ():
             left_out = [f"--deselect={test}" for test in executed.failed]
-            near = [f"tests/{name}" for name in NEAREST[part][mutant.file]]
-            judge(part, mutant, tree.judge, [mutant.file, *near, *left_out])
+            judge(part, mutant, tree.judge, [*list_nearest(part, mutant), *left_out])
+
+
+def list_nearest(part: str, mutant: Mutant) -> list[str]:
+    """The nearest files and folders of tests, the module's own doctests first."""
+    return [mutant.file, *(f"tests/{name}" for name in NEAREST[part][mutant.file])]
 
 
 def list_waiting(sample: Sequence[tuple[str, Mutant]], path: Path) -> list[tuple[str, Mutant]]:

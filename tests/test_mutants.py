@@ -67,10 +67,12 @@ def test_the_quickest_tests_that_execute_a_line_are_chosen() -> None:
         seconds={"slow": 9, "quick": 1, "many[1]": 2, "many[2]": 2, "many[3]": 2, "bad": 0},
         failed=["bad"],
     )
-    assert executed.choose("small.py", [3], num=9, limit_s=20) == ["quick", "slow"]
-    assert executed.choose("small.py", [3], num=9, limit_s=5) == ["quick"]
-    assert executed.choose("small.py", [3, 4], num=3, limit_s=20) == ["quick", "many[1]", "many[2]"]
-    assert executed.choose("small.py", [7], num=9, limit_s=20) == []
+    assert executed.choose("small.py", [3], [], num=9, limit_s=20) == ["quick", "slow"]
+    assert executed.choose("small.py", [3], ["sl"], num=9, limit_s=20) == ["slow", "quick"]
+    assert executed.choose("small.py", [3], [], num=9, limit_s=5) == ["quick"]
+    both = executed.choose("small.py", [3, 4], [], num=3, limit_s=20)
+    assert both == ["quick", "many[1]", "many[2]"]
+    assert executed.choose("small.py", [7], [], num=9, limit_s=20) == []
 
 
 def test_a_module_that_is_imported_can_be_given_the_code_of_each_mutant(tmp_path: Path) -> None:
