@@ -50,6 +50,7 @@ class Forks:
 
     def run(self, mutant: Mutant, tests: Sequence[str], took_s: float) -> tuple[str, str]:
         """Run tests until one fails on a mutant: the result, and what told it."""
+        tests = [test for test in tests if test in self._items]
         if not tests:
             return "survived", "no recorded test executes it"
         receiver, sender = FORK.Pipe(duplex=False)
@@ -63,8 +64,8 @@ class Forks:
                 process.join()
         if is_late:
             return "timed out", f"after {START_S + LATE * took_s:.0f} s"
-        if not receiver.poll():  # pytest-timeout ends the process itself
-            return "timed out", f"exit code {process.exitcode}"
+        if not receiver.poll():
+            return "killed", f"the process ended with {process.exitcode}"
         result: tuple[str, str] = receiver.recv()
         return result
 
@@ -75,15 +76,21 @@ class Forks:
         if not patch(mutant, self._folder):
             sender.send(("survived", "not tried: it is in no function, or changes a closure"))
             os._exit(0)
-        items = [self._items[test] for test in tests if test in self._items]
+        try:
+            sender.send(self._run_items(tests))
+        except Exception as error:
+            sender.send(("survived", f"not tried: {error!r}"))
+        os._exit(0)
+
+    def _run_items(self, tests: Sequence[str]) -> tuple[str, str]:
+        assert self._session is not None
+        items = [self._items[test] for test in tests]
         run = self._session.config.hook.pytest_runtest_protocol
         for item, following in zip(items, [*items[1:], None], strict=True):
             run(item=item, nextitem=following)
             if self._failed:
                 break
-        result = "killed" if self._failed else "survived"
-        sender.send((result, self._failed or f"{len(tests)} tests"))
-        os._exit(0)
+        return "killed" if self._failed else "survived", self._failed or f"{len(tests)} tests"
 
 
 def patch(mutant: Mutant, folder: Path) -> bool:
@@ -97,9 +104,9 @@ def patch(mutant: Mutant, folder: Path) -> bool:
     by_name = {code.co_qualname: code for code in codes if counts[code.co_qualname] == 1}
     found = False
     for each in gc.get_objects():
-        if isinstance(each, types.FunctionType) and each.__code__.co_filename == name:
+        if type(each) is types.FunctionType and each.__code__.co_filename == name:
             code = by_name.get(each.__code__.co_qualname)
-            if code and f"{mutant.function}.".startswith(f"{code.co_qualname}."):
+            if code and f"{mutant.function}.".startswith(_simplify(code.co_qualname)):
                 if code.co_freevars != each.__code__.co_freevars:
                     return False
                 each.__code__ = code
@@ -108,13 +115,16 @@ def patch(mutant: Mutant, folder: Path) -> bool:
 
 
 def _iter_codes(code: types.CodeType) -> Iterator[types.CodeType]:
-    """The functions of a module and its classes, without those inside functions."""
+    """The code of a module's functions, classes and what is inside them."""
     for each in code.co_consts:
         if isinstance(each, types.CodeType):
-            if each.co_flags & 0x01:  # CO_OPTIMIZED: a function, not the body of a class
-                yield each
-            else:
-                yield from _iter_codes(each)
+            yield each
+            yield from _iter_codes(each)
+
+
+def _simplify(qualified_name: str) -> str:
+    """The name of a function as a mutant has it, with a dot behind."""
+    return qualified_name.replace(".<locals>", "") + "."
 
 
 def forbid_compiled_files() -> None:

@@ -94,6 +94,7 @@ class Tree:
     def record(self, path: Path) -> Executed:
         """Which tests execute which lines: as the file says, or else by running them all."""
         texts = [(self._folder / file).read_bytes() for file in FILES]
+        texts.append(" ".join(LISTS["recorded"]).encode())
         digest = hashlib.blake2b(b"\0".join(texts), digest_size=8).hexdigest()
         executed = read_executed(path, digest)
         if executed is None:

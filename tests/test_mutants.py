@@ -18,6 +18,16 @@ def is_full(seats, taken):
     )
 
 
+def make_getter(limit):
+    def get(count):
+        return None if count > limit else count
+
+    return get
+
+
+get_few = make_getter(2)
+
+
 class Panel:
     def first(self, names):
         return min(names, key=len)
@@ -49,6 +59,8 @@ def test_a_mutant_is_one_change_of_a_condition_or_an_order(tmp_path: Path) -> No
         "taken < seats",
         "seats >= 0",
         "seats <= 0",
+        "count >= limit",
+        "count <= limit",
         "max(names, key=len)",
         "min(names)",
     ]
@@ -57,7 +69,8 @@ def test_a_mutant_is_one_change_of_a_condition_or_an_order(tmp_path: Path) -> No
 def test_the_lines_of_a_mutant_are_those_of_its_whole_statement(tmp_path: Path) -> None:
     write_module(tmp_path)
     found = {mutant.function: mutant.lines for mutant in list_mutants(tmp_path, "small.py")}
-    assert found == {"is_full": range(3, 7), "Panel.first": range(11, 12)}
+    assert found["is_full"] == range(3, 7)
+    assert found["make_getter.get"] == range(11, 12)
 
 
 def test_the_quickest_tests_that_execute_a_line_are_chosen() -> None:
@@ -85,6 +98,9 @@ def test_a_module_that_is_imported_can_be_given_the_code_of_each_mutant(tmp_path
         for taken in (0, 1, 2):
             for seats in (0, 1):
                 assert patched.is_full(seats, taken) == changed.is_full(seats, taken)
+        for count in (1, 2, 3):
+            assert patched.get_few(count) == changed.get_few(count)
+            assert patched.make_getter(1)(count) == changed.make_getter(1)(count)
         names = ["bob", "al", "alexis"]
         assert patched.Panel().first(names) == changed.Panel().first(names)
     assert path.read_text() == SOURCE

@@ -224,6 +224,24 @@ async def test_a_replica_that_owes_much_more_passes_its_prefix_on() -> None:
     assert min(sum(map(len, engine.batches)) for engine in engines) > 0
 
 
+async def test_a_replica_that_has_become_idle_takes_half_of_what_waits_for_the_other() -> None:
+    engines = [GatedEngine(), GatedEngine()]
+    async with served(*engines, max_in_flight=2) as client:
+        asking = [
+            asyncio.create_task(client.complete(request(number, affinity="one debate")))
+            for number in range(9)
+        ]
+        await asyncio.gather(*(engine.arrived.wait() for engine in engines))
+        for engine in engines:
+            engine.open(*range(2, 9))
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(asking[number] for number in (2, 4, 5, 6, 7, 8)))
+        assert not any(asking[number].done() for number in (0, 1, 3))
+        engines[0].open(0, 1)
+        engines[1].open(0, 1)
+        await asyncio.gather(*asking)
+
+
 class UnloadableEngine(EchoEngine):
     async def start(self) -> None:
         raise EngineError("out of memory", boundary="big: start")

@@ -16,7 +16,7 @@ from debate.log import Run, RunLog
 from debate.log.codec import OMITTED_WHERE_ABSENT
 from debate.log.frames import make_turn_schema
 from debate.log.run import BATCH_SIZE
-from debate.types import Confidence, DebateKey, Failure, Turn, Verdict
+from debate.types import Confidence, DebateKey, Failure, Turn, Usage, Verdict
 
 from .builders import (
     DEBATE,
@@ -285,6 +285,13 @@ def test_beliefs_in_impossible_candidates_are_zero_and_undefined_ones_null(tmp_p
     assert frame["belief_answer"].to_list() == [0.0, 0.0, None]
     assert frame["log_p_answer"].to_list() == [-math.inf, -math.inf, None]
     assert frame["belief_mass"].to_list() == pytest.approx([math.exp(-3), 0.0, None])
+
+
+def test_a_count_of_tokens_that_nobody_can_have_used_is_missing(tmp_path: Path) -> None:
+    usage = Usage(prompt_tokens=2**53 + 1, cached_tokens=None, generated_tokens=2**53)
+    write(tmp_path, [turn("a", usage=usage)])
+    columns = ("prompt_tokens", "cached_tokens", "generated_tokens")
+    assert Run(tmp_path).turns().select(columns).row(0) == (None, None, 2**53)
 
 
 def test_beliefs_are_in_order_of_debate_agent_round_and_candidate(tmp_path: Path) -> None:

@@ -369,3 +369,13 @@ async def test_a_closed_log_takes_nothing_more(tmp_path: Path) -> None:
     log.close()
     with pytest.raises(LogError, match="closed"):
         await append_turn(log, turn())
+
+
+@pytest.mark.parametrize("part", [{"cell": "star"}, {"question": "q2"}, {"seed": 1}])
+async def test_pruning_a_debate_forgets_no_other_one(tmp_path: Path, part: dict[str, Any]) -> None:
+    with open_log(tmp_path) as log:
+        await append_turn(log, turn("a"))
+        await append_turn(log, turn("a", **part))
+        log.prune(DEBATE, turns=[], rounds=[])
+        assert log.recorded(DEBATE) == {}
+        assert set(log.recorded(replace(DEBATE, **part))) == {"0:opening:a"}

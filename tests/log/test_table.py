@@ -393,6 +393,8 @@ def test_a_list_of_objects_and_gzip_are_read(tmp_path: Path) -> None:
     (tmp_path / "t.json").write_text(json.dumps(ROWS))
     assert read_table(tmp_path / "t.json").equals(wanted)
     lines = "\n".join(map(json.dumps, ROWS)).encode()
+    (tmp_path / "t.json").write_bytes(lines)
+    assert read_table(tmp_path / "t.json").equals(wanted)
     (tmp_path / "t.jsonl.gz").write_bytes(gzip.compress(lines))
     assert read_table(tmp_path / "t.jsonl.gz").equals(wanted)
 

@@ -189,6 +189,12 @@ def test_numbers_at_their_limits_are_sound(tmp_path: Path) -> None:
     assert check_log(tmp_path) == []
 
 
+def test_one_silent_turn_excuses_a_verdict_on_a_round_without_turns(tmp_path: Path) -> None:
+    silent = turn("a", value=None, correct=None, text=" ", answer=None)
+    write(tmp_path, [silent, turn("b")], [verdict(0), verdict(1)])
+    assert check_log(tmp_path) == []
+
+
 async def test_a_run_in_progress_may_be_torn_and_uncompacted(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     await append_turn(log, turn("a", value="3"))
