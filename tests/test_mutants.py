@@ -77,14 +77,14 @@ def test_the_quickest_tests_that_execute_a_line_are_chosen() -> None:
     executed = Executed(
         digest="",
         tests={"small.py": {"3": ["slow", "quick"], "4": ["many[1]", "many[2]", "many[3]", "bad"]}},
-        seconds={"slow": 9, "quick": 1, "many[1]": 2, "many[2]": 2, "many[3]": 2, "bad": 0},
+        seconds={"slow": 9, "quick": 4, "many[1]": 2, "many[2]": 2, "many[3]": 2, "bad": 0},
         failed=["bad"],
     )
     assert executed.choose("small.py", [3], [], num=9, limit_s=20) == ["quick", "slow"]
     assert executed.choose("small.py", [3], ["sl"], num=9, limit_s=20) == ["slow", "quick"]
     assert executed.choose("small.py", [3], [], num=9, limit_s=5) == ["quick"]
     both = executed.choose("small.py", [3, 4], [], num=3, limit_s=20)
-    assert both == ["quick", "many[1]", "many[2]"]
+    assert both == ["many[1]", "many[2]", "quick"]
     assert executed.choose("small.py", [7], [], num=9, limit_s=20) == []
 
 

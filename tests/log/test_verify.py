@@ -195,6 +195,14 @@ def test_one_silent_turn_excuses_a_verdict_on_a_round_without_turns(tmp_path: Pa
     assert check_log(tmp_path) == []
 
 
+def test_agents_that_the_manifest_names_need_not_stand_in_the_spec(tmp_path: Path) -> None:
+    write(tmp_path, [turn("d")], agents=["d"])
+    assert check_log(tmp_path) == []
+    write(tmp_path / "other", [turn("a")], agents=["d"])
+    found = [problem.what for problem in check_log(tmp_path / "other")]
+    assert found == ['agent "a" is not among the manifest\'s agents']
+
+
 async def test_a_run_in_progress_may_be_torn_and_uncompacted(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     await append_turn(log, turn("a", value="3"))
