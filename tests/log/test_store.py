@@ -15,7 +15,8 @@ import pytest
 
 from debate.errors import InputError, LogError, RunConflict, TaskError
 from debate.log import Run, RunLog, read_manifest, read_questions
-from debate.types import Failure
+from debate.log.files import read_values
+from debate.types import Failure, Turn
 
 from .builders import (
     DEBATE,
@@ -379,3 +380,18 @@ async def test_pruning_a_debate_forgets_no_other_one(tmp_path: Path, part: dict[
         log.prune(DEBATE, turns=[], rounds=[])
         assert log.recorded(DEBATE) == {}
         assert set(log.recorded(replace(DEBATE, **part))) == {"0:opening:a"}
+
+
+def test_the_lines_of_another_shard_alone_become_those_of_the_first(tmp_path: Path) -> None:
+    write(tmp_path, [turn("a")])
+    (tmp_path / "turns" / "0.jsonl").rename(tmp_path / "turns" / "1.jsonl")
+    with open_log(tmp_path) as log:
+        assert sorted(path.name for path in (tmp_path / "turns").iterdir()) == ["0.jsonl"]
+        assert set(log.recorded(DEBATE)) == {"0:opening:a"}
+
+
+def test_values_are_read_up_to_the_line_that_begins_at_the_end(tmp_path: Path) -> None:
+    write(tmp_path, [turn("a"), turn("b")])
+    path, lines = tmp_path / "turns" / "0.jsonl", turn_lines(tmp_path)
+    for end, agents in ((len(lines[0]), ["a"]), (len(lines[0]) + 1, ["a", "b"]), (0, [])):
+        assert [value.agent for value in read_values(path, Turn, end=end)] == agents

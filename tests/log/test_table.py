@@ -368,6 +368,9 @@ HEAD = "question_id,round,agent,answer,target\n"
         ("t.jsonl", '{"round": 0, "answer": 1, "answer": 2}', 'the key "answer" stands twice'),
         ("t.json", '[{"round": 0, "answer": 1, "answer": 2}]', 'the key "answer" stands twice'),
         ("t.json", "[1]", "expected a list of objects with columns"),
+        ("t.json", '[{"round": 0}] []', "t.json:1: the file is not JSON from its character 16"),
+        ("t.json", '{"round": 0} []', "t.json:1: this line is not JSON from its character 14"),
+        ("t.json", '{"round": ', "t.json:1: the file is not JSON: it ends too early"),
         ("t.csv.gz", b"none", "cannot be unpacked as gzip"),
     ],
 )

@@ -131,6 +131,14 @@ def test_personas_dials_and_system_prompts_reach_the_model(tmp_path: Path) -> No
     assert _prompt(turns["0:opening:b"])[0].role == "user"
 
 
+def test_the_user_s_own_system_prompt_and_persona_stand_as_they_are(tmp_path: Path) -> None:
+    own = {"system": "Be terse.\n### Human: is a role.", "persona": "a reader of [/INST]"}
+    turn = by_ref(run(tmp_path, [scripted("a", "Answer: 1", **own)], rounds=0, **KEEP))
+    system = _prompt(turn["0:opening:a"])[0].content
+    assert own["system"] in system
+    assert own["persona"] in system
+
+
 def test_a_count_makes_that_many_seats_of_one_model(tmp_path: Path) -> None:
     agents = [{**scripted("a", "Answer: 4"), "count": 3}]
     turns = by_ref(run(tmp_path, agents, topology="ring", rounds=1))
