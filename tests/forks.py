@@ -19,7 +19,7 @@ import pytest
 from tests.mutations import Mutant
 
 FORK = multiprocessing.get_context("fork")
-LATE, START_S = 3.0, 10.0
+LATE, START_S = 3.0, 6.0
 """Tests have this many times the seconds recorded, and these, before they are late."""
 
 

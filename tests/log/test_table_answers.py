@@ -95,8 +95,8 @@ def test_long_texts_that_differ_stay_different() -> None:
 
 
 def test_one_target_in_words_makes_all_answers_texts_and_what_it_costs_can_be_counted() -> None:
-    frame = read_table(table(("1,000", "1000"), ("yes", "Yes"), ("7", "7"), ("8", "9")))
-    assert frame["outcome"].to_list() == ["wrong", "correct", "correct", "wrong"]
+    frame = read_table(table(("1,000", "1000"), ("yes", "Yes"), ("7", "7"), ("8", "9"), ("5", "9")))
+    assert frame["outcome"].to_list() == ["wrong", "correct", "correct", "wrong", "wrong"]
     assert count_equal_numbers(frame) == 1
 
 
