@@ -395,3 +395,8 @@ def test_values_are_read_up_to_the_line_that_begins_at_the_end(tmp_path: Path) -
     path, lines = tmp_path / "turns" / "0.jsonl", turn_lines(tmp_path)
     for end, agents in ((len(lines[0]), ["a"]), (len(lines[0]) + 1, ["a", "b"]), (0, [])):
         assert [value.agent for value in read_values(path, Turn, end=end)] == agents
+
+
+def test_a_run_makes_the_folders_above_its_own(tmp_path: Path) -> None:
+    write(tmp_path / "runs" / "of" / "today", [turn("a")])
+    assert Run(tmp_path / "runs" / "of" / "today").turns().height == 1

@@ -195,6 +195,13 @@ def test_one_silent_turn_excuses_a_verdict_on_a_round_without_turns(tmp_path: Pa
     assert check_log(tmp_path) == []
 
 
+def test_an_answer_that_was_cut_before_it_was_closed_is_named(tmp_path: Path) -> None:
+    cut = turn("a", finish_reason="length", is_cut=True)
+    write(tmp_path, [cut, turn("b")])
+    found = [problem.what for problem in check_log(tmp_path)]
+    assert found == ["cut before its answer was closed, but the answer is '4'"]
+
+
 def test_agents_that_the_manifest_names_need_not_stand_in_the_spec(tmp_path: Path) -> None:
     write(tmp_path, [turn("d")], agents=["d"])
     assert check_log(tmp_path) == []
