@@ -255,6 +255,16 @@ def test_a_score_by_confidence_is_about_the_answer() -> None:
     assert decided.num_uncounted == 1
 
 
+def test_a_confidence_that_is_no_probability_scores_nothing() -> None:
+    judges = [
+        judgment("j", about="a0", accepts=False, sure=1.5),
+        judgment("j", about="a1", accepts=True, sure=0.6),
+    ]
+    decided = by("judge_scores", panel("1", "2"), judges, score="confidence")
+    assert dict(decided.tally) == {"2": 0.6}
+    assert decided.num_uncounted == 1
+
+
 def test_answers_that_no_judge_accepts_do_not_win() -> None:
     judges = [judgment("j", about="a0", accepts=False)]
     assert by("judge_scores", panel("1", "2"), judges).value is None
