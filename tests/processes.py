@@ -9,7 +9,8 @@ import sys
 import time
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
-from unittest.mock import patch
+
+import pytest
 
 from debate.cli import main
 
@@ -36,11 +37,13 @@ def invoke(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     arguments = ["debate", *words]
     code: object = 0
     with (
-        patch.object(sys, "argv", arguments),
-        patch.dict(os.environ, environment),
+        pytest.MonkeyPatch.context() as process,
         redirect_stdout(out),
         redirect_stderr(err),
     ):
+        process.setattr(sys, "argv", arguments)
+        for name, value in environment.items():
+            process.setenv(name, value)
         try:
             main()
         except SystemExit as end:

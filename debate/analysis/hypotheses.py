@@ -9,11 +9,9 @@ an estimate that has none then decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
-
-from pydantic import ValidationError
+from typing import Literal, NamedTuple
 
 from debate.analysis.intervals import LEVEL, Interval, get_t_quantile
 from debate.analysis.measures import CONTRASTED, Measures
@@ -22,7 +20,6 @@ from debate.analysis.power import (
     Conclusion,
     compute_level,
     conclude,
-    count_least_questions,
     count_questions_to_decide,
 )
 from debate.analysis.quantity import Quantity, Unavailable
@@ -39,8 +36,6 @@ from debate.analysis.unanswered import (
     doubt_quantity,
 )
 from debate.config.run import HypothesisSpec
-from debate.errors import InputError
-from debate.log.manifest import Manifest
 
 RENAMED = {"entrenchment_alone": "entrenchment"}
 """Names of estimates that older files hold, and what they are called now."""
@@ -136,7 +131,7 @@ def conclude_hypotheses(
     for name, hypothesis in hypotheses.items():
         number = measure_hypothesis(hypothesis, measures, estimates, level=level)
         if isinstance(number, Unavailable):
-            arms = count_turns(hypothesis, _get_estimate_name(hypothesis), measures)
+            arms = count_turns(hypothesis, get_estimate_name(hypothesis), measures)
             lacking = LackingValue(number.reason, Doubt(arms))
             finding = _conclude_finding(name, hypothesis, lacking, level)
         else:
@@ -151,7 +146,7 @@ def conclude_hypotheses(
 
 
 def _depends_on_confidence(hypothesis: HypothesisSpec) -> bool:
-    measure = MEASURES.get(_get_estimate_name(hypothesis))
+    measure = MEASURES.get(get_estimate_name(hypothesis))
     return measure is not None and measure.of_confidence
 
 
@@ -176,7 +171,8 @@ def _correct_p_values(p_values: list[float | None]) -> list[float | None]:
     return [None if p is None else q for p, q in zip(p_values, adjusted, strict=True)]
 
 
-def _get_estimate_name(hypothesis: HypothesisSpec) -> str:
+def get_estimate_name(hypothesis: HypothesisSpec) -> str:
+    """Return the name that the hypothesis's estimate has now; older files hold former ones."""
     return RENAMED.get(hypothesis.estimate, hypothesis.estimate)
 
 
@@ -184,7 +180,7 @@ def measure_hypothesis(
     hypothesis: HypothesisSpec, measures: Measures, estimates: list[Estimate], *, level: float
 ) -> HypothesisValue | Unavailable:
     """The number that a hypothesis is about, with the control's taken off; or what it lacks."""
-    if hypothesis.cell is None or _get_estimate_name(hypothesis) not in CONTRASTED:
+    if hypothesis.cell is None or get_estimate_name(hypothesis) not in CONTRASTED:
         return _read_estimate(hypothesis, measures, estimates, level)
     chosen = choose_quantity(hypothesis, measures)
     if isinstance(chosen, Unavailable):
@@ -215,7 +211,7 @@ class ChosenQuantity(NamedTuple):
 
 def choose_quantity(hypothesis: HypothesisSpec, measures: Measures) -> ChosenQuantity | Unavailable:
     """The quantity of a hypothesis, or what stands in where its own cannot be had."""
-    name = _get_estimate_name(hypothesis)
+    name = get_estimate_name(hypothesis)
     if hypothesis.cell is None or name not in CONTRASTED:
         return Unavailable(
             f"a sum by question in one condition, which {hypothesis.estimate} is not"
@@ -253,10 +249,10 @@ def find_quantity(hypothesis: HypothesisSpec, measures: Measures) -> Quantity | 
     """The quantity of a hypothesis about one condition, or about one against its control."""
     assert hypothesis.cell is not None
     about = {"round": hypothesis.round, "subject": hypothesis.subject}
-    own = measures.find(_get_estimate_name(hypothesis), cell=hypothesis.cell, **about)  # type: ignore[arg-type]
+    own = measures.find(get_estimate_name(hypothesis), cell=hypothesis.cell, **about)  # type: ignore[arg-type]
     if isinstance(own, Unavailable) or hypothesis.control is None:
         return own
-    control = measures.find(_get_estimate_name(hypothesis), cell=hypothesis.control, **about)  # type: ignore[arg-type]
+    control = measures.find(get_estimate_name(hypothesis), cell=hypothesis.control, **about)  # type: ignore[arg-type]
     return control if isinstance(control, Unavailable) else own.minus(control)
 
 
@@ -418,85 +414,9 @@ def _add_plan(finding: Finding, interval: Interval) -> Finding:
     return replace(finding, detectable=least, needed=needed)
 
 
-def plan_questions(
-    hypotheses: Mapping[str, HypothesisSpec], *, several_pairs: Collection[str] = ()
-) -> dict[str, int]:
-    """For each hypothesis about a change of right answers, the least number of questions with
-    which it could be supported at all; other units, whose variance is not known, are left out.
-
-    several_pairs: the hypotheses of which one question holds several pairs, of agents or seeds.
-    """
-    return {
-        name: count_least_questions(
-            h.smallest,
-            direction=h.direction,
-            num_hypotheses=len(hypotheses),
-            several_pairs=name in several_pairs,
-        )
-        for name, h in hypotheses.items()
-        if _is_paired_share(h) and 0 < h.smallest < 1
-    }
-
-
-def _is_paired_share(hypothesis: HypothesisSpec) -> bool:
-    """Whether the number is a mean difference of two 0/1 scores of the same questions."""
-    measure = CONTRASTED.get(_get_estimate_name(hypothesis))
-    if measure is None or measure.of_confidence or hypothesis.reference:
-        return False
-    is_change = measure.kind == "difference" and hypothesis.control is None
-    return is_change or (measure.is_proportion and hypothesis.control is not None)
-
-
 def describe_hypothesis(hypothesis: HypothesisSpec) -> str:
     """The estimate with its conditions, as in `eai: peer − self, round 3, author`."""
     arms = f"{hypothesis.cell or ''}{f' − {hypothesis.control}' if hypothesis.control else ''}"
     parts = [arms, "" if hypothesis.round is None else f"round {hypothesis.round}"]
     named = ", ".join(part for part in (*parts, hypothesis.subject or "") if part)
     return f"{hypothesis.estimate}: {named}" if named else hypothesis.estimate
-
-
-class Claim(NamedTuple):
-    """One wording of one hypothesis. num_turns: recorded when it was stated; until: when it was
-    dropped or reworded, None if it stands.
-    """
-
-    hypothesis: HypothesisSpec
-    num_turns: int = 0
-    until: str | None = None
-
-    @property
-    def note(self) -> str:
-        """A clause on when it was stated or dropped; empty if stated before the first turn."""
-        clauses = [f"stated when {self.num_turns:,} turns were on record"] if self.num_turns else []
-        return "; ".join([*clauses, *(["withdrawn or reworded later"] if self.until else [])])
-
-
-def read_claims(manifest: Manifest, *, place: str) -> dict[str, Claim]:
-    """Every wording ever stated, by name; one that no longer stands is called NAME (until TIME).
-
-    Raises InputError where one cannot be read.
-    """
-    present = parse_hypotheses(manifest.spec.get("hypotheses") or {}, place=place)
-    wordings = [(each, parse_hypotheses(each.hypotheses, place=place)) for each in manifest.stated]
-    first: dict[tuple[str, HypothesisSpec], Claim] = {}
-    for position, (told, wording) in enumerate(wordings):
-        for name, hypothesis in wording.items():
-            later = [(s.at, w) for s, w in wordings[position + 1 :] if w.get(name) != hypothesis]
-            until = None if present.get(name) == hypothesis else (later[0][0] if later else told.at)
-            first.setdefault((name, hypothesis), Claim(hypothesis, told.num_turns, until))
-    found = {name: first.get((name, each), Claim(each)) for name, each in present.items()}
-    withdrawn = [(name, claim) for (name, _), claim in first.items() if claim.until]
-    return found | {f"{name} (until {claim.until})": claim for name, claim in withdrawn}
-
-
-def parse_hypotheses(written: Mapping[str, Any], *, place: str) -> dict[str, HypothesisSpec]:
-    """Recorded hypotheses as specs. Raises InputError where one cannot be read."""
-    try:
-        return {name: HypothesisSpec.model_validate(each) for name, each in written.items()}
-    except ValidationError as cause:
-        raise InputError(f"{place}: its hypotheses cannot be read: {cause}") from cause
-
-
-def temper_findings(found: tuple[Finding, ...], claims: Mapping[str, Claim]) -> tuple[Finding, ...]:
-    """The findings, each with what tempers it."""
-    return tuple(replace(each, reason=_join(each.reason, claims[each.name].note)) for each in found)

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from debate.analysis.claims import read_claims, temper_findings
 from debate.analysis.copying import add_copied
 from debate.analysis.design import find_silent_seats, read_design, read_seats
-from debate.analysis.hypotheses import read_claims, temper_findings
 from debate.analysis.judgements import read_judgements
 from debate.analysis.judging import analyze_judging
 from debate.analysis.replies import ReplyCounts, count_replies, warn_replies

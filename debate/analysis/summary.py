@@ -173,37 +173,45 @@ def analyze(
         baselines=baselines,
     )
     vote_states = _build_votes(team, verdicts, opinions=opinions, silent=silent)
-    heard = build_heard_tables(states, everyone, limit=limit)
     measures = Measures(states, vote_states, team)
-    estimates = _estimate_all(measures, chosen, heard, resamples=resamples, seed=seed)
+    heard = build_heard_tables(states, everyone, limit=limit)
     teams = compare_teams(measures)
-    estimates += [*teams.estimates, *further]
+    estimates = [
+        *_estimate_all(measures, chosen, heard, resamples=resamples, seed=seed),
+        *teams.estimates,
+        *further,
+    ]
     compared = [*compare_with_openings(vote_states), *compare_with_baseline(vote_states, chosen)]
-    tables = {**heard, **_make_plain_tables(states), **teams.tables}
-    tables["ledger"] = build_ledger(states) if spent is None else spent
-    tables["team"] = build_team_table(estimates, states, find_own_methods(vote_states))
-    tables["comparisons"] = pl.DataFrame([asdict(c) for c in compared], infer_schema_length=None)
     name = name_confidence(trajectories, confidence)
-    caveats = collect_caveats(
-        states,
-        trajectories,
-        verdicts,
-        chosen,
-        stopping_is_known=stopping_is_known,
-        confidence=name,
-    )
-    others = (
-        _measure_under_others(trajectories, name, vote_states, authors or {}) if hypotheses else {}
-    )
     return Analysis(
         estimates=tuple(estimates),
         comparisons=tuple(compared),
-        tables=tables,
-        caveats=caveats,
+        tables={
+            **heard,
+            **_make_plain_tables(states),
+            **teams.tables,
+            "ledger": build_ledger(states) if spent is None else spent,
+            "team": build_team_table(estimates, states, find_own_methods(vote_states)),
+            "comparisons": pl.DataFrame([asdict(c) for c in compared], infer_schema_length=None),
+        },
+        caveats=collect_caveats(
+            states,
+            trajectories,
+            verdicts,
+            chosen,
+            stopping_is_known=stopping_is_known,
+            confidence=name,
+        ),
         cells=tuple(sorted(states["cell"].unique())),
         confidence=name,
         findings=conclude_hypotheses(
-            hypotheses or {}, measures, estimates, confidence=name, others=others
+            hypotheses or {},
+            measures,
+            estimates,
+            confidence=name,
+            others=_measure_under_others(trajectories, name, vote_states, authors or {})
+            if hypotheses
+            else {},
         ),
         labels=read_labels(trajectories),
     )

@@ -89,7 +89,7 @@ def print_probe_calls(plan: Plan, console: Console) -> None:
 
 def _print_hypotheses(plan: Plan, console: Console) -> None:
     """For each hypothesis, the least questions that could support it, beside those of the task."""
-    from debate.analysis.hypotheses import plan_questions
+    from debate.analysis.claims import plan_questions
 
     claims, num = plan.spec.hypotheses, len(plan.questions)
     least = plan_questions(claims, several_pairs=_find_hypotheses_of_several(plan))

@@ -235,13 +235,13 @@ def _find_slot_problems(spec: RunSpec) -> Iterator[Problem]:
 
 def _find_hypothesis_problems(spec: RunSpec) -> Iterator[Problem]:
     """Yield hypotheses about estimates that do not exist, or about cells that are not there."""
-    from debate.analysis.hypotheses import RENAMED
+    from debate.analysis.hypotheses import get_estimate_name
     from debate.analysis.measures import CONTRASTED
     from debate.analysis.registry import MEASURES
 
     for name, hypothesis in spec.hypotheses.items():
         place: KeyPath = ("hypotheses", name)
-        estimate = RENAMED.get(hypothesis.estimate, hypothesis.estimate)
+        estimate = get_estimate_name(hypothesis)
         if estimate not in MEASURES:
             hint = suggest(hypothesis.estimate, MEASURES)
             what = f'"{hypothesis.estimate}" is no estimate; {hint}'

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debate.analysis.hypotheses import Finding, conclude_hypotheses, parse_hypotheses, read_claims
+from debate.analysis.claims import parse_hypotheses, read_claims
+from debate.analysis.hypotheses import Finding, conclude_hypotheses
 from debate.analysis.measures import Measures
 from debate.analysis.schema import Estimate
 from debate.analysis.states import build_states
