@@ -20,7 +20,7 @@ from debate.analysis.schema import Estimate
 from debate.analysis.states import build_states, select_members
 from debate.analysis.summary import Analysis
 from debate.analysis.tables import Entry, Table, build_table, format_p_value, show_interval
-from debate.analysis.tables.results import (
+from debate.analysis.tables.team_tables import (
     tabulate_dose_response,
     tabulate_team_contrasts,
     tabulate_teams,

@@ -44,15 +44,17 @@ from debate.analysis.tables.results import (
     tabulate_accuracy,
     tabulate_across_factors,
     tabulate_comparisons,
-    tabulate_dose_response,
     tabulate_findings,
     tabulate_headline,
     tabulate_replies,
+    tabulate_tokens,
+    tabulate_votes,
+)
+from debate.analysis.tables.team_tables import (
+    tabulate_dose_response,
     tabulate_team,
     tabulate_team_contrasts,
     tabulate_teams,
-    tabulate_tokens,
-    tabulate_votes,
 )
 from debate.report.data import ReportData
 from debate.report.figure import Figure
