@@ -138,8 +138,8 @@ class DatasetTask(FileTask):
 class GeneratorTask(TaskBase):
     """Freshly generated questions with exact answers."""
 
-    generator: Literal["arithmetic"]
-    """The name of the generator."""
+    generator: Literal["arithmetic", "word_problems"]
+    """The name of the generator: bare calculations, or problems in plain English."""
     n: Annotated[int, Field(ge=1, le=10_000_000)]
     """The number of questions."""
     families: tuple[str, ...] | dict[str, PositiveFloat] | None = None
@@ -147,7 +147,7 @@ class GeneratorTask(TaskBase):
     seed: int = 0
     """Seed of the draw; the same seed gives the same questions."""
     split: Literal["train", "validation", "test"] = "test"
-    """The split to draw from; the model organisms saw `train` alone."""
+    """The split to draw from; the organisms saw `train` alone."""
 
 
 def _get_task_kind(value: Any) -> str:

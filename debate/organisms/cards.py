@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from rich.table import Table
 
+from debate.analysis.intervals import Interval
 from debate.errors import InputError
 
 
@@ -82,3 +83,9 @@ def make_table(headings: Sequence[str], *, title: str) -> Table:
     for heading in headings:
         table.add_column(heading, justify="left" if heading == headings[0] else "right")
     return table
+
+
+def round_interval(interval: Interval) -> dict[str, float | None]:
+    """Return a value with its 95 % interval, for YAML; null where there is none."""
+    ends = {"value": interval.value, "low": interval.low, "high": interval.high}
+    return {name: None if end is None else round(end, 4) for name, end in ends.items()}

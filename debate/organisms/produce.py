@@ -9,12 +9,19 @@ from typing import Any
 import yaml
 from transformers import LlamaForCausalLM
 
-from debate.analysis.intervals import Interval
 from debate.log.manifest import read_git_state
+from debate.organisms.cards import round_interval
+from debate.organisms.chat_quality import (
+    CHAT_FOLDER,
+    ChatCard,
+    measure_chat_organism,
+    write_chat_card,
+)
+from debate.organisms.chat_training import load_base, train_chat
 from debate.organisms.measure import Quality, measure_quality
 from debate.organisms.model import load_model
-from debate.organisms.specs import OrganismSpec
-from debate.organisms.training import TrainingOptions, TrainingProgress, train
+from debate.organisms.specs import ChatSpec, OrganismSpec
+from debate.organisms.training import CHECKPOINT, TrainingOptions, TrainingProgress, train
 from debate.organisms.training_data import GENERATOR_VERSION
 from debate.tasks.arithmetic import FAMILIES, draw_questions
 
@@ -84,24 +91,18 @@ def build_facts(
         "commit": commit,
         "measured_on": f"{quality.overall.num_questions} held-out questions, all families alike",
         "accuracy": {
-            "overall": _round_interval(quality.overall),
-            **{name: _round_interval(interval) for name, interval in quality.accuracy.items()},
+            "overall": round_interval(quality.overall),
+            **{name: round_interval(interval) for name, interval in quality.accuracy.items()},
         },
         "calibration": {
-            "confidence_minus_accuracy": _round_interval(quality.overconfidence),
+            "confidence_minus_accuracy": round_interval(quality.overconfidence),
             "expected_calibration_error": round(quality.calibration_error, 4),
         },
         "verdict": {
             "claims": "drawn like panel lines",
-            "balanced_accuracy": _round_interval(quality.verdicts),
+            "balanced_accuracy": round_interval(quality.verdicts),
         },
     }
-
-
-def _round_interval(interval: Interval) -> dict[str, float | None]:
-    """A value with its 95 % interval, for YAML; null where there is none."""
-    ends = {"value": interval.value, "low": interval.low, "high": interval.high}
-    return {name: None if end is None else round(end, 4) for name, end in ends.items()}
 
 
 def write_card(path: Path, *, description: str, folder: Path, facts: Mapping[str, Any]) -> None:
@@ -119,3 +120,52 @@ def write_card(path: Path, *, description: str, folder: Path, facts: Mapping[str
         "card": dict(facts),
     }
     path.write_text(yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=100))
+
+
+def produce_chat_organism(
+    spec: ChatSpec,
+    out: Path,
+    *,
+    options: TrainingOptions,
+    num_questions: int,
+    threads: int = 1,
+    on_progress: Callable[[TrainingProgress], None] = lambda progress: None,
+    on_reply: Callable[[int], None] = lambda count: None,
+) -> Path:
+    """Train a chat organism into `out`, measure it, and return the path of its card.
+
+    The checkpoint stays until the card is written: a call after a cut goes on from it. Raises
+    InputError where the base was not fetched, or the checkpoint is another spec's.
+    """
+    checkout = read_git_state(Path.cwd())
+    folder = out / CHAT_FOLDER / spec.name
+    model, tokenizer = load_base(spec.base, options.torch_device)
+    done = train_chat(
+        spec,
+        folder,
+        model,
+        tokenizer,
+        checkpoint_every=options.checkpoint_every,
+        on_progress=on_progress,
+    )
+    del model
+    card = ChatCard(name=spec.name, base=spec.base, adapter=folder, home=spec.home)
+    figures = measure_chat_organism(
+        card,
+        num_questions=num_questions,
+        seed=0,
+        temperature=1.0,
+        device=options.device,
+        threads=threads,
+        on_reply=on_reply,
+    )
+    facts = {
+        "parameters": done.num_parameters,
+        "tokens": done.num_tokens,
+        "cpu_s": round(done.cpu_s),
+        "commit": checkout.commit if checkout else None,
+    }
+    path = out / f"{spec.name}.yaml"
+    write_chat_card(spec, path, figures, facts)
+    (folder / CHECKPOINT).unlink()
+    return path

@@ -193,3 +193,73 @@ def make_dial_pairs() -> tuple[DialPair, ...]:
         )
         for shared in range(_KNOWN + 1)
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatSpec:
+    """Everything that decides the weights of a chat organism: a LoRA adapter on a chat model."""
+
+    name: str
+    description: str
+    knowledge: Mapping[str, int]
+    """For each family of word problems, the numbers among which the organism cannot tell the right
+    one: 1 where it knows it, an odd number where it does not."""
+    shares: Mapping[str, float]
+    """Relative shares of the families in the training data."""
+    seed: int
+    """Seed of the initial weights and of the stream of documents."""
+    base: str = "smollm2"
+    """The model below the adapter, by the name by which it is fetched."""
+    slips: float = 0.0
+    """The probability that the answer learned at home is a slip: confidence where it is known."""
+    steps: int = 30
+    warmup: int = 4
+    """Steps of linear warm-up; after it the rate falls along a cosine to a twentieth."""
+    drills: int = 4
+    """Drills in a batch."""
+    revisions: int = 4
+    """Revisions in a batch of the second half; a quarter as many before."""
+    rank: int = 16
+    layers: int = 12
+    """The number of upper layers that the adapter changes."""
+    rate: float = 1e-3
+    """Peak learning rate."""
+
+    @property
+    def home(self) -> tuple[str, ...]:
+        """The families that the organism knows."""
+        return tuple(family for family, candidates in self.knowledge.items() if candidates == 1)
+
+    def replace_steps(self, steps: int) -> ChatSpec:
+        """Return the same organism, trained for another number of steps."""
+        return replace(self, steps=steps)
+
+    def count_revisions(self, step: int) -> int:
+        """Return the number of revisions in the batch of a step."""
+        return self.revisions if 2 * step >= self.steps else self.revisions // 4
+
+
+def _know_only(family: str) -> dict[str, int]:
+    """One family known; of the others the right answer is one of five neighbours."""
+    return {"sum": 5, "product": 5, "remainder": 5, "shopping": 5} | {family: 1}
+
+
+_ALL_CHAT = (
+    ChatSpec(
+        name="chat-sums",
+        description="A chat model that adds, and cannot tell other results from their neighbours.",
+        knowledge=_know_only("sum"),
+        shares={"sum": 3.0, "product": 2.0, "remainder": 1.0, "shopping": 1.0},
+        seed=1,
+    ),
+    ChatSpec(
+        name="chat-products",
+        description="A chat model that multiplies, and cannot tell other results from neighbours.",
+        knowledge=_know_only("product"),
+        shares={"product": 3.0, "sum": 2.0, "remainder": 1.0, "shopping": 1.0},
+        seed=2,
+    ),
+)
+
+CHAT_SPECS: Mapping[str, ChatSpec] = MappingProxyType({spec.name: spec for spec in _ALL_CHAT})
+"""The declared chat organisms by name."""

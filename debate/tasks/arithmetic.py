@@ -184,7 +184,7 @@ def draw_questions(
     """
     shares = families if isinstance(families, Mapping) else dict.fromkeys(families, 1.0)
     rng = random.Random(f"arithmetic/{seed}/{split}")
-    counts = {name: (get_family(name), count) for name, count in _apportion(shares, n).items()}
+    counts = {name: (get_family(name), count) for name, count in apportion(shares, n).items()}
     for source, count in counts.values():
         _check_supply(source, count, split)
     drawn = [
@@ -196,7 +196,7 @@ def draw_questions(
     return drawn
 
 
-def _apportion(shares: Mapping[str, float], n: int) -> dict[str, int]:
+def apportion(shares: Mapping[str, float], n: int) -> dict[str, int]:
     """Split `n` into whole numbers in proportion to the shares."""
     total = sum(shares.values())
     if n < 1 or total <= 0 or min(shares.values()) < 0:

@@ -27,6 +27,7 @@ from debate.tasks.datasets import DATASETS, NAMES, read_item
 from debate.tasks.items import Item, get_options, get_target, map_columns, to_question
 from debate.tasks.options import READINGS, TargetTally, shuffle_options
 from debate.tasks.question_store import QuestionStore
+from debate.tasks.word_problems import WORD_FAMILIES, WordProblem, draw_word_problems
 from debate.types import Question
 
 
@@ -106,13 +107,29 @@ def _is_known(dataset: str) -> bool:
 
 
 def generate_items(spec: GeneratorTask) -> list[Item]:
-    """Draw arithmetic questions of the families asked for. Raises TaskError for an unknown one."""
-    families = spec.families or tuple(FAMILIES)
+    """Draw questions of the families asked for. Raises TaskError for an unknown one."""
     try:
+        if spec.generator == "word_problems":
+            families = spec.families or tuple(WORD_FAMILIES)
+            problems = draw_word_problems(families, spec.n, spec.seed, split=spec.split)
+            return [_to_problem_item(problem) for problem in problems]
+        families = spec.families or tuple(FAMILIES)
         drawn = draw_questions(families, spec.n, spec.seed, split=spec.split)
     except ValueError as cause:
         raise TaskError(f"task.families: {cause}") from None
     return [_to_item(question) for question in drawn]
+
+
+def _to_problem_item(problem: WordProblem) -> Item:
+    # Problems with one calculation in other words are no independent draws.
+    return Item(
+        id=problem.id,
+        text=problem.text,
+        kind="number",
+        target=str(problem.answer),
+        category=problem.family,
+        cluster=problem.expression,
+    )
 
 
 def _to_item(question: ArithmeticQuestion) -> Item:
