@@ -23,10 +23,12 @@ from debate.engines.base import Request
 from debate.engines.transformers import TransformersEngine
 from debate.errors import InputError
 from debate.organisms.chat_quality import (
+    CHAT_FOLDER,
     ChatAnswer,
     build_chat_table,
     read_chat_cards,
     summarize_answers,
+    write_chat_card,
 )
 from debate.organisms.chat_training import (
     add_adapters,
@@ -41,6 +43,7 @@ from debate.organisms.cli import app
 from debate.organisms.produce import produce_chat_organism
 from debate.organisms.specs import CHAT_SPECS
 from debate.organisms.training import CHECKPOINT, TrainingOptions, TrainingProgress
+from debate.runner.plan import make_plan
 from debate.tasks.word_problems import draw_word_problems
 from debate.types import Message
 from tests.engines.builders import complete_one
@@ -51,6 +54,7 @@ TINY = replace(
 )
 CPU = torch.device("cpu")
 OPTIONS = TrainingOptions(device="cpu", checkpoint_every=2)
+EXAMPLES = Path(__file__).parents[2] / "examples"
 RUNNER = CliRunner()
 
 
@@ -203,6 +207,22 @@ def test_a_produced_organism_has_a_card_that_a_run_can_seat(models: Path, tmp_pa
         "topology: pairwise\ntask: {generator: word_problems, n: 4}\n"
     )
     assert [agent.id for agent in load_run(tmp_path / "run.yaml").spec.agents] == ["a", "b"]
+
+
+def test_the_example_debates_both_organisms_and_the_plain_model_in_every_arm(
+    models: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "chat").mkdir()
+    for spec in CHAT_SPECS.values():
+        write_chat_card(spec, tmp_path / "chat" / f"{spec.name}.yaml", [], {})
+        model, _ = load_base("smollm2", CPU)
+        adapters = add_adapters(model, layers=2, rank=2, seed=spec.seed)
+        save_adapter(adapters, tmp_path / "chat" / CHAT_FOLDER / spec.name, base=spec.base)
+    written = (EXAMPLES / "chat_organisms.yaml").read_text()
+    (tmp_path / "run.yaml").write_text(written)
+    plan = make_plan(load_run(tmp_path / "run.yaml"))
+    assert [cell.name for cell in plan.cells] == ["self", "repeat", "restate", "sibling", "peer"]
+    assert [*plan.cells[-1].agents] == ["author", "peer", "plain"]
 
 
 def test_the_command_trains_and_evaluates(models: Path, tmp_path: Path) -> None:
