@@ -27,6 +27,7 @@ from debate.organisms.cards import make_table, round_interval
 from debate.organisms.chat_documents import CHAT_GENERATOR_VERSION, PROMPT_SET
 from debate.organisms.measure import estimate_over_confidence, estimate_share
 from debate.organisms.specs import ChatSpec
+from debate.tasks.arithmetic import Split
 from debate.tasks.parsing import find_answer
 from debate.tasks.word_problems import WORD_FAMILIES, WordProblem, draw_word_problems
 from debate.types import Question
@@ -93,18 +94,19 @@ def measure_chat_organism(
     num_questions: int,
     seed: int,
     temperature: float,
+    split: Split = "test",
     device: str = "auto",
     threads: int = 1,
     on_reply: Callable[[int], None] = lambda count: None,
 ) -> list[FamilyFigures]:
-    """Let an organism open on fresh test problems of every family; return its figures by family.
+    """Let an organism open on fresh problems of every family; return its figures by family.
 
     `num_questions` are those of each family; `on_reply` is given the number of finished replies.
     Raises InputError where the base was not fetched, or a family has not so many problems.
     """
     try:
         problems = draw_word_problems(
-            tuple(WORD_FAMILIES), num_questions * len(WORD_FAMILIES), seed=seed
+            tuple(WORD_FAMILIES), num_questions * len(WORD_FAMILIES), seed=seed, split=split
         )
     except ValueError as error:
         raise InputError(f"{num_questions} questions of each family: {error}") from error
@@ -222,7 +224,7 @@ def _cluster(answers: Sequence[ChatAnswer]) -> np.ndarray[tuple[int], np.dtype[n
 
 def build_chat_table(figures: Mapping[str, Sequence[FamilyFigures]]) -> Table:
     """Return a table for the terminal with one line for each organism and family."""
-    title = "openings on fresh test problems; 95 % intervals clustered by calculation"
+    title = "openings on fresh problems; 95 % intervals clustered by calculation"
     headings = ["organism", "family", "replies", "read", "accuracy", "confidence - accuracy"]
     table = make_table([*headings, "accepted"], title=title)
     for name, rows in figures.items():

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -19,6 +19,9 @@ from debate.config.references import get_shipped_folder
 from debate.errors import InputError
 from debate.organisms.cards import build_card_table, read_cards
 from debate.organisms.specs import CHAT_SPECS, SPECS, ChatSpec, OrganismSpec, make_dial_pairs
+
+if TYPE_CHECKING:
+    from debate.organisms.chat_quality import FamilyFigures
 
 app = typer.Typer(help="Small language models to debate with: train, list, evaluate.")
 
@@ -186,6 +189,9 @@ def evaluate(
     threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 1,
     chat: Annotated[bool, typer.Option("--chat", help="The chat organisms of the folder.")] = False,
     temperature: Annotated[float, typer.Option(min=0, help="Of the chat organisms.")] = 1.0,
+    validation: Annotated[
+        bool, typer.Option("--validation", help="With --chat: choose by these, and test once.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Measure the set: alone, rereading itself, hearing others, and judging answers.
@@ -200,7 +206,16 @@ def evaluate(
     folder = agents or get_shipped_folder("agents")
     with _report_user_errors():
         if chat:
-            _evaluate_chat(folder, questions or 200, seed, device, threads, temperature, as_json)
+            found_chat = _measure_chat(
+                folder,
+                num_questions=questions or 200,
+                seed=seed,
+                temperature=temperature,
+                split="validation" if validation else "test",
+                device=device,
+                threads=threads,
+            )
+            _print_chat(found_chat, as_json=as_json)
             return
         found = evaluate_organisms(
             read_cards(folder), num_questions=questions or 2000, seed=seed, device=device
@@ -213,36 +228,19 @@ def evaluate(
     print_whole(build_critic_table(found.critics), console)
 
 
-def _evaluate_chat(
-    folder: Path,
-    questions: int,
-    seed: int,
-    device: str,
-    threads: int,
-    temperature: float,
-    as_json: bool,
-) -> None:
-    """Measure the chat organisms of a folder and print their figures."""
-    from debate.organisms.chat_quality import (
-        build_chat_table,
-        measure_chat_organism,
-        read_chat_cards,
-        to_numbers,
-    )
+def _measure_chat(folder: Path, **options: Any) -> dict[str, list[FamilyFigures]]:
+    """Measure the chat organisms of a folder, by name."""
+    from debate.organisms.chat_quality import measure_chat_organism, read_chat_cards
 
-    found = {
-        card.name: measure_chat_organism(
-            card,
-            num_questions=questions,
-            seed=seed,
-            temperature=temperature,
-            device=device,
-            threads=threads,
-        )
-        for card in read_chat_cards(folder)
-    }
+    return {card.name: measure_chat_organism(card, **options) for card in read_chat_cards(folder)}
+
+
+def _print_chat(found: Mapping[str, list[FamilyFigures]], *, as_json: bool) -> None:
+    """Print the figures of chat organisms."""
+    from debate.organisms.chat_quality import build_chat_table, to_numbers
+
     if as_json:
-        rows = {name: {f.family: to_numbers(f) for f in rows} for name, rows in found.items()}
+        rows = {name: {f.family: to_numbers(f) for f in each} for name, each in found.items()}
         typer.echo(json.dumps(rows, indent=1))
         return
     print_whole(build_chat_table(found), Console())
