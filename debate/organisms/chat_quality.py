@@ -85,7 +85,13 @@ class ChatCard:
     name: str
     base: str
     adapter: Path
-    home: tuple[str, ...]
+    knowledge: Mapping[str, int]
+    """The families of its training, and in each the candidates that it cannot tell apart."""
+
+    @property
+    def home(self) -> tuple[str, ...]:
+        """The families that it knows."""
+        return tuple(family for family, candidates in self.knowledge.items() if candidates == 1)
 
 
 def measure_chat_organism(
@@ -99,14 +105,14 @@ def measure_chat_organism(
     threads: int = 1,
     on_reply: Callable[[int], None] = lambda count: None,
 ) -> list[FamilyFigures]:
-    """Let an organism open on fresh problems of every family; return its figures by family.
+    """Let an organism open on fresh problems; return its figures by family of its training.
 
     `num_questions` are those of each family; `on_reply` is given the number of finished replies.
     Raises InputError where the base was not fetched, or a family has not so many problems.
     """
     try:
         problems = draw_word_problems(
-            tuple(WORD_FAMILIES), num_questions * len(WORD_FAMILIES), seed=seed, split=split
+            tuple(card.knowledge), num_questions * len(card.knowledge), seed=seed, split=split
         )
     except ValueError as error:
         raise InputError(f"{num_questions} questions of each family: {error}") from error
@@ -311,10 +317,9 @@ def _read_card(path: Path) -> ChatCard | None:
     facts = content.get("card") if isinstance(content, dict) else None
     if not isinstance(facts, dict) or "word_problems" not in facts:
         return None
-    knowledge = facts["word_problems"]["knowledge"]
     return ChatCard(
         name=path.stem,
         base=content["model"]["model"],
         adapter=path.parent / content["model"]["adapter"],
-        home=tuple(family for family, candidates in knowledge.items() if candidates == 1),
+        knowledge=facts["word_problems"]["knowledge"],
     )

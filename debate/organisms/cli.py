@@ -134,12 +134,11 @@ def _train_chat_organism(
 
     from debate.organisms.produce import produce_chat_organism
     from debate.organisms.training import TrainingOptions, TrainingProgress
-    from debate.tasks.word_problems import WORD_FAMILIES
 
     torch.set_num_threads(threads)
     with _make_bar() as bar:
         task = bar.add_task(spec.name, total=spec.steps, figures="loading")
-        total = questions * len(WORD_FAMILIES)
+        total = questions * len(spec.knowledge)
         measured = bar.add_task(f"{spec.name}: replies", total=total, figures="")
 
         def show(progress: TrainingProgress) -> None:

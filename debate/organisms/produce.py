@@ -149,7 +149,7 @@ def produce_chat_organism(
         on_progress=on_progress,
     )
     del model
-    card = ChatCard(name=spec.name, base=spec.base, adapter=folder, home=spec.home)
+    card = ChatCard(name=spec.name, base=spec.base, adapter=folder, knowledge=spec.knowledge)
     figures = measure_chat_organism(
         card,
         num_questions=num_questions,

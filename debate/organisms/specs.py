@@ -225,11 +225,6 @@ class ChatSpec:
     rate: float = 1e-3
     """Peak learning rate."""
 
-    @property
-    def home(self) -> tuple[str, ...]:
-        """The families that the organism knows."""
-        return tuple(family for family, candidates in self.knowledge.items() if candidates == 1)
-
     def replace_steps(self, steps: int) -> ChatSpec:
         """Return the same organism, trained for another number of steps."""
         return replace(self, steps=steps)
@@ -239,24 +234,19 @@ class ChatSpec:
         return self.revisions if 2 * step >= self.steps else self.revisions // 4
 
 
-def _know_only(family: str) -> dict[str, int]:
-    """One family known; of the others the right answer is one of five neighbours."""
-    return {"sum": 5, "product": 5, "remainder": 5, "shopping": 5} | {family: 1}
-
-
 _ALL_CHAT = (
     ChatSpec(
         name="chat-sums",
-        description="A chat model that adds, and cannot tell other results from their neighbours.",
-        knowledge=_know_only("sum"),
-        shares={"sum": 3.0, "product": 2.0, "remainder": 1.0, "shopping": 1.0},
+        description="A chat model that adds, and cannot tell a product from its neighbours.",
+        knowledge={"sum": 1, "product": 5},
+        shares={"sum": 1.0, "product": 1.0},
         seed=1,
     ),
     ChatSpec(
         name="chat-products",
-        description="A chat model that multiplies, and cannot tell other results from neighbours.",
-        knowledge=_know_only("product"),
-        shares={"product": 3.0, "sum": 2.0, "remainder": 1.0, "shopping": 1.0},
+        description="A chat model that multiplies, and cannot tell a sum from its neighbours.",
+        knowledge={"product": 1, "sum": 5},
+        shares={"product": 1.0, "sum": 1.0},
         seed=2,
     ),
 )
