@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import re
 from pathlib import Path
 
 import polars as pl
 import pytest
 from rich.console import Console
+from transformers import AutoTokenizer
 
 from debate.config.fetchable import FETCHABLE, get_models_folder, is_fetched
 from debate.config.loader import load_run
 from debate.errors import InputError
 from debate.fetching.fetch import fetch_model
 from debate.log import Run
+from debate.organisms.chat_documents import DocumentMaker, encode_document
+from debate.organisms.specs import CHAT_SPECS
 from debate.runner.execute import execute
 from debate.runner.plan import make_plan
 
@@ -56,6 +60,17 @@ def test_the_folder_is_whole_and_carries_its_licence(folder: Path) -> None:
     assert "Apache License" in (folder / "LICENSE").read_text()
     assert "<|im_start|>" in (folder / "chat_template.jinja").read_text()
     assert fetch_model(FETCHABLE["smollm2"], folder.parent, tell=print) == folder
+
+
+def test_organisms_learn_exactly_the_tokens_of_the_chat_template(folder: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    for spec in CHAT_SPECS.values():
+        maker = DocumentMaker(spec.shares, spec.knowledge, random.Random(spec.seed))
+        for document in (maker.make_drill(), maker.make_revision().document):
+            messages = [{"role": m.message.role, "content": m.message.content} for m in document]
+            text = tokenizer.apply_chat_template(messages, tokenize=False)
+            wanted = tokenizer(text.rstrip("\n"), add_special_tokens=False).input_ids
+            assert encode_document(tokenizer, document).ids == wanted
 
 
 def test_what_a_real_model_says_is_read(folder: Path, tmp_path: Path) -> None:
