@@ -32,7 +32,7 @@ CHAT_GENERATOR_VERSION = 1
 PROMPT_SET = "chat_zero"
 """The prompt set of training, evaluation and debates; it holds no worked examples."""
 
-WORKINGS = ("{} {}.", "That is {} {}.", "We want {} {}.", "It comes to {} {}.")
+WORKINGS = ("{} {}.", "That is {} {}.", "We want {} {}.", "We need {} {}.")
 """The ways to say what is to be calculated; none says a result, which is on the answer line."""
 
 RELIABILITY = (0.2, 0.95)

@@ -212,7 +212,7 @@ class ChatSpec:
     """The model below the adapter, by the name by which it is fetched."""
     slips: float = 0.0
     """The probability that the answer learned at home is a slip: confidence where it is known."""
-    steps: int = 30
+    steps: int = 60
     warmup: int = 4
     """Steps of linear warm-up; after it the rate falls along a cosine to a twentieth."""
     drills: int = 4
