@@ -212,7 +212,7 @@ class ChatSpec:
     """The model below the adapter, by the name by which it is fetched."""
     slips: float = 0.0
     """The probability that the answer learned at home is a slip: confidence where it is known."""
-    steps: int = 60
+    steps: int = 80
     warmup: int = 4
     """Steps of linear warm-up; after it the rate falls along a cosine to a twentieth."""
     drills: int = 4
@@ -239,14 +239,14 @@ _ALL_CHAT = (
         name="chat-sums",
         description="A chat model that adds, and cannot tell a product from its neighbours.",
         knowledge={"sum": 1, "product": 5},
-        shares={"sum": 1.0, "product": 1.0},
+        shares={"sum": 2.0, "product": 1.0},
         seed=1,
     ),
     ChatSpec(
         name="chat-products",
         description="A chat model that multiplies, and cannot tell a sum from its neighbours.",
         knowledge={"product": 1, "sum": 5},
-        shares={"product": 1.0, "sum": 1.0},
+        shares={"product": 2.0, "sum": 1.0},
         seed=2,
     ),
 )
