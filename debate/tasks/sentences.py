@@ -97,11 +97,36 @@ _SUPPOSES = re.compile(
 )
 _LABEL = re.compile(r"[\s*_#-]{0,8}([A-Z][\w.]{0,20}(?: [A-Z0-9][\w.]{0,20})?)[*_]{0,4}[:：]\s")
 _OWN_LABELS = frozenset(
-    (
-        "answer final solution explanation reasoning conclusion result note check calculation "
-        "therefore thought work verdict confidence question given step summary so thus hence "
-        "problem analysis steps computation total end"
-    ).split()
+    [
+        "answer",
+        "final",
+        "solution",
+        "explanation",
+        "reasoning",
+        "conclusion",
+        "result",
+        "note",
+        "check",
+        "calculation",
+        "therefore",
+        "thought",
+        "work",
+        "verdict",
+        "confidence",
+        "question",
+        "given",
+        "step",
+        "summary",
+        "so",
+        "thus",
+        "hence",
+        "problem",
+        "analysis",
+        "steps",
+        "computation",
+        "total",
+        "end",
+    ]
 )
 _QUALIFIER = re.compile(
     r"(?:[:：]|\b(?:still|indeed|therefore|thus|now|simply|just|clearly|hence|also|equal to)\b"

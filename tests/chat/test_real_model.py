@@ -25,8 +25,7 @@ from debate.runner.plan import make_plan
 
 pytestmark = pytest.mark.chat
 
-ROOT = Path(__file__).parents[2]
-SUMS = ROOT / "configs" / "small_sums.csv"
+SUMS = Path(__file__).parent / "small_sums.csv"
 LEAST_READ = 0.95
 """The share of replies of which an answer is read, below what holds (all 48)."""
 LEAST_RIGHT = 0.7

@@ -23,12 +23,10 @@ from debate.engines.base import Request
 from debate.engines.transformers import TransformersEngine
 from debate.errors import InputError
 from debate.organisms.chat_quality import (
-    CHAT_FOLDER,
     ChatAnswer,
     build_chat_table,
     read_chat_cards,
     summarize_answers,
-    write_chat_card,
 )
 from debate.organisms.chat_training import (
     add_adapters,
@@ -41,7 +39,7 @@ from debate.organisms.chat_training import (
 )
 from debate.organisms.cli import app
 from debate.organisms.produce import produce_chat_organism
-from debate.organisms.specs import CHAT_SPECS
+from debate.organisms.specs import CHAT_SPECS, ChatSpec
 from debate.organisms.training import CHECKPOINT, TrainingOptions, TrainingProgress
 from debate.runner.plan import make_plan
 from debate.tasks.word_problems import draw_word_problems
@@ -54,7 +52,7 @@ TINY = replace(
 )
 CPU = torch.device("cpu")
 OPTIONS = TrainingOptions(device="cpu", checkpoint_every=2)
-EXAMPLES = Path(__file__).parents[2] / "examples"
+AGENTS = Path(__file__).parents[2] / "agents"
 RUNNER = CliRunner()
 
 
@@ -209,20 +207,27 @@ def test_a_produced_organism_has_a_card_that_a_run_can_seat(models: Path, tmp_pa
     assert [agent.id for agent in load_run(tmp_path / "run.yaml").spec.agents] == ["a", "b"]
 
 
-def test_the_example_debates_both_organisms_and_the_plain_model_in_every_arm(
-    models: Path, tmp_path: Path
+def test_the_shipped_configuration_debates_both_organisms_and_the_plain_model_in_every_arm(
+    models: Path,
 ) -> None:
-    (tmp_path / "chat").mkdir()
-    for spec in CHAT_SPECS.values():
-        write_chat_card(spec, tmp_path / "chat" / f"{spec.name}.yaml", [], {})
-        model, _ = load_base("smollm2", CPU)
-        adapters = add_adapters(model, layers=2, rank=2, seed=spec.seed)
-        save_adapter(adapters, tmp_path / "chat" / CHAT_FOLDER / spec.name, base=spec.base)
-    written = (EXAMPLES / "chat_organisms.yaml").read_text()
-    (tmp_path / "run.yaml").write_text(written)
-    plan = make_plan(load_run(tmp_path / "run.yaml"))
+    plan = make_plan(load_run("chat"))
     assert [cell.name for cell in plan.cells] == ["self", "repeat", "restate", "sibling", "peer"]
     assert [*plan.cells[-1].agents] == ["author", "peer", "plain"]
+
+
+@pytest.mark.parametrize("spec", CHAT_SPECS.values(), ids=list(CHAT_SPECS))
+def test_a_shipped_organism_was_accepted_on_every_family_as_it_is_declared(spec: ChatSpec) -> None:
+    content = yaml.safe_load((AGENTS / f"{spec.name}.yaml").read_text())
+    card = content["card"]
+    learned = card["word_problems"]
+    assert (learned["knowledge"], learned["shares"]) == (spec.knowledge, spec.shares)
+    assert (card["seed"], card["steps"]) == (spec.seed, spec.steps)
+    assert {name: each["home"] for name, each in card["families"].items()} == {
+        name: candidates == 1 for name, candidates in spec.knowledge.items()
+    }
+    assert all(each["accepted"] for each in card["families"].values())
+    weights = AGENTS / content["model"]["adapter"] / "adapter_model.safetensors"
+    assert weights.stat().st_size <= 5_000_000
 
 
 def test_the_command_trains_and_evaluates(models: Path, tmp_path: Path) -> None:
