@@ -17,6 +17,8 @@ from debate.engines.dialects import Dialect
 from debate.errors import EngineError
 
 _CHAT = "/chat/completions"
+_CALL = re.compile(r"/+(chat/completions|completions|responses|messages)/*$", re.IGNORECASE)
+"""The end of the address of a call, where what is needed is the address above it."""
 _AZURE_VERSION = "2024-10-21"
 _PLACEHOLDERS = frozenset({"lm-studio", "not-needed", "no-key-required", "sk-no-key-required"})
 _LEAST_SECRET_LENGTH = 8
@@ -39,13 +41,15 @@ class Address:
 
 
 def make_address(url: str, model: str, dialect: Dialect | None) -> Address:
-    """Make the addresses of an endpoint. Raises EngineError for what is no URL.
+    """Make the addresses of an endpoint, also from that of one of its calls.
+
+    Raises EngineError for what is no URL.
 
     >>> make_address("https://host/v1/chat/completions?v=2", "m", None).completions
     'https://host/v1/completions?v=2'
     """
     parts = _split_url(url)
-    base = parts.path.rstrip("/").removesuffix(_CHAT).rstrip("/")
+    base = _CALL.sub("", parts.path).rstrip("/")
     if dialect is not None and dialect.name == "azure":
         base, parts = _complete_azure(base, parts, model)
     root = re.sub(r"/v\d+(beta|alpha)?$", "", base)

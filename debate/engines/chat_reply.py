@@ -26,7 +26,10 @@ LOG_P_SLACK = 0.01
 LOWEST_LOG_P = -9999.0
 """The number that servers send where a log-probability is minus infinity."""
 
-_BROKEN_OFF = ("error", "abort", "aborted", "cancelled", "canceled", "failed")
+_BROKEN_OFF = (
+    *("error", "abort", "aborted", "cancelled", "canceled", "failed"),
+    *("network_error", "insufficient_system_resource"),
+)
 _FINAL_CODES = frozenset({"400", "401", "402", "403", "404", "405", "413", "422", "501"})
 _FINAL_TYPES = frozenset(
     {
@@ -104,12 +107,31 @@ def find_error(reply: Any) -> ServerError | None:
     for error in (reply.get("error"), choice.get("error"), _choose_message(choice).get("error")):
         if found := _describe_error(error):
             return found
-    if not choice and (reply.get("object") == "error" or reply.get("type") == "error"):
-        return _describe_error(reply)
+    if not choice:
+        return _find_bare_error(reply)
     reason = choice.get("finish_reason")
     if isinstance(reason, str) and reason.lower() in _BROKEN_OFF:
         return ServerError(message=f'the server broke the reply off (finish_reason "{reason}")')
     return None
+
+
+def _find_bare_error(reply: Mapping[str, Any]) -> ServerError | None:
+    """Find the error in a reply without a choice: in its fields, or that there is no choice."""
+    errors = reply.get("errors")
+    for error in (errors[0] if _is_list(errors) and errors else errors, reply.get("base_resp")):
+        if found := _describe_error(error):
+            return found
+    tells = isinstance(_find_message(reply), str | list) and bool(_find_message(reply))
+    if tells or reply.get("object") == "error" or reply.get("type") == "error":
+        return _describe_error(reply)
+    if "choices" in reply or reply.get("object") == "chat.completion":
+        return ServerError(message="no chat completion: the server sent no choice")
+    return None
+
+
+def _find_message(error: Mapping[str, Any]) -> Any:
+    names = ("message", "detail", "msg", "status_msg", "error_msg")
+    return next((error[name] for name in names if error.get(name)), None)
 
 
 def _describe_error(error: Any) -> ServerError | None:
@@ -117,11 +139,12 @@ def _describe_error(error: Any) -> ServerError | None:
         return None
     if not isinstance(error, Mapping):
         return ServerError(message=f"the server reports an error: {error}")
-    message = error.get("message") or error.get("detail") or error.get("msg")
-    codes = [error.get(name) for name in ("code", "status", "type")]
-    told = [str(code) for code in codes if code not in (None, "", 0, 200, "0", "200")]
-    if not message and not told:
-        return None
+    message = _find_message(error)
+    names = ("code", "status", "type", "status_code", "error_code")
+    codes = [error.get(name) for name in names if error.get(name) not in (None, "")]
+    told = [str(code) for code in codes if code not in (0, 200, "0", "200")]
+    if not told and (codes or not message):
+        return None  # a code that stands for success
     is_final = not _FINAL_CODES.isdisjoint(told) or not (_FINAL_TYPES | _SPENT).isdisjoint(told)
     shown = " ".join(filter(None, [str(message or ""), f"({', '.join(told)})" if told else ""]))
     return ServerError(message=f"the server reports an error: {shown}", is_final=is_final)
@@ -194,7 +217,9 @@ def _choose(choices: Any) -> Mapping[str, Any]:
 
 
 def _choose_message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    message = choice.get("message")
+    message = choice.get("message") or choice.get("delta")
+    if isinstance(message, str):
+        return {"content": message}
     return message if isinstance(message, Mapping) else {}
 
 
@@ -211,19 +236,19 @@ def _read_content(content: Any) -> dict[str, str]:
         elif kind == "refusal":
             found["refusal"].append(_as_text(part.get("refusal")))
         else:
-            found["text"].append(_as_text(part.get("text")))
+            found["text"].append(_join_texts(part, "text"))
     return {name: "".join(texts) for name, texts in found.items()}
 
 
 def _join_texts(part: Any, kind: str = "text") -> str:
-    """Join all texts that a part of reasoning holds, in whichever of the usual fields."""
+    """Join all texts that a part holds, in whichever of the usual fields."""
     if isinstance(part, str):
         return part
     if _is_list(part):
         return "".join(map(_join_texts, part))
     if not isinstance(part, Mapping):
         return ""
-    names = (kind, "thinking", "reasoning", "text", "summary", "content")
+    names = (kind, "thinking", "reasoning", "text", "summary", "content", "value", "parts")
     return next((found for name in names if (found := _join_texts(part.get(name)))), "")
 
 

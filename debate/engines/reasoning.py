@@ -15,10 +15,11 @@ from debate.engines.base import Completion
 from debate.engines.spans import CharacterSpan, replace_spans
 
 _WORDS = (
-    r"(?:seed:|antml:)?(?:think|thinking|thought|thoughts|reasoning|scratchpad|inner_monologue)"
+    r"(?:[a-z]{1,20}[:_]){0,3}"
+    r"(?:think|thinking|thought|thoughts|reasoning|scratchpad|inner_monologue)"
 )
 _PAIRS = (
-    (rf"<{_WORDS}>", rf"</{_WORDS}>"),
+    (rf"<{_WORDS}\s?>", rf"</{_WORDS}\s?>"),
     (r"\[THINK(?:ING)?\]", r"\[/THINK(?:ING)?\]"),
     ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
     (
@@ -31,6 +32,8 @@ _PAIRS = (
     ),
     (r"\Aanalysis(?=[A-Z])", r"assistantfinal"),
     (r"<unused94>(?:thought)?", r"<unused95>"),
+    (r"<\|channel>(?:thought|thinking|analysis)\b", r"<channel\|>"),
+    (r"<\|inner_prefix\|>", r"<\|inner_suffix\|>"),
 )
 _MARKS = tuple(
     (re.compile(opening, re.IGNORECASE), re.compile(closing, re.IGNORECASE))

@@ -20,8 +20,12 @@ from debate.types import Failure, Usage
 
 _REASONS: Mapping[str, str] = {
     **dict.fromkeys(("eos", "eos_token", "end_turn", "stop_sequence"), "stop"),
-    **dict.fromkeys(("max_tokens", "max_output_tokens", "max_length", "token_limit"), "length"),
-    **dict.fromkeys(("content_filter", "safety"), "refusal"),
+    **dict.fromkeys(("max_tokens", "max_output_tokens", "max_new_tokens"), "length"),
+    **dict.fromkeys(("max_length", "model_length", "token_limit", "context_length"), "length"),
+    "model_context_window_exceeded": "length",
+    **dict.fromkeys(("content_filter", "content_filtered", "guardrail_intervened"), "refusal"),
+    **dict.fromkeys(("safety", "sensitive", "blocklist", "prohibited_content"), "refusal"),
+    **dict.fromkeys(("recitation", "spii"), "refusal"),
 }
 """Other names that servers give to `stop`, `length` and `refusal`, in small letters."""
 

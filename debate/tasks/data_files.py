@@ -19,10 +19,10 @@ import polars
 from debate.errors import TaskError, suggest
 from debate.input_files import find_file_problem
 
-MISSING = ("", "nan", "<na>", "na", "n/a", "null", "none")
-"""Words, in any case, for a missing value where they cannot be a text."""
-NAN = ("", "nan", "<na>")
-"""Words for a missing value where texts stand: those that only programs write."""
+NAN = ("", "nan", "-nan", "<na>", "#n/a")
+"""Words, in any case, for a missing value where texts stand: those that only programs write."""
+MISSING = (*NAN, "na", "n/a", "null", "none")
+"""Words for a missing value where they cannot be a text."""
 
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SEPARATORS = {",": "commas", "\t": "tabs"}
@@ -227,7 +227,8 @@ def _read_csv(
 def read_header(data: bytes, separator: str, file: Path, *, is_header: bool = True) -> list[str]:
     """Return the first row of a CSV file.
 
-    Raises TaskError for a name that stands twice in a header, and for lines that cannot be told.
+    Raises TaskError for a name that stands twice in a header, be it with other spaces around it,
+    and for lines that cannot be told.
     """
     try:
         text = data.decode("utf-8")
@@ -242,9 +243,10 @@ def read_header(data: bytes, separator: str, file: Path, *, is_header: bool = Tr
             f"{file}:1: the header {first[0][:60]!r} holds {min(found)!r}, but columns of "
             f"{get_ending(file)} are parted by {_SEPARATORS[separator]}"
         )
-    twice = find_repeat(name for name in first if name.strip())
+    names = [name.strip() for name in first]
+    twice = find_repeat(filter(None, names))
     if is_header and twice is not None:
-        places = [str(place) for place, name in enumerate(first, start=1) if name == twice]
+        places = [str(place) for place, name in enumerate(names, start=1) if name == twice]
         raise TaskError(
             f'{file}:1: {len(places)} columns are called "{twice}": '
             f"{' and '.join(places)}; rename or remove all but one"

@@ -25,6 +25,7 @@ _CHARACTERS = str.maketrans(
             "℃": "°C",
             "℉": "°F",
             "٪": "%",
+            **dict(zip("￠￡￥￦", "¢£¥₩", strict=True)),
         },
     }
 )

@@ -23,6 +23,8 @@ YES_NO = ("yes", "no")
 READINGS = ("label", "letter", "index", "number", "text")
 """How a target may name its option: by the label, letter, place (from 0 or 1) or text."""
 
+_TEXT_NAMES = ("text", "value", "content", "option")
+_LABEL_NAMES = ("label", "key", "id", "letter")
 _LETTER = re.compile(r"[(\[]?([A-Za-z])[)\].:]?")
 _PLACE = re.compile(r"([0-9]{1,2})(?:\.0)?")
 _MEANINGS = {
@@ -77,15 +79,26 @@ def _split_labels(written: Any) -> tuple[Sequence[Any], Sequence[Any]]:
             names = sorted(written) if is_lettered else list(written)
             return [written[name] for name in names], names
     if isinstance(written, list):
-        if written and all(isinstance(each, Mapping) and "text" in each for each in written):
-            labels = [each["label"] for each in written if "label" in each]
-            if len(labels) not in (0, len(written)):
-                raise ValueError(f"options are {_shorten(written)}; some have no label")
-            return [each["text"] for each in written], labels
-        return written, ()
+        texts = _collect(written, _TEXT_NAMES)
+        return (written, ()) if texts is None else (texts, _collect(written, _LABEL_NAMES) or ())
     raise ValueError(
         f"options are {_shorten(written)}; a list is needed, or one column for each option"
     )
+
+
+def _collect(written: Sequence[Any], names: Sequence[str]) -> list[Any] | None:
+    """Return what all of these objects hold under the first of the names that some of them have.
+
+    None where these are no objects, or none has such a name.
+    """
+    if not written or not all(isinstance(each, Mapping) for each in written):
+        return None
+    name = next((name for name in names if any(name in each for each in written)), None)
+    if name is None:
+        return None
+    if not all(name in each for each in written):
+        raise ValueError(f"options are {_shorten(written)}; some have no {name}")
+    return [each[name] for each in written]
 
 
 def _parse_written(text: str) -> Any:

@@ -50,12 +50,21 @@ def with_logprobs(text: str, logprobs: Any) -> dict[str, Any]:
         [{"type": "text", "text": "Answer: "}, {"type": "text", "text": "4"}],
         [{"type": "thinking", "thinking": [{"type": "text", "text": "2+2"}]}, "Answer: 4"],
         [{"type": "output_text", "text": "Answer: 4"}, {"type": "image_url", "image_url": {}}],
+        [{"type": "text", "text": {"value": "Answer: 4", "annotations": []}}],
+        [{"type": "text", "content": "Answer: 4"}],
+        {"parts": [{"text": "Answer: "}, "4"]},
     ],
 )
 async def test_content_may_come_in_parts(endpoint: Endpoint, content: Any) -> None:
     endpoint.reply = echo(content)
     found = await ask_one(endpoint)
     assert (found.text, found.failure) == ("Answer: 4", None)
+
+
+@pytest.mark.parametrize("choice", [{"delta": {"content": "4"}}, {"message": "4"}, {"text": "4"}])
+async def test_a_choice_may_hold_its_text_elsewhere(endpoint: Endpoint, choice: Any) -> None:
+    endpoint.reply = {"choices": [choice | {"finish_reason": "stop"}]}
+    assert (await ask_one(endpoint)).text == "4"
 
 
 @pytest.mark.parametrize(
@@ -171,6 +180,13 @@ async def test_a_count_that_is_none_costs_no_reply(endpoint: Endpoint, count: An
         echo("", finish_reason="error"),
         echo("Answ", finish_reason=None, error={"message": "upstream lost", "code": 502}),
         echo("Answ", finish_reason="abort"),
+        echo("Answ", finish_reason="insufficient_system_resource"),
+        {"detail": "Service Unavailable"},
+        {"code": 1302, "msg": "too many calls at once"},
+        {"choices": None, "base_resp": {"status_code": 1002, "status_msg": "rate limit"}},
+        {"success": False, "result": None, "errors": [{"code": 3040, "message": "no capacity"}]},
+        {"id": "c", "object": "chat.completion"},
+        {"choices": []},
     ],
 )
 async def test_an_error_inside_a_good_status_is_tried_again(endpoint: Endpoint, reply: Any) -> None:
@@ -178,6 +194,11 @@ async def test_an_error_inside_a_good_status_is_tried_again(endpoint: Endpoint, 
     found = await ask_one(endpoint)
     assert (found.text, found.failure) == ("hello", None)
     assert len(endpoint.bodies) == 2
+
+
+async def test_an_error_whose_code_stands_for_success_is_none(endpoint: Endpoint) -> None:
+    endpoint.reply = echo("4") | {"error": {"code": 0, "message": "ok"}}
+    assert (await ask_one(endpoint)).text == "4"
 
 
 async def test_an_error_that_will_not_pass_is_final_inside_a_good_status(
@@ -467,6 +488,10 @@ async def test_azure_takes_its_key_in_a_header_of_its_own(endpoint: Endpoint) ->
         (f"{SERVER_URL}/chat/completions", f"{SERVER_URL}/chat/completions"),
         (f"{SERVER_URL}/chat/completions/?a=1", f"{SERVER_URL}/chat/completions?a=1"),
         (f"{SERVER_URL}?api=2", f"{SERVER_URL}/chat/completions?api=2"),
+        (f"{SERVER_URL}/Chat/Completions", f"{SERVER_URL}/chat/completions"),
+        (f"{SERVER_URL}/completions?api=2", f"{SERVER_URL}/chat/completions?api=2"),
+        (f"{SERVER_URL}/responses/", f"{SERVER_URL}/chat/completions"),
+        ("https://h/models", "https://h/models/chat/completions"),
         (f"{SERVER_URL}#there", f"{SERVER_URL}/chat/completions"),
         ("http://h", "http://h/chat/completions"),
     ],

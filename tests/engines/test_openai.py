@@ -163,7 +163,7 @@ async def test_what_will_not_pass_is_not_tried_again(endpoint: Endpoint, code: i
     assert len(endpoint.bodies) == 1
 
 
-@pytest.mark.parametrize("reply", [{"object": "list"}, {"choices": []}, [1]])
+@pytest.mark.parametrize("reply", [{"object": "list"}, {"output": []}, [1]])
 async def test_json_that_is_no_completion_is_a_failure(endpoint: Endpoint, reply: Any) -> None:
     async def answer(_: web.Request) -> web.StreamResponse:
         return web.json_response(reply)

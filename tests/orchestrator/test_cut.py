@@ -42,6 +42,7 @@ def debated(folder: Path, replies: dict[str, Any], **fields: Any) -> Run:
         ("Answer: 4\nSo\nAnswer:", "length", "correct", "4"),
         ("<think>Answer: 4\n Or", "length", "cut", None),
         ("Answer: 4", "max_tokens", "cut", None),
+        ("Answer: 4", "model_length", "cut", None),
         ("Answer: 4", "content_filter", "abstained", None),
         ("Answer: 4\nand", "content_filter", "correct", "4"),
     ],
@@ -52,7 +53,7 @@ def test_how_a_reply_ended_decides_what_it_is(
     turns = debated(tmp_path, {"a": Ended(text, reason)}, rounds=0, topology="isolated").turns()
     (row,) = turns.iter_rows(named=True)
     assert (row["outcome"], row["answer"]) == (outcome, answer)
-    known = {"max_tokens": "length", "content_filter": "refusal"}
+    known = {"max_tokens": "length", "model_length": "length", "content_filter": "refusal"}
     assert row["finish_reason"] == known.get(reason, reason)
     assert (row["cut"], row["abstained"]) == (outcome == "cut", outcome == "abstained")
 

@@ -16,7 +16,7 @@ from tests.tasks.test_task_loading import jsonl, load, message
 NAN = float("nan")
 
 
-@pytest.mark.parametrize("missing", [None, "", " ", NAN, "nan", "NaN", "<NA>"])
+@pytest.mark.parametrize("missing", [None, "", " ", NAN, "nan", "NaN", "<NA>", "#N/A"])
 @pytest.mark.parametrize("suffix", [".jsonl", ".json", ".csv", ".parquet"])
 def test_what_programs_write_for_nothing_is_absent(
     tmp_path: Path, missing: Any, suffix: str
@@ -65,6 +65,7 @@ def test_whole_numbers_that_became_floats_are_whole(tmp_path: Path) -> None:
 
 CONTRADICTIONS = [
     ("q.csv", "id,question,answer,answer\n1,2+2?,4,5\n", '2 columns are called "answer": 3 and 4'),
+    ("q.csv", "question,answer, answer\n2+2?,4,5\n", '2 columns are called "answer": 2 and 3'),
     ("q.tsv", "answer\tquestion\tanswer\n1\t2\t3\n", '"answer": 1 and 3; rename or remove'),
     ("q.jsonl", '{"question": "?", "answer": 1, "answer": 2}', ':1: this line: the key "answer"'),
     ("q.jsonl", '{"question": "?", "o": {"A": 1, "A": 2}}', 'the key "A" stands twice'),

@@ -60,6 +60,8 @@ def test_a_target_outside_the_options_is_refused(target: object, how: str) -> No
         {"A": "Rome", "B": "Paris"},
         {"text": ["Rome", "Paris"], "label": ["1", "2"]},
         [{"label": "x", "text": "Rome"}, {"label": "y", "text": "Paris"}],
+        [{"key": "x", "value": "Rome"}, {"key": "y", "value": "Paris"}],
+        [{"id": 7, "content": "Rome"}, {"id": 8, "content": "Paris"}],
         '["Rome", "Paris"]',
         "['Rome', 'Paris']",
         "('Rome', 'Paris')",
@@ -86,6 +88,7 @@ def test_options_are_read_as_data_sets_write_them(written: object) -> None:
         ({"text": ["x", "y"], "label": ["A", "A"]}, "each must occur once"),
         ([{"text": "x", "label": "A"}, {"text": "y"}], "some have no label"),
         (["x", True], "the option True is neither a text nor a number"),
+        ([{"id": "A", "text": "x"}, {"id": "B", "texts": "y"}], "some have no text"),
         ([["x"], ["y"]], "neither a text nor a number"),
     ],
 )
@@ -142,6 +145,12 @@ def test_options_that_are_numbers_are_not_taken_for_places(tmp_path: Path) -> No
     assert ask(tmp_path, 8, 6, options=[6, 7, 8, 9]) == "CA"
     with pytest.raises(TaskError, match=r"may mean B as number .* or A as text"):
         ask(tmp_path, "2", options=["2", "3"], filter={"question": "0?"})
+
+
+@pytest.mark.parametrize("name", ["label", "key", "id", "letter"])
+def test_a_target_names_the_option_that_has_its_label(tmp_path: Path, name: str) -> None:
+    options = [{name: "B", "text": "w"}, {name: "A", "text": "x"}]
+    assert ask(tmp_path, "A", options=options) == "B"
 
 
 def test_labels_of_the_file_win_over_places_and_letters(tmp_path: Path) -> None:
