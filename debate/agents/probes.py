@@ -84,8 +84,9 @@ async def probe_belief_after(
     """Score every candidate where the answer stands in the reply, after the turn's own working.
 
     Without a working before the answer it is `belief`. Where the working states the answer already,
-    it measures copying.
+    it measures copying. Raises EngineError where private reasoning came before the reply.
     """
+    _refuse_reasoning(subject.turn.reasoning, subject.agent)
     turn, format = subject.turn, subject.agent.prompts.format
     cut = turn.finish_reason in ("length", "refusal")
     span = find_answer(turn.text, subject.question, format, cut=cut).span
@@ -98,6 +99,17 @@ async def probe_belief_after(
     own = found.log_p.get(turn.value or "")
     level = None if own is None else math.exp(min(0.0, own)) if not math.isnan(own) else own
     return ProbeFinding(belief=found, confidence=_make_confidence(BELIEF_AFTER, level))
+
+
+def _refuse_reasoning(reasoning: str | None, agent: Agent) -> None:
+    """Raise EngineError where a reply that is to be continued has lost what it was led to by."""
+    if reasoning is not None:
+        raise EngineError(
+            "a candidate cannot be scored as the end of this reply: the model wrote private "
+            "reasoning before it, which is kept apart from the text; use the probe belief, or let "
+            "the model not reason",
+            boundary=agent.id,
+        )
 
 
 def build_belief_request(subject: ProbeSubject) -> Request:
@@ -141,7 +153,9 @@ async def _score_truth(subject: ProbeSubject, positive: bool, ask: CallModel) ->
     messages = _append_question(subject, "p_true", answer=subject.turn.value, positive=positive)
     if asked.reason:
         stop = (asked.prefill,) if asked.prefill else ()
-        text = (await ask(_fork_request(subject, messages, stop=stop))).text
+        reply = await ask(_fork_request(subject, messages, stop=stop))
+        _refuse_reasoning(reply.reasoning, subject.agent)
+        text = reply.text
     words = [*asked.positive, *asked.negative]
     prefill = sanitize_text(text) + asked.prefill
     request = replace(_fork_request(subject, messages), prefill=prefill, candidates=tuple(words))

@@ -85,7 +85,7 @@ def build_call(
     folded = fold_roles(request.messages)
     can_fold = folded != request.messages
     messages = _make_messages(request, dialect, folds)
-    body: dict[str, Any] = {"model": spec.model, "messages": messages}
+    body: dict[str, Any] = {"model": spec.model, "messages": messages, **dialect.neutral}
     for name, value in kept.items():
         body |= _write_parameter(name, names[name], value, dialect)
     if request.prefill:
@@ -164,6 +164,9 @@ def write_constraint(guided: Guided, dialect: Dialect) -> dict[str, Any]:
             return {"regex": f"({pattern})"}
         case "grammar" if guided.choice:
             return {"grammar": "root ::= " + " | ".join(map(_quote_literal, guided.choice))}
+        case "grammar":
+            schema = _make_schema(guided)["json_schema"]["schema"]
+            return {"response_format": {"type": "json_object", "schema": schema}}
         case "regex_value":
             return {"response_format": {"type": "regex", "value": f"({pattern})"}}
         case "regex_pattern":

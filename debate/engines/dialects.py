@@ -30,7 +30,9 @@ class Dialect:
     last message is the beginning of the reply, `prefill_mark` to that message. `effort` is the path
     of the field for the effort of reasoning. `scores` says how the log-probabilities of a prompt
     are asked for at `/completions`: by `prompt_logprobs`, or by `echo`; `tokenize` is the path,
-    from the server's root, at which messages become token ids.
+    from the server's root, at which messages become token ids. `echo_lacks_bos` says that an echo
+    leaves out the token that begins a text, and is told by it. `neutral` are the fields that switch
+    off what a server of this kind does to a model's distribution unasked.
 
     `hosts` are ends of host names, `owners` what `owned_by` says in its list of models, `headers`
     beginnings of names in the head of a reply, `marks` fields of a reply, and `fingerprint` a
@@ -51,6 +53,8 @@ class Dialect:
     key_header: str = "Authorization"
     scores: Literal["prompt_logprobs", "echo"] | None = None
     tokenize: str | None = None
+    echo_lacks_bos: bool = False
+    neutral: Mapping[str, Any] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
@@ -80,7 +84,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
                 **_OF_OPENAI,
                 hosts=("api.openai.com",),
                 owners=("openai", "openai-internal", "system"),
-                headers=("openai-",),
+                headers=("openai-version", "openai-organization"),
             ),
             Dialect(
                 name="azure",
@@ -95,6 +99,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
                 prefill=_CONTINUED,
                 scores="prompt_logprobs",
                 tokenize="/tokenize",
+                neutral={"repetition_penalty": 1.0},
                 owners=("vllm",),
                 marks=("prompt_logprobs", "kv_transfer_params"),
             ),
@@ -104,6 +109,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
                 prefill={"continue_final_message": True},
                 scores="echo",
                 tokenize="/tokenize",
+                neutral={"repetition_penalty": 1.0},
                 owners=("sglang",),
                 marks=("matched_stop",),
             ),
@@ -112,7 +118,9 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
                 logprobs={"logprobs": True, "top_logprobs": 1},
                 constraint="grammar",
                 scores="echo",
-                owners=("llamacpp",),
+                echo_lacks_bos=True,
+                neutral={"repeat_penalty": 1.0, "min_p": 0.0},
+                owners=("llamacpp", "me"),
                 headers=("server: llama.cpp",),
                 marks=("timings",),
                 fingerprint=r"b\d+-[0-9a-f]+",
@@ -127,6 +135,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
             Dialect(
                 name="lmstudio",
                 lacks=frozenset({"logprobs"}),
+                neutral={"repeat_penalty": 1.0},
                 owners=("organization_owner",),
                 marks=("stats",),
             ),

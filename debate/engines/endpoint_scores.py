@@ -19,6 +19,7 @@ from debate.config.models import OpenaiModel
 from debate.engines.base import Completion, Request
 from debate.engines.chat_reply import LOG_P_SLACK, LOWEST_LOG_P, read_count
 from debate.engines.dialects import Dialect
+from debate.engines.reasoning import SCORED_AS_THOUGHTS, ends_open
 from debate.errors import EngineError
 from debate.types import Message, Usage
 
@@ -92,14 +93,21 @@ async def _score_texts(
 ) -> Completion:
     """Score candidates by the prompt's text, each by a call: not all servers take several."""
     assert spec.chat_template is not None
-    context = render_chat(spec.chat_template, messages) + request.prefill
+    chat = render_chat(spec.chat_template, messages)
+    _refuse_thoughts(chat, request)
+    context = chat + request.prefill
     scores, replies = [], []
     for candidate in request.candidates:
         text = context + candidate
         body = {"model": spec.model, "prompt": text, "echo": True, "logprobs": 1, **_ONE_TOKEN}
         replies.append(await post("completions", body))
-        scores.append(_read_echoed(replies[-1], text, len(context)))
+        scores.append(_read_echoed(replies[-1], text, len(context), dialect))
     return _make_completion(request, scores, *replies)
+
+
+def _refuse_thoughts(chat: str, request: Request) -> None:
+    if ends_open(chat, request.prefill):
+        raise EngineError(SCORED_AS_THOUGHTS)
 
 
 def _make_body(spec: OpenaiModel, dialect: Dialect, prompts: list[TokenIds]) -> dict[str, Any]:
@@ -157,7 +165,7 @@ def _read_echoed_rows(choice: Mapping[str, Any], ids: TokenIds) -> list[float]:
     return [0.0, *map(_read_score, numbers[1 : len(ids)])]
 
 
-def _read_echoed(reply: Any, text: str, start: int) -> float:
+def _read_echoed(reply: Any, text: str, start: int, dialect: Dialect) -> float:
     """Sum the log-probabilities of the echoed tokens that reach beyond the first characters."""
     choices = reply.get("choices") if isinstance(reply, Mapping) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
@@ -166,18 +174,59 @@ def _read_echoed(reply: Any, text: str, start: int) -> float:
     tokens, numbers = logprobs.get("tokens"), logprobs.get("token_logprobs")
     if not isinstance(tokens, list) or not isinstance(numbers, list) or len(tokens) < 3:
         raise _refuse("no log-probabilities of the prompt came back")
-    joined = "".join(map(str, tokens))
-    # A server may echo a token for the beginning of the text that the text does not spell.
-    extra = joined.find(text)
-    if len(tokens) != len(numbers) or extra < 0:
-        raise _refuse("the tokens that came back do not spell the prompt")
-    total, at = 0.0, -extra
-    for token, number in zip(tokens, numbers, strict=True):
-        end = at + len(str(token))
+    if len(tokens) != len(numbers):
+        raise _refuse(f"{len(numbers)} log-probabilities came back for {len(tokens)} tokens")
+    texts = list(map(str, tokens))
+    usage = _read_echo_usage(reply)
+    if dialect.echo_lacks_bos or text not in "".join(texts):
+        _refuse_shifted(len(texts), usage)
+    total, at = 0.0, _find_echo(texts, text, start, usage.generated_tokens or 0)
+    for token, number in zip(texts, numbers, strict=True):
+        end = at + len(token)
         if end > start and at < len(text):
             total += _read_score(number)
         at = end
     return total
+
+
+def _read_echo_usage(reply: Mapping[str, Any]) -> Usage:
+    usage = reply.get("usage")
+    usage = usage if isinstance(usage, Mapping) else {}
+    return Usage(
+        prompt_tokens=read_count(usage.get("prompt_tokens")),
+        generated_tokens=read_count(usage.get("completion_tokens")),
+    )
+
+
+def _refuse_shifted(num_echoed: int, usage: Usage) -> None:
+    """Raise EngineError where llama-cpp-python gives each token the number of the next place.
+
+    It leaves the token that begins a text out of its echo and pairs the others with its numbers as
+    if it always had. In the echo of a prompt without that token all numbers are one place off.
+    """
+    num_tokens = (usage.prompt_tokens or math.inf) + (usage.generated_tokens or 0)
+    if num_echoed >= num_tokens:
+        raise _refuse(
+            "its prompt begins without the token that begins a text (BOS), for which "
+            "llama-cpp-python gives each token the number of the next place"
+        )
+
+
+def _find_echo(tokens: Sequence[str], text: str, start: int, num_generated: int) -> int:
+    """Find at which character of the prompt the echoed tokens begin, counted back from its end.
+
+    A server may echo a token for the beginning of the text that the text does not spell, and may
+    leave control tokens out, or give them no text; so only what follows the last of them, with the
+    candidate, is compared.
+    """
+    joined = "".join(tokens)
+    extra = joined.find(text)
+    if extra >= 0:
+        return -extra
+    echoed = "".join(tokens[: len(tokens) - num_generated])
+    if not echoed.endswith(text[start:]):
+        raise _refuse("the tokens that came back do not spell the prompt")
+    return len(text) - len(echoed)
 
 
 def _read_score(value: Any) -> float:

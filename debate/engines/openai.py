@@ -101,8 +101,7 @@ class OpenaiEngine:
             return refused
         arrived = time.monotonic()
         async with self._slots:
-            if request.guided is not None or request.prefill or request.candidates:
-                await self._ask_dialect()
+            await self._ask_dialect()
             complete = self._score if request.candidates else self._generate
             completion = await complete(request, arrived)
         return hide_texts(completion, self._session.secrets, "[key]")

@@ -45,6 +45,13 @@ _FRAME = re.compile(
 )
 """Marks around the reply itself, which belong to neither."""
 
+SCORED_AS_THOUGHTS = (
+    "candidates cannot be scored: the chat template begins the model's private reasoning, so they "
+    "would be scored as thoughts; switch it off, as by template_options: {enable_thinking: false} "
+    "(of an endpoint: extra_body: {chat_template_kwargs: {enable_thinking: false}})"
+)
+"""Why a prompt that ends inside reasoning has no scores."""
+
 _MAX_MARK = 80
 """Characters at the end of a prompt among which an opening mark is looked for."""
 
@@ -79,12 +86,17 @@ def split_reasoning(completion: Completion, *, is_opened: bool = False) -> Compl
     )
 
 
-def ends_open(prompt: str) -> bool:
-    """Whether a prompt ends with a mark that opens reasoning.
+def ends_open(prompt: str, prefill: str = "") -> bool:
+    """Whether a prompt, with the beginning of the reply behind it, ends inside reasoning.
 
     >>> ends_open("<|assistant|>\\n<think>\\n"), ends_open("<think>\\n\\n</think>\\n\\n")
     (True, False)
+    >>> ends_open("<think>\\n", "Answer: "), ends_open("<think>\\n", "</think>\\n\\nAnswer: ")
+    (True, False)
     """
+    if prefill:
+        is_opened = ends_open(prompt)
+        return ends_open(prefill) or (is_opened and find_reasoning(prefill, is_opened=True)[1])
     end = prompt[-_MAX_MARK:].rstrip()
     return any(match.end() == len(end) for o, _ in _MARKS for match in o.finditer(end))
 

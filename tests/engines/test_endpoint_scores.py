@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from debate.config.models import OpenaiModel
+from debate.engines.base import Completion
 from debate.engines.registry import get_capabilities
 from tests.engines.builders import request
 from tests.engines.served import Endpoint, ask_one, refuse_all
@@ -88,9 +90,83 @@ async def test_candidates_are_scored_by_text_where_the_template_is_given(
         "{% endfor %}{% if add_generation_prompt %}a{% endif %}"
     )
     endpoint.always = Served(rows="echo", reads_chats=False)
-    asked = {"dialect": "llamacpp", "scores": True, "chat_template": str(template)}
+    asked = {"dialect": "sglang", "scores": True, "chat_template": str(template)}
     found = await ask_one(endpoint, ASKED, **asked)
     assert found.candidate_log_p == pytest.approx(EXPECTED)
+
+
+CONTROL = re.compile(r"<\|.*?\|>|.", re.DOTALL)
+"""The tokens of a text: characters, and control tokens as a whole."""
+
+
+class LlamaCppPython:
+    """The echo of llama-cpp-python 0.3: without the token that begins a text, control tokens empty.
+
+    Each token has the number at its place less one, as the number after the token before it is
+    what a token is told by; so where nothing was left out, each has the number of the next place.
+    """
+
+    def __init__(self, bos: str, *, generates: str = "x") -> None:
+        self.bos = bos
+        self.generates = generates
+
+    async def __call__(self, asked: web.Request) -> web.StreamResponse:
+        """Answer `/v1/completions`."""
+        text = json.loads(await asked.text())["prompt"]
+        prompt = CONTROL.findall(text)
+        said = [*prompt, *self.generates]
+        numbers = [LOG_P.get(each, -9.0) for each in [*said[1:], "y"]]
+        listed = said[1:] if prompt[0] == self.bos else said
+        pairs = [
+            ("" if len(each) > 1 else each, number)
+            for each, number in zip(listed, numbers, strict=False)
+            if each != self.bos
+        ]
+        tokens, found = zip(*pairs, strict=True)
+        logprobs = {"tokens": tokens, "token_logprobs": [None, *found[1:]]}
+        choice = {"index": 0, "text": text + self.generates, "logprobs": logprobs}
+        usage = {"prompt_tokens": len(prompt), "completion_tokens": len(self.generates)}
+        return web.json_response({"choices": [choice], "usage": usage})
+
+
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] + '\n' + m['content'] }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+async def ask_llama_cpp(
+    endpoint: Endpoint, folder: Path, served: LlamaCppPython, template: str = CHATML
+) -> Completion:
+    """The scores of the candidates, by text."""
+    (folder / "chat.jinja").write_text(template)
+    endpoint.always = served
+    return await ask_one(endpoint, ASKED, scores=True, chat_template=str(folder / "chat.jinja"))
+
+
+@pytest.mark.parametrize("generates", ["x", ""])
+async def test_an_echo_without_its_control_tokens_is_read_from_its_end(
+    endpoint: Endpoint, tmp_path: Path, generates: str
+) -> None:
+    served = LlamaCppPython("<|im_start|>", generates=generates)
+    found = await ask_llama_cpp(endpoint, tmp_path, served)
+    assert found.failure is None
+    assert found.candidate_log_p == pytest.approx(EXPECTED)
+
+
+async def test_an_echo_whose_numbers_are_those_of_the_next_place_is_refused_in_words(
+    endpoint: Endpoint, tmp_path: Path
+) -> None:
+    found = await ask_llama_cpp(endpoint, tmp_path, LlamaCppPython("<|endoftext|>"))
+    assert found.failure is not None
+    assert "the number of the next place" in found.failure.message
+
+
+async def test_a_candidate_is_not_scored_as_a_thought(endpoint: Endpoint, tmp_path: Path) -> None:
+    opened = CHATML.replace("assistant\n", "assistant\n<think>\n")
+    found = await ask_llama_cpp(endpoint, tmp_path, LlamaCppPython("<|im_start|>"), opened)
+    assert found.failure is not None
+    assert "scored as thoughts" in found.failure.message
 
 
 @pytest.mark.parametrize(

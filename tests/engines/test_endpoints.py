@@ -453,6 +453,27 @@ def test_a_reply_tells_its_dialect(headers: Any, reply: Any, name: str | None) -
     assert (found and found.name) == name
 
 
+def test_the_owner_of_a_model_tells_the_dialect_of_llama_cpp_python() -> None:
+    found = guess_from_models({"data": [{"id": "m.gguf", "owned_by": "me"}]})
+    assert found is not None
+    assert (found.name, found.neutral["repeat_penalty"]) == ("llamacpp", 1.0)
+    # Its replies have this name of OpenAI's in their head, and are none of OpenAI's.
+    assert guess_from_reply({"openai-processing-ms": "12"}, {}) is None
+
+
+@pytest.mark.parametrize("dialect", ["llamacpp", "vllm", "sglang", "lmstudio"])
+async def test_penalties_that_nobody_asked_for_are_switched_off(
+    endpoint: Endpoint, dialect: str
+) -> None:
+    await ask_one(endpoint, dialect=dialect)
+    penalties = {k: v for k, v in endpoint.bodies[0].items() if "penalty" in k}
+    assert list(penalties.values()) == [1.0]
+    await ask_one(endpoint, dialect=dialect, extra_body=dict.fromkeys(penalties, 1.2))
+    assert {k: v for k, v in endpoint.bodies[1].items() if "penalty" in k} == dict.fromkeys(
+        penalties, 1.2
+    )
+
+
 @pytest.mark.parametrize("listed", [None, [], {"data": None}, {"data": [1, {}]}])
 def test_a_list_of_models_that_is_none_tells_nothing(listed: Any) -> None:
     assert guess_from_models(listed) is None

@@ -6,9 +6,12 @@ import asyncio
 import math
 from pathlib import Path
 
+import pytest
+
 from debate.agents.probes import ProbeFinding, ProbeSubject, probe_belief, probe_belief_after
 from debate.config.protocol import ProbeSpec
 from debate.engines.base import Completion, Request
+from debate.errors import EngineError
 from debate.types import Answer, Message, Question, Turn
 from tests.orchestrator.test_confidence_of_replies import agent
 from tests.support import run, simulated
@@ -17,7 +20,7 @@ QUESTION = Question(id="q", text="34+27?", kind="number", target="61")
 WORKED = "34 + 27 = 61 shells.\nAnswer: 61"
 
 
-def _ask(text: str, *, after: bool) -> tuple[ProbeFinding, list[Request]]:
+def _ask(text: str, *, after: bool, reasoning: str | None = None) -> tuple[ProbeFinding, list[Request]]:
     """What a probe finds of a reply of this text, and what it asked to find it."""
     made: list[Request] = []
 
@@ -35,6 +38,7 @@ def _ask(text: str, *, after: bool) -> tuple[ProbeFinding, list[Request]]:
         agent="a",
         model="a",
         text=text,
+        reasoning=reasoning,
         answer=Answer(value="61"),
     )
     messages = (Message(role="user", content="34+27?"),)
@@ -71,6 +75,12 @@ def test_belief_stands_in_place_of_the_whole_reply() -> None:
 def test_a_reply_that_shows_no_place_of_an_answer_has_no_belief_after_it() -> None:
     found, made = _ask("I do not know.", after=True)
     assert (found.belief, found.confidence, made) == (None, None, [])
+
+
+def test_a_reply_that_private_reasoning_led_to_is_not_continued_without_it() -> None:
+    with pytest.raises(EngineError, match="private reasoning before it"):
+        _ask(WORKED, after=True, reasoning="34 and 27 make 61")
+    assert _ask(WORKED, after=False, reasoning="34 and 27 make 61")[0].belief is not None
 
 
 def test_both_probes_have_columns_of_their_own_and_belief_alone_makes_log_odds(

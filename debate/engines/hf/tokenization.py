@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from debate.engines.base import Request
-from debate.engines.reasoning import ends_open
+from debate.engines.reasoning import SCORED_AS_THOUGHTS, ends_open
 from debate.engines.roles import FOLDED, fold_roles, is_role_refusal
 from debate.errors import EngineError
 from debate.types import Message
@@ -22,8 +22,8 @@ TokenIds = tuple[int, ...]
 class EncodedPrompt:
     """A request as token ids; `candidates` holds each candidate's ids after the context.
 
-    `opens_reasoning` says that the chat template has begun the model's reasoning, `notes` what of
-    the messages was said otherwise.
+    `opens_reasoning` says that what follows is the model's reasoning, which the chat template has
+    begun, `notes` what of the messages was said otherwise.
     """
 
     request: Request
@@ -45,6 +45,8 @@ def encode_requests(
     """
     tokens = get_control_tokens(tokenizer)
     rendered = render_prompts(tokenizer, requests, template_options=template_options)
+    if any(p.opens_reasoning and r.candidates for p, r in zip(rendered, requests, strict=True)):
+        raise EngineError(SCORED_AS_THOUGHTS)
     texts = [prompt.text for prompt in rendered]
     encoded = tokenizer(texts, add_special_tokens=False)["input_ids"]
     for text, ids in zip(texts, encoded, strict=True):
@@ -56,7 +58,7 @@ def encode_requests(
             candidates=_encode_candidates(
                 tokenizer, text, tuple(ids), _escape_candidates(tokens, request)
             ),
-            opens_reasoning=ends_open(prompt.text),
+            opens_reasoning=prompt.opens_reasoning,
             notes=prompt.notes,
         )
         for request, prompt, text, ids in zip(requests, rendered, texts, encoded, strict=True)
@@ -64,10 +66,14 @@ def encode_requests(
 
 
 class RenderedPrompt(NamedTuple):
-    """The text that a model is to continue, and what of the messages is said otherwise in it."""
+    """The text that a model is to continue, and what of the messages is said otherwise in it.
+
+    `opens_reasoning` says that what follows is the model's reasoning, which is begun in it.
+    """
 
     text: str
     notes: tuple[str, ...] = ()
+    opens_reasoning: bool = False
 
 
 def render_prompts(
@@ -88,7 +94,10 @@ def render_prompts(
         prompts = [_render_or_fold(tokenizer, chat, template_options) for chat in chats]
     escape = get_control_tokens(tokenizer).escape
     return [
-        prompt._replace(text=prompt.text + escape(request.prefill))
+        prompt._replace(
+            text=prompt.text + escape(request.prefill),
+            opens_reasoning=ends_open(prompt.text, request.prefill),
+        )
         for prompt, request in zip(prompts, requests, strict=True)
     ]
 

@@ -1,0 +1,1 @@
+"""One real model behind each engine and server, held against one another."""
