@@ -1,4 +1,4 @@
-.PHONY: check lint types layers test system docs chat vllm browser
+.PHONY: check lint types layers test system docs chat vllm endpoints browser
 
 check: lint types layers test
 
@@ -26,6 +26,9 @@ chat:
 
 vllm:
 	python -m pytest -m vllm
+
+endpoints:
+	python -m pytest -m endpoints
 
 browser:
 	python -m pytest -m browser

@@ -202,7 +202,11 @@ OWN_SOURCES = (*PROBES, "answer_token", "sequence", "belief_normalised", "source
 def find_unsupported(probe: ProbeSpec, agent: Agent) -> str | None:
     """Return why this agent cannot be probed so; None where it can."""
     if needs_scores(probe) and not agent.capabilities.scores:
-        return f"its engine cannot score candidate texts, which the probe {probe.name} needs"
+        return (
+            f"its engine cannot score candidate texts, which the probe {probe.name} needs (an "
+            "endpoint can with `scores`, a dialect that has them, and, where that has no "
+            "`/tokenize`, `chat_template`)"
+        )
     if probe.name in ("verbal", "p_true") and not agent.prompts.has_template(probe.name):
         return f"its prompt set {agent.spec.prompts} has no {probe.name}.j2"
     return None

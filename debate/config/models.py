@@ -163,7 +163,8 @@ class OpenaiModel(DriverModel):
     address of its chat completions; a query is kept."""
     dialect: DialectName = "auto"
     """The kind of server, which decides what parameters are called and how constraints and
-    log-probabilities are asked for; `auto`, the default, tells by the URL and the first reply."""
+    log-probabilities are asked for; `auto`, the default, tells by the URL, the list of models or
+    the first reply."""
     api_key_env: str | None = None
     """The environment variable that holds the key, which is never written anywhere; by default no
     key is sent."""

@@ -29,6 +29,12 @@ JSON of the reply. Raises EngineError where that fails."""
 
 TokenIds = list[int]
 
+_NUM_END_TOKENS = 12
+"""Tokens at the end of a prompt among which a mark that opens reasoning is looked for."""
+
+_BYTE_MARKS = str.maketrans({"Ġ": " ", "▁": " ", "Ċ": "\n"})
+"""Signs by which tokenizers write white space in the texts of their tokens."""
+
 _ONE_TOKEN = {"max_tokens": 1, "temperature": 0.0}
 
 
@@ -55,6 +61,7 @@ async def _score_ids(
     chat: dict[str, Any] = {
         "messages": [{"role": each.role, "content": each.content} for each in messages],
         "add_generation_prompt": True,
+        "return_token_strs": True,
         **({"chat_template_kwargs": kwargs} if kwargs else {}),
     }
 
@@ -62,12 +69,15 @@ async def _score_ids(
         return _read_ids(await post(path, shared | dict(asked)))
 
     try:
-        begun = await encode(chat)
+        told = await post(path, shared | chat)
+        begun = _read_ids(told)
     except EngineError as cause:
         raise EngineError(
             f"scores need the tokens of the prompt, and the endpoint does not give them: {cause}; "
             "name the model's chat template by chat_template"
         ) from cause
+
+    _refuse_thoughts(_read_end(told), request)
 
     async def encode_text(text: str) -> TokenIds:
         return await encode({"prompt": text, "add_special_tokens": False}) if text else []
@@ -125,6 +135,13 @@ def _read_ids(reply: Any) -> TokenIds:
     if not isinstance(ids, list) or not all(type(each) is int for each in ids):
         raise EngineError("it gave no list of token ids")
     return ids
+
+
+def _read_end(reply: Mapping[str, Any]) -> str:
+    """Read the text with which a prompt ends, where the server tells the tokens' own."""
+    texts = reply.get("token_strs")
+    ends = texts[-_NUM_END_TOKENS:] if isinstance(texts, list) else []
+    return "".join(map(str, ends)).translate(_BYTE_MARKS)
 
 
 def read_prompt_logprobs(

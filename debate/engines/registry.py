@@ -64,11 +64,15 @@ def get_capabilities(spec: ModelSpec) -> Capabilities:
 
 
 def _can_score(spec: OpenaiModel) -> bool:
-    """Whether an endpoint is to be asked for scores; `auto` goes by its dialect or URL."""
-    if spec.scores != "auto":
-        return spec.scores
+    """Whether an endpoint is to be asked for scores; `auto` goes by its dialect or URL.
+
+    Where the dialect is known to have none, or none without a chat template, it is not.
+    """
     dialect = DIALECTS.get(spec.dialect) or guess_from_url(spec.url)
-    return dialect is not None and dialect.scores is not None
+    if dialect is None:
+        return spec.scores is True
+    has_tokens = dialect.tokenize is not None or spec.chat_template is not None
+    return bool(spec.scores) and dialect.scores is not None and has_tokens
 
 
 def check_class(value: object) -> None:

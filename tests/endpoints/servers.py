@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def find_free_port() -> int:
 
 
 @contextmanager
-def serve(command: Sequence[str], environment: Mapping[str, str] = {}) -> Iterator[None]:  # noqa: B006
+def serve(command: Sequence[str], **environment: str) -> Iterator[None]:
     """Run a server from when it can be asked. Its last lines are in the error if it ends before."""
     process = subprocess.Popen(
         command,
@@ -50,7 +50,7 @@ def serve(command: Sequence[str], environment: Mapping[str, str] = {}) -> Iterat
     rest = threading.Thread(target=lambda: deque(process.stdout or (), maxlen=0), daemon=True)
     rest.start()
     try:
-        assert lines and READY in lines[-1], f"{command[0]} did not start:\n{''.join(lines)}"
+        assert READY in "".join(lines), f"{command[0]} did not start:\n{''.join(lines)}"
         yield
     finally:
         process.terminate()
@@ -69,8 +69,9 @@ def serve_by_vllm(folder: Path) -> Iterator[str]:
     vllm = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", str(folder)]
     room = ["--max-model-len", "1024", "--max-num-seqs", "16", "--block-size", "32"]
     room += ["--kv-cache-memory-bytes", str(256 * 2**20), "--enforce-eager"]
-    named = ["--served-model-name", "m", "--dtype", "float32", "--port", port]
-    with serve([*vllm, *room, *named], {"VLLM_CPU_OMP_THREADS_BIND": "nobind"}):
+    named = ["--served-model-name", "m", "--dtype", "float32"]
+    named += ["--host", "127.0.0.1", "--port", port]
+    with serve([*vllm, *room, *named], VLLM_CPU_OMP_THREADS_BIND="nobind"):
         yield f"http://127.0.0.1:{port}/v1"
 
 
@@ -82,6 +83,24 @@ def serve_by_llama_cpp(gguf: Path) -> Iterator[str]:
     threads = ["--n_threads", "1", "--n_threads_batch", "1", "--logits_all", "true"]
     with serve([*command, *threads, "--host", "127.0.0.1", "--port", port]):
         yield f"http://127.0.0.1:{port}/v1"
+
+
+QUANTIZE = """
+import ctypes, sys, llama_cpp
+how = llama_cpp.llama_model_quantize_default_params()
+how.ftype, how.allow_requantize, how.nthread = 0, True, 1
+source, made = (each.encode() for each in sys.argv[1:])
+sys.exit(llama_cpp.llama_model_quantize(source, made, ctypes.byref(how)))
+"""
+"""Writes a GGUF file of float32 out of a quantised one, as llama.cpp dequantises it."""
+
+
+def dequantise(gguf: Path, made: Path) -> Path:
+    """Write the weights of a GGUF file as float32 into another."""
+    command = [LLAMA_PYTHON, "-c", QUANTIZE, str(gguf), str(made)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-1000:]
+    return made
 
 
 def has_llama_cpp() -> bool:

@@ -29,8 +29,11 @@ def render(messages: list[dict[str, str]]) -> str:
 class Served:
     """A model of which every character is a token, with the log-probability of `LOG_P`."""
 
-    def __init__(self, *, rows: str, reads_chats: bool = True, short: int = 0) -> None:
+    def __init__(
+        self, *, rows: str, reads_chats: bool = True, short: int = 0, begun: str = ""
+    ) -> None:
         self.rows = rows
+        self.begun = begun
         self.reads_chats = reads_chats
         self.short = short
 
@@ -42,8 +45,11 @@ class Served:
                 return web.json_response(
                     {"error": {"message": "Field required: prompt"}}, status=422
                 )
-            text = render(body["messages"]) if "messages" in body else body["prompt"]
-            return web.json_response({"tokens": [ord(each) for each in text], "count": len(text)})
+            text = render(body["messages"]) + self.begun if "messages" in body else body["prompt"]
+            spelt = [*text.removesuffix(self.begun), self.begun.replace("\n", "Ċ")]
+            told = {"token_strs": spelt} if body.get("return_token_strs") else {}
+            tokens = [ord(each) for each in text]
+            return web.json_response({"tokens": tokens, "count": len(text), **told})
         prompts = body["prompt"] if isinstance(body["prompt"], list) else [body["prompt"]]
         texts = ["".join(map(chr, p)) if isinstance(p, list) else p for p in prompts]
         choices = [self.complete(number, text) for number, text in enumerate(texts)]
@@ -167,6 +173,10 @@ async def test_a_candidate_is_not_scored_as_a_thought(endpoint: Endpoint, tmp_pa
     found = await ask_llama_cpp(endpoint, tmp_path, LlamaCppPython("<|im_start|>"), opened)
     assert found.failure is not None
     assert "scored as thoughts" in found.failure.message
+    endpoint.always = Served(rows="prompt_logprobs", begun="<think>\n")
+    found = await ask_one(endpoint, ASKED, dialect="vllm", scores=True)
+    assert found.failure is not None
+    assert "scored as thoughts" in found.failure.message
 
 
 @pytest.mark.parametrize(
@@ -213,6 +223,10 @@ async def test_a_candidate_without_tokens_has_no_score(endpoint: Endpoint) -> No
         ({"scores": "auto"}, False),
         ({"scores": "auto", "dialect": "vllm"}, True),
         ({"scores": "auto", "dialect": "ollama"}, False),
+        ({"scores": True, "dialect": "ollama"}, False),
+        ({"scores": True, "dialect": "llamacpp"}, False),
+        ({"scores": True, "dialect": "llamacpp", "chat_template": "chat.jinja"}, True),
+        ({"scores": False, "dialect": "vllm"}, False),
     ],
 )
 def test_scores_are_offered_where_they_are_asked_for(

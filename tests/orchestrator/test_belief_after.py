@@ -8,10 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from debate.agents.probes import ProbeFinding, ProbeSubject, probe_belief, probe_belief_after
+from debate.agents.agent import Agent
+from debate.agents.probes import (
+    ProbeFinding,
+    ProbeSubject,
+    probe_belief,
+    probe_belief_after,
+    probe_p_true,
+)
+from debate.config.loader import load_run
 from debate.config.protocol import ProbeSpec
 from debate.engines.base import Completion, Request
 from debate.errors import EngineError
+from debate.runner.plan import make_plan
 from debate.types import Answer, Message, Question, Turn
 from tests.orchestrator.test_confidence_of_replies import agent
 from tests.support import run, simulated
@@ -20,14 +29,17 @@ QUESTION = Question(id="q", text="34+27?", kind="number", target="61")
 WORKED = "34 + 27 = 61 shells.\nAnswer: 61"
 
 
-def _ask(text: str, *, after: bool, reasoning: str | None = None) -> tuple[ProbeFinding, list[Request]]:
+def _ask(
+    text: str, *, after: bool, reasoning: str | None = None, judge: Agent | None = None
+) -> tuple[ProbeFinding, list[Request]]:
     """What a probe finds of a reply of this text, and what it asked to find it."""
     made: list[Request] = []
 
     async def ask(request: Request) -> Completion:
         made.append(request)
         log_p = tuple(-1.0 - n for n in range(len(request.candidates)))
-        return Completion(id=request.id, candidate_log_p=log_p)
+        text = "" if request.candidates else "Because."
+        return Completion(id=request.id, text=text, candidate_log_p=log_p, reasoning=reasoning)
 
     turn = Turn(
         cell="main",
@@ -43,14 +55,14 @@ def _ask(text: str, *, after: bool, reasoning: str | None = None) -> tuple[Probe
     )
     messages = (Message(role="user", content="34+27?"),)
     subject = ProbeSubject(
-        agent=agent(),
+        agent=judge or agent(),
         question=QUESTION,
         turn=turn,
         request=Request(id="1", messages=messages),
         candidates=("61", "62"),
     )
-    probe = probe_belief_after if after else probe_belief
-    name = "belief_after" if after else "belief"
+    probe = probe_p_true if judge else probe_belief_after if after else probe_belief
+    name = "p_true" if judge else "belief_after" if after else "belief"
     return asyncio.run(probe(subject, ProbeSpec(name=name), ask)), made
 
 
@@ -81,6 +93,17 @@ def test_a_reply_that_private_reasoning_led_to_is_not_continued_without_it() -> 
     with pytest.raises(EngineError, match="private reasoning before it"):
         _ask(WORKED, after=True, reasoning="34 and 27 make 61")
     assert _ask(WORKED, after=False, reasoning="34 and 27 make 61")[0].belief is not None
+
+
+def test_a_reason_that_private_reasoning_led_to_is_not_continued_without_it() -> None:
+    seat = {"id": "a", "prompts": "compact", "model": {"engine": "simulated"}}
+    config = {"agents": [seat], "task": {"generator": "arithmetic", "n": 1}, "rounds": 1}
+    (cell,) = make_plan(load_run({**config, "topology": "self_loop"})).cells
+    judge = cell.agents["a"]
+    assert judge.prompts.spec.p_true.reason
+    assert _ask(WORKED, after=False, judge=judge)[0].confidence is not None
+    with pytest.raises(EngineError, match="private reasoning before it"):
+        _ask(WORKED, after=False, judge=judge, reasoning="it adds up")
 
 
 def test_both_probes_have_columns_of_their_own_and_belief_alone_makes_log_odds(
