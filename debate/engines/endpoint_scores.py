@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from debate.config.models import OpenaiModel
 from debate.engines.base import Completion, Request
 from debate.engines.chat_reply import LOG_P_SLACK, LOWEST_LOG_P, read_count
+from debate.engines.chat_template import render_chat
 from debate.engines.dialects import Dialect
 from debate.engines.reasoning import SCORED_AS_THOUGHTS, ends_open
 from debate.errors import EngineError
@@ -103,7 +102,8 @@ async def _score_texts(
 ) -> Completion:
     """Score candidates by the prompt's text, each by a call: not all servers take several."""
     assert spec.chat_template is not None
-    chat = render_chat(spec.chat_template, messages)
+    kwargs = spec.extra_body.get("chat_template_kwargs") or {}
+    chat = render_chat(spec.chat_template, messages, kwargs)
     _refuse_thoughts(chat, request)
     context = chat + request.prefill
     scores, replies = [], []
@@ -280,40 +280,3 @@ def _make_completion(request: Request, scores: Sequence[float], *replies: Any) -
         candidate_log_p=tuple(scores),
         usage=Usage(prompt_tokens=total, generated_tokens=0),
     )
-
-
-def render_chat(path: str, messages: Sequence[Message]) -> str:
-    """Render messages by a chat template up to where the reply begins. Raises EngineError.
-
-    The token that begins a text is left to the server, which adds it.
-    """
-    from jinja2 import TemplateError
-
-    said = [{"role": each.role, "content": each.content} for each in messages]
-    try:
-        return str(
-            load_template(path).render(
-                messages=said, add_generation_prompt=True, bos_token="", eos_token=""
-            )
-        )
-    except TemplateError as cause:
-        raise EngineError(f"chat_template {path}: {cause}") from cause
-
-
-@lru_cache(maxsize=32)
-def load_template(path: str) -> Any:
-    """Load a chat template. Raises EngineError where it cannot be read."""
-    from jinja2 import TemplateError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    def raise_exception(message: str) -> None:
-        raise TemplateError(message)
-
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-    )
-    environment.globals["raise_exception"] = raise_exception
-    try:
-        return environment.from_string(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, TemplateError) as cause:
-        raise EngineError(f"chat_template {path} cannot be read: {cause}") from cause

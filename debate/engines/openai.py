@@ -28,6 +28,7 @@ from debate.engines.chat_request import (
     find_ignored_constraint,
     unwrap_constrained,
 )
+from debate.engines.chat_template import load_template
 from debate.engines.dialects import (
     DIALECTS,
     PLAIN,
@@ -36,7 +37,7 @@ from debate.engines.dialects import (
     guess_from_reply,
     guess_from_url,
 )
-from debate.engines.endpoint_scores import load_template, score_candidates
+from debate.engines.endpoint_scores import score_candidates
 from debate.engines.endpoint_session import EndpointSession, FailedAttempt, ServerReply
 from debate.engines.rate_limit import Backoff
 from debate.engines.registry import get_capabilities

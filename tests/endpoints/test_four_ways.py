@@ -30,7 +30,7 @@ from tests.endpoints.recording import TAPES, RecordingEngine, Tape
 from tests.endpoints.servers import dequantise, has_llama_cpp, serve_by_llama_cpp, serve_by_vllm
 from tests.vllm.team import NEEDS_VLLM
 
-pytestmark = pytest.mark.endpoints
+pytestmark = [pytest.mark.endpoints, pytest.mark.timeout(900)]
 vllm = NEEDS_VLLM[1]
 
 TOLERANCE = 0.15
@@ -55,11 +55,9 @@ def hold(name: str, spec: Mapping[str, Any], out: Path, probes: Sequence[str] = 
         "engine": "tests.endpoints.recording.RecordingEngine",
         "options": {"spec": dict(spec), "tape": name},
     }
-    common = {"model": "m", "sampling": {"temperature": 0.0, "max_tokens": 32}}
-    agents = [
-        {"id": "a", "prompts": "chat", **common},
-        {"id": "b", "prompts": "chat_zero", "persona": "a careful teacher", **common},
-    ]
+    common = {"model": "m", "prompts": "chat_zero"}
+    common["sampling"] = {"temperature": 0.0, "max_tokens": 24}
+    agents = [{"id": "a", **common}, {"id": "b", "persona": "a careful teacher", **common}]
     config = {
         "models": {"m": model},
         "agents": agents,

@@ -12,7 +12,10 @@ from aiohttp import web
 
 from debate.config.models import OpenaiModel
 from debate.engines.base import Completion
+from debate.engines.chat_template import load_template, render_chat
 from debate.engines.registry import get_capabilities
+from debate.errors import EngineError
+from debate.types import Message
 from tests.engines.builders import request
 from tests.engines.served import Endpoint, ask_one, refuse_all
 
@@ -234,3 +237,17 @@ def test_scores_are_offered_where_they_are_asked_for(
 ) -> None:
     spec = OpenaiModel(engine="openai", model="m", url="http://h/v1", **fields)
     assert get_capabilities(spec).scores is expected
+
+
+def test_the_token_that_ends_a_turn_is_read_beside_the_template(tmp_path: Path) -> None:
+    template = tmp_path / "chat.jinja"
+    template.write_text(
+        "{{ bos_token }}{% for m in messages %}{{ m['content'] + eos_token }}{% endfor %}"
+        "{% if thinks %}<think>{% endif %}"
+    )
+    with pytest.raises(EngineError, match=r"tokenizer_config\.json"):
+        load_template(str(template))
+    (tmp_path / "tokenizer_config.json").write_text('{"eos_token": {"content": "</s>"}}')
+    said = (Message(role="user", content="2+2?"),)
+    assert render_chat(str(template), said, {}) == "2+2?</s>"
+    assert render_chat(str(template), said, {"thinks": True}) == "2+2?</s><think>"
