@@ -14,7 +14,7 @@ from pathlib import Path
 
 READY = "Application startup complete"
 """The line by which these servers say that they can be asked."""
-START_LIMIT_S = 150.0
+START_LIMIT_S = 240.0
 
 LLAMA_PYTHON = os.environ.get("LLAMA_CPP_PYTHON", sys.executable)
 """The Python that has llama-cpp-python's server: by default this one."""
