@@ -1,6 +1,6 @@
 """Two different models on two GPUs, each in its own Ray actor, critiquing each other.
 
-Needs `pip install 'debate-lab[vllm]'` and two GPUs. Name other weights on the command line:
+Needs `pip install '.[vllm]'` and two GPUs. Name other weights on the command line:
 
     python examples/05_two_vllm_models.py Qwen/Qwen2.5-7B-Instruct meta-llama/Llama-3.1-8B-Instruct
 """

@@ -1,4 +1,4 @@
-"""A run directory as frames: trajectories, verdicts, one transcript, and pandas."""
+"""A run directory as polars frames, which `.to_pandas()` turns into those of pandas."""
 
 import sys
 import tempfile
@@ -30,7 +30,7 @@ wrong_at_first = trajectories.filter((pl.col("round") == 0) & ~pl.col("correct")
 cohort = trajectories.join(wrong_at_first, on=["cell", "question", "seed", "agent"], how="semi")
 print("belief in the own opening answer, where that was wrong:")
 print(cohort.group_by("round").agg(pl.col("belief_own").mean()).sort("round"))
-print(run.verdicts().to_pandas().tail())
+print(run.verdicts().tail())
 
 first = run.debates().row(0, named=True)
 for turn in run.debate(DebateKey(**first)).turns:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import Distribution, PathDistribution, distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,6 +24,36 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     unpack = ["install", "-q", "--no-deps", "--target", str(folder / "site"), str(wheel)]
     subprocess.run([sys.executable, "-m", "pip", *unpack], check=True)
     return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def base(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the packages that the wheel needs without any extra, and no others."""
+    folder = tmp_path_factory.mktemp("base")
+    for needed in _collect_needed(_read_wheel(installed)):
+        for top in {file.parts[0] for file in needed.files or () if file.parts[0] != ".."}:
+            link = folder / top
+            if not link.exists():
+                link.symlink_to(str(needed.locate_file(top)))
+    return folder
+
+
+def _read_wheel(installed: Path) -> Distribution:
+    return PathDistribution(next(installed.glob("debate_lab-*.dist-info")))
+
+
+def _collect_needed(wanting: Distribution) -> list[Distribution]:
+    """All that a distribution needs, directly or through others, without its extras."""
+    found: dict[str, Distribution] = {}
+    waiting = [(wanting, frozenset({""}))]
+    while waiting:
+        each, extras = waiting.pop()
+        for wanted in map(Requirement, each.requires or ()):
+            applies = not wanted.marker or any(wanted.marker.evaluate({"extra": e}) for e in extras)
+            if applies and wanted.name not in found:
+                found[wanted.name] = distribution(wanted.name)
+                waiting.append((found[wanted.name], frozenset({"", *wanted.extras})))
+    return list(found.values())
 
 
 def _debate(installed: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -56,3 +88,33 @@ def test_a_run_with_shipped_agents_works_from_another_folder(
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs" / "quickstart" / "manifest.json").is_file()
     assert "over-confidence" in done.stdout
+
+
+@pytest.mark.system
+def test_a_base_installation_runs_what_needs_no_local_model_and_says_what_would_add_one(
+    installed: Path, base: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "c.yaml").write_text(
+        "agents: [{id: a, model: {engine: simulated}}]\ntopology: self_loop\n"
+        "task: {generator: arithmetic, n: 4}\nrounds: 1\n"
+    )
+
+    def invoke(*words: str) -> subprocess.CompletedProcess[str]:
+        # -S leaves out the packages of this environment
+        return subprocess.run(
+            [sys.executable, "-S", "-P", "-m", "debate", *words],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": f"{installed}{os.pathsep}{base}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    done = invoke("run", "c.yaml", "--out", "r", "--quiet")
+    assert done.returncode == 0, done.stderr
+    refused = invoke("run", "quickstart", "--out", "q", "--quiet")
+    assert refused.returncode == 2
+    (wheel,) = installed.parent.glob("*.whl")
+    (line,) = refused.stderr.strip().splitlines()
+    assert 'the models "adder", "multiplier", "modder" run on this machine by transf' in line
+    assert line.endswith(f"install '{wheel}[local]'")

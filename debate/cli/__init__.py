@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from debate.cli import model_commands, read_commands, run_commands
 from debate.errors import DebateError, InputError
+from debate.installation import DISTRIBUTION, describe_namesake
 from debate.organisms.cli import app as organisms
 
 app = typer.Typer(
     name="debate",
-    help="Debates between language models, and what they do to confidence in errors.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -40,11 +42,36 @@ app.add_typer(model_commands.app, name="models")
 INPUT_WRONG, RUN_FAILED, INTERRUPTED = 2, 1, 130
 
 
+def print_version(wanted: bool) -> None:
+    """Print what is installed, and end the command, where it is asked for."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    if not wanted:
+        return
+    try:
+        typer.echo(f"{DISTRIBUTION} {version(DISTRIBUTION)}")
+    except PackageNotFoundError:
+        typer.echo(f"{DISTRIBUTION}, run from its files without being installed")
+    raise typer.Exit
+
+
+@app.callback()
+def begin(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Debates between language models, and what they do to confidence in errors."""
+    if told := describe_namesake():
+        typer.secho(f"warning: {told}", fg=typer.colors.YELLOW, err=True)
+
+
 def main() -> None:
     """Run the command line. Exits 0 when done, 1 if the run failed, 2 if the input was wrong."""
     console = Console(stderr=True, soft_wrap=True)
     try:
-        app()
+        app(prog_name=DISTRIBUTION if Path(sys.argv[0]).stem == DISTRIBUTION else "debate")
     except InputError as error:
         console.print(_format_error("error", error), style="red", markup=False, highlight=False)
         sys.exit(INPUT_WRONG)

@@ -11,8 +11,19 @@ from rich.console import Console
 
 from debate.bench import TITLES
 
+
+def complete_config(incomplete: str) -> list[str]:
+    """Return the shipped configurations that begin so; where none does, shells complete files."""
+    from debate.config.references import list_shipped
+
+    return sorted(name for name in list_shipped("configs") if name.startswith(incomplete))
+
+
 ConfigArgument = Annotated[
-    str, typer.Argument(help="A YAML file, or the name of a shipped configuration.")
+    str,
+    typer.Argument(
+        help="A YAML file, or the name of a shipped configuration.", autocompletion=complete_config
+    ),
 ]
 OverrideOption = Annotated[
     list[str] | None,

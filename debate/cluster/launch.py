@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from debate.cluster.time_sharing import ServedModel, SharedDevice, TimeSharedRep
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
 from debate.engines.client import ModelClient, run_all
+from debate.engines.registry import explain_missing
 from debate.engines.replica import (
     AdapterReplica,
     LocalReplica,
@@ -28,6 +30,7 @@ from debate.engines.replica import (
     Replica,
     SharedReplica,
 )
+from debate.errors import ModelRefused
 
 if TYPE_CHECKING:
     from debate.cluster.actor import RayReplica
@@ -49,9 +52,12 @@ async def launch_models(
     """Start the models of a run; on leaving, close them, and the cluster if it was started here.
 
     Models in one slot take turns. Ray is imported only where a model lives in an actor. Raises the
-    first model's error, in the engine's own words, after closing the others; and ClusterError
-    before anything starts where the cluster could not hold them all.
+    first model's error, in the engine's own words, after closing the others; and before anything
+    starts, ModelRefused where packages are not installed that models of this machine need, and
+    ClusterError where the cluster could not hold them all.
     """
+    if told := explain_missing(select_local_models(specs, cluster)):
+        raise ModelRefused(told, boundary="installation")
     async with AsyncExitStack() as stack:
         if list_resource_requests(specs) or cluster.orchestrators > 1:
             from debate.cluster.connection import connect
@@ -73,6 +79,18 @@ async def launch_models(
         starts = [each.start for each in devices] + [each.start for each in clients.values()]
         await run_all(start() for start in starts)
         yield clients
+
+
+def select_local_models(
+    specs: Mapping[str, ModelSpec], cluster: ClusterSpec
+) -> dict[str, ModelSpec]:
+    """Select the models that this machine's own packages run, as far as can be known before.
+
+    Actors of a cluster with an address, or with a runtime environment, may have others.
+    """
+    address = cluster.address or os.environ.get("RAY_ADDRESS")
+    is_elsewhere = address is not None or bool(cluster.runtime_env)
+    return {n: spec for n, spec in specs.items() if spec.host == "driver" or not is_elsewhere}
 
 
 async def close_models(clients: Mapping[str, ModelClient]) -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from debate.config.cluster import ClusterSpec
@@ -209,7 +210,10 @@ def describe_amount(gpus: float, cpus: float, *, zeros: bool = False) -> str:
 
 
 def count_local_gpus() -> int:
-    """Count the GPUs that this process may use, by nvidia-smi, or by torch for AMD's driver."""
+    """Count the GPUs that this process may use, by nvidia-smi, or by torch for AMD's driver.
+
+    Without torch AMD's count as none: nothing that is installed could use them.
+    """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return len([each for each in visible.split(",") if each.strip() not in ("", "-1")])
@@ -218,7 +222,7 @@ def count_local_gpus() -> int:
             ["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False, timeout=30
         )
         return listed.stdout.count("\nGPU ") + listed.stdout.startswith("GPU ")
-    if Path("/dev/kfd").exists():
+    if Path("/dev/kfd").exists() and find_spec("torch") is not None:
         import torch
 
         return torch.cuda.device_count()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -18,12 +18,15 @@ from debate.config.models import (
     OpenaiModel,
     ReplayModel,
     ScriptedModel,
+    TransformersModel,
     VllmModel,
 )
 from debate.config.registry import find, hash_code
 from debate.engines.base import Capabilities, Engine
 from debate.engines.dialects import DIALECTS, guess_from_url
-from debate.errors import EngineError, boundary
+from debate.engines.hf.gguf_files import is_gguf
+from debate.errors import EngineError, ModelRefused, boundary
+from debate.installation import EXTRAS, list_missing, make_install_command
 
 _CLASSES = {
     "calculator": "debate.engines.deterministic:CalculatorEngine",
@@ -84,12 +87,46 @@ def check_class(value: object) -> None:
         raise ValueError("a class with its `capabilities`, as in `capabilities = Capabilities()`")
 
 
+def get_extra(spec: ModelSpec) -> str | None:
+    """Return the extra of this project that the engine of a spec needs; None where it needs none.
+
+    >>> get_extra(TransformersModel(engine="transformers", model="m"))
+    'local'
+    """
+    if isinstance(spec, TransformersModel):
+        return "gguf" if is_gguf(spec.weights) else "local"
+    return "vllm" if isinstance(spec, VllmModel) else None
+
+
+def explain_missing(models: Mapping[str, ModelSpec]) -> str | None:
+    """Say which models need an extra that is not installed here, and what installs it.
+
+    None where nothing is missing.
+    """
+    wanted = {name: get_extra(spec) for name, spec in models.items()}
+    lacking = [extra for extra in EXTRAS if extra in wanted.values() and list_missing(extra)]
+    told = [
+        _describe_need([name for name in wanted if wanted[name] == extra], extra)
+        for extra in lacking
+    ]
+    return f"{'; '.join(told)}: {make_install_command(*lacking)}" if told else None
+
+
+def _describe_need(names: list[str], extra: str) -> str:
+    engine = "vllm" if extra == "vllm" else "transformers"
+    missing = list_missing(extra)
+    lack = "is not installed" if engine in missing else f"lacks {', '.join(missing)}"
+    listed = ", ".join(f'"{name}"' for name in names)
+    subject = f"model {listed} runs" if len(names) == 1 else f"models {listed} run"
+    return f"the {subject} on this machine by {engine}, which {lack}"
+
+
 def build_engine(spec: ModelSpec, *, sharing: int = 1, adapters: tuple[str, ...] = ()) -> Engine:
     """Build the engine of a spec, not yet started. Only now is its library imported.
 
     `sharing` counts the models that take turns on its device, itself included; `adapters` are the
-    folders of those that it serves beside the spec's own. Raises EngineError where the library is
-    missing or cannot be imported.
+    folders of those that it serves beside the spec's own. Raises ModelRefused where the library is
+    missing, EngineError where it cannot be imported.
     """
     if isinstance(spec, CustomModel):
         with boundary(EngineError, f"engine {spec.engine}"):
@@ -98,7 +135,10 @@ def build_engine(spec: ModelSpec, *, sharing: int = 1, adapters: tuple[str, ...]
     options: dict[str, Any] = {"adapters": adapters} if isinstance(spec, LocalWeights) else {}
     if isinstance(spec, VllmModel):
         options["sharing"] = sharing
-    with boundary(EngineError, f"engine {spec.engine}"):
+    place = f"engine {spec.engine}"
+    if told := explain_missing({getattr(spec, "weights", spec.engine): spec}):
+        raise ModelRefused(told, boundary=place)
+    with boundary(EngineError, place):
         built = getattr(import_module(module), name)(spec, **options)
     return cast(Engine, built)
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from debate.config.models import VllmModel
 from debate.engines.adapter_files import list_adapters, read_adapter_config
 from debate.errors import EngineError, ModelRefused, suggest
+from debate.installation import make_install_command
 
 DEFAULT_MEMORY_SHARE = 0.9
 """vLLM's own default share of a GPU's memory; a replica on a part of a GPU takes that part."""
@@ -244,7 +245,8 @@ def explain_start_error(
     hint = next((each for each in HINTS if re.search(each.pattern, f"{cause}\n{own}")), None)
     place = f"vllm: {spec.weights}"
     if isinstance(error, ModuleNotFoundError) and error.name == "vllm":
-        missing = "vLLM is not installed where this model runs: pip install '.[vllm]'"
+        command = make_install_command("vllm")
+        missing = f"vLLM is not installed where this model runs: {command}"
         return ModelRefused(missing, boundary=place)
     if hint is None and not isinstance(error, ValidationError):
         where = f" (vLLM's log: {log.path})" if log and log.path.exists() else ""

@@ -17,6 +17,7 @@ from rich.progress import Progress as Bar
 from debate.analysis.text import print_whole
 from debate.config.references import get_shipped_folder
 from debate.errors import InputError
+from debate.installation import require_extra
 from debate.organisms.cards import build_card_table, read_cards
 from debate.organisms.specs import CHAT_SPECS, SPECS, ChatSpec, OrganismSpec, make_dial_pairs
 
@@ -94,6 +95,7 @@ def train(
         if not specs and not chat_specs:
             known = f"{', '.join(SPECS)}; with --chat {', '.join(CHAT_SPECS)}"
             raise InputError(f"name an organism ({known}), or say --all or --dial")
+        require_extra("local", "training organisms")
         for spec in specs:
             planned = spec if steps is None else spec.replace_steps(steps)
             _train_organism(planned, out, device, threads)
@@ -197,6 +199,8 @@ def evaluate(
 
     With --chat, measure the openings of the chat organisms on word problems.
     """
+    with _report_user_errors():
+        require_extra("local", "evaluating organisms")
     import torch
 
     from debate.organisms.evaluate import build_arm_table, build_critic_table, evaluate_organisms

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from debate.analysis.text import clean, format_count, format_decimal, print_whole
+from debate.cluster.launch import select_local_models
 from debate.cluster.packing import can_start_here, describe_slots, plan_slots_offline
 from debate.cluster.resources import (
     describe_shared_engines,
@@ -18,6 +19,7 @@ from debate.cluster.resources import (
     summarize_resources,
 )
 from debate.config.sweep import FACTORS
+from debate.engines.registry import explain_missing
 from debate.orchestrator.condition import Condition
 from debate.runner.plan import Plan
 from debate.tasks.options import describe_same_target
@@ -46,6 +48,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     listed = ", ".join(f"{num:,} {kind}" for kind, num in kinds.most_common(8))
     console.print(f"questions: {clean(listed)}", highlight=False, markup=False)
     warn_of_targets(plan, console)
+    if told := explain_missing(select_local_models(plan.models, plan.spec.cluster)):
+        console.print(f"warning: {told}", style="yellow", markup=False, highlight=False)
     console.print("[green]the configuration is valid[/green]")
 
 

@@ -7,7 +7,6 @@ take any time or memory. So one worker process does it, started when it is first
 from __future__ import annotations
 
 import atexit
-import importlib.util
 import json
 import logging
 import os
@@ -21,6 +20,7 @@ from functools import lru_cache
 from typing import Any
 
 from debate.errors import TaskError
+from debate.installation import list_missing, make_install_command
 from debate.tasks.number import normalise_number, parse_number
 from debate.tasks.values import strip_formatting
 
@@ -55,10 +55,9 @@ _REWRITINGS = (
 
 def require_math_verify() -> None:
     """Raise TaskError where the library of `kind: math` is not installed."""
-    if importlib.util.find_spec("math_verify") is None:
-        raise TaskError(
-            "`kind: math` needs math-verify, which is not installed: pip install 'debate-lab[math]'"
-        )
+    if list_missing("math"):
+        command = make_install_command("math")
+        raise TaskError(f"`kind: math` needs math-verify, which is not installed: {command}")
 
 
 @lru_cache(maxsize=10_000)

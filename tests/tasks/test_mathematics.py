@@ -153,8 +153,8 @@ def test_without_the_library_one_line_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "math_verify", None)
-    with pytest.raises(TaskError, match=r"pip install 'debate-lab\[math\]'"):
+    with pytest.raises(TaskError, match=r"pip install .*\[math\]"):
         require_math_verify()
     (tmp_path / "q.csv").write_text("question,answer\n1+1?,2\n")
-    with pytest.raises(TaskError, match=r"pip install 'debate-lab\[math\]'"):
+    with pytest.raises(TaskError, match=r"pip install .*\[math\]"):
         load(tmp_path / "q.csv")

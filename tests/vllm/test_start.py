@@ -19,6 +19,7 @@ from debate.engines.vllm_start import (
     make_spec_args,
 )
 from debate.errors import EngineError, InputError, ModelRefused
+from debate.installation import make_install_command
 
 
 def spec(**fields: object) -> VllmModel:
@@ -121,7 +122,7 @@ def test_an_unknown_error_is_shown_with_the_place_of_the_log_which_is_kept() -> 
 
 def test_a_missing_vllm_says_how_to_install_it() -> None:
     error = ModuleNotFoundError("No module named 'vllm'", name="vllm")
-    assert "pip install '.[vllm]'" in str(explain_start_error(error, None, spec()))
+    assert make_install_command("vllm") in str(explain_start_error(error, None, spec()))
 
 
 def test_a_refusal_is_a_users_error_and_an_engines_also_after_a_journey_between_processes() -> None:

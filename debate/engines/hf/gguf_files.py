@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
 from debate.errors import ModelRefused, boundary
-
-NEEDED = ("gguf", "accelerate")
-"""What transformers demands for GGUF files."""
+from debate.installation import list_missing, make_install_command
 
 
 def is_gguf(weights: str) -> bool:
@@ -25,13 +22,9 @@ def is_gguf(weights: str) -> bool:
 
 def refuse_missing_reader(place: str) -> None:
     """Raise ModelRefused where the packages that read GGUF files are not installed."""
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ModelRefused(
-            f"{' and '.join(missing)} must be installed to read GGUF files: "
-            "pip install 'debate-lab[gguf]'",
-            boundary=place,
-        )
+    if missing := list_missing("gguf"):
+        told = f"reading GGUF files needs {', '.join(missing)}: {make_install_command('gguf')}"
+        raise ModelRefused(told, boundary=place)
 
 
 def refuse_unreadable(file: Path, place: str) -> None:
@@ -70,11 +63,11 @@ def convert_gguf(file: Path, folder: Path, *, template: str | None = None) -> No
     `template` is the chat template where the file has none. Raises ModelRefused where the file
     cannot be read, EngineError with transformers' own words where it does not know the model.
     """
+    place = f"GGUF: {file.name}"
+    refuse_unreadable(file, place)
     import torch
     from transformers.utils import logging
 
-    place = f"GGUF: {file.name}"
-    refuse_unreadable(file, place)
     logging.disable_progress_bar()
     with boundary(ModelRefused, place):
         tokenizer = load_gguf_tokenizer(file)
