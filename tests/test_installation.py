@@ -65,7 +65,7 @@ def test_endpoints_and_simulated_agents_debate_without_torch_and_transformers(
         agents = [{"id": name, "model": model} for name, model in zip("abc", models, strict=True)]
         config = _write_config(tmp_path, f"agents: {json.dumps(agents)}\n")
         asked = (
-            f"validate {config}|run {config} --out r --quiet|probe r --dry-run|analyze r|"
+            f"validate {config}|run {config} --out r --quiet|analyze r|"
             "show r 1|report r|verify r|doctor|organisms list"
         )
         words = json.dumps([each.split() for each in asked.split("|")])
