@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 from rich.console import Console
 
 from debate.bench import TITLES
+from debate.interrupts import run_to_end
 
 ConfigArgument = Annotated[
     str, typer.Argument(help="A YAML file, or the name of a shipped configuration.")
@@ -55,7 +55,7 @@ def run(
 
     plan = make_plan(load_run(config, override or (), custom_code=not no_custom_code))
     directory = get_run_directory(plan.spec, out)
-    outcome = asyncio.run(execute(plan, directory, console=Console(stderr=True), quiet=quiet))
+    outcome = run_to_end(execute(plan, directory, console=Console(stderr=True), quiet=quiet))
     report_run(outcome, Console())
     raise_if_all_failed(outcome)
 
