@@ -46,16 +46,15 @@ async def run_async(
     quiet: bool = False,
 ) -> Run:
     """The same as `run`, in the caller's event loop."""
-    from rich.console import Console
-
     from debate.config.loader import load_run
     from debate.log import Run
     from debate.runner.execute import execute, get_run_directory
     from debate.runner.plan import make_plan
+    from debate.terminal import make_console
 
     plan = make_plan(load_run(config, overrides))
     directory = get_run_directory(plan.spec, out)
-    await execute(plan, directory, console=Console(stderr=True), quiet=quiet)
+    await execute(plan, directory, console=make_console(stderr=True), quiet=quiet)
     return Run(directory)
 
 

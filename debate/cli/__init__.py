@@ -42,14 +42,27 @@ def main() -> None:
 
 def _run_command() -> int:
     """Run the command, and return its exit code."""
+    from debate.terminal import accept_any_text, discard_output, flush_output
+
+    accept_any_text()
     try:
         from debate.cli.commands import app
 
-        app()
+        try:
+            app()
+        finally:
+            flush_output()
     except InputError as error:
         _tell(_format_error("error", error))
         return INPUT_WRONG
     except DebateError as error:
+        _tell(_format_error("failed", error))
+        return RUN_FAILED
+    except BrokenPipeError:  # whoever read it has seen enough
+        discard_output()
+        return RUN_FAILED
+    except OSError as error:
+        discard_output()
         _tell(_format_error("failed", error))
         return RUN_FAILED
     except KeyboardInterrupt:
@@ -61,9 +74,9 @@ def _run_command() -> int:
 
 def _tell(what: str, *, style: str = "red") -> None:
     """Print a line to the terminal, if there still is one."""
-    from rich.console import Console
+    from debate.terminal import make_console
 
-    console = Console(stderr=True, soft_wrap=True)
+    console = make_console(stderr=True, soft_wrap=True)
     with suppress(OSError):
         console.print(what, style=style, markup=False, highlight=False)
 
@@ -80,7 +93,7 @@ def _describe_interruption(heard: signal.Signals) -> str:
     return clean(f"{what}; the same command goes on from here: {shlex.join(['debate', *words])}")
 
 
-def _format_error(what: str, error: DebateError) -> str:
+def _format_error(what: str, error: Exception) -> str:
     """Format an error so that nothing that it quotes can steer the terminal."""
     from debate.analysis.text import clean
 

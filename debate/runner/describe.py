@@ -46,7 +46,7 @@ def print_plan(plan: Plan, console: Console) -> None:
     listed = ", ".join(f"{num:,} {kind}" for kind, num in kinds.most_common(8))
     console.print(f"questions: {clean(listed)}", highlight=False, markup=False)
     warn_of_targets(plan, console)
-    console.print("[green]the configuration is valid[/green]")
+    console.print("the configuration is valid", style="green")
 
 
 def warn_of_targets(plan: Plan, console: Console) -> None:

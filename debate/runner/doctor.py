@@ -88,6 +88,6 @@ def print_machine(console: Console) -> None:
     """Print a line for each check."""
     table = Table(show_header=False, box=None)
     for check in check_machine():
-        mark = "[green]✓[/green]" if check.is_good else "[yellow]![/yellow]"
-        table.add_row(mark, check.what, Text(check.found))  # as markup, `[vllm]` would vanish
+        mark = Text("✓", style="green") if check.is_good else Text("!", style="yellow")
+        table.add_row(mark, Text(check.what), Text(check.found))  # as markup, `[vllm]` would vanish
     print_whole(table, console)
