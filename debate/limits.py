@@ -16,7 +16,7 @@ from debate.interrupts import ENDING_SIGNALS
 
 T = TypeVar("T")
 
-CPU_S = 5
+CPU_S = 3
 """Seconds of processor time that one call may take."""
 WALL_S = 60.0
 MEMORY_BYTES = 2**30
@@ -92,7 +92,7 @@ def _limit(cpu_s: int) -> None:
         raise LimitExceeded(_describe_time(cpu_s))
 
     signal.signal(signal.SIGXCPU, raise_exceeded)
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 3))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 2))
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
             used = int(file.read().split()[0]) * resource.getpagesize()

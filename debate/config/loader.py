@@ -15,6 +15,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -39,6 +40,9 @@ from debate.config.spec import NamedCode, Spec, iterate_code, validate_document
 from debate.config.topology import TopologySpec
 from debate.config.untrusted import find_loading_problems
 from debate.errors import ConfigError, suggest
+
+MAX_VALUES = 2_000_000
+"""Values of a configuration that is given as a mapping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,7 @@ def _check_generator_use(name: str, spec: TopologySpec) -> None:
 def _read_source(source: Path | str | Mapping[str, Any]) -> ConfigDocument:
     if isinstance(source, Mapping):
         location = SourceLocation("the configuration")
-        plain = _make_plain(source, location)
+        plain = _make_plain(source, location, count())
         check_plain_values(plain, location)
         return ConfigDocument(plain, {(): location}, Path.cwd())
     path = Path(source)
@@ -168,11 +172,16 @@ def _read_source(source: Path | str | Mapping[str, Any]) -> ConfigDocument:
     return read_document(path)
 
 
-def _make_plain(value: Any, location: SourceLocation, depth: int = 0) -> Any:
+def _make_plain(
+    value: Any, location: SourceLocation, numbers: Iterator[int], depth: int = 0
+) -> Any:
     """Return what YAML could have held: paths as texts, numpy's numbers and arrays as Python's.
 
-    Raises ConfigError for what is nested too deep, such as a mapping in itself.
+    `numbers` count the values. Raises ConfigError for what is nested too deep, such as a mapping in
+    itself, and for what holds some list so often that it is too much.
     """
+    if next(numbers) > MAX_VALUES:
+        raise ConfigError(f"{location}: more than {MAX_VALUES:,} values")
     if depth > MAX_DEPTH:
         raise ConfigError(f"{location}: nested deeper than {MAX_DEPTH} levels, or in itself")
     if isinstance(value, PurePath):
@@ -181,11 +190,13 @@ def _make_plain(value: Any, location: SourceLocation, depth: int = 0) -> Any:
         value = value.tolist()
     if isinstance(value, Mapping):
         return {
-            _make_plain(key, location, depth + 1): _make_plain(each, location, depth + 1)
+            _make_plain(key, location, numbers, depth + 1): _make_plain(
+                each, location, numbers, depth + 1
+            )
             for key, each in value.items()
         }
     if isinstance(value, list | tuple):
-        return [_make_plain(each, location, depth + 1) for each in value]
+        return [_make_plain(each, location, numbers, depth + 1) for each in value]
     return value
 
 

@@ -274,6 +274,11 @@ def test_a_mapping_in_itself_or_of_many_levels_is_refused(tmp_path: Path) -> Non
     for source in (loop, deep):
         with pytest.raises(ConfigError, match=f"nested deeper than {MAX_DEPTH} levels"):
             load_run(source)
+    laughs: list[Any] = ["x"] * 9
+    for _ in range(20):
+        laughs = [laughs] * 9
+    with pytest.raises(ConfigError, match="more than 2,000,000 values"):
+        load_run({"agents": laughs})
     with pytest.raises(ConfigError, match=f"nested deeper than {MAX_DEPTH} levels"):
         load_run("quickstart", [".".join("a" * 5000) + "=1"])
 

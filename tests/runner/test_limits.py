@@ -14,7 +14,7 @@ from debate.limits import LimitExceeded, call_limited
 from debate.topologies import build_schedule, load_topology
 from debate.topologies.seats import make_default_seats
 
-TIME, MEMORY = "5 s of processor time", "memory|MemoryError|OverflowError"
+TIME, MEMORY = "3 s of processor time", "memory|MemoryError|OverflowError"
 
 
 @pytest.fixture
