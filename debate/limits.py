@@ -103,7 +103,8 @@ def _limit(cpu_s: int) -> None:
 
 def _read_all(reader: int) -> bytes:
     """Return what the child writes until it ends; nothing where that takes too long."""
-    pieces, deadline = [], time.monotonic() + WALL_S
+    pieces: list[bytes] = []
+    deadline = time.monotonic() + WALL_S
     while time.monotonic() < deadline:
         ready, _, _ = select.select([reader], [], [], 0.5)
         if not ready:

@@ -123,6 +123,7 @@ def require_session(session: str | None, *, place: str) -> None:
 async def await_ray(owed: Awaitable[T], session: str | None, *, place: str) -> T:
     """Await what Ray owes. Raises ClusterError once the connection is gone: nothing will come."""
     loop = asyncio.get_running_loop()
+    looking: asyncio.TimerHandle
 
     def look() -> None:
         nonlocal looking
