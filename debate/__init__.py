@@ -30,11 +30,12 @@ def run(
 
     `overrides` are as on the command line, `out` the run directory (by default runs/NAME below
     the working directory). Raises InputError for what is wrong in the configuration, BoundaryError
-    where a model or the disk fails. Inside a running event loop, await `run_async` instead.
+    where a model or the disk fails. Inside a running event loop, as in a notebook, it runs in a
+    thread of its own and keeps that loop waiting; `await run_async` lets it go on.
     """
-    import asyncio
+    from debate.interrupts import run_to_end
 
-    return asyncio.run(run_async(config, overrides=overrides, out=out, quiet=quiet))
+    return run_to_end(run_async(config, overrides=overrides, out=out, quiet=quiet))
 
 
 async def run_async(
@@ -44,17 +45,16 @@ async def run_async(
     out: Path | str | None = None,
     quiet: bool = False,
 ) -> Run:
-    """The same as `run`, for callers that have an event loop, such as a notebook."""
-    from rich.console import Console
-
+    """The same as `run`, in the caller's event loop."""
     from debate.config.loader import load_run
     from debate.log import Run
     from debate.runner.execute import execute, get_run_directory
     from debate.runner.plan import make_plan
+    from debate.terminal import make_console
 
     plan = make_plan(load_run(config, overrides))
     directory = get_run_directory(plan.spec, out)
-    await execute(plan, directory, console=Console(stderr=True), quiet=quiet)
+    await execute(plan, directory, console=make_console(stderr=True), quiet=quiet)
     return Run(directory)
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,13 +59,22 @@ def start(config: Path, out: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "debate", *words], stdout=subprocess.DEVNULL)
 
 
+def start_listening(config: Path, out: Path) -> subprocess.Popen[str]:
+    """The same, and what it prints can be read."""
+    words = ("run", str(config), "--out", str(out), "--quiet")
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [sys.executable, "-m", "debate", *words], stdout=pipe, stderr=pipe, text=True
+    )
+
+
 def num_turns(out: Path) -> int:
     """Whole turns in the run's first log file."""
     path = out / "turns" / "0.jsonl"
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def await_turns(process: subprocess.Popen[bytes], out: Path, num: int) -> None:
+def await_turns(process: subprocess.Popen[Any], out: Path, num: int) -> None:
     """Wait until the log has so many turns or the process has ended.
 
     Raises TimeoutError where neither comes about.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
@@ -262,11 +263,10 @@ class PromptSet:
             template = self._templates.get(name) or self._environment.get_template(f"{name}.j2")
             self._templates[name] = template
             return template.render(values).strip("\n")
-        except TemplateError as cause:
-            number = getattr(cause, "lineno", None)
-            line = f":{number}" if number else ""
-            where = f"{self.folder / name}.j2{line}"
-            raise ConfigError(f"{where}: {type(cause).__name__}: {cause}") from None
+        except ConfigError:  # of a filter of the user's own
+            raise
+        except Exception as cause:  # whatever a user's template computes
+            raise ConfigError(describe_failure(self.folder / f"{name}.j2", cause)) from None
 
     def render_examples(
         self, name: str, kind: AnswerKind, values: Mapping[str, Any]
@@ -288,13 +288,29 @@ class PromptSet:
                 source: str = getattr(self.spec.examples[index], role)
                 self._templates[name] = self._environment.from_string(source)
             return self._templates[name].render(values).strip("\n")
-        except TemplateError as cause:
+        except ConfigError:
+            raise
+        except Exception as cause:
             where = f"{self.folder / 'prompts.yaml'}: {name}"
-            raise ConfigError(f"{where}: {type(cause).__name__}: {cause}") from None
+            raise ConfigError(f"{where}: {_describe_cause(cause)}") from None
 
     def find_unknown_names(self, source: str) -> set[str]:
         """Return the names in an example that no template has. Raises TemplateError."""
         return find_undeclared_variables(self._environment.parse(source)) - _EXAMPLE_NAMES
+
+
+def describe_failure(template: Path, cause: Exception) -> str:
+    """Say which template failed, in which line, and why; an included one failed itself."""
+    name, number = str(template), getattr(cause, "lineno", None)
+    for frame in traceback.extract_tb(cause.__traceback__):
+        if frame.filename.endswith(".j2"):
+            name, number = frame.filename, frame.lineno
+    return f"{name}{f':{number}' if number else ''}: {_describe_cause(cause)}"
+
+
+def _describe_cause(cause: Exception) -> str:
+    text = str(cause)
+    return f"{type(cause).__name__}: {text}" if text else type(cause).__name__
 
 
 def _load_filter(name: str) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import msgspec
 from rich.table import Table
+from rich.text import Text
 
 from debate.bench import TITLES, Part
 from debate.bench.latency import measure_latency
@@ -102,7 +103,7 @@ def make_table(results: Sequence[Result], *, load: float | None = None, cpus: in
     table.add_column("ratio", justify="right")
     table.add_column("note")
     for part, own in groupby(results, key=lambda each: each.part):
-        table.add_row(f"[b]({part}) {TITLES[part]}[/b]", "", "", "", "")
+        table.add_row(Text(f"({part}) {TITLES[part]}", style="bold"), "", "", "", "")
         for each in own:
             table.add_row(*_format_row(each))
         table.add_section()

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from debate.bench import Part
 from debate.cluster.resources import count_local_gpus
 from debate.config.loader import load_run
 from debate.log.files import TURNS, list_shards, read_values
 from debate.runner.execute import execute
 from debate.runner.plan import make_plan
+from debate.terminal import make_console
 from debate.types import Turn
 
 
@@ -111,7 +110,7 @@ def time_run(
     """Make the run in this process. Raises InputError and BoundaryError as a run does."""
     plan = make_plan(load_run(config, overrides))
     wall, cpu = time.perf_counter(), time.process_time()
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     outcome = asyncio.run(execute(plan, directory, console=console, quiet=True))
     return TimedRun(
         directory=directory,

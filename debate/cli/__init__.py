@@ -1,90 +1,111 @@
-"""The command line: each command parses, calls one library function, and prints."""
+"""The command line: each command parses, calls one library function, and prints.
+
+What commands need is imported once signals are heard: it takes long enough to be interrupted.
+"""
 
 from __future__ import annotations
 
+import shlex
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
-from rich.console import Console
-
-from debate.cli import model_commands, read_commands, run_commands
 from debate.errors import DebateError, InputError
-from debate.installation import DISTRIBUTION, describe_namesake
-from debate.organisms.cli import app as organisms
+from debate.installation import DISTRIBUTION
+from debate.interrupts import hear_signals
 
-app = typer.Typer(
-    name="debate",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command()(run_commands.run)
-app.command()(run_commands.validate)
-app.command()(run_commands.probe)
-app.command()(run_commands.power)
-app.command()(read_commands.topology)
-app.command()(read_commands.schema)
-app.command()(read_commands.analyze)
-app.command()(read_commands.show)
-app.command()(read_commands.compare)
-app.command()(read_commands.report)
-app.command()(read_commands.reading)
-app.command()(read_commands.verify)
-app.command(name="list")(read_commands.list_names)
-app.command()(read_commands.doctor)
-app.command()(run_commands.bench)
-app.add_typer(organisms, name="organisms")
-app.add_typer(model_commands.app, name="models")
+if TYPE_CHECKING:
+    from debate.cli.commands import app as app
 
-INPUT_WRONG, RUN_FAILED, INTERRUPTED = 2, 1, 130
-
-
-def print_version(wanted: bool) -> None:
-    """Print what is installed, and end the command, where it is asked for."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    if not wanted:
-        return
-    try:
-        typer.echo(f"{DISTRIBUTION} {version(DISTRIBUTION)}")
-    except PackageNotFoundError:
-        typer.echo(f"{DISTRIBUTION}, run from its files without being installed")
-    raise typer.Exit
-
-
-@app.callback()
-def begin(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version."),
-    ] = False,
-) -> None:
-    """Debates between language models, and what they do to confidence in errors."""
-    if told := describe_namesake():
-        typer.secho(f"warning: {told}", fg=typer.colors.YELLOW, err=True)
+INPUT_WRONG, RUN_FAILED = 2, 1
+RESUMED_BY_THE_SAME = (["run"], ["probe"], ["models"], ["organisms"])
+"""Commands that go on from where they were stopped when they are given again, as does a pilot."""
 
 
 def main() -> None:
-    """Run the command line. Exits 0 when done, 1 if the run failed, 2 if the input was wrong."""
-    console = Console(stderr=True, soft_wrap=True)
+    """Run the command line.
+
+    Exits 0 when done, 1 if the run failed, 2 if the input was wrong, and 128 and its number after a
+    signal that asked the process to end.
+    """
+    with hear_signals(_describe_interruption) as listener:
+        try:
+            code = _run_command()
+        except Exception:  # what a signal in the middle of an import, say, leads to
+            if listener.heard is None:
+                raise
+        if listener.heard is not None:
+            code = 128 + listener.heard
+            _tell(_describe_interruption(listener.heard), style="yellow")
+    sys.exit(code)
+
+
+def _run_command() -> int:
+    """Run the command, and return its exit code."""
+    from debate.terminal import accept_any_text, discard_output, flush_output
+
+    accept_any_text()
     try:
-        app(prog_name=DISTRIBUTION if Path(sys.argv[0]).stem == DISTRIBUTION else "debate")
+        from debate.cli.commands import app
+
+        try:
+            app(prog_name=DISTRIBUTION if Path(sys.argv[0]).stem == DISTRIBUTION else "debate")
+        finally:
+            flush_output()
     except InputError as error:
-        console.print(_format_error("error", error), style="red", markup=False, highlight=False)
-        sys.exit(INPUT_WRONG)
+        _tell(_format_error("error", error))
+        return INPUT_WRONG
     except DebateError as error:
-        console.print(_format_error("failed", error), style="red", markup=False, highlight=False)
-        sys.exit(RUN_FAILED)
+        _tell(_format_error("failed", error))
+        return RUN_FAILED
+    except BrokenPipeError:  # whoever read it has seen enough
+        discard_output()
+        return RUN_FAILED
+    except OSError as error:
+        discard_output()
+        _tell(_format_error("failed", error))
+        return RUN_FAILED
     except KeyboardInterrupt:
-        console.print("interrupted; the same command goes on from here", style="yellow")
-        sys.exit(INTERRUPTED)
+        return 128 + signal.SIGINT
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
 
 
-def _format_error(what: str, error: DebateError) -> str:
+def _tell(what: str, *, style: str = "red") -> None:
+    """Print a line to the terminal, if there still is one."""
+    from debate.terminal import make_console
+
+    console = make_console(stderr=True, soft_wrap=True)
+    with suppress(OSError):
+        console.print(what, style=style, markup=False, highlight=False)
+
+
+def _describe_interruption(heard: signal.Signals) -> str:
+    """Say what happened, and how to go on."""
+    from debate.analysis.text import clean
+
+    what = "interrupted" if heard == signal.SIGINT else f"stopped by {heard.name}"
+    words = sys.argv[1:]
+    goes_on = words[:1] == ["validate"] and "--pilot" in words
+    if not goes_on and words[:1] not in RESUMED_BY_THE_SAME:
+        return what
+    return clean(f"{what}; the same command goes on from here: {shlex.join(['debate', *words])}")
+
+
+def _format_error(what: str, error: Exception) -> str:
     """Format an error so that nothing that it quotes can steer the terminal."""
     from debate.analysis.text import clean
 
     return clean(f"{what}: {error}", keep="\n\t")
+
+
+def __getattr__(name: str) -> object:
+    """Import `app` where it is asked for."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from debate.cli.commands import app
+
+    return app

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from debate.cli.run_commands import JsonOption
+from debate.terminal import make_console
 
 app = typer.Typer(help="Chat models by name: fetch, list, convert.", no_args_is_help=True)
 
@@ -38,7 +38,7 @@ def fetch(
 
     if name not in FETCHABLE:
         raise InputError(f'no model "{name}" can be fetched; {suggest(name, FETCHABLE)}')
-    console = Console(stderr=True, soft_wrap=True)
+    console = make_console(stderr=True, soft_wrap=True)
     kept = get_models_folder() if folder is None else folder.absolute()
     made = fetch_model(
         FETCHABLE[name],
@@ -77,7 +77,7 @@ def list_models(folder: FolderOption = None, json: JsonOption = False) -> None:
         sizes = (f"{size / 1e6:,.0f} MB" for size in (model.download_bytes, model.num_bytes))
         there = row["folder"] or "not here"
         table.add_row(model.name, model.title, model.licence, *sizes, str(there))
-    Console().print(table, markup=False)
+    make_console().print(table, markup=False)
 
 
 @app.command()

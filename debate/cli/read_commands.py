@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from debate.cli.run_commands import CustomCodeOption, JsonOption, NoCustomCodeOption
 from debate.config.registry import KINDS
 from debate.errors import InputError
+from debate.terminal import make_console
 from debate.types import AnswerKind
 
 MAX_SHOWN = 50
@@ -81,7 +81,7 @@ def analyze(
     if json:
         typer.echo(analysis.to_json())
     else:
-        present(analysis, Console())
+        present(analysis, make_console())
 
 
 def report(
@@ -141,7 +141,7 @@ def compare(runs: RunsArgument, json: JsonOption = False) -> None:
     if json:
         typer.echo(found.to_json())
     else:
-        print_comparison(found, Console())
+        print_comparison(found, make_console())
 
 
 def show(
@@ -167,7 +167,7 @@ def show(
     if json:
         typer.echo(found.to_json())
         return
-    for line in describe_debate(found, width=Console().width, prompts=prompts):
+    for line in describe_debate(found, width=make_console().width, prompts=prompts):
         typer.echo(line)
 
 
@@ -185,7 +185,7 @@ def reading(
     if json:
         typer.echo(dumps(to_plain(counts), indent=2))
         return
-    console = Console()
+    console = make_console()
     for line in format_counts(counts):
         console.print(Text(line))
 
@@ -231,7 +231,7 @@ def topology(
     spec = load_topology(name, custom_code=not no_custom_code)
     graph = build_schedule(spec, make_default_seats(agents, spec)).at(round)
     if out is None:
-        Console().print(draw_text(graph), markup=False, highlight=False)
+        make_console().print(draw_text(graph), markup=False, highlight=False)
     else:
         draw_picture(graph, out, title=name)
         typer.echo(out)
@@ -261,7 +261,7 @@ def list_names(
     table = Table("kind", "name", "from", "what it is")
     for row in rows:
         table.add_row(*(Text(clean(word)) for word in (row.kind, row.name, row.source, row.what)))
-    print_whole(table, Console())
+    print_whole(table, make_console())
 
 
 def schema(
@@ -279,4 +279,4 @@ def doctor() -> None:
     """Say what this machine has: Ray, GPUs, engines, and versions that clash."""
     from debate.runner.doctor import print_machine
 
-    print_machine(Console())
+    print_machine(make_console())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from debate.bench import TITLES
+from debate.interrupts import run_to_end
+from debate.terminal import make_console
 
 
 def complete_config(incomplete: str) -> list[str]:
@@ -66,8 +66,8 @@ def run(
 
     plan = make_plan(load_run(config, override or (), custom_code=not no_custom_code))
     directory = get_run_directory(plan.spec, out)
-    outcome = asyncio.run(execute(plan, directory, console=Console(stderr=True), quiet=quiet))
-    report_run(outcome, Console())
+    outcome = run_to_end(execute(plan, directory, console=make_console(stderr=True), quiet=quiet))
+    report_run(outcome, make_console())
     raise_if_all_failed(outcome)
 
 
@@ -87,7 +87,7 @@ def probe(
     from debate.analysis.text import clean
     from debate.runner.probe_run import probe_run
 
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     found = probe_run(
         directory, console=console, quiet=quiet, custom_code=custom_code, dry_run=dry_run
     )
@@ -123,7 +123,7 @@ def validate(
     from debate.runner.plan import make_plan
 
     loaded = load_run(config, override or (), custom_code=not no_custom_code)
-    plan, console = make_plan(loaded), Console()
+    plan, console = make_plan(loaded), make_console()
     print_plan(plan, console)
     if probe:
         print_probe_calls(plan, console)
@@ -158,12 +158,12 @@ def power(
     from debate.runner.plan import make_plan
 
     plan = make_plan(load_run(config, override or (), custom_code=not no_custom_code))
-    with Console(stderr=True).status("simulating the hypotheses"):
+    with make_console(stderr=True).status("simulating the hypotheses"):
         found = estimate_power(plan, pilot, target=target, confidence=confidence)
     if json:
         typer.echo(found.to_json())
     else:
-        print_power(found, Console())
+        print_power(found, make_console())
 
 
 def bench(
@@ -183,12 +183,12 @@ def bench(
     from debate.log.manifest import detect_hardware
 
     wanted, load = parse_parts(",".join(part)), read_load()
-    results, console = [], Console(stderr=True)
+    results, console = [], make_console(stderr=True)
     with console.status("measuring") as status:
         for result in run_parts(wanted, quick=quick, folder=folder, config=config):
             results.append(result)
             status.update(f"({result.part}) {TITLES[result.part]}: {result.what}")
-    print_whole(make_table(results, load=load, cpus=detect_hardware().cpus), Console())
+    print_whole(make_table(results, load=load, cpus=detect_hardware().cpus), make_console())
     if json is not None:
         json.write_bytes(encode_results(results, quick=quick, load=load))
         typer.echo(json)

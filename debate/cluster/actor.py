@@ -11,7 +11,12 @@ from typing import Any, Final, NoReturn, cast
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from debate.cluster.connection import read_actor_environment
+from debate.cluster.connection import (
+    await_ray,
+    get_session,
+    read_actor_environment,
+    require_session,
+)
 from debate.cluster.messages import ItemDecoder, Payload, encode_items
 from debate.cluster.placement import Reservation
 from debate.cluster.resources import ResourceRequest
@@ -166,7 +171,8 @@ class RayReplica:
 
     All GPUs of a replica lie on one node, in one bundle: with more than one, the engine spreads
     over them with processes of its own inside the actor. `adapters` are the folders that it serves
-    beside the spec's own; `sharing` counts the replicas that take turns in the reservation.
+    beside the spec's own; `sharing` counts the replicas that take turns in the reservation; `run`
+    begins the actors' names.
     """
 
     def __init__(
@@ -180,6 +186,7 @@ class RayReplica:
         adapters: tuple[str, ...] = (),
         sharing: int = 1,
     ) -> None:
+        self._session = get_session()
         self._model = wanted.model
         self._index = wanted.replica
         self._spec = spec
@@ -187,7 +194,7 @@ class RayReplica:
         self._reservation = reservation
         self._adapters = adapters
         self._sharing = sharing
-        self._name = f"debate:{run}:{wanted.model}:{wanted.replica}"
+        self._name = f"{run}:{wanted.model}:{wanted.replica}"
         self._num_starts = 0
         self._actor: Any = None
         self._placement: Placement | None = None
@@ -203,6 +210,7 @@ class RayReplica:
         Raises EngineError for what the engine says and ClusterError for the rest.
         """
         self._discard()
+        require_session(self._session, place=f"{self._model}: start")
         name = f"{self._name}:{self._num_starts}" if self._num_starts else self._name
         self._num_starts += 1
         self._actor = self._create_actor(name, await self._reservation.acquire())
@@ -212,11 +220,13 @@ class RayReplica:
         self, requests: Sequence[Request], adapter: str | None = None
     ) -> AsyncIterator[Sequence[Completion]]:
         """Stream the actor's lists. Raises ReplicaLost when it, or its node, is gone."""
+        place = f"{self._model}: actor"
+        self._require_replica(place)
         stream = self._actor.complete.remote(list(requests), adapter)
         is_exhausted = False
         try:
-            async for reference in stream:
-                yield COMPLETIONS.decode(await reference)
+            while reference := await await_ray(anext(stream, None), self._session, place=place):
+                yield COMPLETIONS.decode(await await_ray(reference, self._session, place=place))
             is_exhausted = True
         except RayTaskError as error:
             is_exhausted = True
@@ -224,11 +234,12 @@ class RayReplica:
         except RayError as error:
             is_exhausted = True
             raise ReplicaLost(
-                f"replica {self._index} was lost: {extract_cause(error)}",
-                boundary=f"{self._model}: actor",
+                f"replica {self._index} was lost: {extract_cause(error)}", boundary=place
             ) from error
+        except ClusterError as error:
+            raise ReplicaLost(str(error), boundary=place) from error
         finally:
-            if not is_exhausted:
+            if not is_exhausted and self._is_connected:
                 ray.cancel(stream)
 
     async def sleep(self) -> None:
@@ -248,20 +259,32 @@ class RayReplica:
 
     async def close(self) -> None:
         """Close the engine, then end the actor and release its reservation."""
-        if self._actor is not None and self._placement is not None:
+        if self._actor is not None and self._placement is not None and self._is_connected:
             try:
-                await self._actor.close.remote()
-            except RayError:
+                closing = self._actor.close.remote()
+                await await_ray(closing, self._session, place=f"{self._model}: close")
+            except (RayError, ClusterError):
                 self._placement = None
         self._discard()
+
+    @property
+    def _is_connected(self) -> bool:
+        return get_session() == self._session
+
+    def _require_replica(self, place: str) -> None:
+        """Raise ReplicaLost where this process cannot reach the actor any more."""
+        if not self._is_connected:
+            raise ReplicaLost("the connection to the Ray cluster was ended", boundary=place)
 
     async def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
         """Call a method of the actor. Raises the actor's own error, or ClusterError if it died."""
         place = f"{self._model}: {method.__name__}"
         if self._actor is None:
             raise ClusterError("the actor is gone", boundary=place)
+        require_session(self._session, place=place)
         try:
-            return await getattr(self._actor, method.__name__).remote(*arguments)
+            called = getattr(self._actor, method.__name__).remote(*arguments)
+            return await await_ray(called, self._session, place=place)
         except RayTaskError as error:
             raise_cause(error, place=place)
         except RayError as error:
@@ -289,7 +312,8 @@ class RayReplica:
     def _discard(self) -> None:
         self._placement = None
         if self._actor is not None:
-            ray.kill(self._actor)
+            if self._is_connected:
+                ray.kill(self._actor)
             self._actor = None
         self._reservation.release()
 

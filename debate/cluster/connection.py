@@ -1,19 +1,24 @@
-"""Connect to Ray: to a cluster, or to a local one started and ended here."""
+"""Connect to Ray: to a cluster, or to a local one started and ended here, by any number of runs."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import os
+import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from debate.cluster.resources import Node, summarize_resources
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
 from debate.errors import ClusterError, ConfigError, boundary
+from debate.interrupts import keep_signal_handlers
+
+T = TypeVar("T")
 
 OBJECT_STORE_BYTES = 256 * 2**20
 """Room for messages in transit, which are small; Ray's default is a third of the memory."""
@@ -23,28 +28,61 @@ LOG_FILTER = ("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
 counts and reports these itself. Ray reads it when it is imported."""
 
 
+LOOK_EVERY_S = 1.0
+"""Seconds between two looks whether this process is still connected, while it waits for Ray."""
+
+_lock = threading.Lock()
+_num_users: dict[str, int] = {}
+"""The runs of this process that use a connection which one of them made, by its session."""
+_taken_names: set[str] = set()
+
+
 @contextmanager
 def connect(cluster: ClusterSpec, models: Mapping[str, ModelSpec] | None = None) -> Iterator[None]:
     """Connect to the cluster, or start a local one with room for `models`.
 
-    Does nothing in a process that is connected already. Raises ClusterError where no cluster
-    answers at the address.
+    Runs of one process share a connection, which the last of them to leave ends; one that was made
+    by somebody else is used and left alone. Raises ClusterError where no cluster answers at the
+    address.
     """
     if cluster.quiet:
         os.environ.setdefault(*LOG_FILTER)
-    import ray
-
-    if ray.is_initialized():
-        yield
-        return
-    place = f"ray: {cluster.address or 'local cluster'}"
-    with boundary(ClusterError, place), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        start_or_join(make_init_arguments(cluster, models or {}))
+    with _lock:
+        session = get_session()
+        if session is None:
+            session = _start(cluster, models or {})
+            _num_users[session] = 0
+        if session in _num_users:
+            _num_users[session] += 1
     try:
         yield
     finally:
-        ray.shutdown()
+        with _lock:
+            _leave(session)
+
+
+def _start(cluster: ClusterSpec, models: Mapping[str, ModelSpec]) -> str:
+    """Connect or start, and return the session."""
+    place = f"ray: {cluster.address or 'local cluster'}"
+    with boundary(ClusterError, place), warnings.catch_warnings(), keep_signal_handlers():
+        warnings.simplefilter("ignore")
+        start_or_join(make_init_arguments(cluster, models))
+    session = get_session()
+    assert session is not None
+    return session
+
+
+def _leave(session: str) -> None:
+    """End the connection with its last user, unless somebody else has ended it."""
+    import ray
+
+    if session not in _num_users:
+        return
+    _num_users[session] -= 1
+    if not _num_users[session]:
+        del _num_users[session]
+        if get_session() == session:
+            ray.shutdown()
 
 
 def start_or_join(arguments: Mapping[str, Any]) -> None:
@@ -58,10 +96,74 @@ def start_or_join(arguments: Mapping[str, Any]) -> None:
         try:
             ray.init(**arguments)
             return
-        except Exception as error:
+        except BaseException as error:
             ray.shutdown()
             if "timed out during startup" not in str(error) or not attempts_left:
                 raise
+
+
+def get_session() -> str | None:
+    """Return what tells this process's connection to Ray from any other; None without one."""
+    import ray
+
+    if not ray.is_initialized():
+        return None
+    return str(ray.get_runtime_context().get_worker_id())
+
+
+def require_session(session: str | None, *, place: str) -> None:
+    """Raise ClusterError where this process has lost the connection that it had.
+
+    To be asked before calls to Ray, which would start a cluster of their own without one.
+    """
+    if session is None or get_session() != session:
+        raise ClusterError("the connection to the Ray cluster was ended", boundary=place)
+
+
+async def await_ray(owed: Awaitable[T], session: str | None, *, place: str) -> T:
+    """Await what Ray owes. Raises ClusterError once the connection is gone: nothing will come."""
+    loop = asyncio.get_running_loop()
+    looking: asyncio.TimerHandle
+
+    def look() -> None:
+        nonlocal looking
+        if get_session() == session:
+            looking = loop.call_later(LOOK_EVERY_S, look)
+        else:
+            limit.reschedule(loop.time())
+
+    looking = loop.call_later(LOOK_EVERY_S, look)
+    try:
+        async with asyncio.timeout(None) as limit:
+            return await owed
+    except TimeoutError:
+        if limit.expired():
+            require_session(session, place=place)
+        raise
+    finally:
+        looking.cancel()
+
+
+@contextmanager
+def claim_name(name: str, namespace: str) -> Iterator[str]:
+    """Yield the beginning of the names of a run's actors: `name`, or one like it if that is taken.
+
+    Two runs of one name may go on at once, in this process or on this cluster.
+    """
+    from ray.util import list_named_actors
+
+    with _lock:
+        listed = list_named_actors(all_namespaces=True)
+        there = [each["name"] for each in listed if each["namespace"] == namespace]
+        claimed, number = name, 1
+        while claimed in _taken_names or any(n.startswith(f"{claimed}:") for n in there):
+            number += 1
+            claimed = f"{name}~{number}"
+        _taken_names.add(claimed)
+    try:
+        yield claimed
+    finally:
+        _taken_names.discard(claimed)
 
 
 def make_init_arguments(cluster: ClusterSpec, models: Mapping[str, ModelSpec]) -> dict[str, Any]:

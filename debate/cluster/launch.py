@@ -60,9 +60,10 @@ async def launch_models(
         raise ModelRefused(told, boundary="installation")
     async with AsyncExitStack() as stack:
         if list_resource_requests(specs) or cluster.orchestrators > 1:
-            from debate.cluster.connection import connect
+            from debate.cluster.connection import claim_name, connect
 
             stack.enter_context(connect(cluster, specs))
+            run = stack.enter_context(claim_name(f"debate:{run}", cluster.namespace))
         placement = plan_placement(specs, cluster)
         reservations = make_slot_reservations(placement, cluster, run=run)
         for each in reservations:
@@ -125,7 +126,7 @@ def make_slot_reservations(
         SharedReservation(
             plan.largest,
             cluster,
-            name=f"debate:{run}:slot:{n}",
+            name=f"{run}:slot:{n}",
             node=placement.nodes.get(plan.largest),
         )
         for n, plan in enumerate(placement.slots)
@@ -187,7 +188,7 @@ def make_ray_replicas(
     replicas = []
     for wanted in list_replica_requests(engine):
         slot = next((n for n, p in enumerate(placement.slots) if wanted in p.replicas), None)
-        name, node = f"debate:{run}:{wanted.model}:{wanted.replica}", placement.nodes.get(wanted)
+        name, node = f"{run}:{wanted.model}:{wanted.replica}", placement.nodes.get(wanted)
         reservation: Reservation = OwnReservation(wanted, cluster, name=name, node=node)
         sharing = 1
         if slot is not None:

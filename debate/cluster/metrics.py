@@ -8,6 +8,7 @@ from typing import Final
 
 from ray.util.metrics import Counter, Gauge, Histogram
 
+from debate.cluster.connection import get_session
 from debate.engines.metrics import BOUNDS_S
 from debate.log.utilisation import UtilisationSample
 
@@ -52,6 +53,7 @@ class RayMetrics:
 
     def __init__(self, run: str) -> None:
         self._run = run
+        self._session = get_session()
         self._gauges = {name: Gauge(f"debate_{name}", what, TAGS) for name, what in GAUGES.items()}
         self._counters = {
             name: Counter(f"debate_{name}_total", what, TAGS) for name, what in COUNTERS.items()
@@ -62,7 +64,9 @@ class RayMetrics:
         }
 
     def see(self, samples: Sequence[UtilisationSample]) -> None:
-        """Export the last interval."""
+        """Export the last interval, unless the connection is gone."""
+        if get_session() != self._session:
+            return
         for sample in samples:
             tags = {
                 "run": self._run,

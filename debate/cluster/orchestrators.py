@@ -13,7 +13,12 @@ from ray import cloudpickle
 from ray.exceptions import RayError, RayTaskError
 
 from debate.cluster.actor import extract_cause, raise_cause
-from debate.cluster.connection import read_actor_environment
+from debate.cluster.connection import (
+    await_ray,
+    claim_name,
+    get_session,
+    read_actor_environment,
+)
 from debate.cluster.messages import (
     ItemDecoder,
     NumberedCompletion,
@@ -107,15 +112,20 @@ class OrchestratorHandle:
         if environment := read_actor_environment(cluster):
             options["runtime_env"] = {"env_vars": environment}
         actor_class = ray.remote(OrchestratorActor).options(**options)
+        self._session = get_session()
         self._actor = actor_class.remote(cloudpickle.dumps(task), list_import_folders())
         self._clients = clients
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._completions: list[NumberedCompletion] = []
 
     async def run(self, on_status: Callable[[object], None]) -> None:
-        """Answer requests until the task is done. Raises RayError when the process is gone."""
-        async for reference in self._actor.run.remote():
-            batch = await reference
+        """Answer requests until the task is done.
+
+        Raises RayError when the process is gone, ClusterError when the cluster is.
+        """
+        stream, place = self._actor.run.remote(), "orchestrators"
+        while reference := await await_ray(anext(stream, None), self._session, place=place):
+            batch = await await_ray(reference, self._session, place=place)
             for numbered in batch.requests:
                 self._calls[numbered.number] = asyncio.create_task(self._complete(numbered))
             for number in batch.cancelled:
@@ -132,13 +142,15 @@ class OrchestratorHandle:
 
     def _send_completions(self) -> None:
         completions, self._completions = self._completions, []
-        self._actor.receive.remote(encode_items(completions))
+        if get_session() == self._session:
+            self._actor.receive.remote(encode_items(completions))
 
     def close(self) -> None:
         """Cancel the calls that are not answered, and end the process."""
         for call in self._calls.values():
             call.cancel()
-        ray.kill(self._actor)
+        if get_session() == self._session:
+            ray.kill(self._actor)
 
 
 async def run_shares(
@@ -161,7 +173,7 @@ async def run_shares(
     async def run_share(share: int) -> None:
         for restarts_left in reversed(range(MAX_RESTARTS + 1)):
             attempt = next(attempts)
-            name = f"debate:{run}:orchestrator:{attempt}"
+            name = f"{names}:{attempt}"
             handle = OrchestratorHandle(tasks[share](attempt), cluster, clients, name=name)
             place = f"orchestrator {share}"
             try:
@@ -177,4 +189,5 @@ async def run_shares(
             finally:
                 handle.close()
 
-    await run_all(run_share(share) for share in range(len(tasks)))
+    with claim_name(f"debate:{run}:orchestrator", cluster.namespace) as names:
+        await run_all(run_share(share) for share in range(len(tasks)))

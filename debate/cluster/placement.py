@@ -11,7 +11,7 @@ import ray
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from debate.cluster.connection import list_live_nodes
+from debate.cluster.connection import get_session, list_live_nodes
 from debate.cluster.packing import describe_shortage, find_unschedulable
 from debate.cluster.resources import ResourceRequest, describe_amount
 from debate.config.cluster import ClusterSpec
@@ -30,6 +30,7 @@ class Reservation(ABC):
     def __init__(
         self, wanted: ResourceRequest, cluster: ClusterSpec, *, name: str, node: str | None = None
     ) -> None:
+        self._session = get_session()
         self._wanted = wanted
         self._cluster = cluster
         self._name = name
@@ -51,7 +52,8 @@ class Reservation(ABC):
     def remove(self) -> None:
         """Give the resources back to the cluster."""
         if self._group is not None:
-            remove_placement_group(self._group)
+            if get_session() == self._session:
+                remove_placement_group(self._group)
             self._group = None
 
 

@@ -5,20 +5,22 @@ An override is `a.b.0.c=value`, the value read as YAML.
 `debate run --no-custom-code` refuses a configuration that would run code which does not come with
 this package: what a dotted name or an installed package's stands for, in every place that takes a
 name of code. Otherwise each is imported here, and what cannot be called as its kind is refused. A
-module may lie in the configuration's folder. Everything else in a configuration is data: templates
-of a prompt set run in a sandbox, and weights are read as data.
+module may lie in the configuration's folder. So is what could make an engine, an actor or Ray load
+code (`debate.config.untrusted`). Everything else in a configuration is data: templates of a prompt
+set run in a sandbox, and weights are read as data.
 """
 
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from itertools import count
+from pathlib import Path, PurePath
 from typing import Any
 
 from debate.config.document import (
+    MAX_DEPTH,
     ConfigDocument,
     KeyPath,
     Problem,
@@ -31,16 +33,16 @@ from debate.config.expansion import expand_cells
 from debate.config.graph_generators import check_arguments, is_seeded
 from debate.config.models import CustomModel
 from debate.config.references import list_shipped, resolve_references
-from debate.config.registry import REFUSAL, add_import_folders, find, is_custom, refuse_code
+from debate.config.registry import add_import_folders, find, is_custom, refuse_code
 from debate.config.run import RunSpec
 from debate.config.secrets import redact
 from debate.config.spec import NamedCode, Spec, iterate_code, validate_document
 from debate.config.topology import TopologySpec
+from debate.config.untrusted import find_loading_problems
 from debate.errors import ConfigError, suggest
 
-_PLAIN_WORD = re.compile(r"[A-Za-z0-9_-]*")
-_LOADS_CODE = re.compile(r"plugin|processor|_cls$|class|code|module|callable|hook|middleware", re.I)
-_LOADER_VARIABLES = re.compile(r"PYTHON|LD_|DYLD_|PATH$|PLUGIN|RAY_|BASH_ENV|ENV$", re.IGNORECASE)
+MAX_VALUES = 2_000_000
+"""Values of a configuration that is given as a mapping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +163,41 @@ def _check_generator_use(name: str, spec: TopologySpec) -> None:
 def _read_source(source: Path | str | Mapping[str, Any]) -> ConfigDocument:
     if isinstance(source, Mapping):
         location = SourceLocation("the configuration")
-        check_plain_values(source, location)
-        return ConfigDocument(dict(source), {(): location}, Path.cwd())
+        plain = _make_plain(source, location, count())
+        check_plain_values(plain, location)
+        return ConfigDocument(plain, {(): location}, Path.cwd())
     path = Path(source)
     if not path.exists() and str(source) in list_shipped("configs"):
         path = list_shipped("configs")[str(source)]
     return read_document(path)
+
+
+def _make_plain(
+    value: Any, location: SourceLocation, numbers: Iterator[int], depth: int = 0
+) -> Any:
+    """Return what YAML could have held: paths as texts, numpy's numbers and arrays as Python's.
+
+    `numbers` count the values. Raises ConfigError for what is nested too deep, such as a mapping in
+    itself, and for what holds some list so often that it is too much.
+    """
+    if next(numbers) > MAX_VALUES:
+        raise ConfigError(f"{location}: more than {MAX_VALUES:,} values")
+    if depth > MAX_DEPTH:
+        raise ConfigError(f"{location}: nested deeper than {MAX_DEPTH} levels, or in itself")
+    if isinstance(value, PurePath):
+        return str(value)
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {
+            _make_plain(key, location, numbers, depth + 1): _make_plain(
+                each, location, numbers, depth + 1
+            )
+            for key, each in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_make_plain(each, location, numbers, depth + 1) for each in value]
+    return value
 
 
 def apply_overrides(document: ConfigDocument, assignments: Iterable[str]) -> ConfigDocument:
@@ -181,8 +212,11 @@ def _assign(document: ConfigDocument, assignment: str) -> ConfigDocument:
     location = SourceLocation(f"override {_quote_assignment(dotted, equals, text)!r}")
     if not equals or not dotted.strip():
         raise ConfigError(f"{location}: write it as path=value, as in rounds=4")
+    words = dotted.strip().split(".")
+    if len(words) > MAX_DEPTH:
+        raise ConfigError(f"{location}: nested deeper than {MAX_DEPTH} levels")
     path: KeyPath = ()
-    for word in dotted.strip().split("."):
+    for word in words:
         document, path = _descend(document, path, word, location)
     branch = parse_document(text, source=str(location), folder=document.folder)
     locations = dict.fromkeys(branch.locations, location)
@@ -220,30 +254,6 @@ def _get_item_name(item: Any) -> str:
 
 
 def find_custom_code(spec: RunSpec) -> Iterator[Problem]:
-    """Find each part of the configuration that names code of the user's own."""
+    """Find each part of the configuration that names code of the user's own, or could load some."""
     yield from find_code_problems(spec, folder=Path(), custom_code=False)
-    for name, model in spec.models.items():
-        at: KeyPath = ("models", name, "engine_kwargs")
-        for found in _find_arguments(getattr(model, "engine_kwargs", {})):
-            yield Problem((*at, *found.path), f"{found.message}; {REFUSAL}")
-    if spec.cluster.runtime_env:
-        what = f"a runtime environment can install and run anything; {REFUSAL}"
-        yield Problem(("cluster", "runtime_env"), what)
-    for variable in spec.cluster.env:
-        if _LOADER_VARIABLES.search(variable):
-            what = f"the variable {variable} can make the actors load code"
-            yield Problem(("cluster", "env", variable), f"{what}; {REFUSAL}")
-
-
-def _find_arguments(value: Any, path: KeyPath = ()) -> Iterator[Problem]:
-    """Find arguments that can name code: only numbers, truth values and plain words cannot."""
-    if isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from _find_arguments(each, (*path, str(key)))
-    elif isinstance(value, list | tuple):
-        for index, each in enumerate(value):
-            yield from _find_arguments(each, (*path, index))
-    elif value and any(_LOADS_CODE.search(str(key)) for key in path):
-        yield Problem(path, f"{path[-1]} can make the engine load code")
-    elif isinstance(value, str) and not _PLAIN_WORD.fullmatch(value):
-        yield Problem(path, f"{value!r} could name code or a file of the engine's")
+    yield from find_loading_problems(spec)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
@@ -20,6 +19,7 @@ from debate.errors import InputError
 from debate.installation import require_extra
 from debate.organisms.cards import build_card_table, read_cards
 from debate.organisms.specs import CHAT_SPECS, SPECS, ChatSpec, OrganismSpec, make_dial_pairs
+from debate.terminal import make_console
 
 if TYPE_CHECKING:
     from debate.organisms.chat_quality import FamilyFigures
@@ -167,7 +167,7 @@ def _make_bar() -> Bar:
         MofNCompleteColumn(),
         TextColumn("{task.fields[figures]}"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=make_console(stderr=True),
     )
 
 
@@ -176,7 +176,7 @@ def list_organisms(agents: Agents = None) -> None:
     """Show the organisms' cards: what each learned, and how well."""
     with _report_user_errors():
         table = build_card_table(read_cards(agents or get_shipped_folder("agents")))
-        print_whole(table, Console())
+        print_whole(table, make_console())
 
 
 @app.command()
@@ -226,7 +226,7 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=1))
         return
-    console = Console()
+    console = make_console()
     print_whole(build_arm_table(found.arms), console)
     print_whole(build_critic_table(found.critics), console)
 
@@ -246,4 +246,4 @@ def _print_chat(found: Mapping[str, list[FamilyFigures]], *, as_json: bool) -> N
         rows = {name: {f.family: to_numbers(f) for f in each} for name, each in found.items()}
         typer.echo(json.dumps(rows, indent=1))
         return
-    print_whole(build_chat_table(found), Console())
+    print_whole(build_chat_table(found), make_console())

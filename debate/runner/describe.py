@@ -50,7 +50,7 @@ def print_plan(plan: Plan, console: Console) -> None:
     warn_of_targets(plan, console)
     if told := explain_missing(select_local_models(plan.models, plan.spec.cluster)):
         console.print(f"warning: {told}", style="yellow", markup=False, highlight=False)
-    console.print("[green]the configuration is valid[/green]")
+    console.print("the configuration is valid", style="green")
 
 
 def warn_of_targets(plan: Plan, console: Console) -> None:

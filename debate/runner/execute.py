@@ -22,6 +22,7 @@ from debate.engines.base import Completion, CompletionClient, Request
 from debate.engines.client import ModelClient
 from debate.engines.metrics import ModelMetrics
 from debate.errors import EngineError
+from debate.interrupts import run_to_end
 from debate.log import CallCache, LogProblem, Run, RunLog
 from debate.log.manifest import read_manifest
 from debate.runner.concurrency import CombinedProgress, run_debates, run_sharded_debates
@@ -34,6 +35,7 @@ from debate.runner.monitoring import (
     show_progress,
 )
 from debate.runner.plan import Plan, open_log
+from debate.terminal import make_console
 from debate.types import DebateKey
 
 MIN_DEBATES, MAX_DEBATES = 16, 4096
@@ -107,7 +109,7 @@ def run_pilot(plan: Plan, num: int, out: Path | None, console: Console) -> None:
     from debate.runner.forecast import make_forecast, print_forecast
 
     directory = get_run_directory(plan.spec, out)
-    result = asyncio.run(execute(plan.pilot(num), directory, console=Console(stderr=True)))
+    result = run_to_end(execute(plan.pilot(num), directory, console=make_console(stderr=True)))
     raise_if_all_failed(result)
     found = make_forecast(plan, directory)
     if found is not None:

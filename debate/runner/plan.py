@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from debate.agents.probes import find_unsupported
 from debate.agents.prompt_sets import PromptSet, load_prompt_set
+from debate.agents.template_checks import require_rendering
 from debate.cluster.packing import find_slot_conflicts
 from debate.config.agents import AgentSpec
 from debate.config.document import KeyPath, Problem
@@ -198,6 +199,7 @@ def _load_prompt_sets(loaded: LoadedRun) -> dict[str, PromptSet]:
                 custom_code=loaded.custom_code,
                 import_folder=loaded.document.folder,
             )
+            require_rendering(sets[agent.prompts])
         except ConfigError as error:
             problems.append(Problem(("agents", index, "prompts"), str(error)))
     if problems:

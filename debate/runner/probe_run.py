@@ -14,6 +14,7 @@ from debate.agents.probes import ProbeSubject, build_belief_request, find_unsupp
 from debate.config.run import expand_agents
 from debate.engines.base import CompletionClient
 from debate.errors import EngineError, InputError
+from debate.interrupts import run_to_end
 from debate.log import Run, RunLog, read_questions
 from debate.log.manifest import read_manifest
 from debate.orchestrator.call_store import ScoreStore
@@ -115,11 +116,11 @@ def probe_run(
     probed = ProbeResult(unchecked=rebuilt.unchecked)
     others = rebuilt.names - rebuilt.cells.keys()
     if dry_run:
-        asyncio.run(_count_missing(plan, Run(directory), others, probed))
+        run_to_end(_count_missing(plan, Run(directory), others, probed))
         return _require_success(directory, probed)
     log = RunLog.reopen(directory)
     try:
-        asyncio.run(_score_missing(plan, log, others, probed, console, quiet=quiet))
+        run_to_end(_score_missing(plan, log, others, probed, console, quiet=quiet))
     finally:
         log.close("interrupted" if manifest.status == "running" else manifest.status)
     return _require_success(directory, probed)

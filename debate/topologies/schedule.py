@@ -22,6 +22,7 @@ from debate.config.graph_generators import (
 )
 from debate.config.topology import TopologySpec
 from debate.errors import TopologyError
+from debate.limits import call_limited
 from debate.topologies.graph import AgentPair, Edge, Topology, build_graph
 from debate.topologies.seats import MAX_SEATS, Seat
 from debate.types import AgentId
@@ -130,6 +131,24 @@ class GraphGenerator:
         return tuple(sorted(found, key=lambda pair: (number[pair[0]], number[pair[1]])))
 
 
+_known_to_end: set[str] = set()
+"""The calls of networkx that have ended once, but for the seed."""
+
+
+def _call_generator(name: str, arguments: Any, more: dict[str, Any]) -> Any:
+    """Call a generator; the first time in a child with limits, since some of networkx never end."""
+
+    def call() -> Any:
+        return call_with(find_generator(name), arguments, **more)
+
+    key = f"{name} {arguments!r}"
+    if name not in list_generators() or key in _known_to_end:
+        return call()
+    graph = call_limited(call)
+    _known_to_end.add(key)
+    return graph
+
+
 def _generate_graph(spec: TopologySpec, num_seats: int, seed: int) -> Any:
     name = cast(str, spec.generator)
     arguments = fill_counts(spec.args, num_seats)
@@ -140,7 +159,7 @@ def _generate_graph(spec: TopologySpec, num_seats: int, seed: int) -> Any:
         classes = {"Graph": nx.Graph, "DiGraph": nx.DiGraph}
         arguments["create_using"] = classes[arguments["create_using"]]
     try:
-        graph = call_with(find_generator(name), arguments, **more)
+        graph = _call_generator(name, arguments, more)
     except Exception as cause:  # whatever the generator makes of a user's arguments
         why = f"{type(cause).__name__}: {cause}"
         raise TopologyError(_explain_misfit(spec, num_seats, why)) from cause

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import string
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from debate.config.document import MAX_BYTES, MAX_DEPTH, MAX_NODES, parse_document, read_document
 from debate.config.loader import load_run
+from debate.config.run import RunSpec
 from debate.errors import ConfigError, InputError
 from debate.runner.plan import make_plan
 from tests.config.broken import GOOD
@@ -88,6 +92,16 @@ CODE = {
     "a runtime environment": ("cluster: {runtime_env: {pip: [evil]}}\n", 8),
     "a loader's variable": ("cluster: {env: {LD_PRELOAD: /tmp/evil.so}}\n", 8),
     "a path's variable": ("cluster: {env: {PYTHONPATH: /tmp}}\n", 8),
+    "a strange cluster": ("cluster: {address: 'ray.example:6379'}\n", 8),
+    "OpenSSL's modules": ("cluster: {env: {OPENSSL_CONF: evil.cnf}}\n", 8),
+    "a cache of compiled code": ("cluster: {env: {TRITON_CACHE_DIR: /tmp}}\n", 8),
+    "the user's folder": ("cluster: {env: {HOME: /tmp}}\n", 8),
+    "another hub": ("cluster: {env: {HF_ENDPOINT: 'http://x', HF_TOKEN: null}}\n", 8),
+    "a path in an allowed variable": ("cluster: {env: {VLLM_LOGGING_LEVEL: ./x}}\n", 8),
+    "overridden configuration": (_arguments("vllm", "{hf_overrides: {auto_map: x}}"), 8),
+    "pickled weights": (_arguments("vllm", "{load_format: pt}"), 8),
+    "pickled weights in transformers": (_arguments("transformers", "{use_safetensors: false}"), 8),
+    "an attention from the hub": (_arguments("transformers", "{attn_implementation: evil}"), 8),
     "remote code": (_arguments("vllm", "{trust_remote_code: true}"), 8),
     "a worker's class": (_arguments("vllm", "{worker_cls: evil}"), 8),
     "a plug-in": (_arguments("vllm", "{tool_parser_plugin: evil}"), 8),
@@ -249,3 +263,116 @@ def test_any_value_in_any_field_is_a_plan_or_an_error(place: tuple[Any, ...], va
         make_plan(load_run(config))
     except InputError as error:
         assert str(error)  # noqa: PT017 - it may raise
+
+
+def test_a_mapping_in_itself_or_of_many_levels_is_refused(tmp_path: Path) -> None:
+    loop: dict[str, Any] = {}
+    loop["agents"] = [loop]
+    deep: dict[str, Any] = {}
+    for _ in range(5000):
+        deep = {"a": deep}
+    for source in (loop, deep):
+        with pytest.raises(ConfigError, match=f"nested deeper than {MAX_DEPTH} levels"):
+            load_run(source)
+    laughs: list[Any] = ["x"] * 9
+    for _ in range(20):
+        laughs = [laughs] * 9
+    with pytest.raises(ConfigError, match="more than 2,000,000 values"):
+        load_run({"agents": laughs})
+    with pytest.raises(ConfigError, match=f"nested deeper than {MAX_DEPTH} levels"):
+        load_run("quickstart", [".".join("a" * 5000) + "=1"])
+
+
+def test_numbers_of_numpy_and_paths_are_taken_from_python(tmp_path: Path) -> None:
+    config = {
+        "agents": [{"id": "a", "model": {"engine": "simulated", "competence": np.float32(0.5)}}],
+        "topology": "self_loop",
+        "task": {"generator": "arithmetic", "n": np.int64(2)},
+        "rounds": np.int32(1),
+        "seeds": np.arange(2),
+        "output": tmp_path / "out",
+    }
+    spec = load_run(config).spec
+    assert (spec.rounds, spec.seeds, spec.output) == (1, (0, 1), str(tmp_path / "out"))
+
+
+def test_a_folder_of_pickled_weights_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "pytorch_model.bin").touch()
+    text = GOOD + "models: {m: {engine: transformers, path: w}}\n"
+    with pytest.raises(ConfigError, match=r"run\.yaml:8: .*pytorch_model\.bin.*--no-custom-code"):
+        planned(text, tmp_path, custom_code=False)
+    (tmp_path / "w" / "model.safetensors").touch()
+    assert load_run(tmp_path / "run.yaml", custom_code=False)
+
+
+REFUSED = {
+    "CellSpec": "arm",
+    "ClusterSpec": "address env runtime_env",
+    "CustomModel": "engine options",
+    "DatasetTask": "dataset",
+    "DecisionSpec": "name",
+    "FactorLevels": "arm",
+    "ProbeSpec": "name",
+    "ProtocolSpec": "name",
+    "SweepSpec": "arm",
+    "TopologySpec": "generator",
+    "TransformersModel": "adapter engine_kwargs model path",
+    "VllmModel": "adapter engine_kwargs model path",
+}
+"""Fields that `--no-custom-code` refuses where they name code, or what could load some."""
+DATA = {
+    "AgentSpec": "card description group id model persona prompts system",
+    "CellSpec": "agents author factors",
+    "ClusterSpec": "namespace",
+    "ColumnsSpec": "category cluster id options question target",
+    "DatasetTask": "filter path",
+    "DecisionSpec": "confidence weights",
+    "EdgeSpec": "edge",
+    "FactorLevels": "anonymous author decision protocol read rounds show_confidence team topology",
+    "GeneratorTask": "families filter",
+    "HypothesisSpec": "cell control estimate source statement subject",
+    "LogSpec": "cache",
+    "OpenaiModel": "api_key_env ca_file chat_template extra_body headers model proxy url",
+    "ProtocolSpec": "debate_if",
+    "ReplayModel": "agent path",
+    "RunSpec": "cells description hypotheses models name output",
+    "SamplingSpec": "choice extra regex stop",
+    "ScriptedModel": "replies",
+    "SweepSpec": (
+        "anonymous author decision exclude protocol read rounds show_confidence team topology"
+    ),
+    "TableTask": "filter path",
+    "TopologySpec": "among args description split",
+    "TransformersModel": "device template_options",
+    "VllmModel": "template_options",
+}
+"""Fields that stand in prompts, requests, names or places of data, and never name code."""
+
+
+def walk_fields(spec: type[BaseModel], seen: set[type]) -> Iterator[str]:
+    """Yield each field below a spec that can hold a text of the user's own."""
+    seen.add(spec)
+    for name, field in spec.model_fields.items():
+        types = list(walk_types(field.annotation))
+        if any(each in (str, Any) for each in types):
+            yield f"{spec.__name__}.{name}"
+        for each in types:
+            if isinstance(each, type) and issubclass(each, BaseModel) and each not in seen:
+                yield from walk_fields(each, seen)
+
+
+def walk_types(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for inside in get_args(annotation):
+        yield from walk_types(inside)
+
+
+def test_it_is_decided_of_every_field_whether_it_could_run_code() -> None:
+    decided = [
+        f"{spec}.{name}"
+        for fields in (REFUSED, DATA)
+        for spec, names in fields.items()
+        for name in names.split()
+    ]
+    assert sorted(set(walk_fields(RunSpec, set()))) == sorted(decided)

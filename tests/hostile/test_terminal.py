@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
+from debate.terminal import make_console
 from tests.hostile.corpus import TERMINAL
 from tests.processes import command, invoke
 
@@ -97,3 +101,31 @@ def test_a_nasty_table_is_analysed_tamely(tmp_path: Path) -> None:
     path = tmp_path / "table.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert_tame(output_of("analyze", str(path)))
+
+
+def test_texts_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    make_console().print("1:x:2 [bold]3[/bold] :smile:")
+    assert capsys.readouterr().out == "1:x:2 [bold]3[/bold] :smile:\n"
+
+
+@pytest.mark.system
+def test_output_that_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> None:
+    config = tmp_path / "ä.yaml"
+    config.write_text(
+        "agents: [{id: ä…, model: {engine: simulated}}]\ntopology: self_loop\n"
+        "task: {generator: arithmetic, n: 2}\n"
+    )
+    for encoding in ("ascii", "latin-1"):
+        done = subprocess.run(
+            [sys.executable, "-m", "debate", "validate", str(config)],
+            capture_output=True,
+            check=False,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+        )
+        assert done.returncode == 0, done.stderr
+        assert rb"\u2026" in done.stdout
+    with open("/dev/full", "wb") as full:
+        words = [sys.executable, "-m", "debate", "validate", str(config)]
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1
+    assert done.stderr == b"failed: [Errno 28] No space left on device\n"
