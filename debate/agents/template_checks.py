@@ -43,7 +43,7 @@ class AnyValue(str):
 
     __slots__ = ()
 
-    def __iter__(self) -> Iterator[AnyValue]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[AnyValue]:
         return iter([self] if len(self) else ())
 
     def __call__(self, *args: Any, **kwargs: Any) -> AnyValue:

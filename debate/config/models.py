@@ -71,7 +71,8 @@ class ModelBase(Spec):
     max_in_flight: PositiveInt = 256
     """The most requests that one replica is given at a time."""
     timeout_s: PositiveFloat = 600.0
-    """Seconds after which a request that has no reply fails."""
+    """Seconds without any reply from a replica after which what it has in flight fails; for an
+    endpoint, also the limit of each call."""
     max_restarts: Annotated[int, Field(ge=0)] = 3
     """How often a replica that died is started again before its requests fail."""
     price: TokenPrice | None = None

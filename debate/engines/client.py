@@ -17,8 +17,9 @@ from debate.errors import BoundaryError, DebateError, EngineError, boundary
 class ModelClient:
     """Batches requests to the replicas of one model and survives the loss of any of them.
 
-    `max_in_flight` and `max_restarts` are per replica, `timeout_s` per request from the moment it
-    is handed to a replica. A request that was in flight at more than `max_restarts` losses fails.
+    `max_in_flight` and `max_restarts` are per replica; once a replica has replied to nobody for
+    `timeout_s`, what it has in flight fails. A request that was in flight at more than
+    `max_restarts` losses fails.
     """
 
     def __init__(

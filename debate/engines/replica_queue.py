@@ -54,6 +54,7 @@ class InFlightBatch:
     sent_at: float
     num_waiting: int
     task: asyncio.Task[None] | None = None
+    watch: asyncio.TimerHandle | None = None
 
 
 class ReplicaQueue:
@@ -89,6 +90,7 @@ class ReplicaQueue:
         self.swaps = 0
         self._state: ReplicaState = "new"
         self._timeout_s = timeout_s
+        self._replied_at = 0.0
         self._on_lost = on_lost
         self._on_idle = on_idle
         self._send_is_scheduled = False
@@ -207,7 +209,8 @@ class ReplicaQueue:
     async def _run(self, batch: InFlightBatch) -> None:
         """Run one batch; requests that are left at the end fail or go to `on_lost`."""
         try:
-            async with asyncio.timeout_at(batch.sent_at + self._timeout_s):
+            async with asyncio.timeout(None) as limit:
+                self._watch(batch, limit)
                 with boundary(EngineError, f"{self.label}: complete"):
                     await self._receive(batch)
         except TimeoutError:
@@ -221,13 +224,28 @@ class ReplicaQueue:
         else:
             self._fail(batch, self._make_failure("complete", "the engine gave no completion"))
         finally:
+            if batch.watch is not None:
+                batch.watch.cancel()
             self._release(batch)
+
+    def _watch(self, batch: InFlightBatch, limit: asyncio.Timeout) -> None:
+        """End the batch once the replica has replied to nobody for its time.
+
+        One that works through a long queue is slow, not stuck.
+        """
+        loop = asyncio.get_running_loop()
+        due = max(batch.sent_at, self._replied_at) + self._timeout_s
+        if loop.time() < due:
+            batch.watch = loop.call_at(due, self._watch, batch, limit)
+        else:
+            limit.reschedule(due)
 
     async def _receive(self, batch: InFlightBatch) -> None:
         requests = [pending.request for pending in batch.outstanding.values()]
         lists = self.replica.complete(requests)
         async with aclosing(cast("AsyncGenerator[Sequence[Completion], Any]", lists)):
             async for completions in lists:
+                self._replied_at = asyncio.get_running_loop().time()
                 self._deliver(batch, completions)
 
     def _deliver(self, batch: InFlightBatch, completions: Sequence[Completion]) -> None:

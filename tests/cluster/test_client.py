@@ -79,6 +79,15 @@ async def test_a_request_that_takes_too_long_fails_and_frees_its_slot() -> None:
     assert engine.num_given_up == 1
 
 
+async def test_a_request_waits_as_long_as_its_replica_replies_to_others() -> None:
+    engine = GatedEngine()
+    async with served(engine, timeout_s=1.0) as client:
+        for number in range(3):
+            asyncio.get_running_loop().call_later(0.4 * (1 + number), engine.open, number)
+        completions = await ask(client, range(3))
+    assert [completion.failure for completion in completions] == [None] * 3
+
+
 async def test_times_are_measured_by_the_client() -> None:
     async with served(EchoEngine()) as client:
         usage = (await client.complete(request())).usage

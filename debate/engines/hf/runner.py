@@ -90,9 +90,6 @@ class BatchRunner:
     def run(self, jobs: Sequence[Job]) -> None:
         """Complete the jobs of one batch. Out of memory, try again in halves."""
         started = time.monotonic()
-        late = [job for job in jobs if started - job.arrived > self._spec.timeout_s]
-        self._fail(late, f"no place in a batch within {self._spec.timeout_s:g} s")
-        jobs = [job for job in jobs if not job.served]
         try:
             self._run_whole(jobs, started)
         except Exception as cause:
