@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from debate.config.document import (
 )
 from debate.config.expansion import expand_cells
 from debate.config.graph_generators import check_arguments, is_seeded
-from debate.config.models import CustomModel
+from debate.config.models import VARIABLE_IN_TEXT, CustomModel, OpenaiModel
 from debate.config.references import list_shipped, resolve_references
 from debate.config.registry import REFUSAL, add_import_folders, find, is_custom, refuse_code
 from debate.config.run import RunSpec
@@ -40,6 +40,7 @@ from debate.errors import ConfigError, suggest
 
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_-]*")
 _LOADS_CODE = re.compile(r"plugin|processor|_cls$|class|code|module|callable|hook|middleware", re.I)
+_ENDS_OF_KEYS = ("KEY", "TOKEN")
 _LOADER_VARIABLES = re.compile(r"PYTHON|LD_|DYLD_|PATH$|PLUGIN|RAY_|BASH_ENV|ENV$", re.IGNORECASE)
 
 
@@ -48,13 +49,15 @@ class LoadedRun:
     """A run's configuration, and where each part of it was written.
 
     `origins` leads from a part of an expanded cell to that part of `document` which it comes from.
-    `custom_code` says whether code that is not this package's may be imported.
+    `custom_code` says whether code that is not this package's may be imported; where it may not,
+    variables of the environment are sent that are named like keys, and `allowed_keys`.
     """
 
     spec: RunSpec
     document: ConfigDocument
     origins: Mapping[KeyPath, KeyPath] = field(default_factory=dict)
     custom_code: bool = True
+    allowed_keys: Collection[str] = ()
 
     def error(self, problems: Iterable[Problem]) -> ConfigError:
         """Return one error for several problems, each with its location."""
@@ -74,12 +77,14 @@ def load_run(
     overrides: Iterable[str] = (),
     *,
     custom_code: bool = True,
+    allowed_keys: Collection[str] = (),
 ) -> LoadedRun:
     """Read, override, resolve and check a run's configuration, all offline.
 
     `source` is a YAML file, the name of a shipped configuration, or a mapping of the same shape.
-    Without `custom_code`, one that would run code of the user's own is refused. Raises ConfigError
-    that names every problem with its file and line.
+    Without `custom_code`, one that would run code of the user's own is refused, and so is one that
+    sends a variable of the environment which is neither named like a key nor among `allowed_keys`.
+    Raises ConfigError that names every problem with its file and line.
     """
     document, unresolved = resolve_references(apply_overrides(_read_source(source), overrides))
     try:
@@ -89,7 +94,7 @@ def load_run(
         raise ConfigError("\n".join(filter(None, dict.fromkeys(found)))) from None
     if unresolved:
         raise ConfigError("\n".join(dict.fromkeys(message for _, message in unresolved)))
-    written = LoadedRun(spec, document, custom_code=custom_code)
+    written = LoadedRun(spec, document, custom_code=custom_code, allowed_keys=allowed_keys)
     _import_custom_code(written)
     expanded = expand_cells(spec)
     loaded = replace(written, spec=expanded.spec, origins=expanded.origins)
@@ -106,6 +111,7 @@ def _import_custom_code(loaded: LoadedRun) -> None:
         problems = find_code_problems(loaded.spec, folder=loaded.document.folder)
     else:
         problems = list(find_custom_code(loaded.spec))
+        problems += find_sent_variables(loaded.spec, loaded.allowed_keys)
     if problems:
         raise loaded.error(problems)
 
@@ -233,6 +239,24 @@ def find_custom_code(spec: RunSpec) -> Iterator[Problem]:
         if _LOADER_VARIABLES.search(variable):
             what = f"the variable {variable} can make the actors load code"
             yield Problem(("cluster", "env", variable), f"{what}; {REFUSAL}")
+
+
+def find_sent_variables(spec: RunSpec, allowed: Collection[str] = ()) -> Iterator[Problem]:
+    """Find each environment variable that a model sends and that is named like no key.
+
+    A proxy that is a variable as a whole is sent nowhere.
+    """
+    for name, model in spec.models.items():
+        if not isinstance(model, OpenaiModel):
+            continue
+        for path, variable in model.list_variables():
+            is_whole = path == ("proxy",) and VARIABLE_IN_TEXT.fullmatch(model.proxy or "")
+            if not (is_whole or variable in allowed or variable.upper().endswith(_ENDS_OF_KEYS)):
+                yield Problem(
+                    ("models", name, *path),
+                    f"it sends ${variable}, whose name ends in neither KEY nor TOKEN; {REFUSAL}, "
+                    f"unless --allow-key {variable} is given",
+                )
 
 
 def _find_arguments(value: Any, path: KeyPath = ()) -> Iterator[Problem]:
