@@ -95,6 +95,13 @@ class Belief:
         return {candidate: weight / total for candidate, weight in weights.items()}
 
 
+MAX_TOKENS: Final = 10**12
+"""The largest number of tokens that is believed; sums of many stay far below 64 bits."""
+LOG_P_SLACK: Final = 0.01
+"""Nats above 0 up to which a log-probability is taken for rounding: a probability that is written
+with 8 bits, as in bfloat16, may stand one step above 1, which is 0.0078 nats."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
     """What one call cost. Token counts are None where the backend does not tell them."""

@@ -16,7 +16,7 @@ from debate.agents.views import insert_examples, make_own_turn, make_values
 from debate.config.protocol import ProbeSpec
 from debate.config.registry import find, get_required, hash_code
 from debate.engines.base import Completion, Request
-from debate.errors import ConfigError, DebateError, EngineError
+from debate.errors import ConfigError, DebateError, EngineError, boundary
 from debate.tasks import normalise
 from debate.tasks.assessments import parse_confidence
 from debate.tasks.parsing import find_answer, parse_answer
@@ -222,11 +222,12 @@ def needs_scores(probe: ProbeSpec) -> bool:
 async def run_probe(subject: ProbeSubject, spec: ProbeSpec, ask: CallModel) -> ProbeFinding:
     """Run the probe that a spec names.
 
-    Raises EngineError where a call fails, ConfigError where a custom probe raises anything else or
-    finds what is no confidence.
+    Raises EngineError where a call fails or its reply cannot be read, ConfigError where a custom
+    probe raises anything else or finds what is no confidence.
     """
     if spec.name in PROBES:
-        return await PROBES[spec.name](subject, spec, ask)
+        with boundary(EngineError, f"{subject.agent.id}: probe {spec.name}"):
+            return await PROBES[spec.name](subject, spec, ask)
     try:
         found = await find("probes", spec.name).value(subject, spec, ask)
     except DebateError:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from debate.bench import TITLES
 from debate.interrupts import run_to_end
 from debate.terminal import make_console
+
+if TYPE_CHECKING:
+    from debate.config.loader import LoadedRun
 
 
 def complete_config(incomplete: str) -> list[str]:
@@ -37,6 +40,14 @@ NoCustomCodeOption = Annotated[
         "protocols, decisions, engines, plug-ins, runtimes and the like.",
     ),
 ]
+AllowKeyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="With --no-custom-code: let a model send this environment variable, although its name "
+        "ends in neither KEY nor TOKEN; repeatable.",
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 CustomCodeOption = Annotated[
@@ -51,20 +62,29 @@ PartsOption = Annotated[
 ]
 
 
+def _load(
+    config: str, override: list[str] | None, no_custom_code: bool, allow_key: list[str] | None
+) -> LoadedRun:
+    from debate.config.loader import load_run
+
+    allowed = allow_key or ()
+    return load_run(config, override or (), custom_code=not no_custom_code, allowed_keys=allowed)
+
+
 def run(
     config: ConfigArgument,
     out: Annotated[Path | None, typer.Option(help="Run directory; default runs/NAME.")] = None,
     override: OverrideOption = None,
     quiet: QuietOption = False,
     no_custom_code: NoCustomCodeOption = False,
+    allow_key: AllowKeyOption = None,
 ) -> None:
     """Run a configuration, or go on with it where it was interrupted."""
-    from debate.config.loader import load_run
     from debate.runner.execute import execute, get_run_directory, raise_if_all_failed
     from debate.runner.plan import make_plan
     from debate.runner.report_run import report_run
 
-    plan = make_plan(load_run(config, override or (), custom_code=not no_custom_code))
+    plan = make_plan(_load(config, override, no_custom_code, allow_key))
     directory = get_run_directory(plan.spec, out)
     outcome = run_to_end(execute(plan, directory, console=make_console(stderr=True), quiet=quiet))
     report_run(outcome, make_console())
@@ -115,14 +135,14 @@ def validate(
         Path | None, typer.Option(help="Run directory of the pilot; default runs/NAME.")
     ] = None,
     no_custom_code: NoCustomCodeOption = False,
+    allow_key: AllowKeyOption = None,
 ) -> None:
     """Check a configuration and show what it would do: offline, unless with a pilot."""
-    from debate.config.loader import load_run
     from debate.runner.describe import print_plan, print_probe_calls
     from debate.runner.execute import run_pilot
     from debate.runner.plan import make_plan
 
-    loaded = load_run(config, override or (), custom_code=not no_custom_code)
+    loaded = _load(config, override, no_custom_code, allow_key)
     plan, console = make_plan(loaded), make_console()
     print_plan(plan, console)
     if probe:
@@ -150,14 +170,14 @@ def power(
     override: OverrideOption = None,
     json: JsonOption = False,
     no_custom_code: NoCustomCodeOption = False,
+    allow_key: AllowKeyOption = None,
 ) -> None:
     """Simulate the hypotheses from a pilot: questions, seeds and price to support them."""
-    from debate.config.loader import load_run
     from debate.runner.describe import print_power
     from debate.runner.estimate_power import estimate_power
     from debate.runner.plan import make_plan
 
-    plan = make_plan(load_run(config, override or (), custom_code=not no_custom_code))
+    plan = make_plan(_load(config, override, no_custom_code, allow_key))
     with make_console(stderr=True).status("simulating the hypotheses"):
         found = estimate_power(plan, pilot, target=target, confidence=confidence)
     if json:

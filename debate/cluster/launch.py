@@ -21,6 +21,7 @@ from debate.cluster.resources import (
 from debate.cluster.time_sharing import ServedModel, SharedDevice, TimeSharedReplica
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
+from debate.engines.addresses import list_secrets
 from debate.engines.client import ModelClient, run_all
 from debate.engines.registry import explain_missing
 from debate.engines.replica import (
@@ -153,23 +154,29 @@ def make_clients(
     else:
         replicas = make_ray_replicas(engine, cluster, placement, reservations, run=run)
     if not engine.is_shared:
-        return {model: make_client(model, specs[model], replicas) for model in engine.models}
+        return {
+            model: make_client(model, specs[model], replicas, list_secrets(specs.values()))
+            for model in engine.models
+        }
     shared = [SharedReplica(each) for each in replicas]
     clients = {}
     for model in engine.models:
         views = [AdapterReplica(each, get_adapter(specs[model])) for each in shared]
-        clients[model] = make_client(model, specs[model], views)
+        clients[model] = make_client(model, specs[model], views, list_secrets(specs.values()))
     return clients
 
 
-def make_client(model: str, spec: ModelSpec, replicas: Sequence[Replica]) -> ModelClient:
-    """Return a model's client of these replicas."""
+def make_client(
+    model: str, spec: ModelSpec, replicas: Sequence[Replica], secrets: Sequence[str] = ()
+) -> ModelClient:
+    """Return a model's client of these replicas, which shows none of the secrets."""
     return ModelClient(
         model,
         replicas,
         max_in_flight=spec.max_in_flight,
         timeout_s=spec.timeout_s,
         max_restarts=spec.max_restarts,
+        secrets=secrets,
     )
 
 

@@ -13,7 +13,7 @@ set run in a sandbox, and weights are read as data.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path, PurePath
@@ -38,7 +38,7 @@ from debate.config.run import RunSpec
 from debate.config.secrets import redact
 from debate.config.spec import NamedCode, Spec, iterate_code, validate_document
 from debate.config.topology import TopologySpec
-from debate.config.untrusted import find_loading_problems
+from debate.config.untrusted import find_loading_problems, find_sent_variables
 from debate.errors import ConfigError, suggest
 
 MAX_VALUES = 2_000_000
@@ -50,13 +50,15 @@ class LoadedRun:
     """A run's configuration, and where each part of it was written.
 
     `origins` leads from a part of an expanded cell to that part of `document` which it comes from.
-    `custom_code` says whether code that is not this package's may be imported.
+    `custom_code` says whether code that is not this package's may be imported; where it may not,
+    variables of the environment are sent that are named like keys, and `allowed_keys`.
     """
 
     spec: RunSpec
     document: ConfigDocument
     origins: Mapping[KeyPath, KeyPath] = field(default_factory=dict)
     custom_code: bool = True
+    allowed_keys: Collection[str] = ()
 
     def error(self, problems: Iterable[Problem]) -> ConfigError:
         """Return one error for several problems, each with its location."""
@@ -76,12 +78,14 @@ def load_run(
     overrides: Iterable[str] = (),
     *,
     custom_code: bool = True,
+    allowed_keys: Collection[str] = (),
 ) -> LoadedRun:
     """Read, override, resolve and check a run's configuration, all offline.
 
     `source` is a YAML file, the name of a shipped configuration, or a mapping of the same shape.
-    Without `custom_code`, one that would run code of the user's own is refused. Raises ConfigError
-    that names every problem with its file and line.
+    Without `custom_code`, one that would run code of the user's own is refused, and so is one that
+    sends a variable of the environment which is neither named like a key nor among `allowed_keys`.
+    Raises ConfigError that names every problem with its file and line.
     """
     document, unresolved = resolve_references(apply_overrides(_read_source(source), overrides))
     try:
@@ -91,7 +95,7 @@ def load_run(
         raise ConfigError("\n".join(filter(None, dict.fromkeys(found)))) from None
     if unresolved:
         raise ConfigError("\n".join(dict.fromkeys(message for _, message in unresolved)))
-    written = LoadedRun(spec, document, custom_code=custom_code)
+    written = LoadedRun(spec, document, custom_code=custom_code, allowed_keys=allowed_keys)
     _import_custom_code(written)
     expanded = expand_cells(spec)
     loaded = replace(written, spec=expanded.spec, origins=expanded.origins)
@@ -108,6 +112,7 @@ def _import_custom_code(loaded: LoadedRun) -> None:
         problems = find_code_problems(loaded.spec, folder=loaded.document.folder)
     else:
         problems = list(find_custom_code(loaded.spec))
+        problems += find_sent_variables(loaded.spec, loaded.allowed_keys)
     if problems:
         raise loaded.error(problems)
 

@@ -200,6 +200,21 @@ class OpenaiModel(DriverModel):
     extra_body: dict[str, Any] = {}
     """Added to each request's JSON untouched."""
 
+    def list_variables(self) -> tuple[tuple[tuple[str, ...], str], ...]:
+        """List the environment variables that it sends: the field that names each, and its name."""
+        key = [] if self.api_key_env is None else [(("api_key_env",), self.api_key_env)]
+        texts: list[tuple[tuple[str, ...], str]] = [
+            (("headers", name), value) for name, value in self.headers.items()
+        ]
+        if self.proxy is not None:
+            texts.append((("proxy",), self.proxy))
+        named = [
+            (field, match[1] or match[2])
+            for field, text in texts
+            for match in VARIABLE_IN_TEXT.finditer(text)
+        ]
+        return (*key, *named)
+
     @field_validator("api_key_env")
     @classmethod
     def _check_is_variable(cls, name: str | None) -> str | None:

@@ -7,13 +7,13 @@ arguments by which a library loads code.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from debate.config.cluster import ClusterSpec
 from debate.config.document import KeyPath, Problem
-from debate.config.models import LocalWeights, ModelSpec
+from debate.config.models import VARIABLE_IN_TEXT, LocalWeights, ModelSpec, OpenaiModel
 from debate.config.registry import REFUSAL
 from debate.config.run import RunSpec
 
@@ -65,6 +65,8 @@ PICKLED = ("*.bin", "*.ckpt", "*.pt", "*.pth")
 
 NUMBERS_FIRST = ("model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors")
 """Files beside which no engine reads a pickled one."""
+
+_ENDS_OF_KEYS = ("KEY", "TOKEN")
 
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9_,.:-]{0,100}")
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_-]*")
@@ -133,3 +135,21 @@ def _find_pickle(weights: str | None) -> Path | None:
             return None
         return next((file for pattern in PICKLED for file in sorted(place.glob(pattern))), None)
     return place if any(place.match(pattern) for pattern in PICKLED) else None
+
+
+def find_sent_variables(spec: RunSpec, allowed: Collection[str] = ()) -> Iterator[Problem]:
+    """Find each environment variable that a model sends and that is named like no key.
+
+    A proxy that is a variable as a whole is sent nowhere.
+    """
+    for name, model in spec.models.items():
+        if not isinstance(model, OpenaiModel):
+            continue
+        for path, variable in model.list_variables():
+            is_whole = path == ("proxy",) and VARIABLE_IN_TEXT.fullmatch(model.proxy or "")
+            if not (is_whole or variable in allowed or variable.upper().endswith(_ENDS_OF_KEYS)):
+                yield Problem(
+                    ("models", name, *path),
+                    f"it sends ${variable}, whose name ends in neither KEY nor TOKEN; {REFUSAL}, "
+                    f"unless --allow-key {variable} is given",
+                )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,7 +23,7 @@ _CALL = re.compile(r"/+(chat/completions|completions|responses|messages)/*$", re
 _AZURE_VERSION = "2024-10-21"
 _PLACEHOLDERS = frozenset({"lm-studio", "not-needed", "no-key-required", "sk-no-key-required"})
 _LEAST_SECRET_LENGTH = 8
-"""Shorter keys are placeholders such as EMPTY, which occur in any text."""
+"""Shorter keys are placeholders such as EMPTY, or occur in any text by chance, as 1234 does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +140,22 @@ def read_credentials(spec: OpenaiModel, dialect: Dialect | None, url: str) -> Cr
     secrets += [*found, *_find_passwords(proxy)]
     kept = tuple(dict.fromkeys(each for each in secrets if _is_secret(each)))
     return Credentials(headers=headers, proxy=proxy, secrets=kept)
+
+
+def list_secrets(specs: Iterable[object]) -> tuple[str, ...]:
+    """List what no text of any model may show: keys, variables in headers, passwords of proxies.
+
+    A value of fewer than 8 characters is left out, for it would occur in ordinary text by chance;
+    and so is what the environment does not hold.
+    """
+    found: list[str] = []
+    for spec in specs:
+        if isinstance(spec, OpenaiModel):
+            values = [os.environ.get(name, "").strip() for _, name in spec.list_variables()]
+            found += values
+            with suppress(ValueError):
+                found += _find_passwords(next((v for v in values if "://" in v), None))
+    return tuple(dict.fromkeys(each for each in found if _is_secret(each)))
 
 
 def fill_variables(text: str, told: str) -> tuple[str, list[str]]:

@@ -15,13 +15,7 @@ from typing import Any
 import msgspec
 
 from debate.engines.base import Completion, Token, align_tokens, decode_utf8_chunks
-from debate.types import Usage
-
-MAX_COUNT = 2**53
-"""The largest number of tokens that is believed."""
-
-LOG_P_SLACK = 0.01
-"""Nats above 0 up to which a log-probability is taken for rounding."""
+from debate.types import LOG_P_SLACK, MAX_TOKENS, Usage
 
 LOWEST_LOG_P = -9999.0
 """The number that servers send where a log-probability is minus infinity."""
@@ -188,6 +182,11 @@ def parse_chat_completion(
     message = _choose_message(choice)
     if not message and not isinstance(choice.get("text"), str):
         raise NoCompletion("its choice has no message")
+    logprobs = _find_logprobs(reply, choice, message)
+    if (above := find_impossible_log_p(logprobs)) is not None:
+        raise NoCompletion(
+            f"its log-probability {above:g} is above 0; `logprobs: false` does without them"
+        )
     parts = _read_content(message.get("content", choice.get("text")))
     text, refusal = parts["text"], parts["refusal"] or _as_text(message.get("refusal"))
     reasoning = _read_reasoning(message) or parts["reasoning"]
@@ -196,7 +195,7 @@ def parse_chat_completion(
         text, reason = refusal, "refusal"
     elif reason is not None and not isinstance(reason, str):
         reason = None
-    read = _read_tokens(_find_logprobs(reply, choice, message), text, bool(reasoning))
+    read = _read_tokens(logprobs, text, bool(reasoning))
     return Completion(
         id=request_id,
         text=text,
@@ -210,10 +209,10 @@ def parse_chat_completion(
 
 
 def _choose(choices: Any) -> Mapping[str, Any]:
-    """Return the first choice by its index; by its place where it has none."""
+    """Return the choice of least index; of those without one, the first."""
     given = [each for each in choices if isinstance(each, Mapping)] if _is_list(choices) else []
-    first = next((each for each in given if each.get("index") == 0), None)
-    return first or (given[0] if given else {})
+    numbered = [each for each in given if type(each.get("index")) is int]
+    return min(numbered, key=lambda each: int(each["index"]), default=given[0] if given else {})
 
 
 def _choose_message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -279,7 +278,7 @@ def read_count(value: Any) -> int | None:
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if not 0 <= value <= MAX_COUNT or value != int(value):
+    if not 0 <= value <= MAX_TOKENS or value != int(value):
         return None
     return int(value)
 
@@ -311,7 +310,7 @@ def _read_tokens(logprobs: Any, text: str, has_reasoning: bool) -> _Tokens:
     log_p = [read_log_p(number) for number in numbers]
     if None in log_p:
         wrong = next(number for number, each in zip(numbers, log_p, strict=True) if each is None)
-        return _Tokens(fault=f"no log-probabilities: one of them was {str(wrong)[:40]}")
+        return _Tokens(fault=f"no log-probabilities: one of them was {_describe_number(wrong)}")
     kept = [each for each in log_p if each is not None]
     tokens = align_tokens(texts, kept, text)
     if tokens is None:
@@ -366,6 +365,24 @@ def _decode_token_texts(entries: Sequence[Mapping[str, Any]]) -> list[str]:
         return decode_utf8_chunks([bytes(entry["bytes"]) for entry in entries])
     except (KeyError, TypeError, ValueError):
         return [_as_text(entry.get("token")) for entry in entries]
+
+
+def _describe_number(value: Any) -> str:
+    """Describe what is no log-probability; a text is not quoted, for it may be anything."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{float(max(value, -1e300)):g}" if is_number else type(value).__name__
+
+
+def find_impossible_log_p(logprobs: Any) -> float | None:
+    """Find a log-probability well above 0, which no probability has; None where there is none.
+
+    >>> find_impossible_log_p([{"token": "4", "logprob": 0.5}])
+    0.5
+    """
+    for _, value in list_token_logprobs(logprobs):
+        if isinstance(value, int | float) and not isinstance(value, bool) and value > LOG_P_SLACK:
+            return float(min(value, 1e300))
+    return None
 
 
 def read_log_p(value: Any) -> float | None:

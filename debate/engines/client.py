@@ -19,7 +19,7 @@ class ModelClient:
 
     `max_in_flight` and `max_restarts` are per replica; once a replica has replied to nobody for
     `timeout_s`, what it has in flight fails. A request that was in flight at more than
-    `max_restarts` losses fails.
+    `max_restarts` losses fails. `secrets` are replaced in whatever comes back.
     """
 
     def __init__(
@@ -30,6 +30,7 @@ class ModelClient:
         max_in_flight: int = 256,
         timeout_s: float = 600.0,
         max_restarts: int = 3,
+        secrets: Sequence[str] = (),
     ) -> None:
         self.model = model
         self._max_restarts = max_restarts
@@ -42,6 +43,7 @@ class ModelClient:
                 label=model,
                 capacity=max_in_flight,
                 timeout_s=timeout_s,
+                secrets=secrets,
                 on_lost=self._handle_loss,
                 on_idle=self._steal,
             )

@@ -15,12 +15,12 @@ from typing import Any
 
 from debate.config.models import OpenaiModel
 from debate.engines.base import Completion, Request
-from debate.engines.chat_reply import LOG_P_SLACK, LOWEST_LOG_P, read_count
+from debate.engines.chat_reply import LOWEST_LOG_P, read_count
 from debate.engines.chat_template import render_chat
 from debate.engines.dialects import Dialect
 from debate.engines.reasoning import SCORED_AS_THOUGHTS, ends_open
 from debate.errors import EngineError
-from debate.types import Message, Usage
+from debate.types import LOG_P_SLACK, Message, Usage
 
 Post = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
 """Sends a body to one of the endpoint's addresses, `completions` or a path from its root; gives the
@@ -249,7 +249,7 @@ def _find_echo(tokens: Sequence[str], text: str, start: int, num_generated: int)
 def _read_score(value: Any) -> float:
     """Return the log-probability of a token of the prompt; minus infinity is one."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or math.isnan(value) or value > LOG_P_SLACK:
+    if not is_number or not value <= LOG_P_SLACK:
         raise _refuse(f"one log-probability was {str(value)[:40]}")
     return -math.inf if value <= LOWEST_LOG_P else min(0.0, float(value))
 

@@ -10,9 +10,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from debate.engines.base import Completion, Request
+from debate.engines.base import Completion, Request, fail_request
 from debate.engines.metrics import ReplicaMetrics, ReplicaState, RunningTotals
 from debate.engines.replica import Replica, ReplicaLost
+from debate.engines.spans import hide_texts
 from debate.engines.validation import validate_completion
 from debate.errors import BoundaryError, DebateError, EngineError, boundary
 from debate.types import Failure
@@ -76,6 +77,7 @@ class ReplicaQueue:
         timeout_s: float,
         on_lost: Callable[[ReplicaQueue, InFlightBatch, ReplicaLost], None],
         on_idle: Callable[[ReplicaQueue], None],
+        secrets: Sequence[str] = (),
     ) -> None:
         self.replica = replica
         self.index = index
@@ -91,6 +93,7 @@ class ReplicaQueue:
         self._state: ReplicaState = "new"
         self._timeout_s = timeout_s
         self._replied_at = 0.0
+        self._secrets = tuple(secrets)
         self._on_lost = on_lost
         self._on_idle = on_idle
         self._send_is_scheduled = False
@@ -256,7 +259,7 @@ class ReplicaQueue:
             pending = _find_request(batch, given)
             if pending is None:
                 continue
-            completion = validate_completion(given, pending.request, f"{self.label}: complete")
+            completion = self._validate(given, pending.request)
             self._totals.add(completion)
             queued_s.append(batch.sent_at - pending.queued_at)
             pending.set_result(with_timings(completion, queued_s[-1], now - batch.sent_at))
@@ -264,6 +267,15 @@ class ReplicaQueue:
         self._totals.time(queued_s=queued_s, running_s=now - batch.sent_at)
         self._occupy(-len(queued_s), now)
         self.schedule_send()
+
+    def _validate(self, given: Completion, request: Request) -> Completion:
+        """Validate one completion, without keys. What goes wrong with it fails it alone."""
+        place = f"{self.label}: complete"
+        try:
+            found = validate_completion(given, request, place)
+        except Exception as cause:
+            found = fail_request(request, place, f"{type(cause).__name__}: {cause}")
+        return hide_texts(found, self._secrets, "[key]")
 
     def _fail(self, batch: InFlightBatch, failure: Failure) -> None:
         if batch.outstanding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from debate.engines.base import Completion, Token
 
@@ -57,15 +58,36 @@ def _replace_in_tokens(
 
 
 def hide_texts(completion: Completion, secrets: Sequence[str], replacement: str) -> Completion:
-    """Return the completion with each occurrence of a secret in its texts replaced."""
-    pattern = "|".join(re.escape(each) for each in sorted(secrets, key=len, reverse=True) if each)
-    if not pattern:
+    """Return the completion with each occurrence of a secret in its texts replaced.
+
+    White space and invisible characters between the letters of a secret do not conceal it.
+    """
+    pattern = _compile_secrets(tuple(secrets))
+    if pattern is None:
         return completion
-    spans = [match.span() for match in re.finditer(pattern, completion.text)]
+
+    def hide(text: str) -> str:
+        return pattern.sub(replacement, text)
+
+    spans = [match.span() for match in pattern.finditer(completion.text)]
     text, tokens = replace_spans(completion.text, completion.tokens, spans, replacement)
-    reasoning, failure = completion.reasoning, completion.failure
-    if reasoning is not None:
-        reasoning = re.sub(pattern, replacement, reasoning)
+    reasoning, failure, reason = completion.reasoning, completion.failure, completion.finish_reason
     if failure is not None:
-        failure = replace(failure, message=re.sub(pattern, replacement, failure.message))
-    return replace(completion, text=text, tokens=tokens, reasoning=reasoning, failure=failure)
+        failure = replace(failure, boundary=hide(failure.boundary), message=hide(failure.message))
+    return replace(
+        completion,
+        text=text,
+        tokens=tokens,
+        reasoning=None if reasoning is None else hide(reasoning),
+        failure=failure,
+        finish_reason=None if reason is None else hide(reason),
+        notes=tuple(map(hide, completion.notes)),
+    )
+
+
+@lru_cache(maxsize=64)
+def _compile_secrets(secrets: tuple[str, ...]) -> re.Pattern[str] | None:
+    longest_first = sorted(filter(None, secrets), key=len, reverse=True)
+    between = r"[\s\u00ad\u200b-\u200f\u2060-\u2064\ufeff]*"
+    patterns = [between.join(map(re.escape, each)) for each in longest_first]
+    return re.compile("|".join(patterns)) if patterns else None

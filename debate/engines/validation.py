@@ -1,22 +1,22 @@
 """Check that what an engine gave is a completion of what it was asked.
 
-A text or a score that is none fails the request, as does a log-probability that is nan: the
-model's own computation went wrong. What else an engine says beside a text costs no reply: a count,
-a time or a log-probability that is none becomes absent, with a note where it is missed.
+A text or a score that is none fails the request, as does a log-probability that is nan or well
+above 0, which no probability has: the model's own computation went wrong. What else an engine says
+beside a text costs no reply: a count, a time or a log-probability that is none becomes absent, with
+a note where it is missed.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 from debate.engines.base import Completion, Request, Token, fail_request
-from debate.engines.chat_reply import LOG_P_SLACK, MAX_COUNT
 from debate.engines.reasoning import split_reasoning
-from debate.types import Failure, Usage
+from debate.types import LOG_P_SLACK, MAX_TOKENS, Failure, Usage
 
 _REASONS: Mapping[str, str] = {
     **dict.fromkeys(("eos", "eos_token", "end_turn", "stop_sequence"), "stop"),
@@ -66,7 +66,7 @@ def _drop_false_tokens(completion: Completion) -> Completion:
         return completion
     wrong = [token.log_p for token in tokens if _find_log_p_fault([token.log_p])]
     if wrong:
-        note = f"no log-probabilities: one of them was {str(wrong[0])[:40]}"
+        note = f"no log-probabilities: one of them was {type(wrong[0]).__name__}"
         return replace(completion, tokens=None, notes=(*completion.notes, note))
     if any(token.log_p > 0 for token in tokens):
         bounded = tuple(replace(token, log_p=min(0.0, token.log_p)) for token in tokens)
@@ -91,7 +91,7 @@ def _is_false(name: str, number: Any) -> bool:
     if number is None:
         return False
     if name.endswith("_tokens"):
-        return type(number) is not int or not 0 <= number <= MAX_COUNT
+        return type(number) is not int or not 0 <= number <= MAX_TOKENS
     return not (_is_number(number) and math.isfinite(number))
 
 
@@ -128,8 +128,15 @@ def _find_text_fault(completion: Completion) -> str | None:
         return "an empty reply without a reason"
     if not isinstance(tokens, Sequence | None) or not all(map(_is_token, tokens or ())):
         return "tokens that are none"
-    if any(_is_number(token.log_p) and math.isnan(token.log_p) for token in tokens or ()):
-        return "a log-probability that is no number: nan"
+    return _find_impossible_log_p(token.log_p for token in tokens or ())
+
+
+def _find_impossible_log_p(log_p: Iterable[Any]) -> str | None:
+    for each in log_p:
+        if _is_number(each) and each != each:
+            return "a log-probability that is no number: nan"
+        if _is_number(each) and each > LOG_P_SLACK:
+            return f"a log-probability above 0: {float(min(each, 1e300)):g}"
     return None
 
 
@@ -144,10 +151,10 @@ def _find_score_fault(scores: Any, num_candidates: int) -> str | None:
 def _find_log_p_fault(log_p: Sequence[Any]) -> str | None:
     """Describe a log-probability that is none; minus infinity, an impossible event, is one."""
     for each in log_p:
-        if not _is_number(each) or math.isnan(each):
-            return f"a log-probability that is no number: {each}"
+        if not _is_number(each) or each != each:
+            return f"a log-probability that is no number: {str(each)[:40]}"
         if each > LOG_P_SLACK:
-            return f"a log-probability above 0: {each}"
+            return f"a log-probability above 0: {float(min(each, 1e300)):g}"
     return None
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from debate.errors import LogError, boundary
 from debate.log.codec import CorruptLine, decode_line, encode_line
+from debate.log.false_numbers import drop_false_numbers
 from debate.types import Turn
 
 PUTS_PER_COMMIT = 256
@@ -34,7 +35,7 @@ class CallCache:
         with boundary(LogError, "call cache: read"):
             row = self._db.execute("SELECT turn FROM calls WHERE digest = ?", (digest,)).fetchone()
         try:
-            return None if row is None else decode_line(row[0], Turn)
+            return None if row is None else drop_false_numbers(decode_line(row[0], Turn)).value
         except CorruptLine:  # the call is made again, and kept in its place
             return None
 

@@ -37,6 +37,7 @@ from zlib import crc32
 
 import msgspec
 
+from debate.log.false_numbers import find_false_place
 from debate.types import Confidence, Failure, Question, Turn, Usage, Verdict
 
 T = TypeVar("T")
@@ -100,8 +101,9 @@ def decode_line(line: bytes, kind: type[T]) -> T:
     """Return the value of type `kind` (a dataclass or a msgspec Struct) that a line holds.
 
     Fields unknown to `kind` are ignored, absent ones take their default. Raises CorruptLine where
-    the line is no such value or differs from its checksum. A line without checksum is also refused
-    if it holds NUL or is not UTF-8: a field name spoilt so would pass for an unknown field.
+    the line is no such value, differs from its checksum, or has a seed or a round that is none. A
+    line without checksum is also refused if it holds NUL or is not UTF-8: a field name spoilt so
+    would pass for an unknown field.
     """
     sound = has_valid_checksum(line)
     if not sound:
@@ -110,9 +112,12 @@ def decode_line(line: bytes, kind: type[T]) -> T:
         if sound is False:
             raise CorruptLine("it differs from its checksum")
     try:
-        return _get_decoder(kind).decode(line)
+        value = _get_decoder(kind).decode(line)
     except (ValueError, RecursionError) as refusal:
-        return _decode_leniently(line, kind, refusal)
+        value = _decode_leniently(line, kind, refusal)
+    if wrong := find_false_place(value):
+        raise CorruptLine(wrong)
+    return value
 
 
 def _is_utf8(line: bytes) -> bool:
@@ -132,7 +137,7 @@ def _get_decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
 def _decode_leniently(line: bytes, kind: type[T], refusal: Exception) -> T:
     try:
         return msgspec.convert(json.loads(line), kind, strict=False)
-    except (ValueError, RecursionError) as cause:
+    except (ValueError, OverflowError, RecursionError) as cause:
         raise CorruptLine(str(refusal) or type(refusal).__name__) from cause
 
 

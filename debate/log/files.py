@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 from debate.errors import RunConflict
 from debate.log.codec import CorruptLine, decode_line
 from debate.log.disk import wrap_disk_errors, write_all
+from debate.log.false_numbers import drop_false_numbers
 
 FORMAT_VERSION = 1
 TURNS, VERDICTS = "turns", "verdicts"
@@ -114,19 +115,27 @@ def read_values(
     """Yield the values on lines that begin before byte `end`, except at the offsets `without`.
 
     A corrupted line is skipped with a warning. A torn last line is skipped in silence: the file
-    may be growing at this moment.
+    may be growing at this moment. Numbers that are none are absent, with one warning for the file.
     """
+    false: list[str] = []
     for line in read_lines(path):
         if end is not None and line.offset >= end:
-            return
+            break
         if line.offset in without:
             continue
         try:
-            yield decode_line(line.raw, kind)
+            sound = drop_false_numbers(decode_line(line.raw, kind))
         except CorruptLine as error:
             if not line.is_torn:
                 problem = DamagedLine(path, line, str(error)).problem
                 warnings.warn(f"{problem}; it is left out", stacklevel=2)
+            continue
+        false += [f"{format_place(path, line.number)}: {fault}" for fault in sound.faults]
+        yield sound.value
+    if false:
+        more = f" and {len(false) - 1:,} more" if len(false) > 1 else ""
+        told = f"{false[0]}{more}: taken for absent; `debate verify` names each"
+        warnings.warn(told, stacklevel=2)
 
 
 class FileLock:

@@ -35,19 +35,6 @@ _SHARE_METHODS = ("super_majority", "unanimity")
 
 _Getter = Callable[[TurnStruct], Any]
 
-MAX_COUNT = 2**53
-"""The largest number of tokens that is one; a log may hold what an endpoint made up."""
-
-
-def _get_count(name: str) -> _Getter:
-    read = attrgetter(f"usage.{name}")
-
-    def get(turn: TurnStruct) -> int | None:
-        count = read(turn)
-        return None if count is None or count > MAX_COUNT else count
-
-    return get
-
 
 _TURN_COLUMNS: dict[str, tuple[pl.DataType | type[pl.DataType], _Getter]] = {
     "cell": (pl.String, attrgetter("cell")),
@@ -74,9 +61,7 @@ _TURN_COLUMNS: dict[str, tuple[pl.DataType | type[pl.DataType], _Getter]] = {
     **{
         each.name: (
             pl.Int64 if each.name.endswith("_tokens") else pl.Float64,
-            _get_count(each.name)
-            if each.name.endswith("_tokens")
-            else attrgetter(f"usage.{each.name}"),
+            attrgetter(f"usage.{each.name}"),
         )
         for each in fields(Usage)
     },

@@ -20,6 +20,7 @@ from debate.errors import LogError
 from debate.hashes import find_repeated
 from debate.log.codec import CorruptLine, decode_line
 from debate.log.disk import wrap_disk_errors
+from debate.log.false_numbers import drop_false_numbers
 from debate.log.files import (
     DamagedLine,
     LogLine,
@@ -192,13 +193,15 @@ class DebateRecords:
 
     Lines may be added before they are on disk: `flush`, where it is set, is called to write them
     when one is read too early. Added lines of a debate that is over can be forgotten, so that
-    memory does not grow with their number.
+    memory does not grow with their number. Numbers that are none are absent, unless values are read
+    `as_written`.
     """
 
-    def __init__(self, index: LineIndex) -> None:
+    def __init__(self, index: LineIndex, *, as_written: bool = False) -> None:
         self.problems: list[LogProblem] = []
         self.flush: Callable[[], None] | None = None
         self._index = index
+        self._as_written = as_written
         self._added: dict[int, list[LineLocation]] = {}
         self._keys = array("q")
         self._descriptors: dict[int, int] = {}
@@ -253,7 +256,8 @@ class DebateRecords:
     def read_value(self, location: LineLocation, kind: type[RecordT]) -> RecordT | None:
         """Return the value on a line; None, and one problem more, where it cannot be read."""
         try:
-            return decode_line(self._read_line(location), kind)
+            value = decode_line(self._read_line(location), kind)
+            return value if self._as_written else drop_false_numbers(value).value
         except CorruptLine as error:
             path = self._index.files[location.file]
             where = f"{format_place(path)} at byte {location.offset}"

@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -185,7 +186,10 @@ def compute_totals(directory: Path) -> RunTotals:
     """Compute the totals of a run directory; of each key the last line counts."""
     costs = take_snapshot(directory, TURNS, TurnKey).read_values(TurnCost)
     verdicts = take_snapshot(directory, VERDICTS, VerdictKey)
-    return sum_costs(costs, num_verdicts=len(verdicts))
+    with warnings.catch_warnings():
+        # Readers of the turns themselves tell of these.
+        warnings.filterwarnings("ignore", message=".*taken for absent")
+        return sum_costs(costs, num_verdicts=len(verdicts))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

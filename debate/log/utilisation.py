@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import msgspec
 import polars as pl
 
 from debate.log.disk import wrap_disk_errors, write_all
+from debate.log.false_numbers import find_false_sample
 from debate.log.files import has_final_newline, read_values
 
 UTILISATION = "utilisation.jsonl"
@@ -100,9 +102,15 @@ class UtilisationLog:
 def read_utilisation(directory: Path | str) -> pl.DataFrame:
     """Return one row per sample with the fields of `UtilisationSample`, in order of time.
 
-    There are none where the file is missing. A line that a crash has torn is skipped.
+    There are none where the file is missing. A line that a crash has torn is skipped, and so is
+    one with a number that is none, with a warning.
     """
     path = Path(directory) / UTILISATION
-    samples = read_values(path, UtilisationSample) if path.exists() else ()
-    rows = [msgspec.to_builtins(sample) for sample in samples]
+    rows = []
+    for sample in read_values(path, UtilisationSample) if path.exists() else ():
+        if wrong := find_false_sample(sample):
+            told = f"{UTILISATION}: a sample is left out, for {wrong}"
+            warnings.warn(told, stacklevel=2)
+            continue
+        rows.append(msgspec.to_builtins(sample))
     return pl.DataFrame(rows, schema=UTILISATION_SCHEMA).sort("at", maintain_order=True)

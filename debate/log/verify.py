@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass, fields
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from debate.errors import InputError, LogError, TaskError
+from debate.log.codec import CorruptLine, decode_line
+from debate.log.false_numbers import drop_false_numbers, find_false_sample
 from debate.log.files import (
     LOCK,
     MANIFEST,
@@ -35,6 +37,7 @@ from debate.log.index import (
     find_superseded,
 )
 from debate.log.manifest import Manifest, compute_totals, read_manifest
+from debate.log.utilisation import UTILISATION, UtilisationSample
 from debate.types import DebateKey, Question, Turn, Verdict
 
 DebateAudit = Callable[[DebateKey, Sequence[Turn], Sequence[Verdict]], Iterable[LogProblem]]
@@ -70,8 +73,10 @@ def _find_problems(directory: Path, audit: DebateAudit) -> Iterator[LogProblem]:
     yield from _find_line_problems(turns, TurnKey, is_live=is_live)
     yield from _find_line_problems(verdicts, VerdictKey, is_live=is_live)
     expected = _make_expected(manifest, questions)
-    with closing(DebateRecords(turns)) as made, closing(DebateRecords(verdicts)) as decided:
+    made, decided = (DebateRecords(index, as_written=True) for index in (turns, verdicts))
+    with closing(made), closing(decided):
         yield from _find_problems_by_debate(made, decided, expected, audit)
+    yield from _find_false_samples(directory)
     if manifest and not is_live and not (turns.damaged or verdicts.damaged):
         yield from _find_total_problems(directory, manifest)
 
@@ -134,11 +139,21 @@ def _find_problems_by_debate(
         recorded = verdicts.read_debate(debate, Verdict)
         decided = tuple({(v.round, v.method): v for v in recorded}.values())
         yield from find_debate_problems(debate, distinct, decided, expected)
-        yield from audit(debate, distinct, decided)
+        sound = [drop_false_numbers(turn).value for turn in distinct]
+        yield from audit(debate, sound, [drop_false_numbers(each).value for each in decided])
     for debate, decided_alone in verdicts.iter_debates(Verdict):
         if hash(debate) not in with_turns:
             yield from find_debate_problems(debate, (), decided_alone, expected)
     yield from chain(turns.problems, verdicts.problems)
+
+
+def _find_false_samples(directory: Path) -> Iterator[LogProblem]:
+    """Find the samples of utilisation with a number that is none."""
+    path = directory / UTILISATION
+    for line in read_lines(path) if path.exists() else ():
+        with suppress(CorruptLine):
+            if wrong := find_false_sample(decode_line(line.raw, UtilisationSample)):
+                yield LogProblem(place=f"{UTILISATION}:{line.number}", what=wrong)
 
 
 def _find_total_problems(directory: Path, manifest: Manifest) -> Iterator[LogProblem]:
@@ -224,16 +239,10 @@ def _find_hearing_problems(turn: Turn, by_ref: Mapping[str, Turn]) -> Iterator[s
 
 
 def _find_number_problems(turn: Turn) -> Iterator[str]:
+    yield from drop_false_numbers(turn).faults
     usage = turn.usage
-    for each in fields(usage):
-        number = getattr(usage, each.name)
-        if number is not None and not number >= 0:
-            yield f"{each.name} is {number}"
     if (usage.cached_tokens or 0) > (usage.prompt_tokens or math.inf):
         yield f"cached_tokens {usage.cached_tokens} exceed prompt_tokens {usage.prompt_tokens}"
-    for confidence in turn.confidences:
-        if not 0 <= confidence.value <= 1:
-            yield f"{confidence.source} confidence is {confidence.value}; it must be in [0, 1]"
     if turn.correct and turn.value is None:
         yield "counted as correct without an answer"
     if turn.is_cut and turn.finish_reason != "length":
@@ -247,6 +256,8 @@ def _find_verdict_problems(turns: Sequence[Turn], verdicts: Sequence[Verdict]) -
     # Where somebody said nothing, nobody may have had anything to go on from.
     may_be_silent = any(not turn.text.strip() and turn.value is None for turn in turns)
     for verdict in verdicts:
+        for fault in drop_false_numbers(verdict).faults:
+            yield f"{verdict.method} verdict on round {verdict.round}: {fault}"
         if verdict.round not in rounds and not may_be_silent:
             yield f"{verdict.method} verdict on round {verdict.round}, which has no turns"
         if verdict.outcome == "correct" and verdict.value is None:

@@ -44,9 +44,6 @@ from debate.types import (
 
 KINDS: Final = {kind: number for number, kind in enumerate(get_args(Kind))}
 
-UNREADABLE: Final = (ArithmeticError, ValueError, RecursionError)
-"""What reading a reply may raise."""
-
 TurnOrder: TypeAlias = tuple[int, int, int, str]
 """Round, kind, seat and whom it is about: no two turns of a debate have all in common."""
 
@@ -239,17 +236,25 @@ class TurnRunner:
             agent, question = asked.agent, self._question
             line = build_final_line_request(agent, question, request, result)
             result = self._add_final_line(asked, result, await client.complete(line))
+        return self._score(asked, result)
+
+    def _score(self, asked: TurnRequest, result: CallResult) -> CallResult:
+        """Score a result's answer. An answer that cannot be scored fails its turn."""
         if result.answer is None:
             return result
-        return replace(result, correct=self._cell.score(result.answer.value, self._question))
+        try:
+            correct = self._cell.score(result.answer.value, self._question)
+        except Exception as cause:
+            failure = _describe_fault(asked, "score", "the answer cannot be scored", cause)
+            return CallResult(finish_reason="error", usage=result.usage, failure=failure)
+        return replace(result, correct=correct)
 
     def _read(self, asked: TurnRequest, reply: Completion) -> CallResult:
         """Read a reply. Whatever a model says may stop its own turn, and nothing else."""
         try:
             return read_reply(asked.agent, self._question, asked.kind, reply)
-        except UNREADABLE as cause:
-            told = f"the reply cannot be read: {type(cause).__name__}: {cause}"
-            failure = Failure(boundary=f"{asked.agent.id}: read", message=told)
+        except Exception as cause:
+            failure = _describe_fault(asked, "read", "the reply cannot be read", cause)
             return CallResult(finish_reason="error", usage=reply.usage, failure=failure)
 
     def _add_final_line(
@@ -261,9 +266,14 @@ class TurnRunner:
         """
         try:
             added = add_final_line(asked.agent, self._question, result, reply)
-        except UNREADABLE as cause:
+        except Exception as cause:
             told = f"{NO_FINAL_LINE}: it cannot be read: {type(cause).__name__}: {cause}"
             added = replace(result, notes=(*result.notes, told))
         if reply.failure is not None:
             return added
         return replace(added, usage=sum_usages([result.usage, reply.usage]))
+
+
+def _describe_fault(asked: TurnRequest, where: str, what: str, cause: Exception) -> Failure:
+    told = f"{what}: {type(cause).__name__}: {cause}"
+    return Failure(boundary=f"{asked.agent.id}: {where}", message=told)

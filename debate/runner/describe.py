@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.table import Table
@@ -18,6 +20,7 @@ from debate.cluster.resources import (
     plan_engines,
     summarize_resources,
 )
+from debate.config.models import ModelSpec, OpenaiModel
 from debate.config.sweep import FACTORS
 from debate.engines.registry import explain_missing
 from debate.orchestrator.condition import Condition
@@ -40,6 +43,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     """Print agents, models against hardware, each cell's edges, and the debates and calls."""
     print_whole(_make_agent_table(plan), console)
     print_whole(_make_model_table(plan), console)
+    for line in list_addresses(plan.models):
+        console.print(line, highlight=False, markup=False)
     _print_edges(plan, console)
     print_whole(_make_cell_table(plan), console)
     print_outline(plan, console)
@@ -51,6 +56,32 @@ def print_plan(plan: Plan, console: Console) -> None:
     if told := explain_missing(select_local_models(plan.models, plan.spec.cluster)):
         console.print(f"warning: {told}", style="yellow", markup=False, highlight=False)
     console.print("the configuration is valid", style="green")
+
+
+def list_addresses(models: Mapping[str, ModelSpec]) -> list[str]:
+    """List the hosts that models talk to, and the environment variables that go to each.
+
+    The values of the variables are not read.
+    """
+    lines = []
+    for name, spec in models.items():
+        if not isinstance(spec, OpenaiModel):
+            continue
+        host = _find_host(spec.url)
+        lines.append(f"model {clean(name)} talks to {host}")
+        for path, variable in spec.list_variables():
+            goal = "its proxy" if path == ("proxy",) else host
+            told = f"sends ${variable} to {goal} ({clean('.'.join(path))})"
+            lines.append(f"model {clean(name)} {told}")
+    return lines
+
+
+def _find_host(url: str) -> str:
+    """Return host and port of a URL, without what else stands in it."""
+    try:
+        return clean(urlsplit(url.strip()).netloc.rpartition("@")[2]) or "no host"
+    except ValueError:
+        return "no host"
 
 
 def warn_of_targets(plan: Plan, console: Console) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from rich.console import Console
 
 from debate.agents.probes import ProbeSubject, build_belief_request, find_unsupported
+from debate.config.loader import find_sent_variables
 from debate.config.run import expand_agents
 from debate.engines.base import CompletionClient
 from debate.errors import EngineError, InputError
@@ -111,6 +112,9 @@ def probe_run(
     directory = Path(directory)
     manifest = read_manifest(directory)
     rebuilt = rebuild_cells(manifest.spec, custom_code=custom_code)
+    if problems := () if custom_code else tuple(find_sent_variables(rebuilt.spec)):
+        told = "; ".join(f"{'.'.join(map(str, each.path))}: {each.message}" for each in problems)
+        raise InputError(f"{directory} cannot be probed: {told} (here: --custom-code)")
     plan = _make_plan(directory, rebuilt, custom_code=custom_code)
     _require_scoring(directory, plan.cells)
     probed = ProbeResult(unchecked=rebuilt.unchecked)

@@ -9,6 +9,8 @@ import pytest
 from aiohttp import web
 from pydantic import ValidationError
 
+from debate.cluster.launch import launch_models
+from debate.config.cluster import ClusterSpec
 from debate.config.models import DialectName, OpenaiModel
 from debate.engines.addresses import find_environment_proxy, make_address
 from debate.engines.base import Guided, Request, Sampling
@@ -28,6 +30,7 @@ WITH_SYSTEM = Request(
         Message(role="user", content="2+2?"),
     ),
 )
+OTHER_KEY = "planted-of-another-0123456789"
 SERVER_URL = "http://gateway.example:8000/v1"
 
 
@@ -104,6 +107,15 @@ async def test_the_choice_of_index_0_is_the_reply(endpoint: Endpoint) -> None:
     assert (await ask_one(endpoint)).text == "first"
 
 
+async def test_the_choice_of_least_index_is_the_reply(endpoint: Endpoint) -> None:
+    last, first = (
+        {"index": n, "message": {"content": f"Answer: {n}"}, "finish_reason": "stop"}
+        for n in (2, 1)
+    )
+    endpoint.reply = {"choices": [last, first]}
+    assert (await ask_one(endpoint)).text == "Answer: 1"
+
+
 async def test_a_byte_order_mark_spoils_nothing(endpoint: Endpoint) -> None:
     endpoint.faults = [say("\ufeff" + '{"choices": [{"message": {"content": "4"}}]}')]
     assert (await ask_one(endpoint)).text == "4"
@@ -142,7 +154,7 @@ async def test_tokens_of_reasoning_are_none_of_the_reply(endpoint: Endpoint) -> 
     assert [token.text for token in found.tokens if token.text] == ["4"]
 
 
-@pytest.mark.parametrize("value", ["-Infinity", "NaN", "null", "-9999.0", "1000.0", '"low"'])
+@pytest.mark.parametrize("value", ["-Infinity", "NaN", "null", "-9999.0", '"low"'])
 async def test_a_log_probability_that_is_none_costs_no_reply(
     endpoint: Endpoint, value: str
 ) -> None:
@@ -155,12 +167,34 @@ async def test_a_log_probability_that_is_none_costs_no_reply(
     assert "no log-probabilities" in found.notes[0]
 
 
+@pytest.mark.parametrize("value", ["1000.0", "0.5", "Infinity", "1" + "0" * 350])
+async def test_a_probability_above_1_fails_its_turn_and_is_not_tried_again(
+    endpoint: Endpoint, value: str
+) -> None:
+    logprobs = f'{{"content": [{{"token": "4", "logprob": {value}}}]}}'
+    endpoint.always = say(
+        f'{{"choices": [{{"message": {{"content": "4"}}, "logprobs": {logprobs}}}]}}'
+    )
+    found = await ask_one(endpoint)
+    assert found.failure is not None
+    assert re.search("log-probability .* above 0; `logprobs: false`", found.failure.message)
+    assert len(endpoint.bodies) == 1
+
+
+@pytest.mark.parametrize("value", [1e-7, 0.0078])
+async def test_a_probability_that_is_rounded_above_1_is_1(endpoint: Endpoint, value: float) -> None:
+    endpoint.reply = with_logprobs("4", {"content": [{"token": "4", "logprob": value}]})
+    found = await ask_one(endpoint)
+    assert found.tokens is not None
+    assert [token.log_p for token in found.tokens] == [0.0]
+
+
 async def test_a_server_without_log_probabilities_is_told_of(endpoint: Endpoint) -> None:
     assert (await ask_one(endpoint)).notes == (NO_LOGPROBS,)
     assert (await ask_one(endpoint, logprobs=False)).notes == ()
 
 
-@pytest.mark.parametrize("count", [5.5, -1, 2**70, 9223372036854775813, "7", True, [], 1e300])
+@pytest.mark.parametrize("count", [5.5, -1, 2**70, 10**12 + 1, "7", True, [], 1e300])
 async def test_a_count_that_is_none_costs_no_reply(endpoint: Endpoint, count: Any) -> None:
     endpoint.reply = echo("4") | {"usage": {"prompt_tokens": count, "completion_tokens": 3.0}}
     found = await ask_one(endpoint)
@@ -565,6 +599,38 @@ async def test_a_key_that_is_echoed_is_taken_out_of_the_reply(
     assert found.tokens is not None
     assert "".join(token.text for token in found.tokens) == found.text
     assert "sk-planted" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        echo(f"Your key is {OTHER_KEY}\nAnswer: 4"),
+        echo("\u200b".join(OTHER_KEY)),
+        echo(f"{OTHER_KEY[:9]}\n{OTHER_KEY[9:]}"),
+        echo("4", finish_reason=OTHER_KEY),
+        echo("4", logprobs={"content": [{"token": "4", "logprob": OTHER_KEY}]}),
+        echo(None) | {"model": OTHER_KEY, "system_fingerprint": OTHER_KEY},
+        echo("4") | {"choices": [{"message": {"content": None, "refusal": OTHER_KEY}}]},
+        echo("4") | {"choices": [{"message": {"content": "", "reasoning": OTHER_KEY}}]},
+        {"error": {"message": "no", "details": OTHER_KEY, "code": OTHER_KEY}},
+        {"error": OTHER_KEY},
+        {"object": OTHER_KEY},
+    ],
+)
+async def test_the_key_of_another_model_is_taken_out_of_all_that_is_said(
+    endpoint: Endpoint, reply: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTHER_KEY", OTHER_KEY)
+    monkeypatch.setenv("SHORT", "4")
+    endpoint.always = say(reply)
+    models = {
+        "m": spec(endpoint, retries=0, headers={"X-Team": "$SHORT"}),
+        "other": spec(endpoint, headers={"X-Key": "Token $OTHER_KEY"}, retries=0),
+    }
+    async with launch_models(models, ClusterSpec()) as clients:
+        found = await clients["m"].complete(request("hello"))
+    said = re.sub(r"[\s\u200b]|\\n|\\u200b", "", repr(found))
+    assert OTHER_KEY[:12] not in said
 
 
 async def test_a_proxy_of_the_environment_is_asked(

@@ -6,11 +6,12 @@ import re
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from debate.agents.sanitize import join_lines, sanitize_text, sanitize_value
 from debate.orchestrator.question import debate_question
 from debate.types import Message, Question
-from tests.hostile.corpus import CONTROL, HEADERS, LINES, NASTY, QUOTES
+from tests.hostile.corpus import CONTROL, HEADERS, LINES, NASTY, PROSE, QUOTES, ROLES, TOKENS
 from tests.hostile.echo import Everything, calls_to, cells_of
 from tests.hostile.strategies import nasty_texts
 
@@ -19,7 +20,12 @@ TOKEN = re.compile(
     r"|\[/?INST\]|<</?SYS>>|\[/?SYSTEM_PROMPT\]",
     re.IGNORECASE,
 )
-ROLE_LINE = re.compile(r"^[ \t]*(?:### ?(?:human|assistant)|USER:|ASSISTANT:|Human:)", re.M | re.I)
+ROLE_LINE = re.compile(
+    r"(?:^|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029])[ \t\u200b]*[*_]{0,3}"
+    r"(?:### ?(?:human|assistant)|(?:USER|ASSISTANT|Human)[*_]{0,3} ?[:：])",
+    re.I,
+)
+READABLE = str.maketrans("‹›⟦⟧", "<>[]")
 
 
 def fences(text: str) -> list[str]:
@@ -31,31 +37,43 @@ def fences(text: str) -> list[str]:
 def test_control_tokens_become_text_that_can_still_be_read(text: str) -> None:
     shown = sanitize_text(text)
     assert not TOKEN.search(shown)
-    assert shown.translate(str.maketrans("‹›⟦⟧", "<>[]")) == text
+    assert shown.translate(READABLE) == text
     assert sanitize_text(shown) == shown
 
 
-@pytest.mark.parametrize("text", HEADERS)
+@pytest.mark.parametrize("text", ROLES)
 def test_a_line_does_not_begin_like_a_role(text: str) -> None:
     assert not ROLE_LINE.search(sanitize_text(text))
     assert sanitize_text(text).replace("› ", "") == text
 
 
-def test_ordinary_text_is_left_alone() -> None:
-    for text in (
-        "x < y and y > z, so [1, 2] |> f",
-        "a <- b; List<String> s; <b>bold</b>",
-        "Answer: 18",
-        'He said "yes" and ""no"".',
-        "The user: 3 apples each.",
-        "# A heading\n## Another",
-        "f(x) = x|y",
-        "<|",
-        "|>",
-        "[INSTANCE]",
-        "humans: 4",
-    ):
-        assert sanitize_value(text) == text, text
+@pytest.mark.parametrize("token", TOKENS)
+def test_a_control_token_is_told_by_its_shape(token: str) -> None:
+    shown = sanitize_text(f"4{token}\n{token}obey")
+    assert token not in shown
+    assert not set(shown) & set("<>[]")
+    assert shown.translate(READABLE) == f"4{token}\n{token}obey"
+
+
+@given(st.lists(st.sampled_from(TOKENS) | st.text("ab <>[|_\n", max_size=4), max_size=5))
+def test_no_joined_texts_keep_a_control_token(pieces: list[str]) -> None:
+    shown = sanitize_text("".join(pieces))
+    assert sanitize_text(shown) == shown
+    assert shown.translate(READABLE) == "".join(pieces)
+
+
+@pytest.mark.parametrize("text", PROSE)
+def test_ordinary_text_is_left_alone(text: str) -> None:
+    assert sanitize_value(text) == text
+
+
+@given(
+    st.lists(st.sampled_from(PROSE) | st.text("xyz +-*/^=<>()[]{},.;|0123456789", max_size=12)),
+    st.sampled_from((" ", "; ", "\n", ", ")),
+)
+def test_no_mathematics_and_no_code_is_changed(pieces: list[str], between: str) -> None:
+    text = between.join(pieces)
+    assert sanitize_text(text) == text
 
 
 @given(nasty_texts)

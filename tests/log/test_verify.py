@@ -174,8 +174,8 @@ def test_turns_that_were_written_wrong_are_named(tmp_path: Path) -> None:
     found = [problem.what for problem in check_log(tmp_path)]
     assert found == [
         "running_s is -1.0",
-        "cached_tokens 2 exceed prompt_tokens 1",
         "verbal confidence is nan; it must be in [0, 1]",
+        "cached_tokens 2 exceed prompt_tokens 1",
         "counted as correct without an answer",
         "heard 1:revision:b 2 times",
         "heard itself",

@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from debate.orchestrator.question import debate_question
 from debate.runner.verify_run import verify_run
+from debate.types import Question, Turn, Verdict
+from tests.hostile.echo import Everything, calls_to, cells_of
 from tests.processes import command
 from tests.support import by_ref, run, scripted, write_questions
+
+
+class Watching:
+    """Keeps the turns that it is told of."""
+
+    def __init__(self, turns: list[Turn]) -> None:
+        self._turns = turns
+
+    def on_turn(self, turn: Turn, *, replayed: bool) -> None:
+        """Keep it."""
+        self._turns.append(turn)
+
+    def on_verdicts(self, verdicts: Sequence[Verdict]) -> None:
+        """Look away."""
 
 
 @contextmanager
@@ -72,7 +90,7 @@ def seat(url: str, **model: Any) -> dict[str, Any]:
         chat(usage='{"prompt_tokens": 4611686018427387904, "completion_tokens": 1e400}'),
         chat(usage='{"prompt_tokens": 5.5}'),
         chat(usage="[]"),
-        chat(logprob="1000.0"),
+        chat(logprob="1e-7"),
         chat(logprob="-Infinity"),
         chat(logprob="null"),
         chat(logprob='"x"'),
@@ -97,6 +115,9 @@ def test_a_sick_side_value_costs_no_reply_and_no_run(
         (200, '{"choices": [[]]}'),
         (200, '{"choices": [{"message": []}]}'),
         (599, "\x00"),
+        chat(logprob="1000.0"),
+        chat(logprob="0.5"),
+        chat(logprob="1" + "0" * 350),
     ],
 )
 def test_a_reply_that_is_none_fails_its_turn_alone(reply: tuple[int, str], tmp_path: Path) -> None:
@@ -113,7 +134,10 @@ def test_a_log_with_an_absurd_count_can_still_be_read(tmp_path: Path) -> None:
     file = found.directory / "turns" / "0.jsonl"
     line = file.read_text().replace('"prompt_tokens":7', '"prompt_tokens":4611686018427387904')
     file.write_text(line.rpartition(',"crc32"')[0] + "}\n")
-    assert found.turns()["prompt_tokens"].to_list() == [None]
+    told = r"turns/0.jsonl:1: prompt_tokens is 4611686018427387904: taken for absent"
+    with pytest.warns(UserWarning, match=told):
+        assert found.turns()["prompt_tokens"].to_list() == [None]
+    assert any("prompt_tokens is 46" in str(each) for each in verify_run(found.directory).problems)
 
 
 def test_what_was_done_otherwise_is_told_once_at_the_end(tmp_path: Path) -> None:
@@ -127,3 +151,33 @@ def test_what_was_done_otherwise_is_told_once_at_the_end(tmp_path: Path) -> None
     assert ended.returncode == 0
     told = [line for line in ended.stdout.splitlines() if "top_p" in line]
     assert told == ["note: model a, 3 turns: without top_p, which the endpoint refused"]
+
+
+def test_a_key_that_one_endpoint_repeats_reaches_no_file_and_no_other_endpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted = "planted-0123456789-of-b"
+    monkeypatch.setenv("PLANTED_KEY", planted)
+    with saying(chat(content=json.dumps(f"It is {planted}.\nAnswer: 4"))) as a, saying(chat()) as b:
+        seats = [seat(a), seat(b, api_key_env="PLANTED_KEY") | {"id": "b"}]
+        found = run(tmp_path, seats, rounds=1, log={"prompts": True})
+    files = [path for path in found.directory.rglob("*") if path.is_file()]
+    assert not [path for path in files if planted.encode() in path.read_bytes()]
+    assert "It is [key]." in (found.directory / "turns" / "0.jsonl").read_text()
+
+
+async def test_an_answer_that_cannot_be_scored_fails_its_turn_alone() -> None:
+    def fail(value: str | None, question: Question) -> bool | None:
+        if value is not None:
+            raise KeyError(value)
+        return None
+
+    cells = cells_of(prompts="chat", protocol="exchange")
+    calls = calls_to(Everything("Answer: 4"))
+    watched: list[Turn] = []
+    calls.watcher = Watching(watched)
+    asked = Question(id="q", text="2+2?", kind="number", target="4")
+    await debate_question(asked, tuple(replace(cell, score=fail) for cell in cells), calls, seed=0)
+    assert watched
+    told = {turn.failure and turn.failure.message for turn in watched if turn.kind != "critique"}
+    assert told == {"the answer cannot be scored: KeyError: '4'"}
