@@ -32,6 +32,7 @@ from debate.log.files import (
     format_place,
     list_shards,
 )
+from debate.log.manifest import read_manifest
 from debate.types import Question
 
 _FOLDERS = (TURNS, VERDICTS, QUARANTINE, SUPERSEDED, ORPHANS)
@@ -47,8 +48,8 @@ def require_own_folder(directory: Path, questions: Iterable[Question]) -> None:
     """Raise unless a run of these questions may begin in a directory, or go on there.
 
     It may in one that is absent, empty, or a run's, and in one with nothing but what a start leaves
-    that was killed. Raises RunConflict, InputError where it is a file, LogError where the disk
-    refuses. Writes nothing.
+    that was killed. Raises RunConflict, InputError where it is a file or its manifest is no run's,
+    LogError where the disk refuses. Writes nothing.
     """
     with wrap_disk_errors(directory, "read"):
         if not os.path.isdir(directory):
@@ -56,7 +57,9 @@ def require_own_folder(directory: Path, questions: Iterable[Question]) -> None:
                 raise InputError(f"{directory} is no folder; name another directory")
             return
         refuse_links(directory)
-        if not (directory / MANIFEST).exists():
+        if (directory / MANIFEST).exists():
+            read_manifest(directory)
+        else:
             _require_no_turns(directory)
             _require_no_files(directory, questions)
 

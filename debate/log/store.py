@@ -16,7 +16,6 @@ from debate.log.disk import make_folder, resolve_alias, wrap_disk_errors
 from debate.log.files import (
     FIRST_SHARD,
     LOCK,
-    MANIFEST,
     TURNS,
     VERDICTS,
     LogProblem,
@@ -93,8 +92,6 @@ class RunLog:
         """
         directory = resolve_alias(Path(directory))
         require_own_folder(directory, questions)
-        if (directory / MANIFEST).exists():
-            read_manifest(directory)
         with wrap_disk_errors(directory, "create"):
             make_folder(directory)
         with _lock_run(directory) as lock:
