@@ -71,6 +71,7 @@ def main() -> None:
     """Run the command line. Exits 0 when done, 1 if the run failed, 2 if the input was wrong."""
     console = Console(stderr=True, soft_wrap=True)
     try:
+        _require_docstrings()
         app(prog_name=DISTRIBUTION if Path(sys.argv[0]).stem == DISTRIBUTION else "debate")
     except InputError as error:
         console.print(_format_error("error", error), style="red", markup=False, highlight=False)
@@ -81,6 +82,15 @@ def main() -> None:
     except KeyboardInterrupt:
         console.print("interrupted; the same command goes on from here", style="yellow")
         sys.exit(INTERRUPTED)
+
+
+def _require_docstrings() -> None:
+    """Raise InputError where Python has dropped all docstrings, of which help is made."""
+    if sys.flags.optimize > 1:
+        raise InputError(
+            "python -OO (PYTHONOPTIMIZE=2) drops the docstrings, without which neither help nor "
+            "pictures can be made; use -O, or neither"
+        )
 
 
 def _format_error(what: str, error: DebateError) -> str:

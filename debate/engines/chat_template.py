@@ -76,7 +76,9 @@ def _read_eos_token(path: str) -> str:
     """Read how the token that ends a turn is written. Raises EngineError where nothing tells."""
     beside = Path(path).parent / _TOKENIZER
     try:
-        config = None if find_file_problem(beside) else json.loads(beside.read_text(encoding="utf-8"))
+        config = (
+            None if find_file_problem(beside) else json.loads(beside.read_text(encoding="utf-8"))
+        )
     except (OSError, ValueError):
         config = None
     told = config.get("eos_token") if isinstance(config, Mapping) else None
