@@ -115,7 +115,7 @@ def report(
         baseline=baseline,
         tell=lambda told: typer.echo(f"warning: {clean(told)}", err=True),
     )
-    typer.echo(page)
+    typer.echo(clean(str(page)))
 
 
 def parse_column_map(pairs: list[str] | None) -> dict[str, str]:

@@ -94,7 +94,7 @@ def _print_next(directory: Path, page: Path, console: Console) -> None:
         ("all estimates", f"debate analyze {directory}"),
         ("report", str(page)),
     ):
-        console.print(Text(f"{label}: {what}"), soft_wrap=True)
+        console.print(Text(clean(f"{label}: {what}")), soft_wrap=True)
 
 
 def _make_round_table(analysis: Analysis) -> Table:

@@ -1,4 +1,4 @@
-"""A machine that cannot reach itself is told so before Ray is started, which would wait for ever."""
+"""A machine that cannot reach itself is told so before Ray starts, which would wait for ever."""
 
 from __future__ import annotations
 

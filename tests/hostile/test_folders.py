@@ -49,7 +49,9 @@ def test_no_command_begins_a_run_among_the_files_of_others(
     rows = [{"id": f"q{n}", "question": f"{n}+1?", "answer": n + 1, "note": "x"} for n in range(9)]
     Path("questions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     Path("report.html").write_text("a thesis")
-    config = write_config(tmp_path, task={"path": "questions.jsonl", "limit": 3}, output=".")
+    config = write_config(
+        tmp_path, task={"path": "questions.jsonl", "kind": "number", "limit": 3}, output="."
+    )
     before = {path: path.read_bytes() for path in tmp_path.rglob("*")}
     told = command(words[0], config, *words[1:])
     assert told.startswith("RunConflict: . holds files that are no run's: questions.jsonl, report")
@@ -78,7 +80,7 @@ def test_a_run_whose_folder_is_moved_makes_no_further_calls(
     with (prompts / "prompts.yaml").open("a") as file:
         file.write("\nfilters: [looking.look]\n")
     with (prompts / "opening.j2").open("a") as file:
-        file.write('{{ "" | look }}')
+        file.write("{{ question.text | look }}")
     seats = [{**seat, "prompts": "./own"} for seat in SEATS]
     task = {"generator": "arithmetic", "n": 400}
     config = write_config(tmp_path, agents=seats, task=task, max_debates=4)
@@ -139,8 +141,8 @@ def test_what_is_no_regular_file_is_told_at_once(
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe.yaml")
     words = [word, name, name] if word == "compare" else [word, name]
-    assert "InputError" in (told := command(*words)) or "ConfigError" in told
-    assert "no regular file" in told or "cannot tell the format" in told or "twice" in told
+    told = command(*words)
+    assert any(said in told for said in ("no regular file but a", "a table ends in", "named twice"))
 
 
 @pytest.mark.parametrize("name", [*SPECIAL, "socket.yaml"])
