@@ -10,6 +10,7 @@ DebateError
     ├── EngineError    a model or an endpoint
     │   └── ModelRefused   also an InputError: a model that cannot be started as it is written
     ├── ClusterError   Ray, an actor, a GPU
+    ├── DrawingError   the process that draws pictures
     └── LogError       the disk
 """
 
@@ -69,6 +70,10 @@ class ModelRefused(EngineError, InputError):
 
 class ClusterError(BoundaryError):
     """Ray, an actor or a device failed."""
+
+
+class DrawingError(BoundaryError):
+    """The process that draws pictures failed."""
 
 
 class LogError(BoundaryError):

@@ -31,3 +31,13 @@ def find_file_problem(path: Path) -> str | None:
     return (
         f"is no regular file but {next((w for is_one, w in _SPECIAL if is_one(mode)), 'a device')}"
     )
+
+
+def find_text_problem(path: Path, folder: Path, *, max_bytes: int) -> str | None:
+    """Return why the path names no file of a folder that can be read as a text of this size."""
+    if not path.resolve().is_relative_to(folder.resolve()):
+        return f"leads out of {folder}, by a link; put the file itself there"
+    if problem := find_file_problem(path):
+        return problem
+    is_large = path.stat().st_size > max_bytes
+    return f"is larger than {max_bytes:,} bytes" if is_large else None

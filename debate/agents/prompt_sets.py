@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -10,8 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, get_args
 
-from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, TemplateError
 from jinja2.filters import FILTERS as DEFAULT_FILTERS
+from jinja2.loaders import split_template_path
 from jinja2.meta import find_undeclared_variables
 from jinja2.nodes import EvalContext
 from jinja2.runtime import Context
@@ -19,10 +21,11 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import PositiveFloat
 
 from debate.agents.sanitize import join_lines, sanitize_value
-from debate.config.document import ConfigDocument, read_document
+from debate.config.document import MAX_BYTES, ConfigDocument, read_document
 from debate.config.registry import add_import_folders, find, is_custom, refuse_code
 from debate.config.spec import Spec, validate_document
 from debate.errors import ConfigError, DebateError, suggest
+from debate.input_files import find_text_problem
 from debate.tasks.answer_format import FORMATS, AnswerFormat
 from debate.types import AnswerKind, Message
 
@@ -176,6 +179,27 @@ class PromptTemplate(Template):
         return self.environment.context_class(self.environment, parent, self.name, self.blocks)
 
 
+class _TemplateLoader(FileSystemLoader):
+    """Loads the templates of one folder: regular files that lie in it, by no link elsewhere."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._folder = folder
+
+    def get_source(
+        self, environment: Environment, template: str
+    ) -> tuple[str, str, Callable[[], bool]]:
+        """Return a template's text. Raises ConfigError for a file that may not be read."""
+        _require_text(self._folder.joinpath(*split_template_path(template)), self._folder)
+        return super().get_source(environment, template)
+
+
+def _require_text(path: Path, folder: Path) -> None:
+    """Raise ConfigError where a file is there, but is no text that lies in the folder."""
+    if os.path.lexists(path) and (problem := find_text_problem(path, folder, max_bytes=MAX_BYTES)):
+        raise ConfigError(f"{path}: {problem}")
+
+
 class TemplateEnvironment(ImmutableSandboxedEnvironment):
     """The templates of one folder, strict about missing names, read once.
 
@@ -188,7 +212,7 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
     def __init__(self, folder: Path, filters: Mapping[str, str] | None = None) -> None:
         """Import what `filters` names, from the names in templates to those in the registry."""
         super().__init__(
-            loader=FileSystemLoader(folder),
+            loader=_TemplateLoader(folder),
             undefined=StrictUndefined,
             autoescape=False,
             trim_blocks=True,
@@ -254,7 +278,7 @@ class PromptSet:
 
     def uses_variable(self, name: str, variable: str) -> bool:
         """Return whether a template makes use of a variable."""
-        source = (self.folder / f"{name}.j2").read_text(encoding="utf-8")
+        source, *_ = _TemplateLoader(self.folder).get_source(self._environment, f"{name}.j2")
         return variable in find_undeclared_variables(self._environment.parse(source))
 
     def render(self, name: str, values: Mapping[str, Any]) -> str:
@@ -342,6 +366,8 @@ def load_prompt_set(
     folder = shipped.get(reference, Path(reference))
     if not folder.is_dir():
         raise ConfigError(f'prompt set "{reference}" is unknown; {suggest(reference, shipped)}')
+    for path in (folder / "prompts.yaml", *sorted(folder.rglob("*.j2"))):
+        _require_text(path, folder)
     document = read_document(folder / "prompts.yaml")
     spec = validate_document(PromptSetSpec, document)
     if spec.answers not in FORMATS:

@@ -48,6 +48,7 @@ def _run_command() -> int:
 
     accept_any_text()
     try:
+        _require_docstrings()
         from debate.cli.commands import app
 
         try:
@@ -72,6 +73,15 @@ def _run_command() -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+def _require_docstrings() -> None:
+    """Raise InputError where Python has dropped all docstrings, of which help is made."""
+    if sys.flags.optimize > 1:
+        raise InputError(
+            "python -OO (PYTHONOPTIMIZE=2) drops the docstrings, without which neither help nor "
+            "pictures can be made; use -O, or neither"
+        )
 
 
 def _tell(what: str, *, style: str = "red") -> None:

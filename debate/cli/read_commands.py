@@ -100,6 +100,7 @@ def report(
     kind: KindOption = None,
 ) -> None:
     """Write one self-contained page with the run's tables and pictures."""
+    from debate.analysis.text import clean
     from debate.report import write_report
 
     page = write_report(
@@ -112,8 +113,9 @@ def report(
         confidence=confidence,
         control=control,
         baseline=baseline,
+        tell=lambda told: typer.echo(f"warning: {clean(told)}", err=True),
     )
-    typer.echo(page)
+    typer.echo(clean(str(page)))
 
 
 def parse_column_map(pairs: list[str] | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import os
+import socket
 import threading
 import warnings
 from collections.abc import Awaitable, Iterator, Mapping
@@ -22,6 +23,8 @@ T = TypeVar("T")
 
 OBJECT_STORE_BYTES = 256 * 2**20
 """Room for messages in transit, which are small; Ray's default is a third of the memory."""
+
+_LOOPBACK_TIMEOUT_S = 5.0
 
 LOG_FILTER = ("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
 """The environment variable that drops Ray's own lines about lost workers and nodes; the client
@@ -92,6 +95,8 @@ def start_or_join(arguments: Mapping[str, Any]) -> None:
     """
     import ray
 
+    if arguments.get("address") == "local":
+        require_loopback()
     for attempts_left in (2, 1, 0):
         try:
             ray.init(**arguments)
@@ -164,6 +169,25 @@ def claim_name(name: str, namespace: str) -> Iterator[str]:
         yield claimed
     finally:
         _taken_names.discard(claimed)
+
+
+def require_loopback() -> None:
+    """Raise ClusterError where a machine cannot reach itself: Ray's processes would wait for ever.
+
+    So it is in a network namespace of its own (`unshare -n`, some sandboxes).
+    """
+    try:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as server,
+            socket.create_connection(server.getsockname(), timeout=_LOOPBACK_TIMEOUT_S),
+        ):
+            pass
+    except OSError as cause:
+        raise ClusterError(
+            f"127.0.0.1 cannot be reached ({cause.strerror or cause}), through which Ray's "
+            "processes speak to one another; bring it up (`ip link set lo up`), or put the models "
+            "into this process by `host: driver`"
+        ) from cause
 
 
 def make_init_arguments(cluster: ClusterSpec, models: Mapping[str, ModelSpec]) -> dict[str, Any]:

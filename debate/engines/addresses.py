@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from debate.config.models import VARIABLE_IN_TEXT, OpenaiModel
 from debate.engines.dialects import Dialect
 from debate.errors import EngineError
+from debate.input_files import find_file_problem
 
 _CHAT = "/chat/completions"
 _CALL = re.compile(r"/+(chat/completions|completions|responses|messages)/*$", re.IGNORECASE)
@@ -236,9 +237,10 @@ def make_ssl_context(ca_file: str | None) -> ssl.SSLContext:
         raise EngineError(f'SSL_CERT_FILE names "{named}", which is no file')
     context = ssl.create_default_context()
     if ca_file is not None:
+        if problem := find_file_problem(Path(ca_file)):
+            raise EngineError(f'ca_file "{ca_file}" cannot be used: {problem}')
         try:
             context.load_verify_locations(cafile=ca_file)
         except (OSError, ssl.SSLError) as cause:
-            what = "there is no such file" if not Path(ca_file).is_file() else str(cause)
-            raise EngineError(f'ca_file "{ca_file}" cannot be used: {what}') from cause
+            raise EngineError(f'ca_file "{ca_file}" cannot be used: {cause}') from cause
     return context

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from debate.errors import EngineError
+from debate.input_files import find_file_problem
 from debate.types import Message
 
 _TOKENIZER = "tokenizer_config.json"
@@ -54,6 +55,8 @@ def load_template(path: str) -> ChatTemplate:
     )
     environment.globals["raise_exception"] = _raise_exception
     environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    if problem := find_file_problem(Path(path)):
+        raise EngineError(f"chat_template {path} {problem}")
     try:
         written = Path(path).read_text(encoding="utf-8")
         names = meta.find_undeclared_variables(environment.parse(written))
@@ -73,7 +76,9 @@ def _read_eos_token(path: str) -> str:
     """Read how the token that ends a turn is written. Raises EngineError where nothing tells."""
     beside = Path(path).parent / _TOKENIZER
     try:
-        config = json.loads(beside.read_text(encoding="utf-8"))
+        config = (
+            None if find_file_problem(beside) else json.loads(beside.read_text(encoding="utf-8"))
+        )
     except (OSError, ValueError):
         config = None
     told = config.get("eos_token") if isinstance(config, Mapping) else None

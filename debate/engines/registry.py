@@ -26,6 +26,7 @@ from debate.engines.base import Capabilities, Engine
 from debate.engines.dialects import DIALECTS, guess_from_url
 from debate.engines.hf.gguf_files import is_gguf
 from debate.errors import EngineError, ModelRefused, boundary
+from debate.input_files import find_file_problem
 from debate.installation import EXTRAS, list_missing, make_install_command
 
 _CLASSES = {
@@ -204,7 +205,9 @@ def _identify_weights(source: str) -> str:
 
 
 def hash_file(file: Path) -> str:
-    """Hash the content of a file."""
+    """Hash the content of a file. Raises ModelRefused where it is no regular one."""
+    if problem := find_file_problem(file):
+        raise ModelRefused(f"{file} {problem}")
     return hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from debate.errors import LogError, boundary
 from debate.log.codec import CorruptLine, decode_line, encode_line
+from debate.log.disk import refuse_link
 from debate.log.false_numbers import drop_false_numbers
 from debate.types import Turn
 
@@ -20,9 +21,10 @@ class CallCache:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Raises LogError where the folder cannot be written."""
+        """Raises LogError where the folder cannot be written, RunConflict for a linked file."""
         with boundary(LogError, f"{folder}: call cache"):
             folder.mkdir(parents=True, exist_ok=True)
+            refuse_link(folder / "calls.sqlite")
             self._db = sqlite3.connect(folder / "calls.sqlite", timeout=30)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute(

@@ -1,29 +1,23 @@
-"""The files of a run directory: where each lies, how its lines are read, and its lock."""
+"""The files of a run directory: where each lies, and how its lines are read."""
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
-import socket
 import warnings
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from debate.errors import RunConflict
 from debate.log.codec import CorruptLine, decode_line
-from debate.log.disk import wrap_disk_errors, write_all
 from debate.log.false_numbers import drop_false_numbers
 
 FORMAT_VERSION = 1
 TURNS, VERDICTS = "turns", "verdicts"
 SUPERSEDED, QUARANTINE, ORPHANS = "superseded", "quarantine", "strays"
 MANIFEST, QUESTIONS, LOCK = "manifest.json", "questions.jsonl", "lock"
+REPORT = "report"  # what lies beside the page of that name
 FIRST_SHARD = "0"
-
-_BUSY_ERRORS = (errno.EWOULDBLOCK, errno.EACCES)
 
 T = TypeVar("T")
 
@@ -136,60 +130,3 @@ def read_values(
         more = f" and {len(false) - 1:,} more" if len(false) > 1 else ""
         told = f"{false[0]}{more}: taken for absent; `debate verify` names each"
         warnings.warn(told, stacklevel=2)
-
-
-class FileLock:
-    """An exclusive lock on a file, held from construction until `release`.
-
-    The kernel frees it when its process dies.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Take the lock, or raise RunConflict naming the process that has it."""
-        with wrap_disk_errors(path, "open the lock"):
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        if not _try_lock(path, self._descriptor, fcntl.LOCK_EX):
-            os.close(self._descriptor)
-            raise _make_conflict(path)
-        with wrap_disk_errors(path, "write the lock"):
-            os.ftruncate(self._descriptor, 0)
-            write_all(self._descriptor, f"{os.getpid()} {socket.gethostname()}".encode())
-
-    def release(self) -> None:
-        """Release the lock; a second call does nothing."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-
-def require_free(path: Path) -> None:
-    """Raise RunConflict if another process holds the lock; do not take it."""
-    if is_held(path):
-        raise _make_conflict(path)
-
-
-def is_held(path: Path) -> bool:
-    """Whether some process holds the lock now."""
-    if not path.exists():
-        return False
-    with path.open("rb") as file:
-        return not _try_lock(path, file.fileno(), fcntl.LOCK_SH)
-
-
-def _try_lock(path: Path, descriptor: int, mode: int) -> bool:
-    with wrap_disk_errors(path, "lock"):
-        try:
-            fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in _BUSY_ERRORS:
-                return False
-            raise
-        return True
-
-
-def _make_conflict(path: Path) -> RunConflict:
-    pid, _, host = path.read_text(errors="replace").partition(" ")
-    holder = f"process {pid} on {host}" if host else "another process"
-    return RunConflict(
-        f"{path.parent} is in use by {holder}; wait for it, stop it, or name another directory"
-    )

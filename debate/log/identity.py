@@ -14,7 +14,7 @@ from debate.errors import RunConflict, TaskError
 from debate.hashes import find_repeated
 from debate.log.codec import CorruptLine, decode_line, encode_line
 from debate.log.disk import open_replacement, wrap_disk_errors, write_in_chunks
-from debate.log.files import MANIFEST, QUESTIONS, TURNS, format_place, list_shards, read_lines
+from debate.log.files import MANIFEST, QUESTIONS, TURNS, list_shards, read_lines
 from debate.log.manifest import (
     Manifest,
     RunStart,
@@ -65,7 +65,6 @@ def start_run(
         if canonical:
             manifest = replace(manifest, spec=wanted.spec, seeds=wanted.seeds, agents=wanted.agents)
     else:
-        _require_no_turns(directory)
         _write_questions(directory, questions)
         manifest = wanted
     names = tuple(".".join(path) for path in added)
@@ -82,11 +81,13 @@ def start_run(
     return started
 
 
-def record_start(directory: Path) -> None:
+def record_start(directory: Path) -> Manifest:
     """Record in the manifest that the run is added to; its totals are unset until it is closed."""
     manifest = read_manifest(directory)
     starts = (*manifest.starts, RunStart(at=format_now(), environment=detect_environment()))
-    write_manifest(directory, replace(manifest, starts=starts, totals=None))
+    started = replace(manifest, starts=starts, totals=None)
+    write_manifest(directory, started)
+    return started
 
 
 def _keep_spec(spec: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -182,15 +183,6 @@ def _write_questions(directory: Path, questions: Sequence[Question]) -> None:
 
 def _to_data(question: Question) -> dict[str, Any]:
     return decode_line(encode_line(question), dict[str, Any])
-
-
-def _require_no_turns(directory: Path) -> None:
-    for path in list_shards(directory, TURNS):
-        if path.stat().st_size:
-            raise RunConflict(
-                f"{directory} has turns ({format_place(path)}) but no {MANIFEST}, "
-                "so nobody can tell which run they belong to; name another directory"
-            )
 
 
 def diff_fields(

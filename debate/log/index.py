@@ -240,7 +240,7 @@ class DebateRecords:
     def read_keys(self, debate: DebateKey, kind: type[K]) -> Iterator[K]:
         """Yield the keys on a debate's lines, oldest first, repeats included."""
         for location in self._find_locations(debate):
-            key = decode_line(self._read_line(location), kind)
+            key = self._read_key(location, kind)
             if (key.cell, key.question, key.seed) == (debate.cell, debate.question, debate.seed):
                 yield key
 
@@ -263,6 +263,16 @@ class DebateRecords:
             where = f"{format_place(path)} at byte {location.offset}"
             self.problems.append(LogProblem(place=where, what=f"corrupted line ({error})"))
             return None
+
+    def _read_key(self, location: LineLocation, kind: type[K]) -> K:
+        try:
+            return decode_line(self._read_line(location), kind)
+        except CorruptLine as error:
+            place = f"{self._index.files[location.file]} at byte {location.offset}"
+            raise LogError(
+                f"{place}: {error}: the file was changed while in use; run again to repair it",
+                boundary="log",
+            ) from error
 
     def close(self) -> None:
         """Close the files; a later read opens them again."""

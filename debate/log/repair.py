@@ -22,6 +22,7 @@ import msgspec
 from debate.log.codec import CorruptLine, decode_line
 from debate.log.disk import (
     append_durably,
+    open_file,
     open_replacement,
     sync_folder,
     wrap_disk_errors,
@@ -126,7 +127,7 @@ def _join_shards(directory: Path, folder: str) -> None:
             continue
         with (
             wrap_disk_errors(first, "append"),
-            first.open("ab") as target,
+            open(open_file(first, os.O_WRONLY | os.O_APPEND), "ab") as target,
             path.open("rb") as source,
         ):
             shutil.copyfileobj(source, target, _CHUNK_BYTES)
@@ -152,7 +153,10 @@ def _drop_lines(path: Path, offsets: set[int]) -> None:
 
 
 def _truncate(path: Path, length: int) -> None:
-    with wrap_disk_errors(path, "cut the torn last line off"), path.open("r+b") as file:
+    with (
+        wrap_disk_errors(path, "cut the torn last line off"),
+        open(open_file(path, os.O_RDWR), "r+b") as file,
+    ):
         file.truncate(length)
         os.fsync(file.fileno())
 

@@ -11,21 +11,27 @@ from typing import Any, Self
 
 from debate.errors import RunConflict
 from debate.log.codec import encode_line
-from debate.log.disk import Committer, make_folder, wrap_disk_errors
+from debate.log.committer import Committer
+from debate.log.disk import make_folder, resolve_alias, wrap_disk_errors
 from debate.log.files import (
     FIRST_SHARD,
     LOCK,
     TURNS,
     VERDICTS,
-    FileLock,
     LogProblem,
     list_shards,
     make_shard_path,
-    require_free,
 )
 from debate.log.identity import Canonicalize, make_manifest, record_start, start_run
 from debate.log.index import DebateRecords, LineLocation, TurnKey, VerdictKey, build_index
-from debate.log.manifest import RunStatus, compute_totals, read_manifest, write_manifest
+from debate.log.manifest import (
+    Manifest,
+    RunStatus,
+    compute_totals,
+    read_manifest,
+    write_manifest,
+)
+from debate.log.ownership import FileLock, refuse_links, require_free, require_own_folder
 from debate.log.repair import OrphanNotes, has_orphans, repair_folder
 from debate.types import DebateKey, Question, Turn, Verdict
 
@@ -45,6 +51,7 @@ class RunLog:
         *,
         shard: str,
         lock: FileLock,
+        manifest: Manifest,
         turns: DebateRecords,
         verdicts: DebateRecords,
     ) -> None:
@@ -52,6 +59,7 @@ class RunLog:
         self.directory = directory
         self._shard = shard
         self._lock = lock
+        self._manifest = manifest
         self._turns, self._verdicts = turns, verdicts
         self._orphans = OrphanNotes(directory, shard, turns, verdicts)
         self._files = [make_shard_path(directory, folder, shard) for folder in (TURNS, VERDICTS)]
@@ -80,15 +88,15 @@ class RunLog:
         """Create the run, or resume it: repaired, compacted, and held against other processes.
 
         `spec` is the resolved configuration as JSON types. Raises RunConflict where the directory
-        holds another run or is in use, LogError where the disk refuses.
+        holds another run or other files, or is in use, LogError where the disk refuses.
         """
-        directory = Path(directory)
+        directory = resolve_alias(Path(directory))
+        require_own_folder(directory, questions)
         with wrap_disk_errors(directory, "create"):
             make_folder(directory)
-        with _lock_unless_failed(directory / LOCK) as lock:
-            _require_no_shards_open(directory)
+        with _lock_run(directory) as lock:
             wanted = make_manifest(spec, seeds=seeds, agents=agents, extra=extra)
-            start_run(
+            manifest = start_run(
                 directory,
                 wanted,
                 questions,
@@ -96,7 +104,7 @@ class RunLog:
                 canonical=canonical,
                 code=code,
             )
-            return cls._open_repaired(directory, lock)
+            return cls._open_repaired(directory, lock, manifest)
 
     @classmethod
     def reopen(cls, directory: Path | str) -> RunLog:
@@ -106,12 +114,11 @@ class RunLog:
         Raises InputError where there is no run, RunConflict where it is in use, LogError where the
         disk refuses.
         """
-        directory = Path(directory)
+        directory = resolve_alias(Path(directory))
         read_manifest(directory)
-        with _lock_unless_failed(directory / LOCK) as lock:
-            _require_no_shards_open(directory)
-            record_start(directory)
-            return cls._open_repaired(directory, lock)
+        refuse_links(directory)
+        with _lock_run(directory) as lock:
+            return cls._open_repaired(directory, lock, record_start(directory))
 
     @classmethod
     def join(cls, directory: Path | str, *, shard: str) -> RunLog:
@@ -120,23 +127,37 @@ class RunLog:
         `shard` is a number as text, from "1" on, that no other process uses. Nothing is repaired
         here: the process that opened the run did that, and joins the shards when it closes.
         """
-        directory = Path(directory)
+        directory = resolve_alias(Path(directory))
         if not shard.isdecimal() or int(shard) < 1:
             raise RunConflict(f'shard "{shard}" is not a number from 1 on')
-        read_manifest(directory)
-        with _lock_unless_failed(directory / f"{LOCK}.{shard}") as lock:
+        manifest = read_manifest(directory)
+        refuse_links(directory)
+        with _release_if_failed(FileLock(directory / f"{LOCK}.{shard}")) as lock:
+            lock.sign()
             turns = DebateRecords(build_index(list_shards(directory, TURNS), TurnKey))
             verdicts = DebateRecords(build_index(list_shards(directory, VERDICTS), VerdictKey))
-            return cls(directory, shard=shard, lock=lock, turns=turns, verdicts=verdicts)
+            return cls(
+                directory,
+                shard=shard,
+                lock=lock,
+                manifest=manifest,
+                turns=turns,
+                verdicts=verdicts,
+            )
 
     @classmethod
-    def _open_repaired(cls, directory: Path, lock: FileLock) -> RunLog:
+    def _open_repaired(cls, directory: Path, lock: FileLock, manifest: Manifest) -> RunLog:
         turns, turn_problems = repair_folder(directory, TURNS, TurnKey)
         verdicts, verdict_problems = repair_folder(directory, VERDICTS, VerdictKey)
         records = DebateRecords(turns)
         records.problems += [*turn_problems, *verdict_problems]
         return cls(
-            directory, shard=FIRST_SHARD, lock=lock, turns=records, verdicts=DebateRecords(verdicts)
+            directory,
+            shard=FIRST_SHARD,
+            lock=lock,
+            manifest=manifest,
+            turns=records,
+            verdicts=DebateRecords(verdicts),
         )
 
     @property
@@ -230,9 +251,7 @@ class RunLog:
             if records.has_repeats or len(shards) > 1 or has_orphans(self.directory, folder):
                 repair_folder(self.directory, folder, kind)
         sums = compute_totals(self.directory) if status == "complete" else None
-        write_manifest(
-            self.directory, replace(read_manifest(self.directory), status=status, totals=sums)
-        )
+        write_manifest(self.directory, replace(self._manifest, status=status, totals=sums))
 
     def __enter__(self) -> Self:
         return self
@@ -248,16 +267,19 @@ class RunLog:
 
 
 @contextmanager
-def _lock_unless_failed(path: Path) -> Iterator[FileLock]:
-    """Lock a file; the lock outlives the block unless the block raises."""
-    lock = FileLock(path)
+def _lock_run(directory: Path) -> Iterator[FileLock]:
+    """Lock a run whose shards nobody writes; the lock outlives the block unless that raises."""
+    with _release_if_failed(FileLock(directory / LOCK, folder=True)) as lock:
+        require_free(directory)
+        lock.sign()
+        yield lock
+
+
+@contextmanager
+def _release_if_failed(lock: FileLock) -> Iterator[FileLock]:
+    """Release a lock where the block raises."""
     try:
         yield lock
     except BaseException:
         lock.release()
         raise
-
-
-def _require_no_shards_open(directory: Path) -> None:
-    for path in directory.glob(f"{LOCK}.*"):
-        require_free(path)

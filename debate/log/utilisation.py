@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 import polars as pl
 
-from debate.log.disk import wrap_disk_errors, write_all
+from debate.log.disk import open_file, wrap_disk_errors, write_all
 from debate.log.false_numbers import find_false_sample
 from debate.log.files import has_final_newline, read_values
 
@@ -76,27 +77,29 @@ class UtilisationLog:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / UTILISATION
-        self._file: BinaryIO | None = None
+        self._descriptor: int | None = None
 
     def append(self, samples: Sequence[UtilisationSample]) -> None:
         """Write samples; the first one makes the file. Raises LogError where the disk refuses."""
         if not samples:
             return
         with wrap_disk_errors(self._path, "append"):
-            self._file = self._file or self._open_file()
+            if self._descriptor is None:
+                self._descriptor = self._open_file()
             lines = b"".join(msgspec.json.encode(sample) + b"\n" for sample in samples)
-            write_all(self._file.fileno(), lines)
+            write_all(self._descriptor, lines)
 
-    def _open_file(self) -> BinaryIO:
+    def _open_file(self) -> int:
         is_torn = self._path.exists() and not has_final_newline(self._path)
-        file = self._path.open("ab", buffering=0)
-        write_all(file.fileno(), b"\n" if is_torn else b"")
-        return file
+        descriptor = open_file(self._path, os.O_WRONLY | os.O_APPEND)
+        write_all(descriptor, b"\n" if is_torn else b"")
+        return descriptor
 
     def close(self) -> None:
         """Close the file."""
-        if self._file is not None:
-            self._file.close()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 def read_utilisation(directory: Path | str) -> pl.DataFrame:

@@ -15,14 +15,12 @@ from debate.errors import InputError, LogError, TaskError
 from debate.log.codec import CorruptLine, decode_line
 from debate.log.false_numbers import drop_false_numbers, find_false_sample
 from debate.log.files import (
-    LOCK,
     MANIFEST,
     QUESTIONS,
     TURNS,
     VERDICTS,
     LogProblem,
     format_place,
-    is_held,
     list_shards,
     read_lines,
 )
@@ -37,6 +35,7 @@ from debate.log.index import (
     find_superseded,
 )
 from debate.log.manifest import Manifest, compute_totals, read_manifest
+from debate.log.ownership import is_in_use
 from debate.log.utilisation import UTILISATION, UtilisationSample
 from debate.types import DebateKey, Question, Turn, Verdict
 
@@ -64,7 +63,7 @@ def _skip_audit(
 
 
 def _find_problems(directory: Path, audit: DebateAudit) -> Iterator[LogProblem]:
-    is_live = any(map(is_held, (directory / LOCK, *directory.glob(f"{LOCK}.*"))))
+    is_live = is_in_use(directory)
     manifest, manifest_problems = _check_manifest(directory)
     questions, question_problems = _check_questions(directory)
     yield from chain(manifest_problems, question_problems)

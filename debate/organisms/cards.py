@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.table import Table
 
 from debate.analysis.intervals import Interval
+from debate.config.document import read_document
 from debate.errors import InputError
 
 
@@ -42,7 +42,7 @@ def read_cards(directory: Path) -> list[OrganismCard]:
 
 def _read_card(path: Path) -> OrganismCard | None:
     """One card, or None if it describes something else than an organism."""
-    content = yaml.safe_load(path.read_text())
+    content = read_document(path).value
     facts = content.get("card") if isinstance(content, dict) else None
     if not isinstance(facts, dict) or "data" not in facts:
         return None

@@ -8,17 +8,14 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import altair as alt
 import polars as pl
-import vl_convert
 from markupsafe import Markup
 
-from debate.log.disk import wrap_disk_errors
 from debate.report.theme import DARK_COLORS, MUTED, MarkStyle, build_vega_config, name_variable
+from debate.vega import Format, draw_charts
 
 SVG = "http://www.w3.org/2000/svg"
 TAGS = ("svg", "g", "defs", "clipPath", "path", "rect", "line", "circle", "text", "tspan")
@@ -32,8 +29,6 @@ ATTRIBUTES = frozenset(f"{_SHAPE} {_PAINT} {_TEXT}".split())
 """The attributes of a picture's elements that reach the page; all others are removed."""
 MIN_WIDTH = 560.0
 """On a narrow screen a picture is not drawn smaller than this, in pixels; it is moved instead."""
-VEGA_LITE_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-"""Vega-Lite's version that draws: the one that altair writes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +45,6 @@ class Figure:
     data: pl.DataFrame = field(default_factory=pl.DataFrame)
     note: str = ""
     """The reason why it cannot be drawn; empty where it can."""
-
-    @cached_property
-    def svg(self) -> str:
-        """The picture as SVG, in the colours of paper."""
-        assert self.spec is not None
-        return vl_convert.vegalite_to_svg(self.spec, vl_version=VEGA_LITE_VERSION)
 
 
 def make_figure(name: str, title: str, chart: Any, data: pl.DataFrame, *caption: str) -> Figure:
@@ -135,26 +124,22 @@ def draw_zero_line() -> Any:
     return zero.mark_rule(color=MUTED, strokeDash=[3, 3]).encode(y="y:Q")
 
 
-def save_picture(figure: Figure, folder: Path) -> tuple[Path, Path]:
-    """Write the figure's SVG and PDF into the folder, in the colours of paper."""
-    drawing, document = folder / f"{figure.name}.svg", folder / f"{figure.name}.pdf"
-    assert figure.spec is not None
-    pdf = vl_convert.vegalite_to_pdf(figure.spec, vl_version=VEGA_LITE_VERSION)
-    with wrap_disk_errors(folder, "write"):
-        drawing.write_text(figure.svg, encoding="utf-8")
-        document.write_bytes(pdf)
-    return drawing, document
+def draw_figures(figures: Sequence[Figure], format: Format) -> dict[str, bytes]:
+    """Return the pictures of figures by name, in the colours of paper. Raises DrawingError."""
+    specs = [figure.spec for figure in figures if figure.spec is not None]
+    pictures = draw_charts(specs, format)
+    return dict(zip((f.name for f in figures if f.spec is not None), pictures, strict=True))
 
 
-def render_svg(figure: Figure, *, label: str) -> Markup:
-    """Return the picture as markup: only shapes and text, colours as variables, ids of its own.
+def convert_svg(svg: bytes, *, name: str, label: str) -> Markup:
+    """Return a picture as markup: only shapes and text, colours as variables, ids of its own.
 
     label: what a screen reader says. Nothing in the picture's data can become an element, a script
     or a link: whatever is not a shape is left out.
     """
-    root = ET.fromstring(figure.svg)
+    root = ET.fromstring(svg)
     found = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
-    _sanitize(root, {old: f"{figure.name}-{number}" for number, old in enumerate(found)})
+    _sanitize(root, {old: f"{name}-{number}" for number, old in enumerate(found)})
     width = root.attrib.pop("width", "")
     root.attrib.pop("height", None)
     root.set("role", "img")

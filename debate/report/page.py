@@ -6,8 +6,10 @@ Everything is filled into one template, in which whatever models said is escaped
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -18,11 +20,11 @@ from markupsafe import Markup
 
 from debate.analysis.tables import Entry
 from debate.analysis.text import clean, format_count
-from debate.errors import InputError
-from debate.log.disk import replace_file, wrap_disk_errors
+from debate.errors import DrawingError, InputError
+from debate.log.disk import make_folder, replace_file, resolve_alias, wrap_disk_errors
 from debate.log.manifest import Manifest, RunStart, get_package_versions
 from debate.report.data import ReportData, read_report_data
-from debate.report.figure import Figure, render_svg, save_picture
+from debate.report.figure import Figure, convert_svg, draw_figures
 from debate.report.sections import Section, build_sections
 from debate.report.theme import declare_variables
 
@@ -37,6 +39,7 @@ def write_report(
     columns: Mapping[str, str] | None = None,
     kind: str | None = None,
     cells: Sequence[str] = (),
+    tell: Callable[[str], object] = warnings.warn,
     **options: Any,
 ) -> Path:
     """Write the report of a run directory or of a table of transcripts; return the page's path.
@@ -45,28 +48,56 @@ def write_report(
     the table. The data of each picture and table go to a folder of the page's name beside it, as
     Parquet. figures: a folder for each picture as SVG and PDF. columns: what a table calls our
     columns. kind: of a table's answers (`debate.log.read_table`). cells: the arms to report.
-    options: those of `debate.analysis.analyze`.
+    tell: is told where the pictures of the page could not be drawn. options: those of
+    `debate.analysis.analyze`.
     Raises InputError where the source or a target is not what it should be, LogError where the
-    disk refuses.
+    disk refuses, DrawingError where the pictures for the folder cannot be drawn.
     """
     page = _choose_page(source, out)
     _require_folder(page.parent, "--out")
     if figures is not None:
         _require_folder(figures, "--figures")
     report = read_report_data(source, columns=columns, kind=kind, cells=cells, **options)
-    return write_page(report, page, figures=figures)
+    return write_page(report, page, figures=figures, tell=tell)
 
 
-def write_page(report: ReportData, page: Path, *, figures: Path | None = None) -> Path:
-    """Write the page of a report that was read, and its data beside it; return the page's path."""
+def write_page(
+    report: ReportData,
+    page: Path,
+    *,
+    figures: Path | None = None,
+    tell: Callable[[str], object] = warnings.warn,
+) -> Path:
+    """Write the page of a report that was read, and its data beside it; return the page's path.
+
+    Where its pictures cannot be drawn, it is written with the reason in their place, which `tell`
+    is told. Raises as `write_report` does.
+    """
     sections = build_sections(report)
-    folder = page.with_suffix("")
-    content = render_page(report, sections, data_folder=folder.name)
-    _save_data(sections, folder)
+    folder = resolve_alias(page.parent)
+    drawing = _draw_pictures(_list_drawn(sections))
+    content = render_page(report, sections, drawing, data_folder=page.stem)
+    _save_data(sections, folder / page.stem)
+    replace_file(folder / page.name, content.encode("utf-8", errors="backslashreplace"))
+    if drawing.problem:
+        tell(f"{page} has no pictures: {drawing.problem}")
     if figures is not None:
-        _save_pictures(sections, figures)
-    replace_file(page, content.encode("utf-8"))
+        _save_pictures(drawing, _list_drawn(sections), figures)
     return page
+
+
+class Drawing(NamedTuple):
+    """The pictures of a page as SVG, by name; or why there are none."""
+
+    pictures: Mapping[str, bytes]
+    problem: str = ""
+
+
+def _draw_pictures(figures: Sequence[Figure]) -> Drawing:
+    try:
+        return Drawing(draw_figures(figures, "svg"))
+    except DrawingError as error:
+        return Drawing({}, str(error))
 
 
 def _choose_page(source: Path, out: Path | None) -> Path:
@@ -89,17 +120,28 @@ def _require_folder(folder: Path, option: str) -> None:
 def _save_data(sections: Sequence[Section], folder: Path) -> None:
     frames = {name: frame for section in sections for name, frame in section.data.items()}
     frames |= {figure.name: figure.data for figure in _list_drawn(sections)}
-    with wrap_disk_errors(folder, "write"):
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, frame in frames.items():
-            frame.write_parquet(folder / f"{name}.parquet")
+    _make_folder(folder)
+    for name, frame in frames.items():
+        packed = io.BytesIO()
+        frame.write_parquet(packed)
+        replace_file(folder / f"{name}.parquet", packed.getvalue())
 
 
-def _save_pictures(sections: Sequence[Section], folder: Path) -> None:
+def _save_pictures(drawing: Drawing, figures: Sequence[Figure], folder: Path) -> None:
+    """Write each figure as SVG and PDF, in the colours of paper."""
+    if drawing.problem:
+        raise DrawingError(drawing.problem)
+    documents = draw_figures(figures, "pdf")
+    folder = resolve_alias(folder)
+    _make_folder(folder)
+    for name, picture in drawing.pictures.items():
+        replace_file(folder / f"{name}.svg", picture)
+        replace_file(folder / f"{name}.pdf", documents[name])
+
+
+def _make_folder(folder: Path) -> None:
     with wrap_disk_errors(folder, "write"):
-        folder.mkdir(parents=True, exist_ok=True)
-    for figure in _list_drawn(sections):
-        save_picture(figure, folder)
+        make_folder(folder)
 
 
 def _list_drawn(sections: Sequence[Section]) -> list[Figure]:
@@ -107,11 +149,16 @@ def _list_drawn(sections: Sequence[Section]) -> list[Figure]:
     return [f for section in sections for f in section.figures if f.spec is not None]
 
 
-def render_page(report: ReportData, sections: Sequence[Section], *, data_folder: str) -> str:
+def render_page(
+    report: ReportData, sections: Sequence[Section], drawing: Drawing, *, data_folder: str
+) -> str:
     """Return the whole page as HTML. data_folder: where the pictures' data lie beside it."""
     pictures = {
-        figure.name: render_svg(figure, label=_describe_figure(figure))
+        figure.name: convert_svg(
+            drawing.pictures[figure.name], name=figure.name, label=_describe_figure(figure)
+        )
         for figure in _list_drawn(sections)
+        if figure.name in drawing.pictures
     }
     anchors = {place: id_ for section in sections for place, id_ in section.anchors.items()}
     return (
@@ -124,6 +171,7 @@ def render_page(report: ReportData, sections: Sequence[Section], *, data_folder:
             simulated=_warn_of_simulation(report),
             sections=sections,
             pictures=pictures,
+            problem=drawing.problem,
             anchors=anchors,
             facts=_list_facts(report),
             spec=_dump_spec(report),

@@ -22,6 +22,7 @@ from rich.table import Table
 
 from debate.config.models import ModelSpec
 from debate.engines.metrics import ModelMetrics, ReplicaMetrics
+from debate.errors import LogError
 from debate.log.utilisation import UtilisationLog, UtilisationSample
 from debate.types import Turn, Verdict
 
@@ -291,14 +292,20 @@ async def record_utilisation(
             for observer in observers:
                 observer.see(samples)
 
-        recording = asyncio.create_task(_repeat(record))
-        try:
-            yield
-        finally:
+        async def end() -> None:
             recording.cancel()
             with suppress(asyncio.CancelledError):
                 await recording
             record()
+
+        recording = asyncio.create_task(_repeat(record))
+        try:
+            yield
+        except BaseException:
+            with suppress(LogError):  # what ended the body is to be told
+                await end()
+            raise
+        await end()
 
 
 async def _repeat(record: Callable[[], None]) -> None:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from rich.console import Console
 
 from debate.agents.probes import ProbeSubject, build_belief_request, find_unsupported
-from debate.config.loader import find_sent_variables
 from debate.config.run import expand_agents
+from debate.config.untrusted import find_sent_variables
 from debate.engines.base import CompletionClient
 from debate.errors import EngineError, InputError
 from debate.interrupts import run_to_end

@@ -42,7 +42,11 @@ def report_run(result: RunResult, console: Console) -> None:
     _print_replies(analysis, console)
     _print_cut(Run(result.directory), console)
     _print_notes(Run(result.directory), console)
-    page = write_page(report, report.source / PAGE)
+
+    def warn(told: str) -> None:
+        console.print(Text(clean(f"WARNING: {told}"), style="bold red"), soft_wrap=True)
+
+    page = write_page(report, report.source / PAGE, tell=warn)
     _print_next(report.source, page, console)
 
 
@@ -90,7 +94,7 @@ def _print_next(directory: Path, page: Path, console: Console) -> None:
         ("all estimates", f"debate analyze {directory}"),
         ("report", str(page)),
     ):
-        console.print(Text(f"{label}: {what}"), soft_wrap=True)
+        console.print(Text(clean(f"{label}: {what}")), soft_wrap=True)
 
 
 def _make_round_table(analysis: Analysis) -> Table:

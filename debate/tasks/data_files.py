@@ -75,7 +75,8 @@ def _suggest_file(file: Path) -> str:
     """Return what may have been meant where a file is not there."""
     if file.exists():
         return ""
-    near = sorted(p.name for p in file.parent.glob("*") if get_ending(p) in READERS)
+    others = (path for path in file.parent.glob("*") if path.name != file.name)
+    near = sorted(path.name for path in others if get_ending(path) in READERS)
     return f"; {suggest(file.name, near) if near else 'there are no data files in that folder'}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from debate.errors import TopologyError
 from debate.topologies.graph import AgentPair, Edge, Topology, get_edge, get_seat
@@ -19,6 +19,7 @@ from debate.topologies.layout import (
 )
 from debate.topologies.text_drawing import describe_edge
 from debate.types import AgentId, Role
+from debate.vega import Format, draw_charts
 
 SUFFIXES = (".svg", ".png")
 MARGIN = 56.0
@@ -58,7 +59,8 @@ class Viewport(NamedTuple):
 def draw_picture(topology: Topology, path: Path | str, *, title: str = "") -> None:
     """Write a picture of the topology to `path`, as SVG or PNG by its suffix.
 
-    Raises TopologyError for any other suffix, and for more edges than a picture can show.
+    Raises TopologyError for any other suffix, and for more edges than a picture can show,
+    DrawingError where the drawing fails.
     """
     target = Path(path)
     if target.suffix.lower() not in SUFFIXES:
@@ -68,9 +70,9 @@ def draw_picture(topology: Topology, path: Path | str, *, title: str = "") -> No
             f"{topology.number_of_edges()} edges are too many for a picture; "
             f"up to {MAX_EDGES} can be drawn"
         )
-    format = target.suffix.lower().removeprefix(".")
-    scale = {"scale_factor": 2} if format == "png" else {}
-    make_chart(topology, title=title).save(str(target), format=format, **scale)
+    format = cast(Format, target.suffix.lower().removeprefix("."))
+    (picture,) = draw_charts([make_chart(topology, title=title).to_dict()], format, scale=2.0)
+    target.write_bytes(picture)
 
 
 def make_chart(topology: Topology, *, title: str = "") -> Any:

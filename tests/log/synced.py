@@ -79,9 +79,9 @@ class ForgetfulDisk:
         """Before a call, see that what it builds upon, or puts in another's place, is on disk."""
         if name == "write":
             self._check_verdicts(os.readlink(f"/proc/self/fd/{args[0]}"))
-        elif Path(args[0]).is_relative_to(self.root):
-            draft = os.stat(args[0]).st_ino if name == "replace" else 0
-            self._check_lines(Path(args[-1]), self._content.get(draft, b""))
+        elif (path := locate(args[-1], named)).is_relative_to(self.root):
+            draft = locate(args[0], named).stat().st_ino if name == "replace" else 0
+            self._check_lines(path, self._content.get(draft, b""))
         return call(*args, **named)
 
     def _check_verdicts(self, path: str) -> None:
@@ -97,6 +97,12 @@ class ForgetfulDisk:
         lost = read_lines(path) - {line for each in kept for line in each.split(b"\n")}
         if path.parent.name in ("turns", "verdicts") and lost:
             self.complaints.append(f"{len(lost)} lines of {place} are dropped")
+
+
+def locate(name: Any, named: dict[str, Any]) -> Path:
+    """The path that a call names, which may be below the folder that a descriptor stands for."""
+    folder = named.get("dir_fd", named.get("dst_dir_fd"))
+    return Path(name) if folder is None else Path(os.readlink(f"/proc/self/fd/{folder}")) / name
 
 
 def read_files(root: Path) -> Image:
@@ -139,7 +145,7 @@ class Steps:
 
 def live(directory: Path, steps: Steps) -> None:
     """Write a run, damage it in every way that is mended, and go on each time."""
-    from debate.log.disk import Committer
+    from debate.log.committer import Committer
     from tests.log.builders import DEBATE, append_turn, open_log, turn, verdict, without_checksums
 
     turns, first = directory / "turns", directory / "turns" / "0.jsonl"

@@ -18,7 +18,7 @@ import pytest
 from debate.errors import LogError
 from debate.log import Run, check_log
 from debate.log.codec import decode_line
-from debate.log.disk import Committer
+from debate.log.committer import Committer
 from debate.log.index import TurnKey
 from debate.log.repair import repair_folder
 from debate.types import Turn
