@@ -25,16 +25,20 @@ def run(
     overrides: Iterable[str] = (),
     out: Path | str | None = None,
     quiet: bool = False,
+    preflight: bool = True,
 ) -> Run:
     """Run or resume a configuration (a YAML file, a shipped name, or a mapping) to its end.
 
     `overrides` are as on the command line, `out` the run directory (by default runs/NAME below
-    the working directory). Raises InputError for what is wrong in the configuration, BoundaryError
-    where a model or the disk fails. Inside a running event loop, await `run_async` instead.
+    the working directory); without `preflight`, endpoints are not tried first. Raises InputError
+    for what is wrong in the configuration, BoundaryError where a model or the disk fails. Inside a
+    running event loop, await `run_async` instead.
     """
     import asyncio
 
-    return asyncio.run(run_async(config, overrides=overrides, out=out, quiet=quiet))
+    return asyncio.run(
+        run_async(config, overrides=overrides, out=out, quiet=quiet, preflight=preflight)
+    )
 
 
 async def run_async(
@@ -43,6 +47,7 @@ async def run_async(
     overrides: Iterable[str] = (),
     out: Path | str | None = None,
     quiet: bool = False,
+    preflight: bool = True,
 ) -> Run:
     """The same as `run`, for callers that have an event loop, such as a notebook."""
     from rich.console import Console
@@ -54,7 +59,7 @@ async def run_async(
 
     plan = make_plan(load_run(config, overrides))
     directory = get_run_directory(plan.spec, out)
-    await execute(plan, directory, console=Console(stderr=True), quiet=quiet)
+    await execute(plan, directory, console=Console(stderr=True), quiet=quiet, preflight=preflight)
     return Run(directory)
 
 

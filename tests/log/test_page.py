@@ -25,6 +25,7 @@ from debate.log.manifest import (
     RunStart,
     RunTotals,
     StatedHypotheses,
+    TrialCall,
 )
 from debate.log.utilisation import UtilisationSample
 from debate.report import write_report
@@ -53,7 +54,7 @@ SECTIONS: dict[str, Any] = {
         each.__name__: each
         for each in (
             *(Answer, Confidence, Belief, Usage, Failure, Message, RunStart, Environment),
-            *(Hardware, GitState, StatedHypotheses, RunTotals),
+            *(Hardware, GitState, StatedHypotheses, RunTotals, TrialCall),
         )
     },
 }
@@ -66,6 +67,7 @@ INSIDE = {
     "failure": "Failure",
     "prompt": "Message",
     "starts": "RunStart",
+    "preflight": "TrialCall",
     "environment": "Environment",
     "hardware": "Hardware",
     "git": "GitState",
