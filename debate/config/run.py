@@ -138,7 +138,7 @@ class RunSpec(Spec):
     keep_going: bool = False
     """Whether the others go on where a model fails `max_failures` times in a row, and it is tried
     again; by default the run ends in order, and the same command goes on from there."""
-    min_completed: Probability = 0.5
+    min_completed: Probability = 0.25
     """The share of turns that must have come back; with less, the run ends with exit code 1."""
     max_debates: PositiveInt | None = None
     """Debates that run at once, at most; by default what keeps every engine's batch full."""

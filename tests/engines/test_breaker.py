@@ -109,6 +109,7 @@ async def test_the_end_waits_for_calls_under_way_and_lets_no_other_begin() -> No
 
     async def work() -> None:
         begun = asyncio.create_task(make_call("slow", breaker(), model))
+        await asyncio.sleep(0)
         for _ in range(3):
             await make_call("failing", circuit, model)
         asyncio.get_running_loop().call_soon(slow.set_result, Completion(id="r", text="4"))

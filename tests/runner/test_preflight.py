@@ -255,12 +255,14 @@ def test_with_keep_going_a_dead_model_is_given_up_and_the_others_end(tmp_path: P
 # How much has to come back
 
 
-def test_less_than_half_of_the_turns_is_a_failure_and_the_reasons_are_told(tmp_path: Path) -> None:
-    agents = [simulated("a", failure=1.0), simulated("b", failure=1.0), scripted("c", "Answer: 4")]
+def test_less_than_a_quarter_of_the_turns_is_a_failure_and_the_reasons_are_told(
+    tmp_path: Path,
+) -> None:
+    agents = [*(simulated(name, failure=1.0) for name in "abde"), scripted("c", "Answer: 4")]
     config = write_config(tmp_path, *agents)
     done = start(config, tmp_path)
     assert done.returncode == 1
-    assert "6 of 9 calls failed: 6 × simulated: simulated failure" in done.stderr
+    assert "12 of 15 calls failed: 12 × simulated: simulated failure" in done.stderr
     assert "accuracy" in done.stdout
 
 
