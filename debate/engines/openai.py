@@ -49,7 +49,7 @@ from debate.engines.rate_limit import Backoff
 from debate.engines.registry import get_capabilities
 from debate.engines.roles import FOLDED, fold_roles, is_role_refusal
 from debate.engines.spans import hide_texts, replace_spans
-from debate.errors import EngineError
+from debate.errors import EngineError, ModelRefused
 
 _ASK_MODELS_S = 10.0
 """Seconds to wait for an endpoint's list of models, by which its dialect may be told."""
@@ -86,7 +86,7 @@ class OpenaiEngine:
     async def start(self) -> None:
         """Open the session.
 
-        Raises EngineError for a missing key, an impossible URL or proxy, or unusable certificates.
+        Raises ModelRefused for a missing key, an impossible URL or proxy, or unusable certificates.
         """
         try:
             self._address = make_address(self.spec.url, self.spec.model, self._dialect)
@@ -95,7 +95,7 @@ class OpenaiEngine:
             chat = self._address.chat
             self._session.open(read_credentials(self.spec, self._dialect, chat))
         except EngineError as error:
-            raise EngineError(str(error), boundary=self._place) from error
+            raise ModelRefused(str(error), boundary=self._place) from error
 
     def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
         """Yield completions as the endpoint gives them."""

@@ -104,7 +104,7 @@ class SharedPace:
 
 _UNITS_S = {"ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(ms|s|m|h|d|)(?![a-z])")
-_DURATIONS = re.compile(r"(\d{1,12}(\.\d{1,9})?\s*(ms|s|m|h|d|)\s*)+")
+_DURATIONS = re.compile(r"(\d{1,12}(?!\d)(\.\d{1,9}(?!\d))?\s*(ms|s|m|h|d|)\s*)+")
 _RESET = re.compile(r"(?:x-)?(?:[a-z]+-)?ratelimit-(?:reset-?([a-z-]*)|([a-z-]+)-reset)")
 _EPOCH_S, _EPOCH_MS = 1e9, 1e12
 """A reset of at least so much is no duration, but a time: seconds or milliseconds since 1970."""
@@ -157,9 +157,10 @@ def _find_reset(named: Mapping[str, str]) -> float | None:
 
 def _parse_reset(value: str) -> float | None:
     """Parse a duration, a date, or a time since 1970 as seconds from now on, at least 0."""
-    if not _DURATIONS.fullmatch(value):
+    is_number = re.fullmatch(r"\d{1,16}(\.\d{1,9})?", value)
+    if not is_number and not _DURATIONS.fullmatch(value):
         return _parse_date(value)
-    seconds = _parse_duration_s(value)
+    seconds = float(value) if is_number else _parse_duration_s(value)
     if seconds < _EPOCH_S:
         return seconds
     at = seconds / 1000 if seconds >= _EPOCH_MS else seconds

@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from debate.analysis.text import clean
 from debate.config.run import RunSpec
 from debate.engines.breaker import OrderlyEnd, describe_reasons, run_until_ended
 from debate.engines.metrics import ModelMetrics
-from debate.errors import EngineError, RunEnded
+from debate.errors import DebateError, EngineError, RunEnded
 from debate.log import CallCache, LogProblem, Run, RunLog
 from debate.log.files import MANIFEST
 from debate.log.manifest import read_manifest, update_last_start
@@ -92,11 +92,12 @@ class StartedModels:
             for model, usage in self.tries.usages.items() if self.tries else ():
                 combined.progress.add_usage(model, usage)
             metrics = merge_counters([*self.models.metrics(), *combined.metrics()])
-            update_last_start(
-                log.directory,
-                preflight=self.tries.trial_calls if self.tries else (),
-                engines={each.model: each.facts for each in metrics},
-            )
+            with suppress(DebateError):  # what stops the run is told by whoever met it first
+                update_last_start(
+                    log.directory,
+                    preflight=self.tries.trial_calls if self.tries else (),
+                    engines={each.model: each.facts for each in metrics},
+                )
 
 
 def get_run_directory(spec: RunSpec, out: Path | str | None = None) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -14,6 +15,7 @@ from rich.console import Console
 
 import debate
 from debate.config.loader import load_run
+from debate.engines.base import Capabilities, Completion, Request
 from debate.errors import EngineError
 from debate.log import Run
 from debate.runner.execute import execute, raise_if_failed
@@ -288,7 +290,34 @@ def test_a_share_of_none_still_wants_one_turn(tmp_path: Path) -> None:
         raise_if_failed(result, min_completed=0.0)
 
 
-# What served the calls
+# What served the calls, and what engines say of themselves
+
+
+class TellingEngine:
+    """Answers at once, and says what it is."""
+
+    capabilities = Capabilities()
+
+    async def start(self) -> None:
+        """Nothing to load."""
+
+    async def complete(self, requests: Sequence[Request]) -> AsyncIterator[list[Completion]]:
+        """Answer every request."""
+        yield [Completion(id=each.id, text="Answer: 4") for each in requests]
+
+    def describe(self) -> dict[str, str]:
+        """Say what the replies depend on."""
+        return {"dtype": "bfloat16", "batch_invariant": "true"}
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+
+def test_what_engines_say_of_themselves_is_in_the_manifest(tmp_path: Path) -> None:
+    telling = {"id": "a", "model": {"engine": f"{__name__}.TellingEngine"}}
+    made = make(write_config(tmp_path, telling, scripted("b", "Answer: 4")), tmp_path, quiet=True)
+    (begun,) = made.manifest.starts
+    assert begun.engines == {"a": {"dtype": "bfloat16", "batch_invariant": "true"}}
 
 
 def test_what_an_endpoint_says_it_is_is_counted_and_a_change_is_told(
