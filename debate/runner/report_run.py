@@ -96,9 +96,9 @@ def print_served(run: Run, console: Console) -> None:
     for each in find_served(run.scan_turns()):
         told = f"{each.served_by} ({format_count(each.num_turns)} calls)"
         by_model.setdefault(each.model, []).append(told)
-    for model, told in by_model.items():
-        if len(told) > 1:
-            line = f"note: model {model} changed at its endpoint: {', then '.join(told)}"
+    for model, versions in by_model.items():
+        if len(versions) > 1:
+            line = f"note: model {model} changed at its endpoint: {', then '.join(versions)}"
             console.print(Text(clean(line)), soft_wrap=True)
 
 
