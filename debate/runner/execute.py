@@ -89,8 +89,6 @@ class StartedModels:
         try:
             yield
         finally:
-            for model, usage in self.tries.usages.items() if self.tries else ():
-                combined.progress.add_usage(model, usage)
             metrics = merge_counters([*self.models.metrics(), *combined.metrics()])
             with suppress(DebateError):  # what stops the run is told by whoever met it first
                 update_last_start(
@@ -227,6 +225,8 @@ async def _execute(
             models.keep_actors()
         if not complete:
             await models.start()
+        for model, usage in started.tries.usages.items() if started.tries else ():
+            progress.add_usage(model, usage)
         time_sharing = has_sleeping_replicas(models.metrics())
         num_workers = compute_num_workers(plan, time_sharing=time_sharing)
         async with _monitor(plan, log, models, combined, console, quiet=quiet):

@@ -118,13 +118,15 @@ def test_every_model_that_fails_has_a_line_and_the_others_have_theirs(tmp_path: 
 
 
 def test_the_call_has_the_parameters_of_the_run_and_its_cost_is_recorded(
-    tmp_path: Path,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked: list[dict[str, Any]] = []
     sampling = {"temperature": 0.5, "max_tokens": 77, "extra": {"min_p": 0.1}}
     usage = '{"prompt_tokens": 9, "completion_tokens": 2}'
     with saying(chat(usage=usage), asked=asked) as url:
-        made = make(write_config(tmp_path, {**seat(url), "sampling": sampling}), tmp_path)
+        priced = seat(url, price={"prompt": 1e6, "generated": 1e6})
+        made = make(write_config(tmp_path, {**priced, "sampling": sampling}), tmp_path)
+    assert "cost 44.0000" in capsys.readouterr().err.replace("\n", " ")
     first, *others = asked
     assert is_preflight(first)
     assert len(others) == 3
