@@ -11,6 +11,7 @@ from rich.console import Console
 from debate.agents.agent import Agent, make_sampling
 from debate.analysis.text import clean, format_count
 from debate.config.models import OpenaiModel
+from debate.config.secrets import redact_text
 from debate.engines.base import Completion, Request
 from debate.engines.client import ModelClient
 from debate.errors import ModelRefused
@@ -109,11 +110,14 @@ def describe_answer(name: str, reply: Completion) -> str:
 
 
 def describe_failure(name: str, spec: OpenaiModel, message: str) -> str:
-    """Say in one line which model did not answer, where it is, in the server's words, and why."""
+    """Say in one line which model did not answer, where it is, in the server's words, and why.
+
+    Keys in it are hidden.
+    """
     told = " ".join(message.split())
     hint = find_hint(spec, told)
     where = f'  {name} ("{spec.model}" at {spec.url})'
-    return f"{where}: {told}" + (f"; {hint}" if hint else "")
+    return redact_text(f"{where}: {told}" + (f"; {hint}" if hint else ""))
 
 
 def find_hint(spec: OpenaiModel, message: str) -> str | None:

@@ -90,6 +90,15 @@ def test_what_is_wrong_is_told_in_a_line_with_the_servers_words_and_nothing_is_b
     assert not (tmp_path / "out").exists()
 
 
+def test_a_key_in_the_address_is_not_told(tmp_path: Path) -> None:
+    with saying(WRONG_MODEL) as url:
+        asked = f"{url}?api_key=planted-0123456789"
+        done = start(write_config(tmp_path, seat(asked)), tmp_path)
+    assert done.returncode == 2
+    assert "api_key=(hidden)" in done.stderr
+    assert "planted" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("url", "told"),
     [
