@@ -73,7 +73,7 @@ def free_port() -> int:
         (TOO_LARGE, "max_tokens is too large"),
         (SPENT, "You exceeded your current quota"),
         ((500, "lost"), "HTTP 500: lost (attempt 2 of 2)"),
-        ((200, '{"choices": []}'), "the reply has no choices"),
+        ((200, '{"choices": []}'), "no chat completion"),
     ],
 )
 def test_what_is_wrong_is_told_in_a_line_with_the_servers_words_and_nothing_is_begun(
