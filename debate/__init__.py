@@ -25,17 +25,21 @@ def run(
     overrides: Iterable[str] = (),
     out: Path | str | None = None,
     quiet: bool = False,
+    preflight: bool = True,
 ) -> Run:
     """Run or resume a configuration (a YAML file, a shipped name, or a mapping) to its end.
 
     `overrides` are as on the command line, `out` the run directory (by default runs/NAME below
-    the working directory). Raises InputError for what is wrong in the configuration, BoundaryError
-    where a model or the disk fails. Inside a running event loop, as in a notebook, it runs in a
-    thread of its own and keeps that loop waiting; `await run_async` lets it go on.
+    the working directory); without `preflight`, endpoints are not tried first. Raises InputError
+    for what is wrong in the configuration, BoundaryError where a model or the disk fails. Inside a
+    running event loop, as in a notebook, it runs in a thread of its own and keeps that loop
+    waiting; `await run_async` lets it go on.
     """
     from debate.interrupts import run_to_end
 
-    return run_to_end(run_async(config, overrides=overrides, out=out, quiet=quiet))
+    return run_to_end(
+        run_async(config, overrides=overrides, out=out, quiet=quiet, preflight=preflight)
+    )
 
 
 async def run_async(
@@ -44,6 +48,7 @@ async def run_async(
     overrides: Iterable[str] = (),
     out: Path | str | None = None,
     quiet: bool = False,
+    preflight: bool = True,
 ) -> Run:
     """The same as `run`, in the caller's event loop."""
     from debate.config.loader import load_run
@@ -54,7 +59,8 @@ async def run_async(
 
     plan = make_plan(load_run(config, overrides))
     directory = get_run_directory(plan.spec, out)
-    await execute(plan, directory, console=make_console(stderr=True), quiet=quiet)
+    console = make_console(stderr=True)
+    await execute(plan, directory, console=console, quiet=quiet, preflight=preflight)
     return Run(directory)
 
 

@@ -8,7 +8,8 @@ DebateError
 │   └── RunConflict    the run directory holds another run, or is in use
 └── BoundaryError      the outside world: recorded as a `Failure` on the turn it hit
     ├── EngineError    a model or an endpoint
-    │   └── ModelRefused   also an InputError: a model that cannot be started as it is written
+    │   ├── ModelRefused   also an InputError: a model that cannot be started as it is written
+    │   └── RunEnded       a model failed so often in a row that the run was ended in order
     ├── ClusterError   Ray, an actor, a GPU
     ├── DrawingError   the process that draws pictures
     └── LogError       the disk
@@ -66,6 +67,10 @@ class EngineError(BoundaryError):
 
 class ModelRefused(EngineError, InputError):
     """A model that cannot be started as the user wrote it."""
+
+
+class RunEnded(EngineError):
+    """A model failed so often in a row that the run was ended in order."""
 
 
 class ClusterError(BoundaryError):

@@ -143,6 +143,7 @@ class CallResult:
     `notes` say what the engine did otherwise than asked.
     `final_line` states the answer where the reply did not, and a further call under a constraint
     gave it; others hear it after the reply.
+    `served_by` is the model that an endpoint says it was, with its fingerprint.
     """
 
     text: str = ""
@@ -158,6 +159,7 @@ class CallResult:
     reasoning: str | None = None
     notes: tuple[str, ...] = ()
     final_line: str | None = None
+    served_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,6 +197,7 @@ class Turn:
     reasoning: str | None = None
     notes: tuple[str, ...] = ()
     final_line: str | None = None
+    served_by: str | None = None
     prompt_hash: str = ""
     prompt: tuple[Message, ...] | None = None
     sampling_seed: int | None = None

@@ -41,6 +41,7 @@ def run(
     topology: Any = "complete",
     num_questions: int = 1,
     name: str = "run",
+    preflight: bool = True,
     **fields: Any,
 ) -> Run:
     """Run (or resume) a small debate in `folder`."""
@@ -50,7 +51,7 @@ def run(
         "task": fields.pop("task", None) or write_questions(folder, num_questions),
         **fields,
     }
-    return debate.run(config, out=folder / name, quiet=True)
+    return debate.run(config, out=folder / name, quiet=True, preflight=preflight)
 
 
 def turns_of(run: Run, question: str = "q0", *, cell: str = "main", seed: int = 0) -> list[Turn]:

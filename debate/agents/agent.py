@@ -195,6 +195,7 @@ def read_reply(agent: Agent, question: Question, kind: Kind, reply: Completion) 
         usage=usage,
         reasoning=reply.reasoning,
         notes=reply.notes,
+        served_by=reply.served_by,
     )
 
 

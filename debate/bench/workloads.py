@@ -111,7 +111,7 @@ def time_run(
     plan = make_plan(load_run(config, overrides))
     wall, cpu = time.perf_counter(), time.process_time()
     console = make_console(stderr=True)
-    outcome = asyncio.run(execute(plan, directory, console=console, quiet=True))
+    outcome = asyncio.run(execute(plan, directory, console=console, quiet=True, preflight=False))
     return TimedRun(
         directory=directory,
         num_turns=outcome.progress.turns,

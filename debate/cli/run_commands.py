@@ -78,17 +78,30 @@ def run(
     quiet: QuietOption = False,
     no_custom_code: NoCustomCodeOption = False,
     allow_key: AllowKeyOption = None,
+    no_preflight: Annotated[
+        bool, typer.Option("--no-preflight", help="Do not try each endpoint by one call first.")
+    ] = False,
+    keep_going: Annotated[
+        bool,
+        typer.Option(
+            "--keep-going",
+            help="Where a model fails again and again, go on with the others and try it later.",
+        ),
+    ] = False,
 ) -> None:
     """Run a configuration, or go on with it where it was interrupted."""
-    from debate.runner.execute import execute, get_run_directory, raise_if_all_failed
+    from debate.runner.execute import execute, get_run_directory, raise_if_failed
     from debate.runner.plan import make_plan
     from debate.runner.report_run import report_run
 
-    plan = make_plan(_load(config, override, no_custom_code, allow_key))
-    directory = get_run_directory(plan.spec, out)
-    outcome = run_to_end(execute(plan, directory, console=make_console(stderr=True), quiet=quiet))
+    changes = [*(override or ()), *(["keep_going=true"] if keep_going else [])]
+    plan = make_plan(_load(config, changes, no_custom_code, allow_key))
+    directory, console = get_run_directory(plan.spec, out), make_console(stderr=True)
+    outcome = run_to_end(
+        execute(plan, directory, console=console, quiet=quiet, preflight=not no_preflight)
+    )
     report_run(outcome, make_console())
-    raise_if_all_failed(outcome)
+    raise_if_failed(outcome, min_completed=plan.spec.min_completed)
 
 
 def probe(

@@ -28,6 +28,7 @@ from debate.engines.base import (
     Engine,
     Request,
     complete_with_adapter,
+    describe_engine,
     try_reset_prefix_cache,
 )
 from debate.engines.processes import ParentDeathWatchdog
@@ -80,7 +81,8 @@ class EngineActor:
         with boundary(EngineError, f"{self._model}: start"):
             await self._hosted.start()
         node = ray.get_runtime_context().get_node_id()
-        return Placement(host=platform.node(), pid=os.getpid(), node=node, gpus=given)
+        facts = describe_engine(self._hosted.engine)
+        return Placement(host=platform.node(), pid=os.getpid(), node=node, gpus=given, facts=facts)
 
     async def complete(
         self, requests: Sequence[Request], adapter: str | None = None

@@ -75,6 +75,12 @@ class ModelBase(Spec):
     endpoint, also the limit of each call."""
     max_restarts: Annotated[int, Field(ge=0)] = 3
     """How often a replica that died is started again before its requests fail."""
+    max_failures: PositiveInt | None = 20
+    """The most calls that may fail in a row, each after all its attempts, before the model is
+    paused; what is about the request itself (too long, filtered) does not count. Null: no limit."""
+    pause_s: PositiveFloat = 15.0
+    """With `keep_going`: seconds until a paused model is tried again, doubled after each of six
+    trials, when it is given up."""
     price: TokenPrice | None = None
     """Token prices, for the cost in progress and reports; by default no cost is shown."""
 
@@ -85,6 +91,8 @@ class DriverModel(ModelBase):
     host: Literal["actor", "driver"] = "driver"
     """Where the engine runs: in the driver's process (the default), or in a Ray actor of its
     own."""
+    max_failures: PositiveInt | None = None
+    """The most calls that may fail in a row before the model is paused; by default no limit."""
 
 
 class LocalWeights(ModelBase):
@@ -157,6 +165,9 @@ class OpenaiModel(DriverModel):
 
     engine: Literal["openai"]
     """Calls an endpoint."""
+    max_failures: PositiveInt | None = 20
+    """The most calls that may fail in a row, each after all its attempts, before the model is
+    paused; what is about the request itself (too long, filtered) does not count. Null: no limit."""
     model: str
     """The model's name at the endpoint."""
     url: str
@@ -324,6 +335,8 @@ class CustomModel(DriverModel):
 
     engine: Annotated[str, CodeName("engines")]
     """The engine: its name in an installed package, or `module.Class`."""
+    max_failures: PositiveInt | None = 20
+    """The most calls that may fail in a row before the model is paused. Null: no limit."""
     options: dict[str, Any] = {}
     """Given to the class as arguments by name."""
 

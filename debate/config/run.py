@@ -12,7 +12,7 @@ from debate.config.arms import ArmName
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
 from debate.config.protocol import DecisionSpec, ProbeSpec, ProtocolSpec
-from debate.config.spec import Name, Rounds, Spec
+from debate.config.spec import Name, Probability, Rounds, Spec
 from debate.config.sweep import SweepSpec
 from debate.config.task import TaskSpec
 from debate.config.topology import TopologySpec
@@ -135,6 +135,11 @@ class RunSpec(Spec):
     """What the run directory keeps."""
     cluster: ClusterSpec = ClusterSpec()
     """Where the models run, and with what resources."""
+    keep_going: bool = False
+    """Whether the others go on where a model fails `max_failures` times in a row, and it is tried
+    again; by default the run ends in order, and the same command goes on from there."""
+    min_completed: Probability = 0.25
+    """The share of turns that must have come back; with less, the run ends with exit code 1."""
     max_debates: PositiveInt | None = None
     """Debates that run at once, at most; by default what keeps every engine's batch full."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -68,7 +68,8 @@ class Request:
 
     `prefill` is the beginning of the assistant's reply, to be continued. `affinity` is equal for
     requests that share a prompt prefix, so that one replica can serve them. `debate_state` is
-    filled only for engines whose capabilities ask for it.
+    filled only for engines whose capabilities ask for it. With `is_preflight` it is the trial call
+    before a run, which is to fail early rather than to be tried for long.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Request:
     guided: Guided | None = None
     affinity: str = ""
     debate_state: DebateState | None = field(default=None, repr=False)
+    is_preflight: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +100,8 @@ class Completion:
     `Request.candidates`. `finish_reason` is `stop`, `length`, `refusal`, or the engine's own word
     for why the reply ended. `reasoning` is what the model wrote for itself before the reply, and
     is no part of `text`; where the reply ended inside it, `is_reasoning_open` is set. `notes` say
-    what was done otherwise than asked. With a `failure` nothing else is meaningful.
+    what was done otherwise than asked. `served_by` is what an endpoint calls its model, and its
+    fingerprint after a space. With a `failure` nothing else is meaningful.
     """
 
     id: str
@@ -111,6 +114,7 @@ class Completion:
     reasoning: str | None = None
     is_reasoning_open: bool = False
     notes: tuple[str, ...] = ()
+    served_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,6 +175,19 @@ class SupportsSleep(Protocol):
 
     async def wake(self) -> None:
         """Take the device again."""
+
+
+@runtime_checkable
+class SupportsFacts(Protocol):
+    """An engine that can say what its replies depend on besides its weights and settings."""
+
+    def describe(self) -> Mapping[str, str]:
+        """Return facts by name, such as versions, kernels and types; called once it has started."""
+
+
+def describe_engine(engine: object) -> tuple[tuple[str, str], ...]:
+    """Return what an engine says of itself; nothing for one that says nothing."""
+    return tuple(sorted(engine.describe().items())) if isinstance(engine, SupportsFacts) else ()
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,10 +48,24 @@ _SPENT = frozenset(
         "billing_not_active",
         "insufficient_balance",
         "insufficient_credits",
+        "insufficient_funds",
+        "exceeded_current_quota_error",
+        "billing_error",
+        "arrearage",
+        "account_deactivated",
+        "payment_required",
         "quota_exceeded_permanently",
         "access_terminated",
         "credit_balance_too_low",
     }
+)
+
+_SPENT_IN_WORDS = re.compile(
+    r"insufficient[ _](?:balance|credits?|quota|funds)|credit balance is too low|"
+    r"billing hard limit|(?:monthly|hard) spending limit|used all available credits|"
+    r"account (?:is |has been )?(?:suspended|deactivated|not active|in arrears)|"
+    r"exceeded your current quota, please check your plan and billing",
+    re.IGNORECASE,
 )
 
 
@@ -161,13 +176,20 @@ def collect_words(error: Any) -> str:
 def is_quota_spent(reply: Any) -> bool:
     """Whether an error says that the account has nothing left, which no waiting mends.
 
+    The status RESOURCE_EXHAUSTED stands for limits that pass, whatever its words are.
+
     >>> is_quota_spent({"error": {"code": "insufficient_quota"}})
     True
     """
     error = reply.get("error", reply) if isinstance(reply, Mapping) else None
     if not isinstance(error, Mapping):
+        return isinstance(error, str) and bool(_SPENT_IN_WORDS.search(error))
+    if any(str(error.get(name)).lower() in _SPENT for name in ("code", "type", "status")):
+        return True
+    if str(error.get("status")) == "RESOURCE_EXHAUSTED":
         return False
-    return any(str(error.get(name)).lower() in _SPENT for name in ("code", "type", "status"))
+    message = error.get("message") or error.get("detail") or error.get("msg")
+    return isinstance(message, str) and bool(_SPENT_IN_WORDS.search(message))
 
 
 def parse_chat_completion(

@@ -8,9 +8,16 @@ from hashlib import blake2b
 from typing import Any
 
 from debate.engines.base import Completion, Request
+from debate.engines.breaker import CircuitBreaker, OrderlyEnd
 from debate.engines.metrics import ModelMetrics
 from debate.engines.replica import Placement, Replica, ReplicaLost
-from debate.engines.replica_queue import InFlightBatch, PendingRequest, ReplicaQueue, to_failure
+from debate.engines.replica_queue import (
+    InFlightBatch,
+    PendingRequest,
+    ReplicaQueue,
+    Withdrawn,
+    to_failure,
+)
 from debate.errors import BoundaryError, DebateError, EngineError, boundary
 
 
@@ -33,6 +40,8 @@ class ModelClient:
         secrets: Sequence[str] = (),
     ) -> None:
         self.model = model
+        self.breaker: CircuitBreaker | None = None
+        self.end: OrderlyEnd | None = None
         self._max_restarts = max_restarts
         self._restarts: set[asyncio.Task[None]] = set()
         self._last_error: DebateError | None = None
@@ -75,7 +84,32 @@ class ModelClient:
             queue.mark_ready()
 
     async def complete(self, request: Request) -> Completion:
-        """Complete or score one request; an error comes back as the completion's failure."""
+        """Complete or score one request; an error comes back as the completion's failure.
+
+        A model that is paused is waited for; once the run ends in order, nothing returns any more.
+        """
+        while True:
+            if self.end is not None and not request.is_preflight:
+                await self.end.enter()
+            try:
+                return await self._complete_unless_paused(request)
+            except Withdrawn:
+                continue  # to wait until it may be asked for, if ever
+            finally:
+                if self.end is not None and not request.is_preflight:
+                    self.end.leave()
+
+    def withdraw_queued(self) -> None:
+        """Take back all requests that no replica has been given yet; they are routed anew later."""
+        for queue in self.replica_queues:
+            queue.withdraw()
+
+    async def _complete_unless_paused(self, request: Request) -> Completion:
+        if self.breaker is None or request.is_preflight:
+            return await self._complete(request)
+        return await self.breaker.call(request, lambda: self._complete(request))
+
+    async def _complete(self, request: Request) -> Completion:
         loop = asyncio.get_running_loop()
         pending = PendingRequest(
             request=request, future=loop.create_future(), queued_at=loop.time()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import re
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,6 +30,35 @@ _MAX_QUOTED = 300
 
 _MAX_CONCESSIONS = 12
 """The most times that one request is sent again because something in it was refused by name."""
+
+PREFLIGHT_CONNECT_S = 5.0
+"""Seconds for the connection of a trial call: names, addresses and certificates are told early."""
+PREFLIGHT_REPLY_S = 30.0
+"""Seconds for the reply to a trial call."""
+PREFLIGHT_RETRIES = 1
+
+PACED = "the server asked to wait (429); requests_per_minute keeps calls below its limit"
+"""The note of a reply that had to be waited for because of a rate limit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How often a call is tried again, and for how long each attempt is waited for."""
+
+    retries: int
+    reply_s: float
+    connect_s: float | None = None
+    waits_for_limits: bool = True
+    """Whether it is tried again after a rate limit."""
+
+
+@dataclass(kw_only=True)
+class CallHistory:
+    """What has happened to one request so far."""
+
+    attempts: int = 0
+    concessions: int = 0
+    was_paced: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +109,17 @@ class EndpointSession:
         """The keys that no text may show."""
         return self._credentials.secrets
 
+    def get_patience(self, *, is_preflight: bool) -> Patience:
+        """Return the patience of the run's calls, or that of the trial call before it."""
+        if not is_preflight:
+            return Patience(retries=self.spec.retries, reply_s=self.spec.timeout_s)
+        return Patience(
+            retries=min(PREFLIGHT_RETRIES, self.spec.retries),
+            reply_s=min(PREFLIGHT_REPLY_S, self.spec.timeout_s),
+            connect_s=min(PREFLIGHT_CONNECT_S, self.spec.timeout_s),
+            waits_for_limits=False,
+        )
+
     def open(self, credentials: Credentials) -> None:
         """Open the session. Raises EngineError for certificates that cannot be used."""
         trusted = make_ssl_context(self.spec.ca_file)
@@ -95,10 +138,18 @@ class EndpointSession:
             self._session = None
 
     async def retry(
-        self, request_id: str, send: Callable[[], Awaitable[T | FailedAttempt]]
+        self,
+        request_id: str,
+        send: Callable[[], Awaitable[T | FailedAttempt]],
+        patience: Patience | None = None,
+        history: CallHistory | None = None,
     ) -> T | FailedAttempt:
-        """Send until there is a reply, a final refusal, or no attempt left."""
-        attempt = num_conceded = 0
+        """Send until there is a reply, a final refusal, or no attempt left.
+
+        What happened on the way is noted in `history`.
+        """
+        patience = patience or self.get_patience(is_preflight=False)
+        history = history or CallHistory()
         while True:
             await self._rate_limit.acquire()
             await self._pace.wait()
@@ -106,42 +157,69 @@ class EndpointSession:
             if not isinstance(result, FailedAttempt):
                 self._pace.ease()
                 return result
-            if result.is_conceded and num_conceded < _MAX_CONCESSIONS:
-                num_conceded += 1
+            if result.is_conceded and history.concessions < _MAX_CONCESSIONS:
+                history.concessions += 1
                 continue
-            if result.is_final or result.is_conceded or attempt == self.spec.retries:
-                break
-            delay = self._backoff.compute_delay_s(request_id, attempt)
-            delay = delay if result.wait_s is None else result.wait_s
-            attempt += 1
-            if result.is_rate_limit:
-                self._pace.hold(delay, time.monotonic())
-            else:
+            delay = self._choose_delay(request_id, result, history)
+            if not _may_try_again(result, history, patience):
+                return replace(result, message=self._tell_attempts(result, history, patience))
+            history.attempts += 1
+            if not result.is_rate_limit:
                 await asyncio.sleep(delay)
-        tried = f" (attempt {attempt + 1} of {self.spec.retries + 1})" if attempt else ""
-        return replace(result, message=self._hide(result.message) + tried)
+
+    def _choose_delay(self, request_id: str, result: FailedAttempt, history: CallHistory) -> float:
+        """Return the wait before another attempt (s); one for a rate limit holds back all calls."""
+        delay = result.wait_s
+        if delay is None:
+            delay = self._backoff.compute_delay_s(request_id, history.attempts)
+        if result.is_rate_limit and not result.is_final:
+            history.was_paced = True
+            self._pace.hold(delay, time.monotonic())
+        return delay
+
+    def _tell_attempts(
+        self, result: FailedAttempt, history: CallHistory, patience: Patience
+    ) -> str:
+        told = self._hide(result.message)
+        if history.attempts:
+            told += f" (attempt {history.attempts + 1} of {patience.retries + 1})"
+        if history.was_paced:
+            told += "; requests_per_minute keeps calls below a rate limit"
+        return told
 
     async def post(
-        self, url: str, body: Mapping[str, Any], concede: Concede = concede_nothing
+        self,
+        url: str,
+        body: Mapping[str, Any],
+        concede: Concede = concede_nothing,
+        patience: Patience | None = None,
     ) -> ServerReply | FailedAttempt:
         """Send a body once; return the reply's JSON, or what went wrong."""
         assert self._session is not None, "a request before the session is open"
         sent = time.monotonic()
         content = b""
+        patience = patience or self.get_patience(is_preflight=False)
+        limits = aiohttp.ClientTimeout(total=patience.reply_s, connect=patience.connect_s)
+        proxy = self._credentials.proxy
         try:
             async with self._session.post(
-                url, json=body, allow_redirects=False, proxy=self._credentials.proxy
+                url, json=body, allow_redirects=False, proxy=proxy, timeout=limits
             ) as response:
                 content = await _read_body(response)
             if response.status not in (200, 201):
                 return self._explain_refusal(response, content, concede)
             read = read_json(content)
+        except aiohttp.ConnectionTimeoutError:
+            limit = patience.connect_s or patience.reply_s
+            return FailedAttempt(message=f"no connection within {limit:g} s")
         except TimeoutError:
-            return FailedAttempt(message=f"no reply within {self.spec.timeout_s:g} s")
+            return FailedAttempt(message=f"no reply within {patience.reply_s:g} s")
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError) as cause:
             return FailedAttempt(message=_explain_certificate(cause), is_final=True)
         except aiohttp.InvalidURL as cause:
             return FailedAttempt(message=f"the url cannot be asked: {cause}", is_final=True)
+        except aiohttp.ClientConnectorError as cause:
+            return FailedAttempt(message=_explain_connection(cause))
         except (aiohttp.ClientError, OSError) as cause:
             return FailedAttempt(message=f"{type(cause).__name__}: {cause}")
         except _ReplyTooLong as cause:
@@ -232,6 +310,23 @@ class EndpointSession:
 
 def _is_final(status: int) -> bool:
     return (status not in (408, 409, 425, 429) and status < 500) or status == 501
+
+
+def _may_try_again(result: FailedAttempt, history: CallHistory, patience: Patience) -> bool:
+    if result.is_final or result.is_conceded or history.attempts >= patience.retries:
+        return False
+    return patience.waits_for_limits or not result.is_rate_limit
+
+
+def _explain_connection(cause: aiohttp.ClientConnectorError) -> str:
+    """Say in words why there is no connection: refused, unreachable, or a name that is unknown."""
+    error = cause.os_error
+    number = error.errno
+    if number is None and (told := re.search(r"\[Errno (\d+)\]", str(error))):
+        number = int(told[1])  # several addresses were tried, and asyncio has joined their errors
+    known = number is not None and number in errno.errorcode
+    found = os.strerror(number) if known and number else error.strerror or str(error)
+    return f"cannot connect to {cause.host}:{cause.port}: {found}"
 
 
 def _explain_certificate(cause: Exception) -> str:

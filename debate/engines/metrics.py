@@ -57,6 +57,15 @@ class ModelMetrics:
     replicas: tuple[ReplicaMetrics, ...]
 
     @property
+    def facts(self) -> dict[str, str]:
+        """What its engines say of themselves; where replicas differ, each answer once."""
+        found: dict[str, dict[str, None]] = {}
+        for replica in self.replicas:
+            for name, fact in replica.placement.facts if replica.placement else ():
+                found.setdefault(name, {})[fact] = None
+        return {name: " | ".join(facts) for name, facts in found.items()}
+
+    @property
     def queued(self) -> int:
         """Requests that wait for a replica."""
         return sum(replica.queued for replica in self.replicas)

@@ -38,15 +38,24 @@ from debate.engines.dialects import (
     guess_from_url,
 )
 from debate.engines.endpoint_scores import score_candidates
-from debate.engines.endpoint_session import EndpointSession, FailedAttempt, ServerReply
+from debate.engines.endpoint_session import (
+    PACED,
+    CallHistory,
+    EndpointSession,
+    FailedAttempt,
+    ServerReply,
+)
 from debate.engines.rate_limit import Backoff
 from debate.engines.registry import get_capabilities
 from debate.engines.roles import FOLDED, fold_roles, is_role_refusal
 from debate.engines.spans import hide_texts, replace_spans
-from debate.errors import EngineError
+from debate.errors import EngineError, ModelRefused
 
 _ASK_MODELS_S = 10.0
 """Seconds to wait for an endpoint's list of models, by which its dialect may be told."""
+
+_MAX_NAME = 200
+"""Characters that are kept of what an endpoint calls itself."""
 
 NO_LOGPROBS = "no log-probabilities: they were asked for, and none came in a known form"
 """The note of a reply whose tokens have no log-probabilities, so that it has less confidences."""
@@ -77,7 +86,7 @@ class OpenaiEngine:
     async def start(self) -> None:
         """Open the session.
 
-        Raises EngineError for a missing key, an impossible URL or proxy, or unusable certificates.
+        Raises ModelRefused for a missing key, an impossible URL or proxy, or unusable certificates.
         """
         try:
             self._address = make_address(self.spec.url, self.spec.model, self._dialect)
@@ -86,7 +95,7 @@ class OpenaiEngine:
             chat = self._address.chat
             self._session.open(read_credentials(self.spec, self._dialect, chat))
         except EngineError as error:
-            raise EngineError(str(error), boundary=self._place) from error
+            raise ModelRefused(str(error), boundary=self._place) from error
 
     def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
         """Yield completions as the endpoint gives them."""
@@ -112,17 +121,22 @@ class OpenaiEngine:
     async def _generate(self, request: Request, arrived: float) -> Completion:
         """Try until there is a reply, a final refusal, or no attempt left."""
 
+        patience = self._session.get_patience(is_preflight=request.is_preflight)
+        history = CallHistory()
+
         async def send() -> Completion | FailedAttempt:
             call = build_call(request, self.spec, self.dialect, self._concessions)
             concedes = partial(self._concedes, call)
-            reply = await self._session.post(self._address.chat, call.body, concedes)
+            reply = await self._session.post(self._address.chat, call.body, concedes, patience)
             if isinstance(reply, FailedAttempt):
                 return reply
             return self._read(request, call, reply, arrived)
 
-        result = await self._session.retry(request.id, send)
+        result = await self._session.retry(request.id, send, patience, history)
         if isinstance(result, Completion):
-            return result
+            return replace(result, notes=(*result.notes, PACED)) if history.was_paced else result
+        if request.is_preflight and result.is_rate_limit and not result.is_final:
+            return Completion(id=request.id, finish_reason="stop", notes=(result.message,))
         return fail_request(request, self._place, result.message)
 
     def _read(
@@ -146,7 +160,7 @@ class OpenaiEngine:
         notes = (*call.notes, *read.notes)
         if "logprobs" in call.names and read.text and read.tokens is None and not read.notes:
             notes = (*notes, NO_LOGPROBS)
-        return replace(read, notes=notes)
+        return replace(read, notes=notes, served_by=_find_served(reply.json))
 
     # Scores
 
@@ -208,6 +222,13 @@ class OpenaiEngine:
                 headers, listed = found
                 told = guess_from_models(listed) or guess_from_reply(headers, {})
                 self._dialect = told and _keep_accepted(told, has_logprobs=False)
+
+
+def _find_served(reply: Mapping[str, Any]) -> str | None:
+    """Find what the endpoint says its model is, and after a space the fingerprint of its system."""
+    found = [reply.get(name) for name in ("model", "system_fingerprint")]
+    told = [" ".join(each.split())[:_MAX_NAME] for each in found if isinstance(each, str) and each]
+    return " ".join(told).encode(errors="replace").decode() or None
 
 
 def _keep_accepted(told: Dialect, *, has_logprobs: bool) -> Dialect:

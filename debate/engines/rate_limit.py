@@ -66,6 +66,7 @@ class SharedPace:
     def __init__(self) -> None:
         self._resume_at = 0.0
         self._interval_s = 0.0
+        self._num_holds = 0
 
     def hold(self, delay_s: float, now: float) -> None:
         """Let no call leave for so long from `now` on.
@@ -75,6 +76,7 @@ class SharedPace:
         >>> [round(pace.reserve(now=101.0), 1) for _ in range(3)]
         [3.0, 3.2, 3.4]
         """
+        self._num_holds += 1
         self._resume_at = max(self._resume_at, now + delay_s)
         self._interval_s = max(self._interval_s, min(self._MOST_S, delay_s * self._SHARE))
 
@@ -91,14 +93,21 @@ class SharedPace:
         return at - now
 
     async def wait(self) -> None:
-        """Wait for the next place in line."""
-        delay_s = self.reserve(time.monotonic())
-        if delay_s > 0:
-            await asyncio.sleep(delay_s)
+        """Wait for the next place in line, and for a new one where a pause began meanwhile."""
+        num_holds = -1
+        while num_holds != self._num_holds:
+            num_holds = self._num_holds
+            delay_s = self.reserve(time.monotonic())
+            if delay_s > 0:
+                await asyncio.sleep(delay_s)
 
 
-_UNITS_S = {"ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(ms|s|m|h|)(?![a-z])")
+_UNITS_S = {"ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(ms|s|m|h|d|)(?![a-z])")
+_DURATIONS = re.compile(r"(\d{1,12}(?!\d)(\.\d{1,9}(?!\d))?\s*(ms|s|m|h|d|)\s*)+")
+_RESET = re.compile(r"(?:x-)?(?:[a-z]+-)?ratelimit-(?:reset-?([a-z-]*)|([a-z-]+)-reset)")
+_EPOCH_S, _EPOCH_MS = 1e9, 1e12
+"""A reset of at least so much is no duration, but a time: seconds or milliseconds since 1970."""
 _ASKED_IN_WORDS = re.compile(
     r"(?:try|retry) again (?:in|after)\s+((?:\d+(?:\.\d+)?\s*(?:ms|s|m|h)(?![a-z])\s*)+)"
     r"|(?:try|retry) again (?:in|after)\s+(\d+(?:\.\d+)?\s*s)econds?"
@@ -110,23 +119,52 @@ _ASKED_IN_WORDS = re.compile(
 def parse_retry_after(headers: Mapping[str, str], body: str = "") -> float | None:
     """Parse the seconds that a server asks to wait; None where it does not say.
 
-    They stand in `retry-after-ms`, in `Retry-After` (RFC 9110, 10.2.3) as seconds or a date, or in
-    the words of the error, as in "try again in 1m20s" and `"retryDelay": "34s"`. What cannot be
-    read counts as absent.
+    They stand in `retry-after-ms`, in `Retry-After` (RFC 9110, 10.2.3) as seconds or a date, in the
+    words of the error, as in "try again in 1m20s" and `"retryDelay": "34s"`, or else in
+    `x-ratelimit-reset-requests` and its like, of the limit that is used up. What cannot be read
+    counts as absent.
 
     >>> parse_retry_after({"Retry-After": "7"}), parse_retry_after({"retry-after-ms": "250"})
     (7.0, 0.25)
+    >>> parse_retry_after({"x-ratelimit-reset-requests": "6m0s"})
+    360.0
     """
-    milliseconds = headers.get("retry-after-ms", "").strip()
+    named = {name.lower(): value.strip() for name, value in headers.items()}
+    milliseconds = named.get("retry-after-ms", "")
     if re.fullmatch(r"\d{1,12}(\.\d+)?", milliseconds):
         return float(milliseconds) / 1000
-    value = headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"(\d{1,12}(\.\d{1,9})?\s*(ms|s|m|h|)\s*)+", value):
-        return _parse_duration_s(value)
-    asked = _parse_date(value)
+    value = named.get("retry-after", "")
+    asked = _parse_duration_s(value) if _DURATIONS.fullmatch(value) else _parse_date(value)
     if asked is None and (match := _ASKED_IN_WORDS.search(body)):
         asked = _parse_duration_s(next(filter(None, match.groups())))
-    return asked
+    return _find_reset(named) if asked is None else asked
+
+
+def _find_reset(named: Mapping[str, str]) -> float | None:
+    """Find when the limit that is used up is full again; of several that may be it, the soonest."""
+    resets, spent = [], []
+    for name, value in named.items():
+        match = _RESET.fullmatch(name)
+        reset = _parse_reset(value) if match else None
+        if match is None or reset is None:
+            continue
+        resets.append(reset)
+        remaining = named.get(name.replace("reset", "remaining"), "")
+        if re.fullmatch(r"0+(\.0+)?", remaining):
+            spent.append(reset)
+    return max(spent) if spent else min(resets, default=None)
+
+
+def _parse_reset(value: str) -> float | None:
+    """Parse a duration, a date, or a time since 1970 as seconds from now on, at least 0."""
+    is_number = re.fullmatch(r"\d{1,16}(\.\d{1,9})?", value)
+    if not is_number and not _DURATIONS.fullmatch(value):
+        return _parse_date(value)
+    seconds = float(value) if is_number else _parse_duration_s(value)
+    if seconds < _EPOCH_S:
+        return seconds
+    at = seconds / 1000 if seconds >= _EPOCH_MS else seconds
+    return max(0.0, at - time.time())
 
 
 def _parse_duration_s(text: str) -> float:
@@ -137,9 +175,10 @@ def _parse_duration_s(text: str) -> float:
 
 
 def _parse_date(value: str) -> float | None:
-    """Return the seconds until a date of HTTP, at least 0; None where it is none."""
+    """Return the seconds until a date of HTTP or ISO 8601, at least 0; None where it is none."""
     try:
-        date = parsedate_to_datetime(value)
+        is_iso = re.match(r"\d{4}-\d\d-\d\dT", value)
+        date = datetime.fromisoformat(value) if is_iso else parsedate_to_datetime(value)
         aware = date if date.tzinfo else date.replace(tzinfo=UTC)
         return max(0.0, (aware - datetime.now(UTC)).total_seconds())
     except (ValueError, OverflowError, IndexError, TypeError):

@@ -16,6 +16,7 @@ from debate.engines.base import (
     Request,
     SupportsSleep,
     complete_with_adapter,
+    describe_engine,
     try_reset_prefix_cache,
 )
 from debate.errors import ClusterError
@@ -27,12 +28,16 @@ class ReplicaLost(ClusterError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
-    """The process of a replica, on which host, and the ids of the GPUs that it was given."""
+    """The process of a replica, on which host, and the ids of the GPUs that it was given.
+
+    `facts` are what its engine says of itself, by name: versions, kernels, types of numbers.
+    """
 
     host: str
     pid: int
     node: str = ""
     gpus: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 class Replica(Protocol):
@@ -84,7 +89,8 @@ class LocalReplica:
         if self._placement is not None:
             await self.close()
         await self._engine.start()
-        self._placement = Placement(host=platform.node(), pid=os.getpid())
+        facts = describe_engine(self._engine)
+        self._placement = Placement(host=platform.node(), pid=os.getpid(), facts=facts)
 
     def complete(
         self, requests: Sequence[Request], adapter: str | None = None

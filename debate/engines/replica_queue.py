@@ -58,6 +58,10 @@ class InFlightBatch:
     watch: asyncio.TimerHandle | None = None
 
 
+class Withdrawn(Exception):
+    """A request was taken back before it was sent; it may be asked for again."""
+
+
 class ReplicaQueue:
     """Sends what is queued as one batch per loop tick, at most `capacity` requests at a time.
 
@@ -123,6 +127,13 @@ class ReplicaQueue:
         else:
             self.queue.append(pending)
         self.schedule_send()
+
+    def withdraw(self) -> None:
+        """Take back all requests that are queued: their callers get Withdrawn."""
+        for pending in self.queue:
+            if not pending.future.done():
+                pending.future.set_exception(Withdrawn())
+        self.queue.clear()
 
     def refuse(self, pending: PendingRequest, failure: Failure) -> None:
         """Answer a request that no replica will take."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -90,6 +90,11 @@ class TransformersEngine:
             for job in jobs:
                 job.abandoned = True
                 self._unserved.discard(job)
+
+    def describe(self) -> Mapping[str, str]:
+        """Return the device, the type of the weights, attention kernels, and switches of torch."""
+        assert self._runner is not None, "describe before start"
+        return self._runner.describe()
 
     async def sleep(self) -> None:
         """Move the weights to the machine's memory; on a CPU they are there already."""

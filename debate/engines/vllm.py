@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ from debate.engines.vllm_calls import (
 )
 from debate.engines.vllm_start import (
     EngineLog,
+    describe_config,
     explain_start_error,
     make_engine_args,
     prepare_environment,
@@ -131,6 +132,10 @@ class VllmEngine:
                     boundary=self._place,
                 )
             yield completions
+
+    def describe(self) -> Mapping[str, str]:
+        """Return versions, types, kernels, and whether replies depend on their batch."""
+        return describe_config(self._llm.vllm_config)
 
     async def sleep(self) -> None:
         """Keep the weights in the machine's memory and free the device, if there is one to free.

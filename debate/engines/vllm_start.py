@@ -145,6 +145,42 @@ def prepare_environment() -> None:
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
 
 
+_DESCRIBED = {
+    "dtype": "model_config.dtype",
+    "quantization": "model_config.quantization",
+    "enforce_eager": "model_config.enforce_eager",
+    "max_model_len": "model_config.max_model_len",
+    "attention": "attention_config.backend",
+    "kv_cache_dtype": "cache_config.cache_dtype",
+    "prefix_caching": "cache_config.enable_prefix_caching",
+    "max_num_seqs": "scheduler_config.max_num_seqs",
+    "max_num_batched_tokens": "scheduler_config.max_num_batched_tokens",
+    "tensor_parallel_size": "parallel_config.tensor_parallel_size",
+}
+"""What a configuration of vLLM holds that replies may depend on, by the path in it."""
+
+
+def describe_config(config: Any) -> dict[str, str]:
+    """Return what a loaded engine's replies depend on besides its weights and settings.
+
+    `batch_invariant` is vLLM's switch for replies that do not depend on what else is in a batch. A
+    path that this version of vLLM does not have is left out.
+    """
+    import torch
+    import vllm
+
+    found = {"vllm": vllm.__version__, "torch": torch.__version__}
+    for name, path in _DESCRIBED.items():
+        value = config
+        for part in path.split("."):
+            value = getattr(value, part, None)
+        if value is not None:
+            found[name] = str(getattr(value, "name", value)).removeprefix("torch.")
+    found.setdefault("attention", os.environ.get("VLLM_ATTENTION_BACKEND", "auto"))
+    is_invariant = os.environ.get("VLLM_BATCH_INVARIANT", "0").lower() in ("1", "true")
+    return found | {"batch_invariant": str(is_invariant).lower()}
+
+
 ERROR_LINE = re.compile(r"^(?:[\w.]+\.)?\w*(?:Error|Exception)\b(?:: .*)?$")
 """The line of a log with an exception's name and message, at the end of a traceback."""
 

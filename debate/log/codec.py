@@ -48,6 +48,7 @@ OMITTED_WHERE_ABSENT = {
     "reasoning": b',"reasoning":null',
     "notes": b',"notes":[]',
     "final_line": b',"final_line":null',
+    "served_by": b',"served_by":null',
 }
 """Fields that are only written where they hold something, and how they look otherwise."""
 

@@ -74,6 +74,7 @@ _TURN_COLUMNS: dict[str, tuple[pl.DataType | type[pl.DataType], _Getter]] = {
         lambda t: f"{t.failure.boundary}: {t.failure.message}" if t.failure else None,
     ),
     "notes": (pl.List(pl.String), attrgetter("notes")),
+    "served_by": (pl.String, attrgetter("served_by")),
     "text": (pl.String, attrgetter("text")),
     "reasoning": (pl.String, attrgetter("reasoning")),
     "final_line": (pl.String, attrgetter("final_line")),

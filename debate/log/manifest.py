@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -50,17 +51,30 @@ _COMMAND_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TrialCall:
+    """The call that tried a model before anything else; its cost is in no total."""
+
+    model: str
+    prompt_tokens: int | None = None
+    generated_tokens: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RunStart:
     """One time that the run was begun or resumed. `at` is ISO 8601 in UTC.
 
     `added` names the parts that the run has had only since then, as in `cells.star`. `code` has the
     digest of the file of each custom object that the run names, as in `decisions my_rules.trimmed`.
+    `engines` says of each model what its replies may depend on besides its weights and settings:
+    versions, kernels, types of numbers.
     """
 
     at: str
     environment: Environment
     added: tuple[str, ...] = ()
     code: dict[str, str] = field(default_factory=dict)
+    preflight: tuple[TrialCall, ...] = ()
+    engines: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +88,10 @@ class StatedHypotheses:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunTotals:
-    """Sums over the turns of a finished run. Calls shared with another turn cost nothing."""
+    """Sums over the turns of a finished run. Calls shared with another turn cost nothing.
+
+    `served` counts, for each model, the calls that were answered by what an endpoint said it was.
+    """
 
     turns: int = 0
     failed: int = 0
@@ -82,6 +99,7 @@ class RunTotals:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     generated_tokens: int = 0
+    served: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,6 +162,21 @@ def read_manifest(directory: Path) -> Manifest:
         raise InputError(f"{path} cannot be read as a manifest: {cause}") from cause
 
 
+def update_last_start(
+    directory: Path,
+    *,
+    preflight: Iterable[TrialCall] = (),
+    engines: Mapping[str, Mapping[str, str]] | None = None,
+) -> None:
+    """Add what is known only once models have started to the last start of a run that is held."""
+    manifest = read_manifest(directory)
+    *before, last = manifest.starts
+    known = {name: dict(facts) for name, facts in (engines or {}).items() if facts}
+    changed = replace(last, preflight=tuple(preflight), engines={**last.engines, **known})
+    if changed != last:
+        write_manifest(directory, replace(manifest, starts=(*before, changed)))
+
+
 def _require_known_version(path: Path, version: int) -> None:
     if version > FORMAT_VERSION:
         raise InputError(
@@ -160,11 +193,14 @@ class TurnCost(msgspec.Struct, gc=False):
     usage: UsageStruct = msgspec.field(default_factory=UsageStruct)
     failure: FailureStruct | None = None
     shared_with: str | None = None
+    model: str = ""
+    served_by: str | None = None
 
 
 def sum_costs(costs: Iterable[TurnCost], *, num_verdicts: int) -> RunTotals:
     """Add up turns of distinct keys. A call shared with another turn costs nothing."""
     turns = failed = prompt = cached = generated = 0
+    served: dict[str, Counter[str]] = {}
     for cost in costs:
         turns += 1
         failed += cost.failure is not None
@@ -172,6 +208,8 @@ def sum_costs(costs: Iterable[TurnCost], *, num_verdicts: int) -> RunTotals:
             prompt += cost.usage.prompt_tokens or 0
             cached += cost.usage.cached_tokens or 0
             generated += cost.usage.generated_tokens or 0
+            if cost.served_by is not None:
+                served.setdefault(cost.model, Counter())[cost.served_by] += 1
     return RunTotals(
         turns=turns,
         failed=failed,
@@ -179,6 +217,7 @@ def sum_costs(costs: Iterable[TurnCost], *, num_verdicts: int) -> RunTotals:
         prompt_tokens=prompt,
         cached_tokens=cached,
         generated_tokens=generated,
+        served={model: dict(sorted(served[model].items())) for model in sorted(served)},
     )
 
 

@@ -95,7 +95,7 @@ class Run:
 
     def narrow_turns(self) -> pl.DataFrame:
         """Return the frame of turns without texts and failures: enough for trajectories."""
-        needless = {"text", "failure", "late", "dropped", "reasoning", "notes"}
+        needless = {"text", "failure", "late", "dropped", "reasoning", "notes", "served_by"}
         return self._read_turns(columns=[n for n in make_turn_schema(()) if n not in needless])
 
     def trajectories(self, turns: pl.DataFrame | None = None) -> pl.DataFrame:

@@ -164,6 +164,28 @@ def find_notes(turns: pl.DataFrame | pl.LazyFrame) -> list[ModelNote]:
     return [ModelNote(*row) for row in ordered.iter_rows()]
 
 
+class ServedModel(NamedTuple):
+    """What an endpoint said it was to some calls of a model, how often, and when first."""
+
+    model: str
+    served_by: str
+    num_turns: int
+    first_at: float
+
+
+def find_served(turns: pl.DataFrame | pl.LazyFrame) -> list[ServedModel]:
+    """Return what endpoints said they were, by model, in the order in which it was first seen."""
+    rows, names = turns.lazy(), turns.lazy().collect_schema().names()
+    if "served_by" not in names:
+        return []
+    known = rows.filter(pl.col("served_by").is_not_null() & pl.col("shared_with").is_null())
+    found = known.group_by("model", "served_by").agg(
+        num=pl.len(), first_at=pl.col("finished_at").min()
+    )
+    ordered = found.sort("model", "first_at", "served_by").collect()
+    return [ServedModel(*row) for row in ordered.iter_rows()]
+
+
 class CutReplies(NamedTuple):
     """An agent with many cut replies; `max_tokens` is None where it is not known."""
 

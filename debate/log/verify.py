@@ -252,12 +252,13 @@ def _find_number_problems(turn: Turn) -> Iterator[str]:
 
 def _find_verdict_problems(turns: Sequence[Turn], verdicts: Sequence[Verdict]) -> Iterator[str]:
     rounds = {turn.round for turn in turns}
-    # Where somebody said nothing, nobody may have had anything to go on from.
-    may_be_silent = any(not turn.text.strip() and turn.value is None for turn in turns)
+    decided = {(verdict.method, verdict.round) for verdict in verdicts}
     for verdict in verdicts:
         for fault in drop_false_numbers(verdict).faults:
             yield f"{verdict.method} verdict on round {verdict.round}: {fault}"
-        if verdict.round not in rounds and not may_be_silent:
+        # In a round in which nobody has anything to hear nobody speaks, and the answers stand.
+        stands = (verdict.method, verdict.round - 1) in decided
+        if verdict.round not in rounds and not stands:
             yield f"{verdict.method} verdict on round {verdict.round}, which has no turns"
         if verdict.outcome == "correct" and verdict.value is None:
             yield f"{verdict.method} verdict on round {verdict.round} is correct without an answer"

@@ -17,6 +17,7 @@ from debate.cluster.launch import launch_models
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec, OpenaiModel
 from debate.engines.base import CompletionClient
+from debate.engines.breaker import run_until_ended
 from debate.engines.client import ModelClient, run_all
 from debate.engines.metrics import ModelMetrics
 from debate.errors import DebateError
@@ -24,6 +25,7 @@ from debate.log import CallCache, RunLog
 from debate.orchestrator.call_store import CallStore, TurnWatcher
 from debate.orchestrator.condition import Condition
 from debate.orchestrator.question import debate_question
+from debate.runner.lazy_models import Guard
 from debate.runner.monitoring import RunProgress
 from debate.runner.plan import Plan, WorkItem
 from debate.types import Question
@@ -96,6 +98,7 @@ class Shard:
     specs: Mapping[str, ModelSpec]
     cache: str | None
     num_workers: int
+    keep_going: bool
 
 
 class ShardStatus(NamedTuple):
@@ -119,7 +122,11 @@ class ShardRunner:
         self._stale: list[str] = []
 
     async def run(self, client: Callable[[str], CompletionClient]) -> None:
-        """Debate everything. Raises LogError where the disk fails or the run is not there."""
+        """Debate everything.
+
+        Raises LogError where the disk fails or the run is not there, RunEnded where a model of its
+        own fails too often in a row.
+        """
         shard = self._shard
         own = {name: spec for name, spec in shard.specs.items() if spec.host == "driver"}
         with ExitStack() as stack:
@@ -128,8 +135,10 @@ class ShardRunner:
             if cache:
                 stack.callback(cache.close)
             async with launch_models(own, ClusterSpec()) as self._own:
+                guard = Guard(keep_going=shard.keep_going)
+                guard.watch(own, self._own)
                 clients = {name: self._own.get(name) or client(name) for name in shard.specs}
-                await run_debates(
+                debates = run_debates(
                     shard.work,
                     shard.cells,
                     num_workers=shard.num_workers,
@@ -139,6 +148,7 @@ class ShardRunner:
                     cache=cache,
                     stale=self._stale,
                 )
+                await run_until_ended(guard.end, debates)
 
     def status(self) -> ShardStatus:
         """The counts so far."""
@@ -219,6 +229,7 @@ def make_shards(plan: Plan, directory: Path, *, num_workers: int) -> list[Shard]
             specs={name: divide_limits(spec, num) for name, spec in plan.models.items()},
             cache=str(Path(plan.spec.log.cache).resolve()) if plan.spec.log.cache else None,
             num_workers=math.ceil(num_workers / num),
+            keep_going=plan.spec.keep_going,
         )
         for first in range(num)
     ]

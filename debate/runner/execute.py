@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import polars as pl
 from rich.console import Console
 
-from debate.cluster.launch import launch_models
-from debate.config.cluster import ClusterSpec
-from debate.config.models import ModelSpec
+from debate.analysis.text import clean
 from debate.config.run import RunSpec
-from debate.engines.base import Completion, CompletionClient, Request
-from debate.engines.client import ModelClient
+from debate.engines.breaker import OrderlyEnd, describe_reasons, run_until_ended
 from debate.engines.metrics import ModelMetrics
-from debate.errors import EngineError
+from debate.errors import DebateError, EngineError, RunEnded
 from debate.interrupts import run_to_end
 from debate.log import CallCache, LogProblem, Run, RunLog
-from debate.log.manifest import read_manifest
+from debate.log.files import MANIFEST
+from debate.log.manifest import read_manifest, update_last_start
 from debate.runner.concurrency import CombinedProgress, run_debates, run_sharded_debates
 from debate.runner.describe import print_outline, warn_of_targets
+from debate.runner.lazy_models import Guard, LazyModels
 from debate.runner.monitoring import (
     Observer,
     RunProgress,
@@ -35,12 +33,11 @@ from debate.runner.monitoring import (
     show_progress,
 )
 from debate.runner.plan import Plan, open_log
+from debate.runner.preflight import Preflight
 from debate.terminal import make_console
 from debate.types import DebateKey
 
 MIN_DEBATES, MAX_DEBATES = 16, 4096
-MAX_REASONS = 3
-"""Reasons that are told where every call failed; the rest are counted."""
 MAX_TURNS_FOR_FORECAST = 200_000
 """Turns up to which a log is read for a forecast; more would keep the run waiting."""
 
@@ -59,17 +56,47 @@ class RunResult:
     stale: tuple[str, ...]
 
 
-def raise_if_all_failed(result: RunResult) -> None:
-    """Raise EngineError, with the reasons and how often each occurred, where every call failed."""
-    counts = result.progress
-    if counts.replayed or not counts.turns or counts.failures < counts.turns:
+def raise_if_failed(result: RunResult, *, min_completed: float) -> None:
+    """Raise EngineError, with the reasons and how often each occurred, where too few turns came.
+
+    Too few are none, or a share of all turns below `min_completed`. Probes do not count.
+    """
+    if not result.progress.failures:
         return
-    reasons = Run(result.directory).scan_turns().group_by("failure").agg(num=pl.len()).collect()
-    ordered = reasons.sort("num", "failure", descending=[True, False]).rows()
-    told = [f"{num:,} × {' '.join(reason.split())}" for reason, num in ordered[:MAX_REASONS]]
-    if len(ordered) > MAX_REASONS:
-        told.append(f"{sum(num for _, num in ordered[MAX_REASONS:]):,} × other reasons")
-    raise EngineError(f"every one of {counts.turns:,} calls failed: {'; '.join(told)}")
+    turns = Run(result.directory).scan_turns().filter(pl.col("kind") != "probe")
+    counted = turns.group_by("failure").agg(num=pl.len()).collect()
+    reasons = Counter({reason: num for reason, num in counted.rows() if reason is not None})
+    num_failed, num_turns = reasons.total(), counted["num"].sum()
+    if not num_failed or (1 - num_failed / num_turns >= min_completed and num_failed < num_turns):
+        return
+    which = f"{num_failed:,} of {num_turns:,}"
+    if num_failed == num_turns:
+        which = f"every one of {num_turns:,}"
+    told = describe_reasons(Counter({" ".join(reason.split()): n for reason, n in reasons.items()}))
+    raise EngineError(f"{which} calls failed: {told}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartedModels:
+    """The models of a run, its end in order, and the calls by which its endpoints were tried."""
+
+    models: LazyModels
+    end: OrderlyEnd
+    tries: Preflight | None
+
+    @asynccontextmanager
+    async def record_in(self, log: RunLog, combined: CombinedProgress) -> AsyncIterator[None]:
+        """Record at the end, whatever it is, what the trial calls cost and the engines say."""
+        try:
+            yield
+        finally:
+            metrics = merge_counters([*self.models.metrics(), *combined.metrics()])
+            with suppress(DebateError):  # what stops the run is told by whoever met it first
+                update_last_start(
+                    log.directory,
+                    preflight=self.tries.trial_calls if self.tries else (),
+                    engines={each.model: each.facts for each in metrics},
+                )
 
 
 def get_run_directory(spec: RunSpec, out: Path | str | None = None) -> Path:
@@ -78,26 +105,69 @@ def get_run_directory(spec: RunSpec, out: Path | str | None = None) -> Path:
 
 
 async def execute(
-    plan: Plan, directory: Path, *, console: Console, quiet: bool = False
+    plan: Plan,
+    directory: Path,
+    *,
+    console: Console,
+    quiet: bool = False,
+    preflight: bool = True,
 ) -> RunResult:
     """Run or resume the plan in the directory.
 
-    Raises RunConflict where the directory holds another run, BoundaryError where a model cannot
-    be started or the disk refuses; what was acknowledged until then is on disk.
+    With `preflight`, each endpoint is tried by one call first; of a new run nothing is written
+    before. Raises RunConflict where the directory holds another run, ModelRefused where an endpoint
+    does not answer that call, RunEnded where a model fails too often in a row, BoundaryError where
+    a model cannot be started or the disk refuses; what was acknowledged until then is on disk.
     """
-    with open_log(plan, directory) as log:
+    tries = Preflight(plan, console, quiet=quiet) if preflight else None
+    guard = Guard(keep_going=plan.spec.keep_going, tell=partial(_warn, console))
+    models = LazyModels(
+        plan.models, plan.spec.cluster, run=plan.spec.name, preflight=tries, guard=guard
+    )
+    try:
+        if preflight and not (directory / MANIFEST).exists():
+            await models.open_endpoints()
+        started = StartedModels(models=models, end=guard.end, tries=tries)
+        return await _execute_in_log(plan, directory, started, console, quiet=quiet)
+    finally:
+        await models.close()
+
+
+async def _execute_in_log(
+    plan: Plan,
+    directory: Path,
+    started: StartedModels,
+    console: Console,
+    *,
+    quiet: bool,
+) -> RunResult:
+    with open_log(plan, directory) as log, ExitStack() as stack:
         warn_of_targets(plan, console)
         if not quiet:
             _announce(plan, log, console)
         cache = CallCache(Path(plan.spec.log.cache)) if plan.spec.log.cache else None
+        if cache:
+            stack.callback(cache.close)
         try:
-            result = await _execute(plan, log, cache, console, quiet=quiet)
-            if plan.is_pilot:
-                log.close("interrupted")
-            return result
-        finally:
-            if cache:
-                cache.close()
+            result = await _execute(plan, log, started, cache, console, quiet=quiet)
+        except RunEnded as ended:
+            log.close("failed")
+            raise RunEnded(f"{ended}. {_describe_way_on(directory)}") from ended
+        if plan.is_pilot:
+            log.close("interrupted")
+        return result
+
+
+def _describe_way_on(directory: Path) -> str:
+    return (
+        f"What was answered is recorded in {directory}; once the model answers again, the same "
+        "command goes on from there. With --keep-going (keep_going: true) the run waits for it, "
+        "and the other models go on."
+    )
+
+
+def _warn(console: Console, told: str) -> None:
+    console.print(clean(told), style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def run_pilot(plan: Plan, num: int, out: Path | None, console: Console) -> None:
@@ -110,7 +180,7 @@ def run_pilot(plan: Plan, num: int, out: Path | None, console: Console) -> None:
 
     directory = get_run_directory(plan.spec, out)
     result = run_to_end(execute(plan.pilot(num), directory, console=make_console(stderr=True)))
-    raise_if_all_failed(result)
+    raise_if_failed(result, min_completed=plan.spec.min_completed)
     found = make_forecast(plan, directory)
     if found is not None:
         print_forecast(found, console)
@@ -137,27 +207,36 @@ def _announce(plan: Plan, log: RunLog, console: Console) -> None:
 
 
 async def _execute(
-    plan: Plan, log: RunLog, cache: CallCache | None, console: Console, *, quiet: bool
+    plan: Plan,
+    log: RunLog,
+    started: StartedModels,
+    cache: CallCache | None,
+    console: Console,
+    *,
+    quiet: bool,
 ) -> RunResult:
-    specs = plan.models
-    progress = RunProgress(models=specs, num_debates=plan.num_work * len(plan.cells))
+    progress = RunProgress(models=plan.models, num_debates=plan.num_work * len(plan.cells))
     combined = CombinedProgress(progress=progress)
     complete = is_complete(plan, log)
     is_sharded = plan.spec.cluster.orchestrators > 1 and not complete
-    if is_sharded:
-        specs = {name: spec for name, spec in specs.items() if spec.host == "actor"}
-    async with LazyModels(specs, plan.spec.cluster, run=plan.spec.name) as models:
+    async with started.models as models, started.record_in(log, combined):
+        if not complete:
+            await models.open_endpoints()
+        if is_sharded:
+            models.keep_actors()
         if not complete:
             await models.start()
+        for model, usage in started.tries.usages.items() if started.tries else ():
+            progress.add_usage(model, usage)
         time_sharing = has_sleeping_replicas(models.metrics())
         num_workers = compute_num_workers(plan, time_sharing=time_sharing)
         async with _monitor(plan, log, models, combined, console, quiet=quiet):
             if is_sharded:
-                await run_sharded_debates(
+                debates = run_sharded_debates(
                     plan, log.directory, models, combined, num_workers=num_workers
                 )
             else:
-                await run_debates(
+                debates = run_debates(
                     plan.work,
                     plan.cells,
                     num_workers=num_workers,
@@ -167,6 +246,7 @@ async def _execute(
                     cache=cache,
                     stale=combined.kept_stale,
                 )
+            await run_until_ended(started.end, debates)
     return RunResult(
         directory=log.directory,
         progress=progress,
@@ -235,65 +315,3 @@ def compute_num_workers(plan: Plan, *, time_sharing: bool = False) -> int:
     room = sum(spec.max_in_flight * spec.replicas for spec in plan.models.values())
     seats = sum(len(cell.agents) for cell in plan.cells)
     return min(most, max(MIN_DEBATES, min(MAX_DEBATES, math.ceil(2 * room / seats))))
-
-
-class LazyModels(Mapping[str, CompletionClient]):
-    """Clients by model name, all started when the first call is made at the latest.
-
-    A run whose log is complete never starts them.
-    """
-
-    def __init__(self, specs: Mapping[str, ModelSpec], cluster: ClusterSpec, *, run: str) -> None:
-        self._specs = specs
-        self._cluster = cluster
-        self._run = run
-        self._stack = AsyncExitStack()
-        self._starting: asyncio.Task[Mapping[str, ModelClient]] | None = None
-        self._clients: Mapping[str, ModelClient] = {}
-
-    async def start(self) -> Mapping[str, ModelClient]:
-        """Start every model, once. Raises BoundaryError with the first one's error in words."""
-        if self._starting is None:
-            self._starting = asyncio.ensure_future(self._open())
-        self._clients = await asyncio.shield(self._starting)
-        return self._clients
-
-    async def _open(self) -> Mapping[str, ModelClient]:
-        opened = launch_models(self._specs, self._cluster, run=self._run)
-        return await self._stack.enter_async_context(opened)
-
-    def metrics(self) -> list[ModelMetrics]:
-        """A snapshot of every started model."""
-        return [client.metrics() for client in self._clients.values()]
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._stack.aclose()
-
-    def __getitem__(self, name: str) -> CompletionClient:
-        return self._clients.get(name) or _StartOnFirstCall(self, name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._specs)
-
-    def __len__(self) -> int:
-        return len(self._specs)
-
-
-class _StartOnFirstCall:
-    """A client that starts all models with its first call, unless they are up."""
-
-    def __init__(self, models: LazyModels, name: str) -> None:
-        self._models = models
-        self._name = name
-
-    async def complete(self, request: Request) -> Completion:
-        clients = self._models._clients or await self._models.start()
-        return await clients[self._name].complete(request)

@@ -24,7 +24,7 @@ from debate.config.models import ModelSpec
 from debate.engines.metrics import ModelMetrics, ReplicaMetrics
 from debate.errors import LogError
 from debate.log.utilisation import UtilisationLog, UtilisationSample
-from debate.types import Turn, Verdict
+from debate.types import Turn, Usage, Verdict
 
 LIVE_EVERY_S = 0.5
 PLAIN_EVERY_S = 10.0
@@ -101,10 +101,14 @@ class RunProgress:
         if turn.shared_with is not None:
             self.shared += 1
             return
-        prompt, generated = turn.usage.prompt_tokens or 0, turn.usage.generated_tokens or 0
+        self.add_usage(turn.model, turn.usage)
+
+    def add_usage(self, model: str, usage: Usage) -> None:
+        """Count the tokens of one call, and what they cost."""
+        prompt, generated = usage.prompt_tokens or 0, usage.generated_tokens or 0
         self.prompt_tokens += prompt
         self.generated_tokens += generated
-        price = self.models[turn.model].price
+        price = self.models[model].price
         if price:
             self.cost += (prompt * price.prompt + generated * price.generated) / 1e6
 

@@ -41,6 +41,8 @@ NOT_IDENTITY = (
     "output",
     "cluster",
     "max_debates",
+    "keep_going",
+    "min_completed",
     "description",
     "hypotheses",
     "log.cache",
@@ -48,6 +50,7 @@ NOT_IDENTITY = (
     "agents.*.card",
     *(f"models.*.{field}" for field in ("host", "replicas", "gpus", "cpus", "max_in_flight")),
     *(f"models.*.{field}" for field in ("timeout_s", "max_restarts", "price", "threads")),
+    *(f"models.*.{field}" for field in ("max_failures", "pause_s")),
 )
 """Fields that change where and how fast a run goes, not what it is."""
 

@@ -29,7 +29,8 @@ from debate.orchestrator.probing import (
 )
 from debate.runner.cells import RebuiltCells, rebuild_cells
 from debate.runner.concurrency import run_workers
-from debate.runner.execute import LazyModels, compute_num_workers
+from debate.runner.execute import compute_num_workers
+from debate.runner.lazy_models import LazyModels
 from debate.runner.monitoring import RunProgress, show_progress
 from debate.runner.offline import ReplayedAnswers, replay_answers
 from debate.runner.plan import Plan, WorkItem

@@ -14,7 +14,12 @@ from debate.analysis.replies import describe_replies, warn_replies
 from debate.analysis.tables.results import tabulate_findings
 from debate.analysis.text import clean, format_count, print_whole
 from debate.log import Run
-from debate.log.trajectories import find_cut_replies, find_notes, format_cut_replies
+from debate.log.trajectories import (
+    find_cut_replies,
+    find_notes,
+    find_served,
+    format_cut_replies,
+)
 from debate.report.data import read_report_data
 from debate.report.page import PAGE, write_page
 from debate.runner.execute import RunResult
@@ -42,6 +47,7 @@ def report_run(result: RunResult, console: Console) -> None:
     _print_replies(analysis, console)
     _print_cut(Run(result.directory), console)
     _print_notes(Run(result.directory), console)
+    print_served(Run(result.directory), console)
 
     def warn(told: str) -> None:
         console.print(Text(clean(f"WARNING: {told}"), style="bold red"), soft_wrap=True)
@@ -86,6 +92,18 @@ def _print_notes(run: Run, console: Console) -> None:
         noun = "turn" if note.num_turns == 1 else "turns"
         told = f"note: model {note.model}, {format_count(note.num_turns)} {noun}: {note.note}"
         console.print(Text(clean(told)), soft_wrap=True)
+
+
+def print_served(run: Run, console: Console) -> None:
+    """Warn where an endpoint's model or its system changed while the run was made."""
+    by_model: dict[str, list[str]] = {}
+    for each in find_served(run.scan_turns()):
+        told = f"{each.served_by} ({format_count(each.num_turns)} calls)"
+        by_model.setdefault(each.model, []).append(told)
+    for model, versions in by_model.items():
+        if len(versions) > 1:
+            line = f"note: model {model} changed at its endpoint: {', then '.join(versions)}"
+            console.print(Text(clean(line)), soft_wrap=True)
 
 
 def _print_next(directory: Path, page: Path, console: Console) -> None:

@@ -15,6 +15,7 @@ from debate.config.models import DialectName, OpenaiModel
 from debate.engines.addresses import find_environment_proxy, make_address
 from debate.engines.base import Guided, Request, Sampling
 from debate.engines.dialects import DIALECTS, guess_from_models, guess_from_reply, guess_from_url
+from debate.engines.endpoint_session import PACED
 from debate.engines.openai import NO_LOGPROBS, OpenaiEngine
 from debate.engines.rate_limit import SharedPace
 from debate.engines.roles import FOLDED
@@ -250,6 +251,35 @@ async def test_a_spent_quota_is_final_at_the_first_reply(endpoint: Endpoint) -> 
     found = await ask_one(endpoint)
     assert found.failure is not None
     assert len(endpoint.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (429, {"message": "Your account has an insufficient balance"}),
+        (429, {"message": "suspended", "type": "exceeded_current_quota_error"}),
+        (429, {"message": "Billing hard limit has been reached"}),
+        (429, {"message": "no", "code": "billing_hard_limit_reached"}),
+        (503, {"message": "You have used all available credits or reached its spending limit"}),
+    ],
+)
+async def test_what_only_money_mends_is_final(
+    endpoint: Endpoint, code: int, error: dict[str, str]
+) -> None:
+    endpoint.always = say({"error": error}, code)
+    assert (await ask_one(endpoint)).failure is not None
+    assert len(endpoint.bodies) == 1
+
+
+async def test_a_reply_after_a_rate_limit_names_the_field_that_keeps_below_it(
+    endpoint: Endpoint,
+) -> None:
+    endpoint.faults = [status(429, "slow down", **{"Retry-After": "0"})]
+    assert PACED in (await ask_one(endpoint, logprobs=False)).notes
+    endpoint.always = status(429, "slow down", **{"Retry-After": "0"})
+    failed = (await ask_one(endpoint, retries=1)).failure
+    assert failed is not None
+    assert "(attempt 2 of 2); requests_per_minute" in failed.message
 
 
 async def test_a_limit_for_a_while_is_waited_for(endpoint: Endpoint) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debate.engines.rate_limit import Backoff, RateLimiter, parse_retry_after
+from debate.engines.rate_limit import Backoff, RateLimiter, SharedPace, parse_retry_after
 
 
 @given(
@@ -52,3 +52,56 @@ def test_retry_after_may_be_a_date() -> None:
     found = parse_retry_after({"Retry-After": date})
     assert found is not None
     assert 3500 < found <= 3600
+
+
+@pytest.mark.parametrize(
+    ("headers", "wanted"),
+    [
+        ({"x-ratelimit-reset-requests": "1s"}, 1.0),
+        ({"x-ratelimit-reset-tokens": "6m0s"}, 360.0),
+        ({"X-RateLimit-Reset": "20ms"}, 0.02),
+        ({"ratelimit-reset": "12"}, 12.0),
+        ({"x-ratelimit-reset-requests": "1s", "x-ratelimit-reset-tokens": "6m0s"}, 1.0),
+        (
+            {
+                "x-ratelimit-reset-requests": "1s",
+                "x-ratelimit-remaining-requests": "7",
+                "x-ratelimit-reset-tokens": "6m0s",
+                "x-ratelimit-remaining-tokens": "0",
+            },
+            360.0,
+        ),
+        ({"Retry-After": "3", "x-ratelimit-reset-requests": "1s"}, 3.0),
+        ({"retry-after": "3"}, 3.0),
+        ({"anthropic-ratelimit-requests-reset": "1999-01-01T00:00:00Z"}, 0.0),
+        ({"x-ratelimit-reset": "946684800"}, 946684800.0),
+        ({"x-ratelimit-reset": "1000000001"}, 0.0),
+        ({"x-ratelimit-reset": "1000000000001"}, 0.0),
+        ({"x-ratelimit-reset-requests": "soon"}, None),
+        ({"x-ratelimit-limit-requests": "60"}, None),
+    ],
+)
+def test_the_reset_of_a_limit_that_is_used_up_is_the_wait(
+    headers: dict[str, str], wanted: float | None
+) -> None:
+    assert parse_retry_after(headers) == wanted
+
+
+def test_a_pause_that_begins_while_a_call_waits_holds_it_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pace, slept, now = SharedPace(), list[float](), [100.0]
+
+    async def sleep(delay_s: float) -> None:
+        slept.append(delay_s)
+        now[0] += delay_s
+        if len(slept) == 1:
+            pace.hold(7.0, now[0])
+
+    pace.hold(2.0, now[0])
+    with monkeypatch.context() as patched:
+        patched.setattr("asyncio.sleep", sleep)
+        patched.setattr("time.monotonic", lambda: now[0])
+        with pytest.raises(StopIteration):
+            pace.wait().send(None)
+    assert slept == [2.0, 7.0]

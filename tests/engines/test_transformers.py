@@ -13,6 +13,7 @@ import pytest
 
 from debate.config.models import TransformersModel
 from debate.engines.base import Engine, Guided, Request, Sampling
+from debate.engines.replica import LocalReplica
 from debate.engines.transformers import TransformersEngine
 from debate.errors import EngineError
 from tests.engines.builders import (
@@ -45,6 +46,16 @@ async def running(folder: Path, **fields: Any) -> AsyncIterator[TransformersEngi
     await engine.start()
     yield engine
     await engine.close()
+
+
+async def test_what_replies_depend_on_besides_the_settings_is_told(folder: Path) -> None:
+    replica = LocalReplica(TransformersEngine(spec(folder)))
+    await replica.start()
+    assert replica.placement is not None
+    facts = dict(replica.placement.facts)
+    await replica.close()
+    assert (facts["device"], facts["dtype"]) == ("cpu", "float32")
+    assert {"attention", "torch", "transformers", "threads"} <= set(facts)
 
 
 def spec(folder: Path, **fields: Any) -> TransformersModel:

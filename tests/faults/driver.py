@@ -26,7 +26,7 @@ Wrap = Callable[[str, Engine], Engine]
 def undisturbed(config: Mapping[str, Any], directory: Path) -> None:
     """Run, or resume, to the end as `debate run` does."""
     plan = make_plan(load_run(config))
-    asyncio.run(execute(plan, directory, console=Console(stderr=True), quiet=True))
+    asyncio.run(execute(plan, directory, console=Console(stderr=True), quiet=True, preflight=False))
 
 
 def disturbed(config: Mapping[str, Any], directory: Path, wrap: Wrap) -> None:

@@ -281,17 +281,19 @@ def test_beliefs_in_impossible_candidates_are_zero_and_undefined_ones_null(tmp_p
             turn("c", value="4", belief=belief(n4=math.nan, n5=-1.0)),
         ],
     )
-    frame = Run(tmp_path).trajectories()
+    with pytest.warns(UserWarning, match="a log-probability of its belief is nan"):
+        frame = Run(tmp_path).trajectories()
     assert frame["belief_answer"].to_list() == [0.0, 0.0, None]
     assert frame["log_p_answer"].to_list() == [-math.inf, -math.inf, None]
     assert frame["belief_mass"].to_list() == pytest.approx([math.exp(-3), 0.0, None])
 
 
 def test_a_count_of_tokens_that_nobody_can_have_used_is_missing(tmp_path: Path) -> None:
-    usage = Usage(prompt_tokens=2**53 + 1, cached_tokens=None, generated_tokens=2**53)
+    usage = Usage(prompt_tokens=10**12 + 1, cached_tokens=None, generated_tokens=10**12)
     write(tmp_path, [turn("a", usage=usage)])
     columns = ("prompt_tokens", "cached_tokens", "generated_tokens")
-    assert Run(tmp_path).turns().select(columns).row(0) == (None, None, 2**53)
+    with pytest.warns(UserWarning, match="prompt_tokens is 1000000000001"):
+        assert Run(tmp_path).turns().select(columns).row(0) == (None, None, 10**12)
 
 
 def test_beliefs_are_in_order_of_debate_agent_round_and_candidate(tmp_path: Path) -> None:

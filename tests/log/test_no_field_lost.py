@@ -43,6 +43,7 @@ RESULT = CallResult(
     failure=Failure(boundary="b", message="m"),
     reasoning="thought",
     final_line="Answer: 4",
+    served_by="m-2024 fp_1",
     notes=("without top_p",),
 )
 PLACE = Turn(

@@ -11,7 +11,9 @@ import pytest
 
 from debate.errors import InputError
 from debate.log import check_log
+from debate.runner.verify_run import verify_run
 from debate.types import Confidence, Usage
+from tests.support import run, scripted, simulated
 
 from .builders import append_turn, open_log, turn, turn_lines, verdict, without_checksums, write
 
@@ -219,3 +221,15 @@ async def test_a_run_in_progress_may_be_torn_and_uncompacted(tmp_path: Path) -> 
     with pytest.raises(InputError, match="no such folder"):
         check_log(tmp_path / "elsewhere")
     log.close()
+
+
+@pytest.mark.parametrize("failure", [0.0, 1.0])
+def test_a_round_in_which_nobody_speaks_is_no_problem(tmp_path: Path, failure: float) -> None:
+    edge = {"edge": "a <-> b", "when": "disagreement"}
+    seats = [scripted("a", "Answer: 4"), scripted("b", "Answer: 4")]
+    if failure:
+        seats = [simulated(name, failure=failure) for name in "ab"]
+    made = run(tmp_path, seats, topology={"edges": [edge]}, rounds=2)
+    assert set(made.turns()["round"]) == {0}
+    assert made.verdicts()["round"].to_list() == [0, 1, 2]
+    assert verify_run(made.directory).problems == ()

@@ -67,13 +67,15 @@ def test_what_was_half_read_stays_on_record(tmp_path: Path) -> None:
 
 def test_a_half_stated_confidence_is_none(tmp_path: Path) -> None:
     reply = Ended("Answer: 4\nConfidence: 8", "length")
-    (turn,) = by_ref(debated(tmp_path, {"a": reply}, rounds=0, topology="isolated")).values()
+    alone = {"rounds": 0, "topology": "isolated", "preflight": False}
+    (turn,) = by_ref(debated(tmp_path, {"a": reply}, **alone)).values()
     assert (turn.value, turn.confidence("verbal")) == ("4", None)
 
 
 def test_a_reply_that_the_server_broke_off_has_failed(tmp_path: Path) -> None:
     reply = Ended("Answer: 4", "abort")
-    (turn,) = by_ref(debated(tmp_path, {"a": reply}, rounds=0, topology="isolated")).values()
+    alone = {"rounds": 0, "topology": "isolated", "preflight": False}
+    (turn,) = by_ref(debated(tmp_path, {"a": reply}, **alone)).values()
     assert turn.failure is not None
     assert (turn.outcome, turn.finish_reason) == ("failed", "error")
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,6 +14,7 @@ from debate.runner.verify_run import verify_run
 from debate.types import Question, Turn, Verdict
 from tests.hostile.echo import Everything, calls_to, cells_of
 from tests.processes import command
+from tests.runner.speaker import chat, saying, seat
 from tests.support import by_ref, run, scripted, write_questions
 
 
@@ -33,54 +30,6 @@ class Watching:
 
     def on_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Look away."""
-
-
-@contextmanager
-def saying(*replies: tuple[int, str]) -> Iterator[str]:
-    """The address of a server that gives these replies in turn, and the last again and again."""
-    left = list(replies)
-
-    class Handler(BaseHTTPRequestHandler):
-        """Gives the next reply to whatever is asked."""
-
-        def do_POST(self) -> None:
-            """Answer."""
-            self.rfile.read(int(self.headers["Content-Length"]))
-            status, text = left.pop(0) if len(left) > 1 else left[0]
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text.encode())))
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def chat(usage: str = "{}", logprob: str = "-0.5", content: str = '"Answer: 4"') -> tuple[int, str]:
-    """A chat completion with these pieces of JSON in it."""
-    logprobs = f'{{"content": [{{"token": "Answer: 4", "logprob": {logprob}}}]}}'
-    choice = (
-        f'{{"message": {{"content": {content}}}, "logprobs": {logprobs}, "finish_reason": "stop"}}'
-    )
-    return 200, f'{{"choices": [{choice}], "usage": {usage}}}'
-
-
-def seat(url: str, **model: Any) -> dict[str, Any]:
-    """A seat whose model is at this address and is asked twice at most."""
-    return {
-        "id": "a",
-        "model": {"engine": "openai", "url": url, "model": "m", "retries": 0} | model,
-    }
 
 
 @pytest.mark.parametrize(
@@ -100,7 +49,7 @@ def test_a_sick_side_value_costs_no_reply_and_no_run(
     reply: tuple[int, str], tmp_path: Path
 ) -> None:
     with saying(reply) as url:
-        found = run(tmp_path, [seat(url), scripted("b", "Answer: 4")], rounds=1)
+        found = run(tmp_path, [seat(url), scripted("b", "Answer: 4")], rounds=1, preflight=False)
     assert verify_run(found.directory).problems == ()
     assert {turn.value for turn in by_ref(found).values()} == {"4"}
     assert found.turns().height == 4
@@ -122,7 +71,7 @@ def test_a_sick_side_value_costs_no_reply_and_no_run(
 )
 def test_a_reply_that_is_none_fails_its_turn_alone(reply: tuple[int, str], tmp_path: Path) -> None:
     with saying(reply) as url:
-        found = run(tmp_path, [seat(url), scripted("b", "Answer: 4")], rounds=1)
+        found = run(tmp_path, [seat(url), scripted("b", "Answer: 4")], rounds=1, preflight=False)
     turns = by_ref(found)
     assert turns["0:opening:a"].failure is not None
     assert turns["1:revision:b" if "1:revision:b" in turns else "0:opening:b"].value == "4"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import torch
+import transformers
 
 from debate.config.models import TransformersModel
 from debate.engines.base import Completion, fail_request
@@ -36,6 +37,21 @@ class BatchRunner:
         self._spec = spec
         self._place = f"transformers: {spec.weights}"
         self._send = send
+
+    def describe(self) -> dict[str, str]:
+        """Return what replies depend on besides the weights and settings."""
+        model, device = self.loaded.model, self.loaded.device
+        return {
+            "attention": str(getattr(model.config, "_attn_implementation", "unknown")),
+            "device": torch.cuda.get_device_name(device) if self._is_on_gpu else str(device),
+            "deterministic_algorithms": str(torch.are_deterministic_algorithms_enabled()).lower(),
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "matmul_precision": torch.get_float32_matmul_precision(),
+            "max_batch_size": str(self._spec.max_batch_size),
+            "threads": str(torch.get_num_threads()),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        }
 
     def sleep(self) -> None:
         """Move the weights off a GPU."""
