@@ -6,6 +6,7 @@ DebateError
 │   ├── TopologyError  in a graph
 │   ├── TaskError      in a data file
 │   └── RunConflict    the run directory holds another run, or is in use
+├── BudgetSpent        what the run may spend is spent: it ends and can go on, exit code 3
 └── BoundaryError      the outside world: recorded as a `Failure` on the turn it hit
     ├── EngineError    a model or an endpoint
     │   └── ModelRefused   also an InputError: a model that cannot be started as it is written
@@ -45,6 +46,10 @@ class TaskError(InputError):
 
 class RunConflict(InputError):
     """The run directory belongs to a different run, or another process is writing to it."""
+
+
+class BudgetSpent(DebateError):
+    """What the run may spend does not suffice for another call; nothing of it is recorded."""
 
 
 class BoundaryError(DebateError):

@@ -22,6 +22,9 @@ def complete_config(incomplete: str) -> list[str]:
     return sorted(name for name in list_shipped("configs") if name.startswith(incomplete))
 
 
+BUDGET_SPENT = 3
+"""The exit code of a run that its budget has stopped."""
+
 ConfigArgument = Annotated[
     str,
     typer.Argument(
@@ -79,7 +82,10 @@ def run(
     no_custom_code: NoCustomCodeOption = False,
     allow_key: AllowKeyOption = None,
 ) -> None:
-    """Run a configuration, or go on with it where it was interrupted."""
+    """Run a configuration, or go on with it where it was interrupted.
+
+    Exits with 3 where its budget has stopped it: the same command with a larger one goes on.
+    """
     from debate.runner.execute import execute, get_run_directory, raise_if_all_failed
     from debate.runner.plan import make_plan
     from debate.runner.report_run import report_run
@@ -89,6 +95,8 @@ def run(
     outcome = run_to_end(execute(plan, directory, console=make_console(stderr=True), quiet=quiet))
     report_run(outcome, make_console())
     raise_if_all_failed(outcome)
+    if outcome.is_stopped:
+        raise typer.Exit(BUDGET_SPENT)
 
 
 def probe(
@@ -141,14 +149,16 @@ def validate(
     from debate.runner.describe import print_plan, print_probe_calls
     from debate.runner.execute import run_pilot
     from debate.runner.plan import make_plan
+    from debate.runner.spending import print_budget
 
     loaded = _load(config, override, no_custom_code, allow_key)
     plan, console = make_plan(loaded), make_console()
     print_plan(plan, console)
+    print_budget(plan, console)
     if probe:
         print_probe_calls(plan, console)
-    if pilot is not None:
-        run_pilot(plan, pilot, out, console)
+    if pilot is not None and run_pilot(plan, pilot, out, console).is_stopped:
+        raise typer.Exit(BUDGET_SPENT)
 
 
 def power(

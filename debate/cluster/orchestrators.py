@@ -31,9 +31,10 @@ from debate.cluster.messages import (
 )
 from debate.config.cluster import ClusterSpec
 from debate.config.registry import add_import_folders, list_import_folders
-from debate.engines.base import CompletionClient
+from debate.engines.base import CompletionClient, fail_request
 from debate.engines.client import run_all
-from debate.errors import ClusterError
+from debate.engines.meter import BUDGET
+from debate.errors import BudgetSpent, ClusterError
 
 COMPLETIONS: Final = ItemDecoder(NumberedCompletion)
 """Decodes the completions that reach an orchestrator."""
@@ -134,7 +135,10 @@ class OrchestratorHandle:
             on_status(batch.status)
 
     async def _complete(self, numbered: NumberedRequest) -> None:
-        completion = await self._clients[numbered.model].complete(numbered.request)
+        try:
+            completion = await self._clients[numbered.model].complete(numbered.request)
+        except BudgetSpent as error:
+            completion = fail_request(numbered.request, BUDGET, str(error))
         self._calls.pop(numbered.number, None)
         if not self._completions:
             asyncio.get_running_loop().call_soon(self._send_completions)

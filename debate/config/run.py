@@ -9,6 +9,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from debate.config.agents import AgentSpec
 from debate.config.arms import ArmName
+from debate.config.budget import BudgetSpec
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
 from debate.config.protocol import DecisionSpec, ProbeSpec, ProtocolSpec
@@ -135,6 +136,8 @@ class RunSpec(Spec):
     """What the run directory keeps."""
     cluster: ClusterSpec = ClusterSpec()
     """Where the models run, and with what resources."""
+    budget: BudgetSpec = BudgetSpec()
+    """What it may spend, at most; by default there is no cap."""
     max_debates: PositiveInt | None = None
     """Debates that run at once, at most; by default what keeps every engine's batch full."""
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
-from debate.engines.base import Completion, Request
+from debate.engines.base import Completion, Request, fail_request
+from debate.engines.meter import BUDGET, Meter
 from debate.engines.metrics import ModelMetrics
 from debate.engines.replica import Placement, Replica, ReplicaLost
 from debate.engines.replica_queue import InFlightBatch, PendingRequest, ReplicaQueue, to_failure
-from debate.errors import BoundaryError, DebateError, EngineError, boundary
+from debate.errors import BoundaryError, BudgetSpent, DebateError, EngineError, boundary
 
 
 class ModelClient:
@@ -20,6 +22,7 @@ class ModelClient:
     `max_in_flight` and `max_restarts` are per replica; once a replica has replied to nobody for
     `timeout_s`, what it has in flight fails. A request that was in flight at more than
     `max_restarts` losses fails. `secrets` are replaced in whatever comes back.
+    With a `meter`, no attempt starts without its leave.
     """
 
     def __init__(
@@ -31,8 +34,10 @@ class ModelClient:
         timeout_s: float = 600.0,
         max_restarts: int = 3,
         secrets: Sequence[str] = (),
+        meter: Meter | None = None,
     ) -> None:
         self.model = model
+        self._meter = meter
         self._max_restarts = max_restarts
         self._restarts: set[asyncio.Task[None]] = set()
         self._last_error: DebateError | None = None
@@ -75,7 +80,15 @@ class ModelClient:
             queue.mark_ready()
 
     async def complete(self, request: Request) -> Completion:
-        """Complete or score one request; an error comes back as the completion's failure."""
+        """Complete or score one request; an error comes back as the completion's failure.
+
+        Raises BudgetSpent where the meter does not grant it.
+        """
+        if self._meter is None:
+            return await self._complete(request)
+        return await self._meter.spend(self.model, request, partial(self._complete, request))
+
+    async def _complete(self, request: Request) -> Completion:
         loop = asyncio.get_running_loop()
         pending = PendingRequest(
             request=request, future=loop.create_future(), queued_at=loop.time()
@@ -150,8 +163,22 @@ class ModelClient:
             pending.batch = None
             if pending.losses > self._max_restarts:
                 self._refuse([pending])
-            else:
+            elif self._meter is None:
                 self._route(pending)
+            else:
+                again = asyncio.get_running_loop().create_task(self._send_again(pending))
+                self._restarts.add(again)
+                again.add_done_callback(self._restarts.discard)
+
+    async def _send_again(self, pending: PendingRequest) -> None:
+        """Send a request again that died with its replica, once the meter grants it."""
+        assert self._meter is not None
+        try:
+            await self._meter.extend(self.model, pending.request)
+        except BudgetSpent as error:
+            pending.set_result(fail_request(pending.request, BUDGET, str(error)))
+        else:
+            self._route(pending)
 
     async def wake_or_restart(self, queue: ReplicaQueue) -> None:
         """Wake a replica that slept, or start it anew if it does not wake.

@@ -40,6 +40,8 @@ class FailedAttempt:
     is_rate_limit: bool = False
     is_conceded: bool = False
     """Whether what was refused is left out from now on, so that another attempt differs."""
+    is_free: bool = False
+    """Whether it has surely taken no tokens: no connection was made, or the rate was too high."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,9 @@ class ServerReply:
     running_s: float
     sent_at: float
 
+
+AskLeave = Callable[[FailedAttempt | None], Awaitable[None]]
+"""Waits until another attempt may be made; it is told of the one before, if there was one."""
 
 Concede = Callable[[str, Any, int], bool]
 """Whether something is left out from now on: by the words of a refusal, its JSON, its status."""
@@ -95,17 +100,27 @@ class EndpointSession:
             self._session = None
 
     async def retry(
-        self, request_id: str, send: Callable[[], Awaitable[T | FailedAttempt]]
+        self,
+        request_id: str,
+        send: Callable[[], Awaitable[T | FailedAttempt]],
+        ask: AskLeave | None = None,
     ) -> T | FailedAttempt:
-        """Send until there is a reply, a final refusal, or no attempt left."""
+        """Send until there is a reply, a final refusal, or no attempt left.
+
+        `ask` is awaited before each attempt, and told of the one before. Raises what it raises.
+        """
+        before: FailedAttempt | None = None
         attempt = num_conceded = 0
         while True:
+            if ask is not None:
+                await ask(before)
             await self._rate_limit.acquire()
             await self._pace.wait()
             result = await send()
             if not isinstance(result, FailedAttempt):
                 self._pace.ease()
                 return result
+            before = result
             if result.is_conceded and num_conceded < _MAX_CONCESSIONS:
                 num_conceded += 1
                 continue
@@ -143,7 +158,8 @@ class EndpointSession:
         except aiohttp.InvalidURL as cause:
             return FailedAttempt(message=f"the url cannot be asked: {cause}", is_final=True)
         except (aiohttp.ClientError, OSError) as cause:
-            return FailedAttempt(message=f"{type(cause).__name__}: {cause}")
+            is_free = isinstance(cause, aiohttp.ClientConnectorError)
+            return FailedAttempt(message=f"{type(cause).__name__}: {cause}", is_free=is_free)
         except _ReplyTooLong as cause:
             return FailedAttempt(message=str(cause), is_final=True)
         except RecursionError:
@@ -215,6 +231,7 @@ class EndpointSession:
             is_final=_is_final(status) or is_quota_spent(error),
             wait_s=self._find_wait(response.headers, text),
             is_rate_limit=status == 429,
+            is_free=status == 429,
         )
 
     def _find_wait(self, headers: Mapping[str, str], text: str) -> float | None:

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import math
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -19,13 +19,16 @@ from debate.config.models import ModelSpec, OpenaiModel
 from debate.engines.base import CompletionClient
 from debate.engines.client import ModelClient, run_all
 from debate.engines.metrics import ModelMetrics
-from debate.errors import DebateError
+from debate.errors import BudgetSpent, DebateError
 from debate.log import CallCache, RunLog
+from debate.log.spend import SpendJournal
 from debate.orchestrator.call_store import CallStore, TurnWatcher
 from debate.orchestrator.condition import Condition
 from debate.orchestrator.question import debate_question
+from debate.runner.budget import Account
 from debate.runner.monitoring import RunProgress
 from debate.runner.plan import Plan, WorkItem
+from debate.runner.tariff import Tariff
 from debate.types import Question
 
 GC_THRESHOLDS = (50_000, 20, 50)
@@ -43,23 +46,33 @@ async def run_debates(
     watcher: TurnWatcher,
     cache: CallCache | None,
     stale: list[str],
+    account: Account | None = None,
 ) -> None:
     """Debate every question with its seed in every cell, `num_workers` questions at a time.
 
-    Names of recorded turns that had to be made again are added to `stale`. Raises LogError.
+    With an account, until the budget is spent: what was begun by then is recorded as far as it
+    came. Names of recorded turns that had to be made again are added to `stale`. Raises LogError.
     """
     left = iter(work)
 
     async def debate_rest() -> None:
         for question, seed in left:
             calls = CallStore(clients=clients, log=log, watcher=watcher, cache=cache, stale=stale)
+            item = f"{question.id}/{seed}"
+            if account is not None and not await account.admit(item):
+                return
             try:
                 await debate_question(question, cells, calls, seed=seed)
+            except BudgetSpent:
+                return
             except asyncio.CancelledError as lost:
                 # A task group would take this for a worker that was told to stop.
                 if not _is_told_to_stop():
                     raise DebateError(f"the debate of question {question.id} was lost") from lost
                 raise
+            finally:
+                if account is not None:
+                    account.finish(item)
 
     await run_workers(debate_rest, num_workers)
 
@@ -96,14 +109,37 @@ class Shard:
     specs: Mapping[str, ModelSpec]
     cache: str | None
     num_workers: int
+    share: AccountShare | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountShare:
+    """What a process needs to open an account of its own on a run's budget; see `Account`."""
+
+    tariff: Tariff
+    ends_at: float | None
+    calls_per_item: float
+    num_sharing: int
+
+    def open(self, journal: SpendJournal, by: str) -> Account:
+        """Open it, as the process of this number."""
+        return Account(
+            self.tariff,
+            journal,
+            by=by,
+            ends_at=self.ends_at,
+            calls_per_item=self.calls_per_item,
+            num_sharing=self.num_sharing,
+        )
 
 
 class ShardStatus(NamedTuple):
-    """The counts of a shard since its process began."""
+    """The counts of a shard since its process began; the cap that has stopped it, if one has."""
 
     counts: Mapping[str, float]
     metrics: tuple[ModelMetrics, ...]
     stale: tuple[str, ...]
+    spent_on: str | None = None
 
 
 class ShardRunner:
@@ -117,17 +153,24 @@ class ShardRunner:
         )
         self._own: Mapping[str, ModelClient] = {}
         self._stale: list[str] = []
+        self._account: Account | None = None
 
     async def run(self, client: Callable[[str], CompletionClient]) -> None:
         """Debate everything. Raises LogError where the disk fails or the run is not there."""
         shard = self._shard
         own = {name: spec for name, spec in shard.specs.items() if spec.host == "driver"}
-        with ExitStack() as stack:
+        async with AsyncExitStack() as stack:
             log = stack.enter_context(RunLog.join(shard.directory, shard=str(self._attempt)))
             cache = CallCache(Path(shard.cache)) if shard.cache else None
             if cache:
                 stack.callback(cache.close)
-            async with launch_models(own, ClusterSpec()) as self._own:
+            if shard.share is not None:
+                journal = SpendJournal(shard.directory)
+                stack.callback(journal.close)
+                self._account = shard.share.open(journal, str(self._attempt))
+                stack.push_async_callback(self._account.settle)
+            launched = launch_models(own, ClusterSpec(), meter=self._account)
+            async with launched as self._own:
                 clients = {name: self._own.get(name) or client(name) for name in shard.specs}
                 await run_debates(
                     shard.work,
@@ -138,12 +181,14 @@ class ShardRunner:
                     watcher=self._progress,
                     cache=cache,
                     stale=self._stale,
+                    account=self._account,
                 )
 
     def status(self) -> ShardStatus:
         """The counts so far."""
         metrics = tuple(each.metrics() for each in self._own.values())
-        return ShardStatus(self._progress.counts, metrics, tuple(self._stale))
+        spent_on = None if self._account is None else self._account.spent_on
+        return ShardStatus(self._progress.counts, metrics, tuple(self._stale), spent_on)
 
 
 @dataclass(kw_only=True)
@@ -177,6 +222,11 @@ class CombinedProgress:
         return [each for status in self.latest.values() for each in status.metrics]
 
     @property
+    def spent_on(self) -> str | None:
+        """The cap that has stopped some shard."""
+        return next((each.spent_on for each in self.latest.values() if each.spent_on), None)
+
+    @property
     def stale(self) -> list[str]:
         """Recorded turns that were made again."""
         found = [name for status in self.latest.values() for name in status.stale]
@@ -190,27 +240,47 @@ async def run_sharded_debates(
     combined: CombinedProgress,
     *,
     num_workers: int,
+    account: Account | None = None,
 ) -> None:
     """Debate every shard in an actor of its own. Raises the first one's error."""
     from debate.cluster.orchestrators import run_shares
 
-    runners: Sequence[Callable[[int], ShardRunner]] = [
-        partial(ShardRunner, shard)
-        for shard in make_shards(plan, directory, num_workers=num_workers)
-    ]
+    shards = make_shards(plan, directory, num_workers=num_workers, account=account)
+    attempts: dict[int, int] = {}
+
+    def make_runner(number: int, attempt: int) -> ShardRunner:
+        attempts[number] = attempt
+        return ShardRunner(shards[number], attempt)
+
+    def drop(number: int) -> None:
+        combined.drop(number)
+        if account is not None:
+            account.drop(str(attempts[number]))
+
+    runners = [partial(make_runner, number) for number in range(len(shards))]
     await run_shares(
         runners,
         plan.spec.cluster,
         clients,
         run=plan.spec.name,
         on_status=combined.update,
-        on_lost=combined.drop,
+        on_lost=drop,
     )
 
 
-def make_shards(plan: Plan, directory: Path, *, num_workers: int) -> list[Shard]:
+def make_shards(
+    plan: Plan, directory: Path, *, num_workers: int, account: Account | None = None
+) -> list[Shard]:
     """Deal out the run's work item by item, and divide what limits the whole run."""
     num = min(plan.spec.cluster.orchestrators, plan.num_work)
+    share = None
+    if account is not None:
+        share = AccountShare(
+            tariff=account.tariff,
+            ends_at=account.ends_at,
+            calls_per_item=account.calls_per_item,
+            num_sharing=num,
+        )
     return [
         Shard(
             directory=directory.resolve(),
@@ -219,6 +289,7 @@ def make_shards(plan: Plan, directory: Path, *, num_workers: int) -> list[Shard]
             specs={name: divide_limits(spec, num) for name, spec in plan.models.items()},
             cache=str(Path(plan.spec.log.cache).resolve()) if plan.spec.log.cache else None,
             num_workers=math.ceil(num_workers / num),
+            share=share,
         )
         for first in range(num)
     ]

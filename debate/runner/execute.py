@@ -20,11 +20,13 @@ from debate.config.models import ModelSpec
 from debate.config.run import RunSpec
 from debate.engines.base import Completion, CompletionClient, Request
 from debate.engines.client import ModelClient
+from debate.engines.meter import Meter
 from debate.engines.metrics import ModelMetrics
 from debate.errors import EngineError
 from debate.interrupts import run_to_end
 from debate.log import CallCache, LogProblem, Run, RunLog
-from debate.log.manifest import read_manifest
+from debate.log.manifest import RunStatus, read_manifest
+from debate.runner.budget import Account
 from debate.runner.concurrency import CombinedProgress, run_debates, run_sharded_debates
 from debate.runner.describe import print_outline, warn_of_targets
 from debate.runner.monitoring import (
@@ -35,6 +37,13 @@ from debate.runner.monitoring import (
     show_progress,
 )
 from debate.runner.plan import Plan, open_log
+from debate.runner.spending import (
+    Spending,
+    SpendingLine,
+    open_account,
+    print_budget,
+    sum_up,
+)
 from debate.terminal import make_console
 from debate.types import DebateKey
 
@@ -50,13 +59,19 @@ class RunResult:
     """The end of a run, or of a part of it.
 
     problems: damage that the log was opened with. stale: names of recorded turns whose prompt had
-    changed, made again.
+    changed, made again. spending: what was spent, where that is counted.
     """
 
     directory: Path
     progress: RunProgress
     problems: tuple[LogProblem, ...]
     stale: tuple[str, ...]
+    spending: Spending | None = None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the budget has stopped it."""
+        return self.spending is not None and self.spending.spent_on is not None
 
 
 def raise_if_all_failed(result: RunResult) -> None:
@@ -92,19 +107,21 @@ async def execute(
         cache = CallCache(Path(plan.spec.log.cache)) if plan.spec.log.cache else None
         try:
             result = await _execute(plan, log, cache, console, quiet=quiet)
-            if plan.is_pilot:
-                log.close("interrupted")
+            ended: RunStatus = "budget" if result.is_stopped else "complete"
+            is_part = plan.is_pilot and not result.is_stopped
+            spent = None if result.spending is None else result.spending.record
+            log.close("interrupted" if is_part else ended, spent=spent)
             return result
         finally:
             if cache:
                 cache.close()
 
 
-def run_pilot(plan: Plan, num: int, out: Path | None, console: Console) -> None:
+def run_pilot(plan: Plan, num: int, out: Path | None, console: Console) -> RunResult:
     """Debate `num` of the questions in all cells, in the run's own directory, and estimate.
 
-    What the pilot makes is a part of the run. Raises as `execute` does, and EngineError
-    where every call failed.
+    What the pilot makes is a part of the run, and counts towards its budget. Raises as `execute`
+    does, and EngineError where every call failed.
     """
     from debate.runner.forecast import make_forecast, print_forecast
 
@@ -114,7 +131,11 @@ def run_pilot(plan: Plan, num: int, out: Path | None, console: Console) -> None:
     found = make_forecast(plan, directory)
     if found is not None:
         print_forecast(found, console)
+        print_budget(plan, console, found)
+    if result.spending is not None:
+        console.print(result.spending.in_words(), markup=False, highlight=False, soft_wrap=True)
     console.print(f"the pilot is part of {directory}: `debate run` goes on from it", soft_wrap=True)
+    return result
 
 
 def _announce(plan: Plan, log: RunLog, console: Console) -> None:
@@ -128,12 +149,14 @@ def _announce(plan: Plan, log: RunLog, console: Console) -> None:
         console.print(told, style="yellow", markup=False, highlight=False)
     if added:
         console.print(f"added to the run: {', '.join(added)}", markup=False, highlight=False)
+    found = None
     if not plan.is_pilot and 0 < log.num_turns <= MAX_TURNS_FOR_FORECAST:
         from debate.runner.forecast import make_forecast, print_forecast
 
         found = make_forecast(plan, log.directory)
         if found is not None and found.num_items < found.num_all:
             print_forecast(found, console)
+    print_budget(plan, console, found)
 
 
 async def _execute(
@@ -146,32 +169,54 @@ async def _execute(
     is_sharded = plan.spec.cluster.orchestrators > 1 and not complete
     if is_sharded:
         specs = {name: spec for name, spec in specs.items() if spec.host == "actor"}
-    async with LazyModels(specs, plan.spec.cluster, run=plan.spec.name) as models:
-        if not complete:
-            await models.start()
-        time_sharing = has_sleeping_replicas(models.metrics())
-        num_workers = compute_num_workers(plan, time_sharing=time_sharing)
-        async with _monitor(plan, log, models, combined, console, quiet=quiet):
-            if is_sharded:
-                await run_sharded_debates(
-                    plan, log.directory, models, combined, num_workers=num_workers
-                )
-            else:
-                await run_debates(
-                    plan.work,
-                    plan.cells,
-                    num_workers=num_workers,
-                    clients=models,
-                    log=log,
-                    watcher=progress,
-                    cache=cache,
-                    stale=combined.kept_stale,
-                )
+    async with AsyncExitStack() as stack:
+        models = LazyModels(specs, plan.spec.cluster, run=plan.spec.name)
+        await stack.enter_async_context(models)
+        async with open_account(plan, log) as account:
+            models.meter = account
+            if account is not None:
+                progress.describe_budget = SpendingLine(account, progress).format
+            if not complete:
+                await models.start()
+            async with _monitor(plan, log, models, combined, console, quiet=quiet):
+                await _debate(plan, log, models, combined, cache, account, is_sharded=is_sharded)
     return RunResult(
         directory=log.directory,
         progress=progress,
         problems=log.problems,
         stale=tuple(combined.stale),
+        spending=None if account is None else sum_up(account, combined.spent_on),
+    )
+
+
+async def _debate(
+    plan: Plan,
+    log: RunLog,
+    models: LazyModels,
+    combined: CombinedProgress,
+    cache: CallCache | None,
+    account: Account | None,
+    *,
+    is_sharded: bool,
+) -> None:
+    """Debate everything, in this process or in shards, or until the budget is spent."""
+    time_sharing = has_sleeping_replicas(models.metrics())
+    num_workers = compute_num_workers(plan, time_sharing=time_sharing)
+    if is_sharded:
+        await run_sharded_debates(
+            plan, log.directory, models, combined, num_workers=num_workers, account=account
+        )
+        return
+    await run_debates(
+        plan.work,
+        plan.cells,
+        num_workers=num_workers,
+        clients=models,
+        log=log,
+        watcher=combined.progress,
+        cache=cache,
+        stale=combined.kept_stale,
+        account=account,
     )
 
 
@@ -247,6 +292,7 @@ class LazyModels(Mapping[str, CompletionClient]):
         self._specs = specs
         self._cluster = cluster
         self._run = run
+        self.meter: Meter | None = None
         self._stack = AsyncExitStack()
         self._starting: asyncio.Task[Mapping[str, ModelClient]] | None = None
         self._clients: Mapping[str, ModelClient] = {}
@@ -259,7 +305,7 @@ class LazyModels(Mapping[str, CompletionClient]):
         return self._clients
 
     async def _open(self) -> Mapping[str, ModelClient]:
-        opened = launch_models(self._specs, self._cluster, run=self._run)
+        opened = launch_models(self._specs, self._cluster, run=self._run, meter=self.meter)
         return await self._stack.enter_async_context(opened)
 
     def metrics(self) -> list[ModelMetrics]:

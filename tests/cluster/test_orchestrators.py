@@ -16,6 +16,7 @@ import debate
 from debate.config.cluster import ClusterSpec
 from debate.errors import ClusterError, LogError
 from debate.log import Run, check_log
+from debate.log.spend import read_spend
 from debate.log.utilisation import read_utilisation
 from tests.processes import command
 from tests.support import scripted, simulated
@@ -65,6 +66,19 @@ def test_two_orchestrators_say_what_one_says(tmp_path: Path) -> None:
         ("c", 180),
     ]
     assert seen.filter(pl.col("model") == "a")["replica"].n_unique() == 2
+
+
+def test_orchestrators_share_one_budget_and_go_on_to_the_same_log(tmp_path: Path) -> None:
+    alone = debate.run(config(1, n=12), out=tmp_path / "one", quiet=True)
+    for calls in (40, 71):
+        capped = debate.run(config(2, n=12, budget={"calls": calls}), out=tmp_path / "two")
+        totals = read_spend(tmp_path / "two")
+        assert totals is not None
+        assert sum(size.calls for size in totals.models.values()) == calls
+        assert capped.manifest.status == "budget"
+        assert capped.turns().height <= calls
+    whole = debate.run(config(2, n=12, budget={"calls": 500}), out=tmp_path / "two", quiet=True)
+    assert transcripts(whole).equals(transcripts(alone))
 
 
 def test_orchestrators_start_after_the_outline_has_been_printed(tmp_path: Path) -> None:
