@@ -6,10 +6,11 @@ DebateError
 │   ├── TopologyError  in a graph
 │   ├── TaskError      in a data file
 │   └── RunConflict    the run directory holds another run, or is in use
+├── RunEnded           the run is ended in order, as a model failed too often in a row; it can go on
+│   └── BudgetSpent    it is, as what it may spend is spent: exit code 3
 └── BoundaryError      the outside world: recorded as a `Failure` on the turn it hit
     ├── EngineError    a model or an endpoint
-    │   ├── ModelRefused   also an InputError: a model that cannot be started as it is written
-    │   └── RunEnded       a model failed so often in a row that the run was ended in order
+    │   └── ModelRefused   also an InputError: a model that cannot be started as it is written
     ├── ClusterError   Ray, an actor, a GPU
     ├── DrawingError   the process that draws pictures
     └── LogError       the disk
@@ -48,6 +49,18 @@ class RunConflict(InputError):
     """The run directory belongs to a different run, or another process is writing to it."""
 
 
+class RunEnded(DebateError):
+    """The run is ended in order: a model failed too often in a row. The call was not made."""
+
+
+class BudgetSpent(RunEnded):
+    """What the run may spend does not suffice for another call; `cap` names what it lacks."""
+
+    def __init__(self, message: str, *, cap: str = "") -> None:
+        super().__init__(message)
+        self.cap = cap
+
+
 class BoundaryError(DebateError):
     """The outside world failed; `boundary` says where."""
 
@@ -67,10 +80,6 @@ class EngineError(BoundaryError):
 
 class ModelRefused(EngineError, InputError):
     """A model that cannot be started as the user wrote it."""
-
-
-class RunEnded(EngineError):
-    """A model failed so often in a row that the run was ended in order."""
 
 
 class ClusterError(BoundaryError):

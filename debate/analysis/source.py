@@ -17,6 +17,7 @@ from debate.analysis.judging import analyze_judging
 from debate.analysis.replies import ReplyCounts, count_replies, warn_replies
 from debate.analysis.summary import Analysis, analyze
 from debate.analysis.tokens import build_ledger
+from debate.analysis.whole_questions import ITEM, find_whole_items, keep_whole, warn_of_parts
 from debate.errors import InputError, suggest
 from debate.log import Run, read_table
 from debate.log.trajectories import find_cut_replies, format_cut_replies
@@ -103,7 +104,7 @@ def read_source(
 
 
 def _read_run(run: Run) -> Source:
-    turns = run.narrow_turns()
+    turns = keep_whole(run, run.narrow_turns())
     return Source(
         trajectories=run.trajectories(turns),
         spent=build_ledger(turns),
@@ -197,8 +198,11 @@ def select_finished(run: Run, trajectories: pl.DataFrame | None = None) -> Finis
     Of `trajectories`, read earlier, the cells are kept. Verdicts are read first, so that all turns
     of every debate that is over are there when its turns are read.
     """
-    is_complete = run.manifest.status == "complete"
+    status = run.manifest.status
+    is_complete = status == "complete"
     verdicts = run.verdicts().rename({"answer": "value"})
+    if status == "budget":
+        return _select_whole(run, verdicts, trajectories)
     ended = verdicts.filter(pl.col("final")).select(_DEBATE).unique()
     if is_complete or ended.is_empty():
         rows = run.trajectories() if trajectories is None else trajectories
@@ -214,6 +218,25 @@ def select_finished(run: Run, trajectories: pl.DataFrame | None = None) -> Finis
         rows.join(ended, on=_DEBATE, how="semi", maintain_order="left"),
         verdicts.join(ended, on=_DEBATE, how="semi", maintain_order="left"),
         _warn_incomplete(begun.height, ended.height),
+    )
+
+
+def _select_whole(
+    run: Run, verdicts: pl.DataFrame, trajectories: pl.DataFrame | None
+) -> FinishedDebates:
+    """Select the questions and seeds that every arm has debated to the end.
+
+    Raises InputError where there are none.
+    """
+    rows, whole = run.trajectories(), find_whole_items(run, verdicts)
+    if trajectories is not None:
+        rows = rows.filter(pl.col("cell").is_in(trajectories["cell"].unique().to_list()))
+    num_begun = rows.select(ITEM).n_unique()
+    rows, verdicts = keep_whole(run, rows), keep_whole(run, verdicts)
+    return FinishedDebates(
+        rows,
+        verdicts.join(rows.select("cell").unique(), on="cell", how="semi"),
+        warn_of_parts(num_begun, whole.height) if num_begun > whole.height else None,
     )
 
 

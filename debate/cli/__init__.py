@@ -12,14 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from debate.errors import DebateError, InputError
+from debate.errors import BudgetSpent, DebateError, InputError
 from debate.installation import DISTRIBUTION
 from debate.interrupts import hear_signals
 
 if TYPE_CHECKING:
     from debate.cli.commands import app as app
 
-INPUT_WRONG, RUN_FAILED = 2, 1
+INPUT_WRONG, RUN_FAILED, BUDGET_SPENT = 2, 1, 3
 RESUMED_BY_THE_SAME = (["run"], ["probe"], ["models"], ["organisms"])
 """Commands that go on from where they were stopped when they are given again, as does a pilot."""
 
@@ -27,8 +27,8 @@ RESUMED_BY_THE_SAME = (["run"], ["probe"], ["models"], ["organisms"])
 def main() -> None:
     """Run the command line.
 
-    Exits 0 when done, 1 if the run failed, 2 if the input was wrong, and 128 and its number after a
-    signal that asked the process to end.
+    Exits 0 when done, 1 if the run failed, 2 if the input was wrong, 3 if its budget stopped it,
+    and 128 and its number after a signal that asked the process to end.
     """
     with hear_signals(_describe_interruption) as listener:
         try:
@@ -58,6 +58,9 @@ def _run_command() -> int:
     except InputError as error:
         _tell(_format_error("error", error))
         return INPUT_WRONG
+    except BudgetSpent as stopped:
+        _tell(_format_error("budget", stopped), style="yellow")
+        return BUDGET_SPENT
     except DebateError as error:
         _tell(_format_error("failed", error))
         return RUN_FAILED

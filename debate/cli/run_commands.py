@@ -22,6 +22,9 @@ def complete_config(incomplete: str) -> list[str]:
     return sorted(name for name in list_shipped("configs") if name.startswith(incomplete))
 
 
+BUDGET_SPENT = 3
+"""The exit code of a run that its budget has stopped."""
+
 ConfigArgument = Annotated[
     str,
     typer.Argument(
@@ -89,7 +92,10 @@ def run(
         ),
     ] = False,
 ) -> None:
-    """Run a configuration, or go on with it where it was interrupted."""
+    """Run a configuration, or go on with it where it was interrupted.
+
+    Exits with 3 where its budget has stopped it: the same command with a larger one goes on.
+    """
     from debate.runner.execute import execute, get_run_directory, raise_if_failed
     from debate.runner.plan import make_plan
     from debate.runner.report_run import report_run
@@ -102,6 +108,8 @@ def run(
     )
     report_run(outcome, make_console())
     raise_if_failed(outcome, min_completed=plan.spec.min_completed)
+    if outcome.is_stopped:
+        raise typer.Exit(BUDGET_SPENT)
 
 
 def probe(
@@ -154,14 +162,16 @@ def validate(
     from debate.runner.describe import print_plan, print_probe_calls
     from debate.runner.execute import run_pilot
     from debate.runner.plan import make_plan
+    from debate.runner.spending import print_budget
 
     loaded = _load(config, override, no_custom_code, allow_key)
     plan, console = make_plan(loaded), make_console()
     print_plan(plan, console)
+    print_budget(plan, console)
     if probe:
         print_probe_calls(plan, console)
-    if pilot is not None:
-        run_pilot(plan, pilot, out, console)
+    if pilot is not None and run_pilot(plan, pilot, out, console).is_stopped:
+        raise typer.Exit(BUDGET_SPENT)
 
 
 def power(

@@ -22,7 +22,9 @@ from debate.cluster.time_sharing import ServedModel, SharedDevice, TimeSharedRep
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
 from debate.engines.addresses import list_secrets
+from debate.engines.base import Engine
 from debate.engines.client import ModelClient, run_all
+from debate.engines.meter import Meter, SupportsMeter
 from debate.engines.registry import explain_missing
 from debate.engines.replica import (
     AdapterReplica,
@@ -48,14 +50,19 @@ class PlacementPlan:
 
 @asynccontextmanager
 async def launch_models(
-    specs: Mapping[str, ModelSpec], cluster: ClusterSpec, *, run: str = "run"
+    specs: Mapping[str, ModelSpec],
+    cluster: ClusterSpec,
+    *,
+    run: str = "run",
+    meter: Meter | None = None,
 ) -> AsyncIterator[Mapping[str, ModelClient]]:
     """Start the models of a run; on leaving, close them, and the cluster if it was started here.
 
-    Models in one slot take turns. Ray is imported only where a model lives in an actor. Raises the
-    first model's error, in the engine's own words, after closing the others; and before anything
-    starts, ModelRefused where packages are not installed that models of this machine need, and
-    ClusterError where the cluster could not hold them all.
+    Calls are charged to the meter, if there is one. Models in one slot take turns. Ray is imported
+    only where a model lives in an actor. Raises the first model's error, in the engine's own words,
+    after closing the others; and before anything starts, ModelRefused where packages are not
+    installed that models of this machine need, and ClusterError where the cluster could not hold
+    them all.
     """
     if told := explain_missing(select_local_models(specs, cluster)):
         raise ModelRefused(told, boundary="installation")
@@ -72,7 +79,9 @@ async def launch_models(
         engines = plan_engines(specs)
         clients: dict[str, ModelClient] = {}
         for engine in engines:
-            clients |= make_clients(engine, specs, cluster, placement, reservations, run=run)
+            clients |= make_clients(
+                engine, specs, cluster, placement, reservations, run=run, meter=meter
+            )
         stack.push_async_callback(close_models, clients)
         served = {engine.name: engine.models for engine in engines}
         devices = [make_device(plan, served, clients, cluster) for plan in placement.slots]
@@ -142,32 +151,50 @@ def make_clients(
     reservations: Sequence[SharedReservation],
     *,
     run: str,
+    meter: Meter | None = None,
 ) -> dict[str, ModelClient]:
     """Return a client for each model of an engine. The replicas are not started."""
     if engine.spec.host == "driver":
         from debate.engines.registry import build_engine
 
         replicas: Sequence[MultiAdapterReplica] = [
-            LocalReplica(build_engine(engine.spec, adapters=engine.adapters))
+            LocalReplica(
+                _give_meter(
+                    build_engine(engine.spec, adapters=engine.adapters), meter, engine.models[0]
+                )
+            )
             for _ in range(engine.spec.replicas)
         ]
     else:
         replicas = make_ray_replicas(engine, cluster, placement, reservations, run=run)
     if not engine.is_shared:
+        secrets = list_secrets(specs.values())
         return {
-            model: make_client(model, specs[model], replicas, list_secrets(specs.values()))
+            model: make_client(model, specs[model], replicas, secrets, meter)
             for model in engine.models
         }
     shared = [SharedReplica(each) for each in replicas]
     clients = {}
     for model in engine.models:
         views = [AdapterReplica(each, get_adapter(specs[model])) for each in shared]
-        clients[model] = make_client(model, specs[model], views, list_secrets(specs.values()))
+        secrets = list_secrets(specs.values())
+        clients[model] = make_client(model, specs[model], views, secrets, meter)
     return clients
 
 
+def _give_meter(engine: Engine, meter: Meter | None, model: str) -> Engine:
+    """Return the engine; one that tries again by itself is told whom to ask first."""
+    if meter is not None and isinstance(engine, SupportsMeter):
+        engine.use_meter(meter, model)
+    return engine
+
+
 def make_client(
-    model: str, spec: ModelSpec, replicas: Sequence[Replica], secrets: Sequence[str] = ()
+    model: str,
+    spec: ModelSpec,
+    replicas: Sequence[Replica],
+    secrets: Sequence[str] = (),
+    meter: Meter | None = None,
 ) -> ModelClient:
     """Return a model's client of these replicas, which shows none of the secrets."""
     return ModelClient(
@@ -177,6 +204,7 @@ def make_client(
         timeout_s=spec.timeout_s,
         max_restarts=spec.max_restarts,
         secrets=secrets,
+        meter=meter,
     )
 
 

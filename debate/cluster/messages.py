@@ -15,6 +15,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 
 from debate.engines.base import Completion, Request
+from debate.engines.breaker import raise_if_ended
 
 T = TypeVar("T")
 
@@ -102,8 +103,8 @@ class RemoteClient:
         self._queue = queue
 
     async def complete(self, request: Request) -> Completion:
-        """Return the completion of one request."""
-        return await self._queue.call(self._model, request)
+        """Return the completion of one request. Raises RunEnded where it is not made any more."""
+        return raise_if_ended(await self._queue.call(self._model, request))
 
 
 def encode_items(items: list[Any]) -> Payload:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -32,8 +32,9 @@ from debate.cluster.messages import (
 from debate.config.cluster import ClusterSpec
 from debate.config.registry import add_import_folders, list_import_folders
 from debate.engines.base import CompletionClient
+from debate.engines.breaker import OrderlyEnd, fail_ended
 from debate.engines.client import run_all
-from debate.errors import ClusterError
+from debate.errors import ClusterError, RunEnded
 
 COMPLETIONS: Final = ItemDecoder(NumberedCompletion)
 """Decodes the completions that reach an orchestrator."""
@@ -53,6 +54,9 @@ class OrchestratorTask(Protocol):
 
     def status(self) -> object:
         """Return the progress as a value that can be pickled."""
+
+    def end(self, error: RunEnded) -> None:
+        """End it in order."""
 
 
 class OrchestratorActor:
@@ -85,6 +89,10 @@ class OrchestratorActor:
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+
+    async def end(self, error: RunEnded) -> None:
+        """End the task in order, as the others are."""
+        self._task.end(error)
 
     async def receive(self, completions: Payload) -> None:
         """Give completions to the calls that await them."""
@@ -134,7 +142,10 @@ class OrchestratorHandle:
             on_status(batch.status)
 
     async def _complete(self, numbered: NumberedRequest) -> None:
-        completion = await self._clients[numbered.model].complete(numbered.request)
+        try:
+            completion = await self._clients[numbered.model].complete(numbered.request)
+        except RunEnded as error:
+            completion = fail_ended(numbered.request, error)
         self._calls.pop(numbered.number, None)
         if not self._completions:
             asyncio.get_running_loop().call_soon(self._send_completions)
@@ -144,6 +155,11 @@ class OrchestratorHandle:
         completions, self._completions = self._completions, []
         if get_session() == self._session:
             self._actor.receive.remote(encode_items(completions))
+
+    def end(self, error: RunEnded) -> None:
+        """Have the task ended in order."""
+        if get_session() == self._session:
+            self._actor.end.remote(error)
 
     def close(self) -> None:
         """Cancel the calls that are not answered, and end the process."""
@@ -161,13 +177,17 @@ async def run_shares(
     run: str,
     on_status: Callable[[int, object], None],
     on_lost: Callable[[int], None],
+    end: OrderlyEnd,
 ) -> None:
     """Run every share's task in an actor of its own. Ray must be connected.
 
     Each task is made with the number of its attempt, from 1 on and never the same one twice in a
     run. An actor that dies is replaced after `on_lost` was called with the share's index; the
-    share's log stays as it is. Raises a task's own error, and ClusterError past `MAX_RESTARTS`.
+    share's log stays as it is. Where the run is ended in order, every task is. Raises a task's own
+    error, and ClusterError past `MAX_RESTARTS`.
     """
+    handles: set[OrchestratorHandle] = set()
+    end.on_begin.append(lambda: _end_all(handles, end))
     attempts = iter(range(1, 2 + len(tasks) * (MAX_RESTARTS + 1)))
 
     async def run_share(share: int) -> None:
@@ -176,6 +196,9 @@ async def run_shares(
             name = f"{names}:{attempt}"
             handle = OrchestratorHandle(tasks[share](attempt), cluster, clients, name=name)
             place = f"orchestrator {share}"
+            handles.add(handle)
+            if end.error is not None:
+                handle.end(end.error)
             try:
                 await handle.run(lambda status: on_status(share, status))
                 return
@@ -187,7 +210,14 @@ async def run_shares(
                     cause = extract_cause(error)
                     raise ClusterError(f"lost again: {cause}", boundary=place) from error
             finally:
+                handles.discard(handle)
                 handle.close()
 
     with claim_name(f"debate:{run}:orchestrator", cluster.namespace) as names:
         await run_all(run_share(share) for share in range(len(tasks)))
+
+
+def _end_all(handles: Iterable[OrchestratorHandle], end: OrderlyEnd) -> None:
+    assert end.error is not None
+    for handle in handles:
+        handle.end(end.error)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from debate.analysis.whole_questions import keep_whole
 from debate.errors import InputError
 from debate.log import Run, read_table
 from debate.types import Question
@@ -78,8 +79,8 @@ def _read_run(path: Path) -> ComparedRun:
     return ComparedRun(
         label="",
         path=path,
-        trajectories=trajectories,
-        verdicts=run.verdicts().rename({"answer": "value"}),
+        trajectories=keep_whole(run, trajectories),
+        verdicts=keep_whole(run, run.verdicts()).rename({"answer": "value"}),
         contents={id: _join_content(question) for id, question in run.questions_by_id.items()},
         spec=run.manifest.spec,
         status=run.manifest.status,

@@ -149,6 +149,7 @@ REST: Final = (
     ),
     Section(title="Hypotheses", spec="HypothesisSpec", place="`hypotheses.NAME`"),
     Section(title="Log", spec="LogSpec", place="`log`"),
+    Section(title="Budget", spec="BudgetSpec", place="`budget`"),
     Section(title="Cluster", spec="ClusterSpec", place="`cluster`"),
     Section(title="Slots", spec="SlotsSpec", place="`cluster.slots`", level=3),
 )

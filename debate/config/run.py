@@ -9,6 +9,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from debate.config.agents import AgentSpec
 from debate.config.arms import ArmName
+from debate.config.budget import BudgetSpec
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
 from debate.config.protocol import DecisionSpec, ProbeSpec, ProtocolSpec
@@ -140,6 +141,8 @@ class RunSpec(Spec):
     again; by default the run ends in order, and the same command goes on from there."""
     min_completed: Probability = 0.25
     """The share of turns that must have come back; with less, the run ends with exit code 1."""
+    budget: BudgetSpec = BudgetSpec()
+    """What it may spend, at most; by default there is no cap."""
     max_debates: PositiveInt | None = None
     """Debates that run at once, at most; by default what keeps every engine's batch full."""
 

@@ -1,15 +1,17 @@
-"""When a model is paused: failures in a row end the run in order, or are followed by trials."""
+"""The end of a run in order, and what pauses a model: failures in a row, which end it or go on to
+trial calls."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from copy import copy
 
 from debate.engines.base import Completion, Request, fail_request
-from debate.errors import RunEnded
+from debate.errors import BudgetSpent, RunEnded
 
 MAX_TRIALS = 6
 """Trial calls to a paused model, each after twice the wait; when all have failed it is given up."""
@@ -17,6 +19,8 @@ MAX_REASONS = 3
 """Reasons of failures that are told; the rest are counted."""
 _NUM_TICKS = 20
 """Turns of the event loop in which an answered call reaches the log."""
+BUDGET, ENDED = "budget", "ended"
+"""The boundaries of failures that say that a call was not made, because the run is ended."""
 
 ABOUT_REQUEST = re.compile(
     r"context[ _](?:length|window|size)|maximum context|too (?:long|large|many tokens)|"
@@ -26,75 +30,106 @@ ABOUT_REQUEST = re.compile(
 """Failures that are about what was asked, and say nothing of the model."""
 
 
+class Withdrawn(Exception):
+    """A call was taken back before it was sent; it may be made anew."""
+
+
 class OrderlyEnd:
     """Ends a run in order: no further call begins, and those under way are answered.
 
-    `reason` is set from then on. Whoever wants to make a further call waits until it is cancelled.
-    What is in `on_begin` is called first, to take back calls that are queued.
+    It is begun by the first error that says why: a model that is paused, or a budget that is spent.
+    `error` is that one from then on, and is what every further call raises, once those under way
+    have reached the log. What is in `on_begin` is called first, to take back calls that wait.
     """
 
     def __init__(self, tell: Callable[[str], None] | None = None) -> None:
-        self.reason: str | None = None
+        self.error: RunEnded | None = None
         self.on_begin: list[Callable[[], None]] = []
         self._tell = tell
         self._num_under_way = 0
+        self._has_begun = asyncio.Event()
         self._is_drained = asyncio.Event()
 
-    async def enter(self) -> None:
-        """Return where a call may begin."""
-        if self.reason is not None:
-            await asyncio.get_running_loop().create_future()
-        self._num_under_way += 1
+    async def call(self, make: Callable[[], Awaitable[Completion]]) -> Completion:
+        """Make a call as soon as it may begin, and anew where it was taken back.
 
-    def leave(self) -> None:
-        """Note that a call is answered, or given up."""
-        self._num_under_way -= 1
-        self._check_drained()
+        Raises the error of the end. One that the call itself raises begins it.
+        """
+        while True:
+            await self._raise_if_ended()
+            self._num_under_way += 1
+            try:
+                return await make()
+            except Withdrawn:
+                pass
+            except RunEnded as error:
+                self.begin(error)
+            finally:
+                self._num_under_way -= 1
+                self._check_drained()
 
-    def begin(self, reason: str) -> None:
+    async def pause(self, seconds: float) -> None:
+        """Wait. Raises Withdrawn as soon as the end begins."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._has_begun.wait()
+        if self.error is not None:
+            raise Withdrawn
+
+    def begin(self, error: RunEnded) -> None:
         """Let no further call begin."""
-        if self.reason is not None:
+        if self.error is not None:
             return
-        self.reason = reason
+        self.error = error
+        self._has_begun.set()
         for take_back in self.on_begin:
             take_back()
         if self._tell:
-            self._tell(f"{reason}; the calls under way are waited for, no other is made")
+            self._tell(f"{error}; the calls under way are waited for, no other is made")
         self._check_drained()
 
-    async def wait(self) -> None:
-        """Wait until the end has begun and no call is under way."""
+    async def _raise_if_ended(self) -> None:
+        if self.error is None:
+            return
         await self._is_drained.wait()
         for _ in range(_NUM_TICKS):
             await asyncio.sleep(0)
+        raise copy(self.error)
 
     def _check_drained(self) -> None:
-        if self.reason is not None and self._num_under_way == 0:
+        if self.error is not None and self._num_under_way == 0:
             self._is_drained.set()
 
 
-async def run_until_ended(end: OrderlyEnd, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work. Raises RunEnded, with the work cancelled, where it was ended in order."""
-    working = asyncio.ensure_future(work)
-    ending = asyncio.ensure_future(end.wait())
-    try:
-        await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return await working
-        raise RunEnded(str(end.reason))
-    finally:
-        working.cancel()
-        ending.cancel()
-        await asyncio.gather(working, ending, return_exceptions=True)
+def fail_ended(request: Request, error: RunEnded) -> Completion:
+    """Return the end of a run as the failure of a call, to be sent to another process."""
+    if isinstance(error, BudgetSpent):
+        return fail_request(request, BUDGET, error.cap)
+    return fail_request(request, ENDED, str(error))
+
+
+def raise_if_ended(completion: Completion) -> Completion:
+    """Return a completion. Raises the error that `fail_ended` has made one of."""
+    failure = completion.failure
+    if failure is not None and failure.boundary == BUDGET:
+        raise spend_all_of(failure.message)
+    if failure is not None and failure.boundary == ENDED:
+        raise RunEnded(failure.message)
+    return completion
+
+
+def spend_all_of(cap: str) -> BudgetSpent:
+    """Return the error that says that nothing is left of a cap."""
+    return BudgetSpent(f"the budget is spent: {cap}", cap=cap)
 
 
 class CircuitBreaker:
     """Pauses a model after `limit` failures in a row, which nothing but a reply ends.
 
     Failures that are about what was asked, and scores, do not count. A pause ends the run in order
-    by `end`; without that, one trial call is made after `pause_s` seconds, then after twice that
-    and so on, while all other calls wait. When `MAX_TRIALS` have failed, every further call fails.
-    `on_pause` is called when a pause begins, to take back calls that are queued.
+    by `end`; with `keep_going`, one trial call is made after `pause_s` seconds, then after twice
+    that and so on, while all other calls wait. When `MAX_TRIALS` have failed, every further call
+    fails. `on_pause` is called when a pause begins, to take back calls that wait to be sent.
     """
 
     def __init__(
@@ -103,7 +138,8 @@ class CircuitBreaker:
         *,
         limit: int | None,
         pause_s: float,
-        end: OrderlyEnd | None,
+        end: OrderlyEnd,
+        keep_going: bool = False,
         on_pause: Callable[[], None] = lambda: None,
     ) -> None:
         self._on_pause = on_pause
@@ -111,6 +147,7 @@ class CircuitBreaker:
         self._limit = limit
         self._pause_s = pause_s
         self._end = end
+        self._keep_going = keep_going
         self._num_in_a_row = 0
         self._num_trials = 0
         self._reasons: Counter[str] = Counter()
@@ -123,7 +160,7 @@ class CircuitBreaker:
 
     async def call(self, request: Request, make: Callable[[], Awaitable[Completion]]) -> Completion:
         """Make a call as soon as it may be made; a model that is given up gives a failure."""
-        while self.is_open and self._end is None:
+        while self.is_open and self._keep_going:
             async with self._trying:
                 if self.is_open:
                     return await self._try_again(request, make)
@@ -136,7 +173,7 @@ class CircuitBreaker:
     ) -> Completion:
         if self._num_trials >= MAX_TRIALS:
             return fail_request(request, f"{self._model}: paused", self.describe())
-        await asyncio.sleep(self._pause_s * 2.0**self._num_trials)
+        await self._end.pause(self._pause_s * 2.0**self._num_trials)
         self._num_trials += 1
         completion = await make()
         self._note(request, completion)
@@ -156,10 +193,10 @@ class CircuitBreaker:
                 self._pause()
 
     def _pause(self) -> None:
-        if self._end is None:
+        if self._keep_going:
             self._on_pause()
         else:
-            self._end.begin(self.describe())
+            self._end.begin(RunEnded(self.describe()))
 
     def describe(self) -> str:
         """Say how often the model has failed in a row, and why."""

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
 from debate.engines.base import Completion, Request
-from debate.engines.breaker import CircuitBreaker, OrderlyEnd
+from debate.engines.breaker import CircuitBreaker, OrderlyEnd, fail_ended
+from debate.engines.meter import Meter
 from debate.engines.metrics import ModelMetrics
 from debate.engines.replica import Placement, Replica, ReplicaLost
-from debate.engines.replica_queue import (
-    InFlightBatch,
-    PendingRequest,
-    ReplicaQueue,
-    Withdrawn,
-    to_failure,
-)
-from debate.errors import BoundaryError, DebateError, EngineError, boundary
+from debate.engines.replica_queue import InFlightBatch, PendingRequest, ReplicaQueue, to_failure
+from debate.errors import BoundaryError, BudgetSpent, DebateError, EngineError, boundary
 
 
 class ModelClient:
@@ -27,6 +23,7 @@ class ModelClient:
     `max_in_flight` and `max_restarts` are per replica; once a replica has replied to nobody for
     `timeout_s`, what it has in flight fails. A request that was in flight at more than
     `max_restarts` losses fails. `secrets` are replaced in whatever comes back.
+    With a `meter`, no attempt starts without its leave.
     """
 
     def __init__(
@@ -38,10 +35,12 @@ class ModelClient:
         timeout_s: float = 600.0,
         max_restarts: int = 3,
         secrets: Sequence[str] = (),
+        meter: Meter | None = None,
     ) -> None:
         self.model = model
         self.breaker: CircuitBreaker | None = None
         self.end: OrderlyEnd | None = None
+        self._meter = meter
         self._max_restarts = max_restarts
         self._restarts: set[asyncio.Task[None]] = set()
         self._last_error: DebateError | None = None
@@ -86,28 +85,26 @@ class ModelClient:
     async def complete(self, request: Request) -> Completion:
         """Complete or score one request; an error comes back as the completion's failure.
 
-        A model that is paused is waited for; once the run ends in order, nothing returns any more.
+        A model that is paused is waited for. Raises RunEnded where the run is ended in order before
+        the call is sent, BudgetSpent where the meter does not grant it.
         """
-        while True:
-            if self.end is not None and not request.is_preflight:
-                await self.end.enter()
-            try:
-                return await self._complete_unless_paused(request)
-            except Withdrawn:
-                continue  # to wait until it may be asked for, if ever
-            finally:
-                if self.end is not None and not request.is_preflight:
-                    self.end.leave()
+        if self.end is None or self.breaker is None or request.is_preflight:
+            return await self._spend(request)
+        circuit = self.breaker
+        return await self.end.call(lambda: circuit.call(request, partial(self._spend, request)))
 
     def withdraw_queued(self) -> None:
-        """Take back all requests that no replica has been given yet; they are routed anew later."""
+        """Take back all requests that no replica has been given yet; they are made anew later."""
+        if self._meter is not None:
+            self._meter.withdraw(self.model)
         for queue in self.replica_queues:
             queue.withdraw()
 
-    async def _complete_unless_paused(self, request: Request) -> Completion:
-        if self.breaker is None or request.is_preflight:
+    async def _spend(self, request: Request) -> Completion:
+        """Complete a request as soon as the meter grants it."""
+        if self._meter is None:
             return await self._complete(request)
-        return await self.breaker.call(request, lambda: self._complete(request))
+        return await self._meter.spend(self.model, request, partial(self._complete, request))
 
     async def _complete(self, request: Request) -> Completion:
         loop = asyncio.get_running_loop()
@@ -184,8 +181,22 @@ class ModelClient:
             pending.batch = None
             if pending.losses > self._max_restarts:
                 self._refuse([pending])
-            else:
+            elif self._meter is None:
                 self._route(pending)
+            else:
+                again = asyncio.get_running_loop().create_task(self._send_again(pending))
+                self._restarts.add(again)
+                again.add_done_callback(self._restarts.discard)
+
+    async def _send_again(self, pending: PendingRequest) -> None:
+        """Send a request again that died with its replica, once the meter grants it."""
+        assert self._meter is not None
+        try:
+            await self._meter.extend(self.model, pending.request)
+        except BudgetSpent as error:
+            pending.set_result(fail_ended(pending.request, error))
+        else:
+            self._route(pending)
 
     async def wake_or_restart(self, queue: ReplicaQueue) -> None:
         """Wake a replica that slept, or start it anew if it does not wake.

@@ -72,6 +72,8 @@ class FailedAttempt:
     is_rate_limit: bool = False
     is_conceded: bool = False
     """Whether what was refused is left out from now on, so that another attempt differs."""
+    is_free: bool = False
+    """Whether it has surely taken no tokens: no connection was made, or the rate was too high."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,9 @@ class ServerReply:
     running_s: float
     sent_at: float
 
+
+AskLeave = Callable[[FailedAttempt | None], Awaitable[None]]
+"""Waits until another attempt may be made; it is told of the one before, if there was one."""
 
 Concede = Callable[[str, Any, int], bool]
 """Whether something is left out from now on: by the words of a refusal, its JSON, its status."""
@@ -143,20 +148,26 @@ class EndpointSession:
         send: Callable[[], Awaitable[T | FailedAttempt]],
         patience: Patience | None = None,
         history: CallHistory | None = None,
+        ask: AskLeave | None = None,
     ) -> T | FailedAttempt:
         """Send until there is a reply, a final refusal, or no attempt left.
 
-        What happened on the way is noted in `history`.
+        What happened on the way is noted in `history`. `ask` is awaited before each attempt, and
+        told of the one before. Raises what it raises.
         """
         patience = patience or self.get_patience(is_preflight=False)
         history = history or CallHistory()
+        before: FailedAttempt | None = None
         while True:
+            if ask is not None:
+                await ask(before)
             await self._rate_limit.acquire()
             await self._pace.wait()
             result = await send()
             if not isinstance(result, FailedAttempt):
                 self._pace.ease()
                 return result
+            before = result
             if result.is_conceded and history.concessions < _MAX_CONCESSIONS:
                 history.concessions += 1
                 continue
@@ -211,7 +222,7 @@ class EndpointSession:
             read = read_json(content)
         except aiohttp.ConnectionTimeoutError:
             limit = patience.connect_s or patience.reply_s
-            return FailedAttempt(message=f"no connection within {limit:g} s")
+            return FailedAttempt(message=f"no connection within {limit:g} s", is_free=True)
         except TimeoutError:
             return FailedAttempt(message=f"no reply within {patience.reply_s:g} s")
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError) as cause:
@@ -219,7 +230,7 @@ class EndpointSession:
         except aiohttp.InvalidURL as cause:
             return FailedAttempt(message=f"the url cannot be asked: {cause}", is_final=True)
         except aiohttp.ClientConnectorError as cause:
-            return FailedAttempt(message=_explain_connection(cause))
+            return FailedAttempt(message=_explain_connection(cause), is_free=True)
         except (aiohttp.ClientError, OSError) as cause:
             return FailedAttempt(message=f"{type(cause).__name__}: {cause}")
         except _ReplyTooLong as cause:
@@ -293,6 +304,7 @@ class EndpointSession:
             is_final=_is_final(status) or is_quota_spent(error),
             wait_s=self._find_wait(response.headers, text),
             is_rate_limit=status == 429,
+            is_free=status == 429,
         )
 
     def _find_wait(self, headers: Mapping[str, str], text: str) -> float | None:

@@ -19,6 +19,7 @@ from debate.engines.base import (
     fail_request,
     refuse_unsupported,
 )
+from debate.engines.breaker import fail_ended
 from debate.engines.chat_reply import NoCompletion, parse_chat_completion
 from debate.engines.chat_request import (
     ChatCall,
@@ -40,16 +41,19 @@ from debate.engines.dialects import (
 from debate.engines.endpoint_scores import score_candidates
 from debate.engines.endpoint_session import (
     PACED,
+    AskLeave,
     CallHistory,
     EndpointSession,
     FailedAttempt,
     ServerReply,
 )
+from debate.engines.meter import Meter
 from debate.engines.rate_limit import Backoff
 from debate.engines.registry import get_capabilities
 from debate.engines.roles import FOLDED, fold_roles, is_role_refusal
 from debate.engines.spans import hide_texts, replace_spans
-from debate.errors import EngineError, ModelRefused
+from debate.errors import BudgetSpent, EngineError, ModelRefused
+from debate.types import Usage
 
 _ASK_MODELS_S = 10.0
 """Seconds to wait for an endpoint's list of models, by which its dialect may be told."""
@@ -59,6 +63,13 @@ _MAX_NAME = 200
 
 NO_LOGPROBS = "no log-probabilities: they were asked for, and none came in a known form"
 """The note of a reply whose tokens have no log-probabilities, so that it has less confidences."""
+
+NO_BOUND = (
+    "the endpoint takes no limit of tokens, so that no budget of tokens or dollars can be kept"
+)
+"""The failure of a call whose reply nothing would bound."""
+
+NO_TOKENS = Usage(prompt_tokens=0, generated_tokens=0)
 
 
 class OpenaiEngine:
@@ -72,6 +83,11 @@ class OpenaiEngine:
         self._dialect = DIALECTS.get(spec.dialect) or guess_from_url(spec.url)
         self._has_asked_models = asyncio.Lock(), [False]
         self._concessions = Concessions()
+        self._meter: tuple[Meter, str] | None = None
+
+    def use_meter(self, meter: Meter, model: str) -> None:
+        """Have further attempts charged to this account."""
+        self._meter = meter, model
 
     @property
     def capabilities(self) -> Capabilities:
@@ -113,7 +129,10 @@ class OpenaiEngine:
         async with self._slots:
             await self._ask_dialect()
             complete = self._score if request.candidates else self._generate
-            completion = await complete(request, arrived)
+            try:
+                completion = await complete(request, arrived)
+            except BudgetSpent as error:
+                return fail_ended(request, error)
         return hide_texts(completion, self._session.secrets, "[key]")
 
     # Generation
@@ -126,18 +145,44 @@ class OpenaiEngine:
 
         async def send() -> Completion | FailedAttempt:
             call = build_call(request, self.spec, self.dialect, self._concessions)
+            if self._lacks_bound(request, call):
+                return FailedAttempt(message=NO_BOUND, is_final=True)
             concedes = partial(self._concedes, call)
             reply = await self._session.post(self._address.chat, call.body, concedes, patience)
             if isinstance(reply, FailedAttempt):
                 return reply
             return self._read(request, call, reply, arrived)
 
-        result = await self._session.retry(request.id, send, patience, history)
+        ask = self._make_ask(request)
+        result = await self._session.retry(request.id, send, patience, history, ask)
         if isinstance(result, Completion):
             return replace(result, notes=(*result.notes, PACED)) if history.was_paced else result
+        found = fail_request(request, self._place, result.message)
         if request.is_preflight and result.is_rate_limit and not result.is_final:
-            return Completion(id=request.id, finish_reason="stop", notes=(result.message,))
-        return fail_request(request, self._place, result.message)
+            found = Completion(id=request.id, finish_reason="stop", notes=(result.message,))
+        is_free = result.is_free and self._meter is not None
+        return replace(found, usage=NO_TOKENS) if is_free else found
+
+    def _make_ask(self, request: Request, num_granted: int = 1) -> AskLeave | None:
+        """Return what asks the meter before each attempt beyond those that it has granted."""
+        if self._meter is None:
+            return None
+        meter, model = self._meter
+        left = num_granted
+
+        async def ask(before: FailedAttempt | None) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                await meter.extend(model, request, free=before is not None and before.is_free)
+
+        return ask
+
+    def _lacks_bound(self, request: Request, call: ChatCall) -> bool:
+        """Whether the limit on a reply that a budget counts on would not be sent."""
+        if self._meter is None or not self._meter[0].counts_tokens:
+            return False
+        return request.sampling.max_tokens is not None and "max_tokens" not in call.names
 
     def _read(
         self, request: Request, call: ChatCall, reply: ServerReply, arrived: float
@@ -167,10 +212,15 @@ class OpenaiEngine:
     async def _score(self, request: Request, arrived: float) -> Completion:
         """Score the candidates, each call as often as it takes."""
 
+        granted = len(request.candidates) if self.spec.chat_template is not None else 1
+        ask = self._make_ask(request, granted)
+
         async def post(where: str, body: Mapping[str, Any]) -> Any:
-            completions = self._address.completions
-            url = completions if where == "completions" else self._address.at_root(where)
-            result = await self._session.retry(request.id, lambda: self._session.post(url, body))
+            is_call = where == "completions"
+            url = self._address.completions if is_call else self._address.at_root(where)
+            result = await self._session.retry(
+                request.id, lambda: self._session.post(url, body), ask=ask if is_call else None
+            )
             if isinstance(result, FailedAttempt):
                 raise EngineError(result.message)
             return result.json

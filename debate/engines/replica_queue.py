@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from debate.engines.base import Completion, Request, fail_request
+from debate.engines.breaker import Withdrawn
 from debate.engines.metrics import ReplicaMetrics, ReplicaState, RunningTotals
 from debate.engines.replica import Replica, ReplicaLost
 from debate.engines.spans import hide_texts
@@ -56,10 +57,6 @@ class InFlightBatch:
     num_waiting: int
     task: asyncio.Task[None] | None = None
     watch: asyncio.TimerHandle | None = None
-
-
-class Withdrawn(Exception):
-    """A request was taken back before it was sent; it may be asked for again."""
 
 
 class ReplicaQueue:

@@ -25,7 +25,7 @@ from debate.log.disk import replace_file, wrap_disk_errors
 from debate.log.files import FORMAT_VERSION, MANIFEST, TURNS, VERDICTS
 from debate.log.index import TurnKey, VerdictKey, take_snapshot
 
-RunStatus = Literal["running", "complete", "interrupted", "failed"]
+RunStatus = Literal["running", "complete", "interrupted", "failed", "budget"]
 
 _DISTRIBUTIONS = (
     "aiohttp",
@@ -108,7 +108,7 @@ class Manifest:
 
     `spec` is the resolved configuration as plain data, without secrets. `agents` and `seeds` are
     all that may occur in turns; empty where they are not known. `stated` has every wording of the
-    hypotheses, the first one first.
+    hypotheses, the first one first. `spent` has what counts towards a budget, at the last end.
     """
 
     format_version: int = FORMAT_VERSION
@@ -120,6 +120,7 @@ class Manifest:
     starts: tuple[RunStart, ...] = ()
     stated: tuple[StatedHypotheses, ...] = ()
     totals: RunTotals | None = None
+    spent: dict[str, float] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
 
 

@@ -222,11 +222,13 @@ class RunLog:
         self._turns.forget(debate)
         self._verdicts.forget(debate)
 
-    def close(self, status: RunStatus = "interrupted") -> None:
+    def close(
+        self, status: RunStatus = "interrupted", *, spent: Mapping[str, float] | None = None
+    ) -> None:
         """Write what is queued, compact the files, record the status in the manifest, and unlock.
 
-        A second call does nothing. After a write error the directory is left as it is: the next
-        `open` repairs it. Raises LogError where the disk refuses.
+        `spent` is recorded with it. A second call does nothing. After a write error the directory
+        is left as it is: the next `open` repairs it. Raises LogError where the disk refuses.
         """
         if self._is_closed:
             return
@@ -236,13 +238,13 @@ class RunLog:
             if self._committer.error is None:
                 self._orphans.write()
             if self._shard == FIRST_SHARD and self._committer.error is None:
-                self._compact(status)
+                self._compact(status, spent)
         finally:
             self._turns.close()
             self._verdicts.close()
             self._lock.release()
 
-    def _compact(self, status: RunStatus) -> None:
+    def _compact(self, status: RunStatus, spent: Mapping[str, float] | None) -> None:
         for folder, records, kind in (
             (TURNS, self._turns, TurnKey),
             (VERDICTS, self._verdicts, VerdictKey),
@@ -251,7 +253,9 @@ class RunLog:
             if records.has_repeats or len(shards) > 1 or has_orphans(self.directory, folder):
                 repair_folder(self.directory, folder, kind)
         sums = compute_totals(self.directory) if status == "complete" else None
-        write_manifest(self.directory, replace(self._manifest, status=status, totals=sums))
+        manifest = replace(self._manifest, status=status, totals=sums)
+        kept = manifest.spent if spent is None else dict(spent)
+        write_manifest(self.directory, replace(manifest, spent=kept))
 
     def __enter__(self) -> Self:
         return self

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 
+from debate.errors import RunEnded
 from debate.orchestrator.call_store import CallStore
 from debate.orchestrator.condition import Condition
 from debate.orchestrator.debate import Debate
@@ -35,12 +36,24 @@ async def debate_question(
 ) -> list[Verdict]:
     """Debate the question in every cell at once; return all verdicts, by cell and round.
 
-    Returns once every turn and verdict is on disk. Raises LogError where the disk fails.
+    Returns once every turn and verdict is on disk. Raises LogError where the disk fails, and
+    RunEnded where a call was not made any more, once every cell has ended or come to such a call.
     """
     by_cell = await asyncio.gather(
-        *(_debate_in_cell(Debate(question, cell, calls, seed=seed), calls) for cell in cells)
+        *(_debate_or_stop(Debate(question, cell, calls, seed=seed), calls) for cell in cells)
     )
-    return [verdict for verdicts in by_cell for verdict in verdicts]
+    for stopped in by_cell:
+        if isinstance(stopped, RunEnded):
+            raise stopped
+    return [verdict for verdicts in by_cell if isinstance(verdicts, list) for verdict in verdicts]
+
+
+async def _debate_or_stop(debate: Debate, calls: CallStore) -> list[Verdict] | RunEnded:
+    """Debate to the end, or until the run is ended in order."""
+    try:
+        return await _debate_in_cell(debate, calls)
+    except RunEnded as stopped:
+        return stopped
 
 
 async def _debate_in_cell(debate: Debate, calls: CallStore) -> list[Verdict]:

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import math
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -17,17 +17,20 @@ from debate.cluster.launch import launch_models
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec, OpenaiModel
 from debate.engines.base import CompletionClient
-from debate.engines.breaker import run_until_ended
+from debate.engines.breaker import OrderlyEnd
 from debate.engines.client import ModelClient, run_all
 from debate.engines.metrics import ModelMetrics
-from debate.errors import DebateError
+from debate.errors import DebateError, RunEnded
 from debate.log import CallCache, RunLog
+from debate.log.spend import SpendJournal
 from debate.orchestrator.call_store import CallStore, TurnWatcher
 from debate.orchestrator.condition import Condition
 from debate.orchestrator.question import debate_question
+from debate.runner.budget import Account
 from debate.runner.lazy_models import Guard
 from debate.runner.monitoring import RunProgress
 from debate.runner.plan import Plan, WorkItem
+from debate.runner.tariff import Tariff
 from debate.types import Question
 
 GC_THRESHOLDS = (50_000, 20, 50)
@@ -45,23 +48,33 @@ async def run_debates(
     watcher: TurnWatcher,
     cache: CallCache | None,
     stale: list[str],
+    account: Account | None = None,
 ) -> None:
     """Debate every question with its seed in every cell, `num_workers` questions at a time.
 
-    Names of recorded turns that had to be made again are added to `stale`. Raises LogError.
+    Where the run is ended in order, what was begun by then is recorded as far as it came. Names of
+    recorded turns that had to be made again are added to `stale`. Raises LogError.
     """
     left = iter(work)
 
     async def debate_rest() -> None:
         for question, seed in left:
             calls = CallStore(clients=clients, log=log, watcher=watcher, cache=cache, stale=stale)
+            item = f"{question.id}/{seed}"
+            if account is not None and not await account.admit(item):
+                return
             try:
                 await debate_question(question, cells, calls, seed=seed)
+            except RunEnded:
+                return
             except asyncio.CancelledError as lost:
                 # A task group would take this for a worker that was told to stop.
                 if not _is_told_to_stop():
                     raise DebateError(f"the debate of question {question.id} was lost") from lost
                 raise
+            finally:
+                if account is not None:
+                    account.finish(item)
 
     await run_workers(debate_rest, num_workers)
 
@@ -99,14 +112,37 @@ class Shard:
     cache: str | None
     num_workers: int
     keep_going: bool
+    share: AccountShare | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountShare:
+    """What a process needs to open an account of its own on a run's budget; see `Account`."""
+
+    tariff: Tariff
+    ends_at: float | None
+    calls_per_item: float
+    num_sharing: int
+
+    def open(self, journal: SpendJournal, by: str) -> Account:
+        """Open it, as the process of this number."""
+        return Account(
+            self.tariff,
+            journal,
+            by=by,
+            ends_at=self.ends_at,
+            calls_per_item=self.calls_per_item,
+            num_sharing=self.num_sharing,
+        )
 
 
 class ShardStatus(NamedTuple):
-    """The counts of a shard since its process began."""
+    """The counts of a shard since its process began; what has ended the run in it, if anything."""
 
     counts: Mapping[str, float]
     metrics: tuple[ModelMetrics, ...]
     stale: tuple[str, ...]
+    ended: RunEnded | None = None
 
 
 class ShardRunner:
@@ -120,25 +156,32 @@ class ShardRunner:
         )
         self._own: Mapping[str, ModelClient] = {}
         self._stale: list[str] = []
+        self._account: Account | None = None
+        self._guard = Guard(keep_going=shard.keep_going)
 
     async def run(self, client: Callable[[str], CompletionClient]) -> None:
-        """Debate everything.
+        """Debate everything, or until the run is ended in order, which the status tells.
 
-        Raises LogError where the disk fails or the run is not there, RunEnded where a model of its
-        own fails too often in a row.
+        Raises LogError where the disk fails or the run is not there.
         """
         shard = self._shard
         own = {name: spec for name, spec in shard.specs.items() if spec.host == "driver"}
-        with ExitStack() as stack:
+        async with AsyncExitStack() as stack:
             log = stack.enter_context(RunLog.join(shard.directory, shard=str(self._attempt)))
             cache = CallCache(Path(shard.cache)) if shard.cache else None
             if cache:
                 stack.callback(cache.close)
-            async with launch_models(own, ClusterSpec()) as self._own:
-                guard = Guard(keep_going=shard.keep_going)
-                guard.watch(own, self._own)
-                clients = {name: self._own.get(name) or client(name) for name in shard.specs}
-                debates = run_debates(
+            if shard.share is not None:
+                journal = SpendJournal(shard.directory)
+                stack.callback(journal.close)
+                self._account = shard.share.open(journal, str(self._attempt))
+                stack.push_async_callback(self._account.settle)
+            launched = launch_models(own, ClusterSpec(), meter=self._account)
+            async with launched as self._own:
+                self._guard.watch(own, self._own)
+                wrap = self._guard.wrap
+                clients = {n: self._own.get(n) or wrap(client(n)) for n in shard.specs}
+                await run_debates(
                     shard.work,
                     shard.cells,
                     num_workers=shard.num_workers,
@@ -147,13 +190,18 @@ class ShardRunner:
                     watcher=self._progress,
                     cache=cache,
                     stale=self._stale,
+                    account=self._account,
                 )
-                await run_until_ended(guard.end, debates)
 
     def status(self) -> ShardStatus:
         """The counts so far."""
         metrics = tuple(each.metrics() for each in self._own.values())
-        return ShardStatus(self._progress.counts, metrics, tuple(self._stale))
+        ended = self._guard.end.error
+        return ShardStatus(self._progress.counts, metrics, tuple(self._stale), ended)
+
+    def end(self, error: RunEnded) -> None:
+        """End it in order, as other processes are."""
+        self._guard.end.begin(error)
 
 
 @dataclass(kw_only=True)
@@ -167,12 +215,13 @@ class CombinedProgress:
     latest: dict[int, ShardStatus] = field(default_factory=dict)
     kept_stale: list[str] = field(default_factory=list)
 
-    def update(self, shard: int, status: object) -> None:
-        """Add what a shard has counted since its last status."""
+    def update(self, shard: int, status: object) -> ShardStatus:
+        """Add what a shard has counted since its last status; return the status."""
         assert isinstance(status, ShardStatus)
         before = self.latest[shard].counts if shard in self.latest else {}
         self.progress.add({name: n - before.get(name, 0) for name, n in status.counts.items()})
         self.latest[shard] = status
+        return status
 
     def drop(self, shard: int) -> None:
         """Take off what the replacement of a lost process will find in the log and count again."""
@@ -200,27 +249,57 @@ async def run_sharded_debates(
     combined: CombinedProgress,
     *,
     num_workers: int,
+    end: OrderlyEnd,
+    account: Account | None = None,
 ) -> None:
-    """Debate every shard in an actor of its own. Raises the first one's error."""
+    """Debate every shard in an actor of its own, or until one is ended in order, and so all are.
+
+    Raises the first one's error.
+    """
     from debate.cluster.orchestrators import run_shares
 
-    runners: Sequence[Callable[[int], ShardRunner]] = [
-        partial(ShardRunner, shard)
-        for shard in make_shards(plan, directory, num_workers=num_workers)
-    ]
+    shards = make_shards(plan, directory, num_workers=num_workers, account=account)
+    attempts: dict[int, int] = {}
+
+    def make_runner(number: int, attempt: int) -> ShardRunner:
+        attempts[number] = attempt
+        return ShardRunner(shards[number], attempt)
+
+    def update(number: int, status: object) -> None:
+        ended = combined.update(number, status).ended
+        if ended is not None:
+            end.begin(ended)
+
+    def drop(number: int) -> None:
+        combined.drop(number)
+        if account is not None:
+            account.drop(str(attempts[number]))
+
+    runners = [partial(make_runner, number) for number in range(len(shards))]
     await run_shares(
         runners,
         plan.spec.cluster,
         clients,
         run=plan.spec.name,
-        on_status=combined.update,
-        on_lost=combined.drop,
+        on_status=update,
+        on_lost=drop,
+        end=end,
     )
 
 
-def make_shards(plan: Plan, directory: Path, *, num_workers: int) -> list[Shard]:
+def make_shards(
+    plan: Plan, directory: Path, *, num_workers: int, account: Account | None = None
+) -> list[Shard]:
     """Deal out the run's work item by item, and divide what limits the whole run."""
     num = min(plan.spec.cluster.orchestrators, plan.num_work)
+    share = None
+    if account is not None:
+        share = AccountShare(
+            tariff=account.tariff,
+            ends_at=account.ends_at,
+            calls_per_item=account.calls_per_item,
+            num_sharing=num,
+        )
     return [
         Shard(
             directory=directory.resolve(),
@@ -230,6 +309,7 @@ def make_shards(plan: Plan, directory: Path, *, num_workers: int) -> list[Shard]
             cache=str(Path(plan.spec.log.cache).resolve()) if plan.spec.log.cache else None,
             num_workers=math.ceil(num_workers / num),
             keep_going=plan.spec.keep_going,
+            share=share,
         )
         for first in range(num)
     ]

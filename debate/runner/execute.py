@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,13 +15,14 @@ from rich.console import Console
 
 from debate.analysis.text import clean
 from debate.config.run import RunSpec
-from debate.engines.breaker import OrderlyEnd, describe_reasons, run_until_ended
+from debate.engines.breaker import OrderlyEnd, describe_reasons
 from debate.engines.metrics import ModelMetrics
-from debate.errors import DebateError, EngineError, RunEnded
+from debate.errors import BudgetSpent, DebateError, EngineError, RunEnded
 from debate.interrupts import run_to_end
 from debate.log import CallCache, LogProblem, Run, RunLog
 from debate.log.files import MANIFEST
-from debate.log.manifest import read_manifest, update_last_start
+from debate.log.manifest import RunStatus, read_manifest, update_last_start
+from debate.runner.budget import Account
 from debate.runner.concurrency import CombinedProgress, run_debates, run_sharded_debates
 from debate.runner.describe import print_outline, warn_of_targets
 from debate.runner.lazy_models import Guard, LazyModels
@@ -34,6 +35,14 @@ from debate.runner.monitoring import (
 )
 from debate.runner.plan import Plan, open_log
 from debate.runner.preflight import Preflight
+from debate.runner.spending import (
+    Spending,
+    SpendingLine,
+    begin_account,
+    open_account,
+    print_budget,
+    sum_up,
+)
 from debate.terminal import make_console
 from debate.types import DebateKey
 
@@ -47,13 +56,21 @@ class RunResult:
     """The end of a run, or of a part of it.
 
     problems: damage that the log was opened with. stale: names of recorded turns whose prompt had
-    changed, made again.
+    changed, made again. spending: what was spent, where that is counted. ended: what has ended it
+    in order, before it was done.
     """
 
     directory: Path
     progress: RunProgress
     problems: tuple[LogProblem, ...]
     stale: tuple[str, ...]
+    spending: Spending | None = None
+    ended: RunEnded | None = None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the budget has stopped it."""
+        return isinstance(self.ended, BudgetSpent)
 
 
 def raise_if_failed(result: RunResult, *, min_completed: float) -> None:
@@ -78,11 +95,15 @@ def raise_if_failed(result: RunResult, *, min_completed: float) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class StartedModels:
-    """The models of a run, its end in order, and the calls by which its endpoints were tried."""
+    """The models of a run, its end in order, and the calls by which its endpoints were tried.
+
+    account: what these have spent where the run is new.
+    """
 
     models: LazyModels
     end: OrderlyEnd
     tries: Preflight | None
+    account: Account | None
 
     @asynccontextmanager
     async def record_in(self, log: RunLog, combined: CombinedProgress) -> AsyncIterator[None]:
@@ -124,13 +145,17 @@ async def execute(
     models = LazyModels(
         plan.models, plan.spec.cluster, run=plan.spec.name, preflight=tries, guard=guard
     )
-    try:
-        if preflight and not (directory / MANIFEST).exists():
-            await models.open_endpoints()
-        started = StartedModels(models=models, end=guard.end, tries=tries)
+    async with AsyncExitStack() as stack:
+        account = None
+        is_tried_first = preflight and not (directory / MANIFEST).exists()
+        if is_tried_first:
+            account = models.meter = stack.enter_context(begin_account(plan))
+        stack.push_async_callback(models.close)
+        if is_tried_first:
+            with suppress(BudgetSpent):  # the run is begun, and stopped at once
+                await models.open_endpoints()
+        started = StartedModels(models=models, end=guard.end, tries=tries, account=account)
         return await _execute_in_log(plan, directory, started, console, quiet=quiet)
-    finally:
-        await models.close()
 
 
 async def _execute_in_log(
@@ -148,14 +173,18 @@ async def _execute_in_log(
         cache = CallCache(Path(plan.spec.log.cache)) if plan.spec.log.cache else None
         if cache:
             stack.callback(cache.close)
-        try:
-            result = await _execute(plan, log, started, cache, console, quiet=quiet)
-        except RunEnded as ended:
-            log.close("failed")
-            raise RunEnded(f"{ended}. {_describe_way_on(directory)}") from ended
-        if plan.is_pilot:
-            log.close("interrupted")
-        return result
+        result = await _execute(plan, log, started, cache, console, quiet=quiet)
+        spent = None if result.spending is None else result.spending.record
+        log.close(_choose_status(plan, result), spent=spent)
+    if result.ended is not None and not result.is_stopped:
+        raise RunEnded(f"{result.ended}. {_describe_way_on(directory)}") from result.ended
+    return result
+
+
+def _choose_status(plan: Plan, result: RunResult) -> RunStatus:
+    if result.ended is not None:
+        return "budget" if result.is_stopped else "failed"
+    return "interrupted" if plan.is_pilot else "complete"
 
 
 def _describe_way_on(directory: Path) -> str:
@@ -170,11 +199,11 @@ def _warn(console: Console, told: str) -> None:
     console.print(clean(told), style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
-def run_pilot(plan: Plan, num: int, out: Path | None, console: Console) -> None:
+def run_pilot(plan: Plan, num: int, out: Path | None, console: Console) -> RunResult:
     """Debate `num` of the questions in all cells, in the run's own directory, and estimate.
 
-    What the pilot makes is a part of the run. Raises as `execute` does, and EngineError
-    where every call failed.
+    What the pilot makes is a part of the run, and counts towards its budget. Raises as `execute`
+    does, and EngineError where every call failed.
     """
     from debate.runner.forecast import make_forecast, print_forecast
 
@@ -184,7 +213,11 @@ def run_pilot(plan: Plan, num: int, out: Path | None, console: Console) -> None:
     found = make_forecast(plan, directory)
     if found is not None:
         print_forecast(found, console)
+        print_budget(plan, console, found)
+    if result.spending is not None:
+        console.print(result.spending.in_words(), markup=False, highlight=False, soft_wrap=True)
     console.print(f"the pilot is part of {directory}: `debate run` goes on from it", soft_wrap=True)
+    return result
 
 
 def _announce(plan: Plan, log: RunLog, console: Console) -> None:
@@ -198,12 +231,14 @@ def _announce(plan: Plan, log: RunLog, console: Console) -> None:
         console.print(told, style="yellow", markup=False, highlight=False)
     if added:
         console.print(f"added to the run: {', '.join(added)}", markup=False, highlight=False)
+    found = None
     if not plan.is_pilot and 0 < log.num_turns <= MAX_TURNS_FOR_FORECAST:
         from debate.runner.forecast import make_forecast, print_forecast
 
         found = make_forecast(plan, log.directory)
         if found is not None and found.num_items < found.num_all:
             print_forecast(found, console)
+    print_budget(plan, console, found)
 
 
 async def _execute(
@@ -219,39 +254,75 @@ async def _execute(
     combined = CombinedProgress(progress=progress)
     complete = is_complete(plan, log)
     is_sharded = plan.spec.cluster.orchestrators > 1 and not complete
+    end = started.end
     async with started.models as models, started.record_in(log, combined):
+        opened = open_account(plan, log, end=end.begin, begun=started.account)
+        async with opened as account:
+            models.meter = account
+            if account is not None:
+                progress.describe_budget = SpendingLine(account, progress).format
+            try:
+                await _start_models(started, progress, complete=complete, is_sharded=is_sharded)
+            except RunEnded as spent:
+                end.begin(spent)
+            else:
+                async with _monitor(plan, log, models, combined, console, quiet=quiet):
+                    await _debate(plan, log, started, combined, cache, account, is_sharded)
+    return RunResult(
+        directory=log.directory,
+        progress=progress,
+        problems=log.problems,
+        stale=tuple(combined.stale),
+        spending=None if account is None else sum_up(account, end.error),
+        ended=end.error,
+    )
+
+
+async def _start_models(
+    started: StartedModels, progress: RunProgress, *, complete: bool, is_sharded: bool
+) -> None:
+    """Start what the rest of the run needs. Raises BudgetSpent where a trial call does not fit."""
+    models, tries = started.models, started.tries
+    try:
         if not complete:
             await models.open_endpoints()
         if is_sharded:
             models.keep_actors()
         if not complete:
             await models.start()
-        for model, usage in started.tries.usages.items() if started.tries else ():
+    finally:
+        for model, usage in tries.usages.items() if tries else ():
             progress.add_usage(model, usage)
-        time_sharing = has_sleeping_replicas(models.metrics())
-        num_workers = compute_num_workers(plan, time_sharing=time_sharing)
-        async with _monitor(plan, log, models, combined, console, quiet=quiet):
-            if is_sharded:
-                debates = run_sharded_debates(
-                    plan, log.directory, models, combined, num_workers=num_workers
-                )
-            else:
-                debates = run_debates(
-                    plan.work,
-                    plan.cells,
-                    num_workers=num_workers,
-                    clients=models,
-                    log=log,
-                    watcher=progress,
-                    cache=cache,
-                    stale=combined.kept_stale,
-                )
-            await run_until_ended(started.end, debates)
-    return RunResult(
-        directory=log.directory,
-        progress=progress,
-        problems=log.problems,
-        stale=tuple(combined.stale),
+
+
+async def _debate(
+    plan: Plan,
+    log: RunLog,
+    started: StartedModels,
+    combined: CombinedProgress,
+    cache: CallCache | None,
+    account: Account | None,
+    is_sharded: bool,
+) -> None:
+    """Debate everything, in this process or in shards, or until the run is ended in order."""
+    models, end = started.models, started.end
+    time_sharing = has_sleeping_replicas(models.metrics())
+    num_workers = compute_num_workers(plan, time_sharing=time_sharing)
+    if is_sharded:
+        await run_sharded_debates(
+            plan, log.directory, models, combined, num_workers=num_workers, end=end, account=account
+        )
+        return
+    await run_debates(
+        plan.work,
+        plan.cells,
+        num_workers=num_workers,
+        clients=models,
+        log=log,
+        watcher=combined.progress,
+        cache=cache,
+        stale=combined.kept_stale,
+        account=account,
     )
 
 

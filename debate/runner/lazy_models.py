@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +15,7 @@ from debate.config.models import ModelSpec, OpenaiModel
 from debate.engines.base import Completion, CompletionClient, Request
 from debate.engines.breaker import CircuitBreaker, OrderlyEnd
 from debate.engines.client import ModelClient
+from debate.engines.meter import Meter
 from debate.engines.metrics import ModelMetrics
 
 Clients = Mapping[str, ModelClient]
@@ -25,7 +27,8 @@ class LazyModels(Mapping[str, CompletionClient]):
     """Clients by model name, all started when the first call is made at the latest.
 
     A run whose log is complete never starts them. `preflight` is given the endpoints as soon as
-    they are open. `end` is begun where a model fails too often in a row.
+    they are open. Those that are launched once `meter` is set charge their calls to it, and `guard`
+    watches them.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class LazyModels(Mapping[str, CompletionClient]):
         self._run = run
         self._preflight = preflight
         self._guard = guard
+        self.meter: Meter | None = None
         self._stack = AsyncExitStack()
         self._opening: asyncio.Task[Clients] | None = None
         self._starting: asyncio.Task[Clients] | None = None
@@ -88,7 +92,7 @@ class LazyModels(Mapping[str, CompletionClient]):
         return {name: clients[name] for name in self._specs}
 
     async def _launch(self, specs: Mapping[str, ModelSpec], cluster: ClusterSpec) -> Clients:
-        opened = launch_models(specs, cluster, run=self._run)
+        opened = launch_models(specs, cluster, run=self._run, meter=self.meter)
         clients = await self._stack.enter_async_context(opened)
         if self._guard:
             self._guard.watch(specs, clients)
@@ -136,7 +140,7 @@ class _StartOnFirstCall:
 
 
 class Guard:
-    """Watches the models of one process: each has a breaker, and a run that stops has one end."""
+    """Watches the models of one process: each has a breaker, and all have one end of the run."""
 
     def __init__(self, *, keep_going: bool, tell: Callable[[str], None] | None = None) -> None:
         self.end = OrderlyEnd(tell)
@@ -151,6 +155,22 @@ class Guard:
                 name,
                 limit=specs[name].max_failures,
                 pause_s=specs[name].pause_s,
-                end=None if self._keep_going else self.end,
+                end=self.end,
+                keep_going=self._keep_going,
                 on_pause=client.withdraw_queued,
             )
+
+    def wrap(self, client: CompletionClient) -> CompletionClient:
+        """Return a client of a model of another process that ends with the run here."""
+        return _RemoteModel(client, self.end)
+
+
+class _RemoteModel:
+    """A client of a model that another process watches."""
+
+    def __init__(self, client: CompletionClient, end: OrderlyEnd) -> None:
+        self._client = client
+        self._end = end
+
+    async def complete(self, request: Request) -> Completion:
+        return await self._end.call(partial(self._client.complete, request))

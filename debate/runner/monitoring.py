@@ -78,6 +78,7 @@ class RunProgress:
     generated_tokens: int = 0
     cost: float = 0.0
     started: float = field(default_factory=time.monotonic)
+    describe_budget: Callable[[], str] | None = None
 
     @property
     def counts(self) -> dict[str, float]:
@@ -144,7 +145,9 @@ class RunProgress:
             parts.append(f"{self.replayed} from the log")
         if self.shared:
             parts.append(f"{self.shared} shared calls")
-        if any(spec.price for spec in self.models.values()):
+        if self.describe_budget is not None and (told := self.describe_budget()):
+            parts.append(told)
+        elif any(spec.price for spec in self.models.values()):
             parts.append(f"cost {self.cost:,.4f}")
         if (left := self.left_s) is not None:
             parts.append(f"{left:,.0f} s left")

@@ -15,6 +15,7 @@ from debate.agents.prompt_sets import PromptSet, load_prompt_set
 from debate.agents.template_checks import require_rendering
 from debate.cluster.packing import find_slot_conflicts
 from debate.config.agents import AgentSpec
+from debate.config.budget import find_budget_problems
 from debate.config.document import KeyPath, Problem
 from debate.config.expansion import INHERITED_FIELDS, expand_cells
 from debate.config.loader import LoadedRun
@@ -40,6 +41,7 @@ from debate.types import AgentId, Question
 NOT_IDENTITY = (
     "output",
     "cluster",
+    "budget",
     "max_debates",
     "keep_going",
     "min_completed",
@@ -98,6 +100,9 @@ class Plan:
         """The items to be debated now, in order: every question with every seed, or the pilot's."""
         if self.pilot_questions is not None:
             return (WorkItem(question, self.spec.seeds[0]) for question in self.pilot_questions)
+        if self.spec.budget.limits:  # whole questions first, so that a cap cuts off few of them
+            pairs = ((question, seed) for question in self.questions for seed in self.spec.seeds)
+            return (WorkItem(question, seed) for question, seed in pairs)
         return (WorkItem(question, seed) for seed in self.spec.seeds for question in self.questions)
 
     @property
@@ -180,6 +185,8 @@ def make_plan(loaded: LoadedRun) -> Plan:
     cells = tuple(make_cell(spec, name, each, sets) for name, each in resolved.items())
     if problems := [each for cell in cells for each in find_missing_capabilities(spec, cell)]:
         raise loaded.error(problems)
+    if problems := list(_find_budget_problems(spec, cells)):
+        raise loaded.error(problems)
     return Plan(spec=spec, agents=agents, cells=cells, questions=_load_questions(loaded))
 
 
@@ -236,6 +243,15 @@ def _find_slot_problems(spec: RunSpec) -> Iterator[Problem]:
     count = spec.cluster.slots.count
     for model, problem in find_slot_conflicts(spec.models, count) if count else ():
         yield Problem(("models", model, "replicas"), problem)
+
+
+def _find_budget_problems(spec: RunSpec, cells: Sequence[Condition]) -> Iterator[Problem]:
+    """Yield what keeps the budget from being kept, of the models and agents that take part."""
+    seats = [agent.spec for cell in cells for agent in cell.agents.values()]
+    models = {seat.model: spec.models[seat.model] for seat in seats}
+    present = {name for seat in seats for name in (seat.id, seat.group)}
+    agents = {n: agent for n, agent in enumerate(spec.agents) if agent.id in present}
+    yield from find_budget_problems(spec.budget, models, agents)
 
 
 def _find_hypothesis_problems(spec: RunSpec) -> Iterator[Problem]:

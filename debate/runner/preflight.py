@@ -14,7 +14,7 @@ from debate.config.models import OpenaiModel
 from debate.config.secrets import redact_text
 from debate.engines.base import Completion, Request
 from debate.engines.client import ModelClient
-from debate.errors import ModelRefused
+from debate.errors import BudgetSpent, ModelRefused
 from debate.log.manifest import TrialCall
 from debate.runner.plan import Plan
 from debate.types import Message, Usage
@@ -32,12 +32,16 @@ class Preflight:
         self.usages: dict[str, Usage] = {}
 
     async def __call__(self, clients: Mapping[str, ModelClient]) -> None:
-        """Make one call to each, all at once. Raises ModelRefused with a line for each failure."""
+        """Make one call to each, all at once.
+
+        Raises ModelRefused with a line for each failure, BudgetSpent where a call does not fit.
+        """
         agents = choose_agents(self._plan)
         replies = await asyncio.gather(
-            *(client.complete(make_request(name, agents[name])) for name, client in clients.items())
+            *(_try(client, make_request(name, agents[name])) for name, client in clients.items())
         )
-        found = dict(zip(clients, replies, strict=True))
+        tried = dict(zip(clients, replies, strict=True))
+        found = {name: reply for name, reply in tried.items() if isinstance(reply, Completion)}
         for name, reply in found.items():
             if reply.failure is None:
                 self.usages[name] = reply.usage
@@ -46,6 +50,9 @@ class Preflight:
                     self._console.print(told, markup=False, highlight=False, soft_wrap=True)
         if failed := {name: reply for name, reply in found.items() if reply.failure}:
             raise ModelRefused(self._describe_failures(failed), boundary="preflight")
+        for spent in replies:
+            if isinstance(spent, BudgetSpent):
+                raise spent
 
     @property
     def trial_calls(self) -> list[TrialCall]:
@@ -70,6 +77,13 @@ class Preflight:
         noun = "model" if len(lines) == 1 else "models"
         head = f"{len(lines)} {noun} did not answer before the run, so nothing else was asked"
         return "\n".join([f"{head} (--no-preflight goes without this call):", *lines])
+
+
+async def _try(client: ModelClient, request: Request) -> Completion | BudgetSpent:
+    try:
+        return await client.complete(request)
+    except BudgetSpent as spent:
+        return spent
 
 
 def choose_agents(plan: Plan) -> dict[str, Agent]:

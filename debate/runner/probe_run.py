@@ -14,7 +14,7 @@ from debate.agents.probes import ProbeSubject, build_belief_request, find_unsupp
 from debate.config.run import expand_agents
 from debate.config.untrusted import find_sent_variables
 from debate.engines.base import CompletionClient
-from debate.errors import EngineError, InputError
+from debate.errors import BudgetSpent, EngineError, InputError, RunEnded
 from debate.interrupts import run_to_end
 from debate.log import Run, RunLog, read_questions
 from debate.log.manifest import read_manifest
@@ -30,10 +30,11 @@ from debate.orchestrator.probing import (
 from debate.runner.cells import RebuiltCells, rebuild_cells
 from debate.runner.concurrency import run_workers
 from debate.runner.execute import compute_num_workers
-from debate.runner.lazy_models import LazyModels
+from debate.runner.lazy_models import Guard, LazyModels
 from debate.runner.monitoring import RunProgress, show_progress
 from debate.runner.offline import ReplayedAnswers, replay_answers
 from debate.runner.plan import Plan, WorkItem
+from debate.runner.spending import Spending, open_account, sum_up
 from debate.tasks import list_candidates
 from debate.types import DebateKey, Question, Turn, states_answer
 
@@ -53,6 +54,7 @@ class ProbeResult:
     num_calls: int = 0
     num_changed: int = 0
     failures: list[str] = field(default_factory=list)
+    spending: Spending | None = None
     unchecked: tuple[str, ...] = ()
 
     def in_words(self, *, dry_run: bool = False) -> Iterator[str]:
@@ -69,6 +71,8 @@ class ProbeResult:
             yield (
                 f"{self.num_changed:,} answers were left out: their prompt is not what was recorded"
             )
+        if self.spending is not None and self.spending.spent_on is None:
+            yield self.spending.in_words()
         yield from (f"left out: {what}" for what in self.unchecked)
 
     def count(self, gaps: Iterable[MissingScores], scores: ScoreStore) -> None:
@@ -108,7 +112,7 @@ def probe_run(
     What is on record is not asked again; the log has the rest as further probes. With `dry_run`
     nothing is asked or written. Raises InputError where there is no such run, an engine cannot
     score, or no prompt is as recorded; RunConflict where the run is in use; EngineError where
-    calls failed, after all others.
+    calls failed, after all others; BudgetSpent where the run's own budget stopped it.
     """
     directory = Path(directory)
     manifest = read_manifest(directory)
@@ -127,12 +131,15 @@ def probe_run(
     try:
         run_to_end(_score_missing(plan, log, others, probed, console, quiet=quiet))
     finally:
-        log.close("interrupted" if manifest.status == "running" else manifest.status)
+        status = "interrupted" if manifest.status == "running" else manifest.status
+        log.close(status, spent=None if probed.spending is None else probed.spending.record)
     return _require_success(directory, probed)
 
 
 def _require_success(directory: Path, probed: ProbeResult) -> ProbeResult:
-    """Return the result. Raises InputError and EngineError as `probe_run` does."""
+    """Return the result. Raises InputError, EngineError and BudgetSpent as `probe_run` does."""
+    if probed.spending is not None and probed.spending.spent_on is not None:
+        raise BudgetSpent(f"{probed.spending.in_words()} (`debate run`, and then this one)")
     if probed.num_changed and not probed.num_answers:
         raise InputError(
             f"{directory}: no answer has the prompt that it was recorded with: the weights, the "
@@ -182,8 +189,12 @@ async def _score_missing(
 ) -> None:
     """Ask for what is missing, several questions at once, and write it down."""
     progress = RunProgress(models=plan.models, num_debates=plan.num_work * len(plan.cells))
-    left = plan.work
-    async with LazyModels(plan.models, plan.spec.cluster, run=plan.spec.name) as models:
+    left, guard = plan.work, Guard(keep_going=False)
+    async with (
+        LazyModels(plan.models, plan.spec.cluster, run=plan.spec.name, guard=guard) as models,
+        open_account(plan, log, end=guard.end.begin) as account,
+    ):
+        models.meter = account
 
         async def score_rest() -> None:
             for work in left:
@@ -196,6 +207,7 @@ async def _score_missing(
 
         async with show_progress(progress, models.metrics, console, quiet=quiet):
             await run_workers(score_rest, compute_num_workers(plan))
+    probed.spending = None if account is None else sum_up(account, guard.end.error)
 
 
 async def _count_missing(
@@ -270,6 +282,8 @@ async def _score(
     client = clients[gap.subject.turn.model]
     try:
         turn = await run_further_probe(gap.subject, gap.number, client=client, scores=scores)
+    except RunEnded:
+        return
     except EngineError as error:
         probed.failures.append(str(error))
         progress.failures += 1

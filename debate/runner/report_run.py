@@ -13,6 +13,7 @@ from debate.analysis.present import build_grids
 from debate.analysis.replies import describe_replies, warn_replies
 from debate.analysis.tables.results import tabulate_findings
 from debate.analysis.text import clean, format_count, print_whole
+from debate.analysis.whole_questions import NOTHING_WHOLE, has_whole_questions
 from debate.log import Run
 from debate.log.trajectories import (
     find_cut_replies,
@@ -37,6 +38,10 @@ def report_run(result: RunResult, console: Console) -> None:
     where to look next.
     """
     _print_made_again(result, console)
+    if result.is_stopped and not has_whole_questions(Run(result.directory)):
+        console.print(Text(NOTHING_WHOLE), soft_wrap=True)
+        _print_spending(result, console)
+        return
     report = read_report_data(result.directory)
     analysis = report.analysis
     print_whole(_make_round_table(analysis), console)
@@ -54,6 +59,13 @@ def report_run(result: RunResult, console: Console) -> None:
 
     page = write_page(report, report.source / PAGE, tell=warn)
     _print_next(report.source, page, console)
+    _print_spending(result, console)
+
+
+def _print_spending(result: RunResult, console: Console) -> None:
+    if result.spending is not None:
+        style = "bold yellow" if result.is_stopped else ""
+        console.print(Text(result.spending.in_words(), style=style), soft_wrap=True)
 
 
 def _print_made_again(result: RunResult, console: Console) -> None:

@@ -14,8 +14,10 @@ import pytest
 
 import debate
 from debate.config.cluster import ClusterSpec
-from debate.errors import ClusterError, LogError
+from debate.engines.breaker import OrderlyEnd
+from debate.errors import ClusterError, LogError, RunEnded
 from debate.log import Run, check_log
+from debate.log.spend import read_spend
 from debate.log.utilisation import read_utilisation
 from tests.processes import command
 from tests.support import scripted, simulated
@@ -65,6 +67,35 @@ def test_two_orchestrators_say_what_one_says(tmp_path: Path) -> None:
         ("c", 180),
     ]
     assert seen.filter(pl.col("model") == "a")["replica"].n_unique() == 2
+
+
+def test_orchestrators_share_one_budget_and_go_on_to_the_same_log(tmp_path: Path) -> None:
+    alone = debate.run(config(1, n=12), out=tmp_path / "one", quiet=True)
+    for calls in (40, 71):
+        capped = debate.run(config(2, n=12, budget={"calls": calls}), out=tmp_path / "two")
+        totals = read_spend(tmp_path / "two")
+        assert totals is not None
+        assert sum(size.calls for size in totals.models.values()) == calls
+        assert capped.manifest.status == "budget"
+        assert capped.turns().height <= calls
+    whole = debate.run(config(2, n=12, budget={"calls": 500}), out=tmp_path / "two", quiet=True)
+    assert transcripts(whole).equals(transcripts(alone))
+
+
+def test_a_model_that_fails_in_one_orchestrator_ends_the_run_in_all(tmp_path: Path) -> None:
+    def failing(failure: float) -> dict[str, Any]:
+        made = config(2, n=40, budget={"calls": 5000})
+        made["agents"][0]["model"] |= {"failure": failure, "max_failures": 5}
+        return made
+
+    with pytest.raises(RunEnded, match=r"is paused after \d+ failures in a row"):
+        debate.run(failing(1.0), out=tmp_path / "run", quiet=True)
+    ended = Run(tmp_path / "run")
+    assert ended.manifest.status == "failed"
+    assert check_log(ended.directory).problems == ()
+    totals = read_spend(ended.directory)
+    assert totals is not None
+    assert sum(size.calls for size in totals.models.values()) < 400
 
 
 def test_orchestrators_start_after_the_outline_has_been_printed(tmp_path: Path) -> None:
@@ -119,6 +150,9 @@ class Refusing:
     def status(self) -> object:
         return None
 
+    def end(self, error: RunEnded) -> None:
+        """Nothing has begun."""
+
 
 class Dying(Refusing):
     """Work that takes its process along."""
@@ -132,7 +166,13 @@ async def attempt(work: Callable[[int], Refusing], lost: list[int]) -> None:
     from debate.cluster.orchestrators import run_shares
 
     await run_shares(
-        [work], ClusterSpec(), {}, run="w", on_status=lambda *_: None, on_lost=lost.append
+        [work],
+        ClusterSpec(),
+        {},
+        run="w",
+        on_status=lambda *_: None,
+        on_lost=lost.append,
+        end=OrderlyEnd(),
     )
 
 

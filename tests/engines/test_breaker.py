@@ -8,8 +8,15 @@ from collections.abc import Sequence
 import pytest
 
 from debate.engines.base import Completion, Request, fail_request
-from debate.engines.breaker import MAX_TRIALS, CircuitBreaker, OrderlyEnd, run_until_ended
-from debate.errors import RunEnded
+from debate.engines.breaker import (
+    MAX_TRIALS,
+    CircuitBreaker,
+    OrderlyEnd,
+    fail_ended,
+    raise_if_ended,
+    spend_all_of,
+)
+from debate.errors import BudgetSpent, RunEnded
 from tests.engines.builders import request
 
 
@@ -32,7 +39,9 @@ class Model:
 
 
 def breaker(limit: int | None = 3, end: OrderlyEnd | None = None) -> CircuitBreaker:
-    return CircuitBreaker("m", limit=limit, pause_s=0.0, end=end)
+    keep_going = end is None
+    end = end or OrderlyEnd()
+    return CircuitBreaker("m", limit=limit, pause_s=0.0, end=end, keep_going=keep_going)
 
 
 async def ask(
@@ -96,35 +105,55 @@ async def test_the_end_waits_for_calls_under_way_and_lets_no_other_begin() -> No
     circuit, model = breaker(end=end), Model(False)
     slow: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
 
-    async def other() -> Completion:
+    async def make_slow() -> Completion:
         return await slow
 
-    async def make_call(name: str, circuit: CircuitBreaker, model: Model) -> None:
-        await end.enter()
-        try:
-            await circuit.call(request(), other if name == "slow" else model.make)
-        finally:
-            end.leave()
+    async def make_call(name: str) -> None:
+        make = make_slow if name == "slow" else model.make
+        await end.call(lambda: circuit.call(request(), make))
         told.append(name)
 
-    async def work() -> None:
-        begun = asyncio.create_task(make_call("slow", breaker(), model))
-        await asyncio.sleep(0)
-        for _ in range(3):
-            await make_call("failing", circuit, model)
-        asyncio.get_running_loop().call_soon(slow.set_result, Completion(id="r", text="4"))
-        await make_call("late", circuit, model)
-        await begun
-
+    begun = asyncio.create_task(make_call("slow"))
+    await asyncio.sleep(0)
+    for _ in range(3):
+        await make_call("failing")
+    late = asyncio.create_task(make_call("late"))
+    asyncio.get_running_loop().call_soon(slow.set_result, Completion(id="r", text="4"))
     with pytest.raises(RunEnded, match="paused after 3 failures in a row: 3 × HTTP 500"):
-        await run_until_ended(end, work())
+        await late
+    await begun
     assert told == ["failing"] * 3 + ["slow"]
 
 
-async def test_work_that_is_done_in_time_is_done_and_its_error_is_its_own() -> None:
-    async def fail() -> None:
-        raise ValueError("own")
+async def test_a_call_that_finds_the_budget_spent_ends_the_run_for_all() -> None:
+    end, model = OrderlyEnd(), Model(True)
 
-    await run_until_ended(OrderlyEnd(), asyncio.sleep(0))
-    with pytest.raises(ValueError, match="own"):
-        await run_until_ended(OrderlyEnd(), fail())
+    async def refuse() -> Completion:
+        raise spend_all_of("calls")
+
+    with pytest.raises(BudgetSpent, match="the budget is spent: calls"):
+        await end.call(refuse)
+    end.begin(RunEnded("too late"))
+    with pytest.raises(BudgetSpent) as raised:
+        await end.call(model.make)
+    assert (raised.value.cap, model.num_calls) == ("calls", 0)
+
+
+async def test_the_end_takes_back_the_calls_that_wait_for_a_paused_model() -> None:
+    end, model = OrderlyEnd(), Model(False)
+    circuit = CircuitBreaker("m", limit=1, pause_s=1e9, end=end, keep_going=True)
+    await circuit.call(request(), model.make)
+    waiting = [
+        asyncio.create_task(end.call(lambda: circuit.call(request(), model.make))) for _ in range(3)
+    ]
+    await asyncio.sleep(0)
+    end.begin(spend_all_of("hours"))
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(each) for each in found] == [BudgetSpent] * 3
+    assert model.num_calls == 1
+
+
+@pytest.mark.parametrize("error", [spend_all_of("tokens"), RunEnded("model m is paused")])
+def test_an_end_reaches_other_processes_as_it_is(error: RunEnded) -> None:
+    with pytest.raises(type(error), match=str(error)):
+        raise_if_ended(fail_ended(request(), error))

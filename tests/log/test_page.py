@@ -27,6 +27,7 @@ from debate.log.manifest import (
     StatedHypotheses,
     TrialCall,
 )
+from debate.log.spend import SpendLine
 from debate.log.utilisation import UtilisationSample
 from debate.report import write_report
 from debate.types import (
@@ -116,6 +117,11 @@ def _read_objects(directory: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize("title", SECTIONS)
 def test_a_table_names_the_fields_that_there_are(title: str) -> None:
     assert FIELDS[title] == {each.name for each in fields(SECTIONS[title])}
+
+
+def test_the_table_of_what_was_spent_names_the_fields_of_its_lines() -> None:
+    told = read_rows(read_section(PAGE, "SpendLine"), "field")
+    assert set(told) == set(SpendLine.__struct_fields__)
 
 
 def test_a_fresh_run_writes_no_file_that_the_page_does_not_name(made: Run) -> None:
