@@ -56,7 +56,7 @@ def load_template(path: str) -> ChatTemplate:
     environment.globals["raise_exception"] = _raise_exception
     environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
     if problem := find_file_problem(Path(path)):
-        raise EngineError(f"chat_template {path} {problem}")
+        raise EngineError(f"chat_template {path} cannot be read: {problem}")
     try:
         written = Path(path).read_text(encoding="utf-8")
         names = meta.find_undeclared_variables(environment.parse(written))

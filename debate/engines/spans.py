@@ -69,18 +69,22 @@ def hide_texts(completion: Completion, secrets: Sequence[str], replacement: str)
     def hide(text: str) -> str:
         return pattern.sub(replacement, text)
 
+    def hide_any(text: str | None) -> str | None:
+        return None if text is None else hide(text)
+
     spans = [match.span() for match in pattern.finditer(completion.text)]
     text, tokens = replace_spans(completion.text, completion.tokens, spans, replacement)
-    reasoning, failure, reason = completion.reasoning, completion.failure, completion.finish_reason
+    failure = completion.failure
     if failure is not None:
         failure = replace(failure, boundary=hide(failure.boundary), message=hide(failure.message))
     return replace(
         completion,
         text=text,
         tokens=tokens,
-        reasoning=None if reasoning is None else hide(reasoning),
+        reasoning=hide_any(completion.reasoning),
         failure=failure,
-        finish_reason=None if reason is None else hide(reason),
+        finish_reason=hide_any(completion.finish_reason),
+        served_by=hide_any(completion.served_by),
         notes=tuple(map(hide, completion.notes)),
     )
 

@@ -163,19 +163,17 @@ def read_manifest(directory: Path) -> Manifest:
         raise InputError(f"{path} cannot be read as a manifest: {cause}") from cause
 
 
-def update_last_start(
-    directory: Path,
+def add_to_last_start(
+    manifest: Manifest,
     *,
     preflight: Iterable[TrialCall] = (),
     engines: Mapping[str, Mapping[str, str]] | None = None,
-) -> None:
-    """Add what is known only once models have started to the last start of a run that is held."""
-    manifest = read_manifest(directory)
+) -> Manifest:
+    """Return the manifest with what is known of its last start only once models have started."""
     *before, last = manifest.starts
     known = {name: dict(facts) for name, facts in (engines or {}).items() if facts}
     changed = replace(last, preflight=tuple(preflight), engines={**last.engines, **known})
-    if changed != last:
-        write_manifest(directory, replace(manifest, starts=(*before, changed)))
+    return replace(manifest, starts=(*before, changed))
 
 
 def _require_known_version(path: Path, version: int) -> None:

@@ -27,6 +27,8 @@ from debate.log.index import DebateRecords, LineLocation, TurnKey, VerdictKey, b
 from debate.log.manifest import (
     Manifest,
     RunStatus,
+    TrialCall,
+    add_to_last_start,
     compute_totals,
     read_manifest,
     write_manifest,
@@ -221,6 +223,18 @@ class RunLog:
         self._orphans.collect(debate, turns=turns, rounds=rounds)
         self._turns.forget(debate)
         self._verdicts.forget(debate)
+
+    def record_models(
+        self, *, preflight: Iterable[TrialCall] = (), engines: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        """Add to the manifest what the endpoints were tried with and the engines say of themselves.
+
+        Raises LogError where the disk refuses.
+        """
+        changed = add_to_last_start(self._manifest, preflight=preflight, engines=engines)
+        if changed != self._manifest:
+            self._manifest = changed
+            write_manifest(self.directory, changed)
 
     def close(
         self, status: RunStatus = "interrupted", *, spent: Mapping[str, float] | None = None

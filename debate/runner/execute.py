@@ -21,7 +21,7 @@ from debate.errors import BudgetSpent, DebateError, EngineError, RunEnded
 from debate.interrupts import run_to_end
 from debate.log import CallCache, LogProblem, Run, RunLog
 from debate.log.files import MANIFEST
-from debate.log.manifest import RunStatus, read_manifest, update_last_start
+from debate.log.manifest import RunStatus, read_manifest
 from debate.runner.budget import Account
 from debate.runner.concurrency import CombinedProgress, run_debates, run_sharded_debates
 from debate.runner.describe import print_outline, warn_of_targets
@@ -113,8 +113,7 @@ class StartedModels:
         finally:
             metrics = merge_counters([*self.models.metrics(), *combined.metrics()])
             with suppress(DebateError):  # what stops the run is told by whoever met it first
-                update_last_start(
-                    log.directory,
+                log.record_models(
                     preflight=self.tries.trial_calls if self.tries else (),
                     engines={each.model: each.facts for each in metrics},
                 )

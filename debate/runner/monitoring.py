@@ -133,9 +133,10 @@ class RunProgress:
     def format_line(self) -> str:
         """Everything on one line."""
         tokens = self.generated_tokens + self.prompt_tokens
+        pace = self.turns / self.elapsed_s
         parts = [
             f"{self.debates}/{self.num_debates} debates",
-            f"{self.turns} turns ({self.turns / self.elapsed_s:,.0f}/s)",
+            f"{self.turns} turns ({pace:,.{1 if pace < 10 else 0}f}/s)",
             f"{tokens / self.elapsed_s:,.0f} tokens/s",
             f"{self.failures} failed, {self.abstentions} abstained, {self.ties} without verdict",
         ]

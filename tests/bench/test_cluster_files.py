@@ -27,10 +27,11 @@ def _read(name: str) -> Any:
 
 
 def _wanted_packages() -> list[str]:
-    """The package's own dependencies without Ray, which is the cluster's, and with vLLM."""
+    """The package's own dependencies without Ray, which is the cluster's, and with all engines."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     plain = [each for each in project["dependencies"] if not each.startswith("ray")]
-    return [*plain, *project["optional-dependencies"]["vllm"]]
+    extras = project["optional-dependencies"]
+    return sorted([*plain, *extras["local"], *extras["vllm"]])
 
 
 def test_the_cluster_file_fits_rays_own_schema() -> None:
@@ -85,7 +86,7 @@ def test_a_job_brings_the_packages_that_the_lab_needs(name: str) -> None:
     content = _read(name)
     if "spec" in content:
         content = yaml.safe_load(content["spec"]["runtimeEnvYAML"])
-    assert content["pip"] == _wanted_packages()
+    assert sorted(content["pip"]) == _wanted_packages()
     assert content["working_dir"] == "." or urlsplit(content["working_dir"]).scheme == "https"
 
 

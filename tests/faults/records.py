@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from debate.engines.endpoint_session import PACED
 from debate.log.codec import decode_line
 from debate.types import Turn, Verdict
 
@@ -19,9 +20,11 @@ def turn_key(turn: Turn) -> Key:
 
 
 def timeless(turn: Turn) -> Turn:
-    """The turn without times, and without which of two equal calls was made first."""
+    """The turn without times, waits, and which of two equal calls was made first."""
     usage = replace(turn.usage, queued_s=None, running_s=None)
-    return replace(turn, started_at=0.0, finished_at=0.0, usage=usage, shared_with=None)
+    notes = tuple([note for note in turn.notes if note != PACED])
+    untimed = replace(turn, started_at=0.0, finished_at=0.0, usage=usage, notes=notes)
+    return replace(untimed, shared_with=None)
 
 
 @dataclass(frozen=True)

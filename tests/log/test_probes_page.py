@@ -40,11 +40,8 @@ def test_a_probe_is_asked_of_the_engines_that_its_line_names(name: str) -> None:
     if name not in SCORERS:
         assert told == "any"
         return
-    made = {"url": "http://host/v1"}
+    made = {"url": "http://host/v1", "scores": True}
     models = {name: model.model_construct(engine=name, **made) for name, model in ENGINES.items()}
-        name: model.model_construct(engine=name, url="http://host/v1")
-        for name, model in ENGINES.items()
-    }
     assert find_code(told) == {n for n, model in models.items() if get_capabilities(model).scores}
 
 
