@@ -1,4 +1,4 @@
-"""A budget, a trial call and a paused model in one run: which of them ends it, and how it goes on."""
+"""A budget, trial calls and a paused model in one run: what ends it, and how it goes on."""
 
 from __future__ import annotations
 
