@@ -92,7 +92,7 @@ def test_a_model_that_fails_in_one_orchestrator_ends_the_run_in_all(tmp_path: Pa
         debate.run(failing(1.0), out=tmp_path / "run", quiet=True)
     ended = Run(tmp_path / "run")
     assert ended.manifest.status == "failed"
-    assert check_log(ended.directory).problems == ()
+    assert list(check_log(ended.directory)) == []
     totals = read_spend(ended.directory)
     assert totals is not None
     assert sum(size.calls for size in totals.models.values()) < 400
