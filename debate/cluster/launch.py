@@ -30,6 +30,7 @@ from debate.engines.replica import (
     AdapterReplica,
     LocalReplica,
     MultiAdapterReplica,
+    Pulse,
     Replica,
     SharedReplica,
 )
@@ -167,18 +168,17 @@ def make_clients(
         ]
     else:
         replicas = make_ray_replicas(engine, cluster, placement, reservations, run=run)
+    secrets = list_secrets(specs.values())
     if not engine.is_shared:
-        secrets = list_secrets(specs.values())
         return {
             model: make_client(model, specs[model], replicas, secrets, meter)
             for model in engine.models
         }
-    shared = [SharedReplica(each) for each in replicas]
+    shared, pulses = [SharedReplica(each) for each in replicas], [Pulse() for _ in replicas]
     clients = {}
     for model in engine.models:
         views = [AdapterReplica(each, get_adapter(specs[model])) for each in shared]
-        secrets = list_secrets(specs.values())
-        clients[model] = make_client(model, specs[model], views, secrets, meter)
+        clients[model] = make_client(model, specs[model], views, secrets, meter, pulses)
     return clients
 
 
@@ -195,6 +195,7 @@ def make_client(
     replicas: Sequence[Replica],
     secrets: Sequence[str] = (),
     meter: Meter | None = None,
+    pulses: Sequence[Pulse] = (),
 ) -> ModelClient:
     """Return a model's client of these replicas, which shows none of the secrets."""
     return ModelClient(
@@ -205,6 +206,7 @@ def make_client(
         max_restarts=spec.max_restarts,
         secrets=secrets,
         meter=meter,
+        pulses=pulses,
     )
 
 

@@ -12,7 +12,7 @@ from debate.engines.base import Completion, Request
 from debate.engines.breaker import CircuitBreaker, OrderlyEnd, fail_ended
 from debate.engines.meter import Meter
 from debate.engines.metrics import ModelMetrics
-from debate.engines.replica import Placement, Replica, ReplicaLost
+from debate.engines.replica import Placement, Pulse, Replica, ReplicaLost
 from debate.engines.replica_queue import InFlightBatch, PendingRequest, ReplicaQueue, to_failure
 from debate.errors import BoundaryError, BudgetSpent, DebateError, EngineError, boundary
 
@@ -22,8 +22,9 @@ class ModelClient:
 
     `max_in_flight` and `max_restarts` are per replica; once a replica has replied to nobody for
     `timeout_s`, what it has in flight fails. A request that was in flight at more than
-    `max_restarts` losses fails. `secrets` are replaced in whatever comes back.
-    With a `meter`, no attempt starts without its leave.
+    `max_restarts` losses fails. `secrets` are replaced in whatever comes back. With a `meter`, no
+    attempt starts without its leave. `pulses` are those of replicas whose engines other models
+    share.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class ModelClient:
         max_restarts: int = 3,
         secrets: Sequence[str] = (),
         meter: Meter | None = None,
+        pulses: Sequence[Pulse] = (),
     ) -> None:
         self.model = model
         self.breaker: CircuitBreaker | None = None
@@ -52,6 +54,7 @@ class ModelClient:
                 capacity=max_in_flight,
                 timeout_s=timeout_s,
                 secrets=secrets,
+                pulse=pulses[index] if pulses else None,
                 on_lost=self._handle_loss,
                 on_idle=self._steal,
             )

@@ -40,6 +40,13 @@ class Placement:
     facts: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(slots=True, eq=False)
+class Pulse:
+    """When an engine last replied, to whichever of its models; by the event loop, in seconds."""
+
+    at: float = 0.0
+
+
 class Replica(Protocol):
     """One copy of a model, in this process or in another."""
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 from debate.engines.base import Completion, Request, fail_request
 from debate.engines.breaker import Withdrawn
 from debate.engines.metrics import ReplicaMetrics, ReplicaState, RunningTotals
-from debate.engines.replica import Replica, ReplicaLost
+from debate.engines.replica import Pulse, Replica, ReplicaLost
 from debate.engines.spans import hide_texts
 from debate.engines.validation import validate_completion
 from debate.errors import BoundaryError, DebateError, EngineError, boundary
@@ -65,7 +65,8 @@ class ReplicaQueue:
     `on_lost(queue, batch, error)` is called when the replica is dead, and takes over the batch's
     outstanding requests; `on_idle(queue)` is called when there is room and nothing queued. Where
     the replica shares its device, `on_change()` is called when its state changes, when something is
-    queued while it sleeps, and when it may have drained.
+    queued while it sleeps, and when it may have drained. `pulse` is that of an engine which other
+    models share.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class ReplicaQueue:
         on_lost: Callable[[ReplicaQueue, InFlightBatch, ReplicaLost], None],
         on_idle: Callable[[ReplicaQueue], None],
         secrets: Sequence[str] = (),
+        pulse: Pulse | None = None,
     ) -> None:
         self.replica = replica
         self.index = index
@@ -93,7 +95,7 @@ class ReplicaQueue:
         self.swaps = 0
         self._state: ReplicaState = "new"
         self._timeout_s = timeout_s
-        self._replied_at = 0.0
+        self._pulse = pulse or Pulse()
         self._secrets = tuple(secrets)
         self._on_lost = on_lost
         self._on_idle = on_idle
@@ -240,12 +242,12 @@ class ReplicaQueue:
             self._release(batch)
 
     def _watch(self, batch: InFlightBatch, limit: asyncio.Timeout) -> None:
-        """End the batch once the replica has replied to nobody for its time.
+        """End the batch once the engine has replied to nobody for its time.
 
         One that works through a long queue is slow, not stuck.
         """
         loop = asyncio.get_running_loop()
-        due = max(batch.sent_at, self._replied_at) + self._timeout_s
+        due = max(batch.sent_at, self._pulse.at) + self._timeout_s
         if loop.time() < due:
             batch.watch = loop.call_at(due, self._watch, batch, limit)
         else:
@@ -256,7 +258,7 @@ class ReplicaQueue:
         lists = self.replica.complete(requests)
         async with aclosing(cast("AsyncGenerator[Sequence[Completion], Any]", lists)):
             async for completions in lists:
-                self._replied_at = asyncio.get_running_loop().time()
+                self._pulse.at = asyncio.get_running_loop().time()
                 self._deliver(batch, completions)
 
     def _deliver(self, batch: InFlightBatch, completions: Sequence[Completion]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from debate.engines.base import Completion, Engine, Request
 from debate.engines.client import ModelClient
-from debate.engines.replica import LocalReplica
+from debate.engines.replica import LocalReplica, Pulse
 from debate.errors import EngineError
 from tests.cluster.engines import EchoEngine, GatedEngine, MortalEngine, echo, request
 
@@ -86,6 +86,19 @@ async def test_a_request_waits_as_long_as_its_replica_replies_to_others() -> Non
             asyncio.get_running_loop().call_later(0.4 * (1 + number), engine.open, number)
         completions = await ask(client, range(3))
     assert [completion.failure for completion in completions] == [None] * 3
+
+
+async def test_a_request_waits_as_long_as_its_engine_replies_to_another_model() -> None:
+    engine, pulse = GatedEngine(), Pulse()
+    clients = [
+        ModelClient(name, [LocalReplica(engine)], timeout_s=1.0, pulses=[pulse]) for name in "ab"
+    ]
+    await asyncio.gather(*(client.start() for client in clients))
+    for number in range(3):
+        asyncio.get_running_loop().call_later(0.4 * (1 + number), engine.open, number)
+    found = await asyncio.gather(ask(clients[0], range(2)), ask(clients[1], [2]))
+    await asyncio.gather(*(client.close() for client in clients))
+    assert [completion.failure for each in found for completion in each] == [None] * 3
 
 
 async def test_times_are_measured_by_the_client() -> None:
