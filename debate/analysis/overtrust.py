@@ -211,7 +211,7 @@ def fit_within_items(rows: pl.DataFrame, terms: list[str]) -> Regression | None:
     )
     x = within.select(terms).to_numpy().astype(np.float64)
     y = within["logit"].to_numpy().astype(np.float64)
-    if np.linalg.matrix_rank(x) < len(terms):
+    if not len(x) or np.linalg.matrix_rank(x) < len(terms):  # of none it can be an error
         return None
     intervals = fit_least_squares(x, y, within["question_code"].to_numpy().astype(np.int64))
     return Regression(intervals, len(y))

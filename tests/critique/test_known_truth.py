@@ -138,3 +138,9 @@ def test_critics_that_know_nothing_are_said_to_be_no_better_than_a_coin() -> Non
     judged = Critics(discernment=0.0).judged(np.random.default_rng(2), questions=500)
     answer = analyze_judging(judged).tables["cross_critique_answers"]["answer"][0]
     assert answer.startswith("Critique is not shown to be better than a coin")
+
+
+def test_critics_that_tell_no_probability_leave_their_effects_open() -> None:
+    judged = PLAIN.judged(np.random.default_rng(3), questions=20)
+    untold = judged.with_columns(p_true=pl.lit(None, dtype=pl.Float64))
+    assert all(e.value is None and e.missing for e in estimate_familiarity(untold))
