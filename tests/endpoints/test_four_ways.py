@@ -36,7 +36,7 @@ vllm = NEEDS_VLLM[1]
 TOLERANCE = 0.15
 """Nats between two engines' log-probabilities of one token, or of one candidate."""
 TRUTH_TOLERANCE = 0.02
-SUMS = Path(__file__).parents[2] / "configs" / "small_sums.csv"
+SUMS = Path(__file__).parents[1] / "chat" / "small_sums.csv"
 ROOM = {"enforce_eager": True, "max_model_len": 1024, "max_num_seqs": 16, "block_size": 32}
 ROOM["kv_cache_memory_bytes"] = 256 * 2**20
 PROBES = ("belief", "belief_after", "p_true")
