@@ -195,4 +195,4 @@ def test_an_endless_reply_is_read_in_time_linear_in_its_length(name: str) -> Non
 
     text = ENDLESS[name]
     short = min(time_reading(text[: len(text) // 8]) for _ in range(2))
-    assert time_reading(text) < 0.2 + 30 * short
+    assert min(time_reading(text) for _ in range(2)) < 0.4 + 30 * short
