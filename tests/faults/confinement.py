@@ -1,22 +1,34 @@
-"""A view of the disk for this process alone: a folder that is read-only, or small. Linux only."""
+"""A view of the machine for this process alone: a read-only or small disk, a name. Linux only."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import socket
 from pathlib import Path
 
 NEW_MOUNTS = 0x0002_0000
+NEW_NAMES = 0x0400_0000
 NEW_USER = 0x1000_0000
 READ_ONLY, REMOUNT, BIND, RECURSIVE, PRIVATE = 1, 1 << 5, 1 << 12, 1 << 14, 1 << 18
 
 
 def stand_alone() -> None:
     """Have mounts of one's own from now on. Raises OSError where that is not allowed."""
-    library = ctypes.CDLL(None, use_errno=True)
-    if library.unshare(NEW_MOUNTS) and library.unshare(NEW_USER | NEW_MOUNTS):
-        raise OSError(ctypes.get_errno(), "no mounts of one's own here")
+    _unshare(NEW_MOUNTS)
     _mount(None, "/", None, RECURSIVE | PRIVATE)
+
+
+def take_name(name: str) -> None:
+    """Be on a machine of this name from now on. Raises OSError where that is not allowed."""
+    _unshare(NEW_NAMES)
+    socket.sethostname(name)
+
+
+def _unshare(what: int) -> None:
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.unshare(what) and library.unshare(NEW_USER | what):
+        raise OSError(ctypes.get_errno(), "nothing of one's own is allowed here")
 
 
 def make_read_only(folder: Path) -> None:

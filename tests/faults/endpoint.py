@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 import random
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -98,13 +99,17 @@ MISDEEDS: dict[str, Misdeed] = {
 
 
 class Endpoint:
-    """`chance` of a misdeed on each request; 0 is a sound endpoint."""
+    """`chance` of a misdeed on each request; 0 is a sound endpoint.
+
+    The first `num_sound` requests are answered, and so are all after `most` misdeeds.
+    """
 
     def __init__(self) -> None:
         self.chance = 0.0
         self.misdeeds: tuple[Misdeed, ...] = ()
         self.rng = random.Random(0)
-        self.num_struck = 0
+        self.num_struck = self.num_asked = self.num_sound = 0
+        self.most = math.inf
         self.url = ""
 
     def strike(self, chance: float, misdeeds: tuple[Misdeed, ...], seed: str) -> None:
@@ -113,7 +118,9 @@ class Endpoint:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         good = reply_to(await request.json())
-        if self.rng.random() >= self.chance:
+        self.num_asked += 1
+        is_spared = self.num_asked <= self.num_sound or self.num_struck >= self.most
+        if is_spared or self.rng.random() >= self.chance:
             return _json(good)
         self.num_struck += 1
         return await self.rng.choice(self.misdeeds)(request, good)

@@ -1,11 +1,13 @@
-"""Processes killed or refused, files cut and changed, disks full or read-only."""
+"""Processes killed or refused, files cut, changed and moved, disks full or read-only."""
 
 from __future__ import annotations
 
 import json
 import random
+import re
 import string
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +17,26 @@ from tests.faults.driver import undisturbed
 from tests.faults.processes import Attempt
 from tests.faults.records import lines
 
+PAGE = 4096
+
 
 def killed(config: Config, directory: Path, rng: random.Random) -> int:
     """SIGKILL the driver at random points, several times over."""
-    whole = _size_of_a_run(config)
+    whole = measure_run(config)
     return sum(
         Attempt(config, directory).kill_at(rng.randrange(whole)) for _ in range(rng.randint(1, 3))
     )
 
 
-def _size_of_a_run(config: Config) -> int:
-    """The bytes of turns of an undisturbed run."""
+def measure_run(config: Config) -> int:
+    """The bytes of turns of an undisturbed run, wherever its models are."""
+    home: dict[str, Any] = json.loads(json.dumps({**config, "cluster": {}}))
+    for model in home.get("models", {}).values():
+        model["host"] = "driver"
+    if "url" not in config["agents"][0]["model"]:
+        hurry(home, latency_s=0.0)
     with tempfile.TemporaryDirectory() as folder:
-        undisturbed(config, Path(folder) / "run")
+        undisturbed(home, Path(folder) / "run")
         return sum(map(len, lines(Path(folder) / "run", "turns")))
 
 
@@ -100,20 +109,38 @@ def _names(path: Path, number: int, offset: int) -> set[str]:
 
 def disk_full(config: Config, directory: Path, rng: random.Random) -> int:
     """A disk that is full after some kilobytes: the run stops in words, with what fitted."""
-    kilobytes = rng.randrange(24, 32 + _size_of_a_run(config) // 1024)
-    told = Attempt(config, directory, disk=1024 * kilobytes).outcome()
+    kilobytes = rng.randrange(24, 32 + measure_run(config) // 1024)
+    return bool(_run_on_small_disk(config, directory, 1024 * kilobytes))
+
+
+def disk_full_at_manifest(config: Config, directory: Path, rng: random.Random) -> int:
+    """A disk that is full when the manifest is written: at the start, or with the last turn."""
+    if rng.random() < 0.3:
+        num_pages = rng.randint(2, 5)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            undisturbed(config, Path(folder) / "run")
+            sizes = [path.stat().st_size for path in _contents(Path(folder) / "run")]
+        num_pages = sum(-(-size // PAGE) for size in sizes) + rng.randint(0, 3)
+    told = _run_on_small_disk(config, directory, PAGE * num_pages)
+    return "manifest.json: cannot replace" in told
+
+
+def _run_on_small_disk(config: Config, directory: Path, size: int) -> str:
+    """What a run said of a disk of so many bytes; nothing where it sufficed."""
+    told = Attempt(config, directory, disk=size).outcome()
     if told.how == "done":
-        return 0
+        return ""
     assert told.how == "LogError", told
-    assert "No space left on device; free some space and run again to resume" in told.message
+    assert "No space left on device; free some space and run again to resume" in told.message, told
     directory.rmdir()
     directory.with_name("saved").rename(directory)
-    return 1
+    return told.message
 
 
 def read_only(config: Config, directory: Path, rng: random.Random) -> int:
     """A killed run on a disk that has become read-only: refused in words, nothing touched."""
-    if not Attempt(config, directory).kill_at(rng.randrange(_size_of_a_run(config))):
+    if not Attempt(config, directory).kill_at(rng.randrange(measure_run(config))):
         return 0
     before = _contents(directory)
     told = Attempt(config, directory, disk="read-only").outcome()
@@ -127,18 +154,55 @@ def _contents(directory: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
-def second_process(config: Config, directory: Path, rng: random.Random) -> int:
-    """Somebody else's run on the same directory: refused while the first one works."""
-    slow: dict[str, Any] = json.loads(json.dumps(config))
-    hurry(slow, latency_s=1.0)
-    first = Attempt(slow, directory)
-    first.await_file()
-    told = Attempt(slow, directory).outcome()
-    refused = told.how == "RunConflict" and "is in use by process" in told.message
-    was_alive = first.kill_at(rng.randrange(first.num_bytes() + 2_000))
-    assert refused or not was_alive, told
-    _forget_latency(directory)
-    return int(refused)
+def intruding(
+    *, spoil: Callable[[Path], None] | None = None, hosts: tuple[str, str] | None = None
+) -> Disturb:
+    """Somebody else's run on the same directory: refused while the first one works.
+
+    spoil: what is done to the lock before. hosts: the names of the machines of the two.
+    """
+    here, there = hosts or (None, None)
+
+    def disturb(config: Config, directory: Path, rng: random.Random) -> int:
+        slow: dict[str, Any] = json.loads(json.dumps(config))
+        hurry(slow, latency_s=1.0)
+        first = Attempt(slow, directory, host=here)
+        first.await_bytes()
+        if spoil:
+            spoil(directory / "lock")
+        told = Attempt(slow, directory, host=there).outcome()
+        holder = r"another process" if spoil else rf"process \d+ on {here or ''}"
+        refused = told.how == "RunConflict" and bool(re.search(f"in use by {holder}", told.message))
+        was_alive = first.kill_at(rng.randrange(first.num_bytes() + 2_000))
+        assert refused or not was_alive, told
+        _forget_latency(directory)
+        return int(refused)
+
+    return disturb
+
+
+def _recreate(lock: Path) -> None:
+    lock.unlink()
+    lock.touch()
+
+
+def renamed(config: Config, directory: Path, rng: random.Random) -> int:
+    """Move the run's folder away under the run; back at once, or when the run has noticed."""
+    elsewhere = directory.with_name("elsewhere")
+    running = Attempt(config, directory)
+    if not running.await_bytes(rng.randrange(measure_run(config))):
+        return 0
+    directory.rename(elsewhere)
+    if rng.random() < 0.3:
+        elsewhere.rename(directory)
+    told = running.outcome()
+    if elsewhere.exists():
+        assert not directory.exists(), "something was written where the folder had been"
+        elsewhere.rename(directory)
+    is_over = json.loads((directory / "manifest.json").read_text())["status"] == "complete"
+    moved = told.how == "LogError" and "was moved to" in told.message
+    assert moved or (told.how == "done" and is_over), told
+    return int(moved)
 
 
 def _forget_latency(directory: Path) -> None:
@@ -156,6 +220,11 @@ FILE_AND_PROCESS_FAULTS: dict[str, Disturb] = {
     "corrupted lines in the middle": corrupted,
     "single bytes changed": changed,
     "disk full": disk_full,
+    "disk full at the manifest": disk_full_at_manifest,
     "read-only directory": read_only,
-    "a second process": second_process,
+    "folder renamed away and back": renamed,
+    "a second process": intruding(),
+    "a second process on another machine": intruding(hosts=("first", "second")),
+    "lock deleted, and a second process": intruding(spoil=Path.unlink),
+    "lock replaced, and a second process": intruding(spoil=_recreate),
 }

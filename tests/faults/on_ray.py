@@ -1,7 +1,8 @@
-"""SIGKILL in a Ray cluster of one's own: of a model's actor, an orchestrator's, a node's raylet."""
+"""Faults in a Ray cluster of one's own: processes killed there, and whatever disturbs a driver."""
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import random
@@ -9,10 +10,12 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from debate.log.ownership import is_in_use
 from tests.faults.debates import Config, Disturb
 from tests.faults.driver import undisturbed
 from tests.faults.processes import Attempt
@@ -45,14 +48,14 @@ def kill_raylet(cluster: Any, rng: random.Random) -> int:
 
 
 @contextmanager
-def two_nodes() -> Iterator[Any]:
+def nodes(num: int) -> Iterator[Any]:
     """A cluster of one's own on this machine, which may take several starts where that is busy."""
     import ray
     from ray.cluster_utils import Cluster
 
     cluster = Cluster()
     try:
-        for size in (1, 2):
+        for size in range(1, num + 1):
             _add_node(cluster, size)
         yield cluster
     finally:
@@ -76,7 +79,7 @@ def by_ray(strike: Strike, *, in_shards: bool = False) -> Disturb:
     """Run on two nodes, and strike once some of the turns are on disk."""
 
     def disturb(config: Config, directory: Path, rng: random.Random) -> int:
-        with two_nodes() as cluster, ThreadPoolExecutor(1) as other:
+        with nodes(2) as cluster, ThreadPoolExecutor(1) as other:
             spread = on_cluster(config, cluster.address, in_shards=in_shards)
             running = other.submit(undisturbed, spread, directory)
             await_bytes(directory, rng.randrange(1, 20_000), running)
@@ -92,7 +95,7 @@ def kill_driver(config: Config, directory: Path, rng: random.Random) -> int:
 
     Until the cluster has ended what the dead one left running, the second run may be refused.
     """
-    with two_nodes() as cluster:
+    with nodes(2) as cluster:
         spread = on_cluster(config, cluster.address, in_shards=rng.random() < 0.5)
         was_alive = Attempt(spread, directory).kill_at(rng.randrange(1, 20_000))
         deadline = time.monotonic() + PATIENCE_S
@@ -100,6 +103,30 @@ def kill_driver(config: Config, directory: Path, rng: random.Random) -> int:
             assert time.monotonic() < deadline, told
         assert told.how == "done", told
     return int(was_alive)
+
+
+@cache
+def shared_address() -> str:
+    """The address of one node, which lives as long as this process."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    address: str = stack.enter_context(nodes(1)).address
+    return address
+
+
+def by_orchestrators(disturb: Disturb) -> Disturb:
+    """The same disturbance of a run in shards; what a dead driver leaves running ends by itself."""
+
+    def disturb_shards(config: Config, directory: Path, rng: random.Random) -> int:
+        shared = on_cluster(config, shared_address(), in_shards=True)
+        num_struck = disturb(shared, directory, rng)
+        deadline = time.monotonic() + PATIENCE_S
+        while is_in_use(directory):
+            assert time.monotonic() < deadline, f"{directory} is still in use"
+            time.sleep(0.05)
+        return num_struck
+
+    return disturb_shards
 
 
 RAY_FAULTS: dict[str, Disturb] = {
@@ -114,8 +141,8 @@ def on_cluster(config: Config, address: str, *, in_shards: bool) -> dict[str, An
     """The same run with a model in actors; where it runs is no part of what it is."""
     spread: dict[str, Any] = json.loads(json.dumps(config))
     spread["cluster"] = {"address": address, "orchestrators": 2 if in_shards else 1}
-    for model in spread["models"].values():
-        model |= {"host": "actor", "replicas": 2, "cpus": 1, "latency_s": 0.0}
+    for model in spread.get("models", {}).values():
+        model |= {"host": "actor", "replicas": 2, "cpus": 1}
     return spread
 
 

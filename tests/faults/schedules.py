@@ -23,8 +23,14 @@ from tests.faults.debates import Config, Disturb, draw_debates, hurry
 from tests.faults.driver import disturbed, undisturbed
 from tests.faults.endpoint import MISDEEDS, Endpoint, Misdeed, serving
 from tests.faults.engines import EMPTY, MALFORMED, NOT_A_NUMBER, Faults, FaultyEngine
+from tests.faults.on_commands import (
+    FAILING_MODEL_FAULTS,
+    SIGNAL_FAULTS,
+    TIMEOUT_S,
+    stopped_a_while,
+)
 from tests.faults.on_files import FILE_AND_PROCESS_FAULTS
-from tests.faults.on_ray import RAY_FAULTS, one_model
+from tests.faults.on_ray import RAY_FAULTS, by_orchestrators, one_model
 from tests.faults.records import Comparison, compare, read
 
 MOST_DRAWS = 20
@@ -67,17 +73,36 @@ def run_schedule(fault: str, number: int) -> Result:
 def _world(fault: str, rng: random.Random) -> Iterator[tuple[Config, Disturb]]:
     """A drawn configuration and what disturbs it."""
     config = draw_debates(rng, num_questions=rng.randint(2, 4))
-    if fault in ENGINE_FAULTS:
+    if fault in SHARDED_FAULTS:
+        with _world(fault.removesuffix(IN_SHARDS), rng) as (config, disturb):
+            yield _many(config, rng), by_orchestrators(disturb)
+    elif fault in ENGINE_FAULTS:
         if ENGINE_FAULTS[fault].hanging:
             hurry(config, timeout_s=0.3)
         yield config, _by_engine(ENGINE_FAULTS[fault], f"{fault}/{rng.random()}")
     elif fault in RAY_FAULTS:
         yield one_model(draw_debates(rng, num_questions=12)), RAY_FAULTS[fault]
+    elif fault in FAILING_MODEL_FAULTS:
+        with serving() as endpoint:
+            config = _at(endpoint, config, rng)
+            hurry(config, max_failures=rng.randint(2, 4), pause_s=0.005, retries=0)
+            yield config, FAILING_MODEL_FAULTS[fault](endpoint)
     elif fault in ENDPOINT_FAULTS:
         with serving() as endpoint:
             yield _at(endpoint, config, rng), _by_endpoint(endpoint, ENDPOINT_FAULTS[fault])
+    elif fault == STOPPED:
+        hurry(config, timeout_s=TIMEOUT_S, latency_s=0.9 * TIMEOUT_S)
+        yield config | {"rounds": 1, "seeds": [0], "max_debates": 16}, stopped_a_while
     else:
-        yield config, FILE_AND_PROCESS_FAULTS[fault]
+        hurry(config, latency_s=LATENCY_S.get(fault, 0.0))
+        yield config, {**FILE_AND_PROCESS_FAULTS, **SIGNAL_FAULTS}[fault]
+
+
+def _many(config: Config, rng: random.Random) -> Config:
+    """The run with more questions, of simulated models sometimes as one in actors."""
+    many = {**config, "task": {**config["task"], "n": 12}}
+    is_simulated = config["agents"][0]["model"]["engine"] == "simulated"
+    return one_model(many) if is_simulated and rng.random() < 0.5 else many
 
 
 def patient(config: Config) -> Config:
@@ -160,5 +185,21 @@ def _by_endpoint(endpoint: Endpoint, misdeeds: tuple[Misdeed, ...]) -> Disturb:
     return disturb
 
 
-FAULTS = (*ENGINE_FAULTS, *ENDPOINT_FAULTS, *FILE_AND_PROCESS_FAULTS)
-"""All that need no cluster; those of `RAY_FAULTS` start one for each schedule."""
+LATENCY_S = dict.fromkeys((*SIGNAL_FAULTS, "folder renamed away and back"), 0.01)
+"""For faults that must meet a run under way."""
+STOPPED = "driver stopped a while"
+COMMAND_FAULTS = (*SIGNAL_FAULTS, STOPPED, *FAILING_MODEL_FAULTS)
+IN_SHARDS = ", 2 orchestrators"
+SHARDED_FAULTS = tuple(
+    f"{fault}{IN_SHARDS}"
+    for fault in (
+        *SIGNAL_FAULTS,
+        *FAILING_MODEL_FAULTS,
+        "driver killed",
+        "folder renamed away and back",
+        "lock deleted, and a second process",
+    )
+)
+FAULTS = (*ENGINE_FAULTS, *ENDPOINT_FAULTS, *FILE_AND_PROCESS_FAULTS, *COMMAND_FAULTS)
+"""All that need no cluster; those of `RAY_FAULTS` start one for each schedule, and those of
+`SHARDED_FAULTS` one in all."""

@@ -1,0 +1,106 @@
+"""`debate run` as users call it: stopped by signals and by models that fail again and again."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.faults.debates import Config, Disturb
+from tests.faults.endpoint import MISDEEDS, Endpoint
+from tests.faults.on_files import measure_run
+from tests.faults.processes import Attempt, Command
+from tests.faults.records import lines
+
+WAY_ON = "the same command goes on from here: debate run "
+STOPPED_S = 0.6
+TIMEOUT_S = 0.3
+
+
+def by_signal(number: signal.Signals) -> Disturb:
+    """Ask the run to end, up to three times: it closes, and says how to go on."""
+
+    def disturb(config: Config, directory: Path, rng: random.Random) -> int:
+        running, is_early = Command(config, directory), rng.random() < 0.25
+        if is_early:
+            running.wait(rng.uniform(0.0, 0.5))
+        else:
+            running.await_bytes(rng.randrange(measure_run(config)))
+        was_alive = all(running.signal(number) for _ in range(rng.randint(1, 3)))
+        code, said = running.outcome()
+        assert "Traceback" not in said, said
+        if not was_alive or code == 0 or (is_early and code == -number):
+            return 0  # it was over, or was not listening yet
+        assert (code, WAY_ON in said) == (128 + number, True), (code, said)
+        return 1
+
+    return disturb
+
+
+def stopped_a_while(config: Config, directory: Path, rng: random.Random) -> int:
+    """SIGSTOP, and SIGCONT when what was under way has timed out: that is made again."""
+    running = Attempt(config, directory)
+    if not running.await_bytes(rng.randrange(measure_run(config))):
+        return 0
+    running.signal(signal.SIGSTOP)
+    running.wait(STOPPED_S)
+    running.signal(signal.SIGCONT)
+    told = running.outcome()
+    assert told.how == "done", told
+    return sum(json.loads(line)["failure"] is not None for line in lines(directory, "turns"))
+
+
+Against = Callable[[Endpoint], Disturb]
+
+
+def breaking(endpoint: Endpoint) -> Disturb:
+    """From some call on all fail: the run is ended in order, and says so."""
+
+    def disturb(config: Config, directory: Path, rng: random.Random) -> int:
+        code, said = _run_against(endpoint, config, directory, rng, most=math.inf)
+        assert code in (0, 1), (code, said)
+        return endpoint.num_struck if "goes on from there" in said else 0
+
+    return disturb
+
+
+def pausing(endpoint: Endpoint) -> Disturb:
+    """Enough calls fail that a model is paused; it comes back soon, or never."""
+
+    def disturb(config: Config, directory: Path, rng: random.Random) -> int:
+        limit = config["agents"][0]["model"]["max_failures"]
+        most = rng.choice([limit, limit + 2, 3 * limit, math.inf])
+        code, said = _run_against(endpoint, config, directory, rng, "--keep-going", most=most)
+        assert code in (0, 1), (code, said)
+        return endpoint.num_struck if endpoint.num_struck >= limit else 0
+
+    return disturb
+
+
+def _run_against(
+    endpoint: Endpoint,
+    config: Config,
+    directory: Path,
+    rng: random.Random,
+    *words: str,
+    most: float,
+) -> tuple[int, str]:
+    """The command, with an endpoint that fails from some call on, so often."""
+    endpoint.strike(1.0, (MISDEEDS["500"],), str(rng.random()))
+    endpoint.num_sound, endpoint.most = endpoint.num_asked + rng.randrange(4, 30), most
+    try:
+        return Command(config, directory, *words).outcome()
+    finally:
+        endpoint.chance = 0.0
+
+
+SIGNAL_FAULTS: dict[str, Disturb] = {
+    number.name: by_signal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+}
+FAILING_MODEL_FAULTS: dict[str, Against] = {
+    "a model fails in a row": breaking,
+    "a model fails in a row, --keep-going": pausing,
+}
