@@ -341,13 +341,17 @@ def _explain_connection(cause: aiohttp.ClientConnectorError) -> str:
     return f"cannot connect to {cause.host}:{cause.port}: {found}"
 
 
+_UNKNOWN_ISSUER = range(18, 22)
+"""OpenSSL's codes for certificates whose authority is not known; no file mends others."""
+
+
 def _explain_certificate(cause: Exception) -> str:
     inner = getattr(cause, "certificate_error", None) or getattr(cause, "os_error", cause)
     if isinstance(inner, ssl.SSLCertVerificationError):
-        return (
-            f"the server's certificate is not trusted ({inner.verify_message}); "
-            "name the file of its authority by ca_file, or by SSL_CERT_FILE"
-        )
+        way = "; name the file of its authority by ca_file, or by SSL_CERT_FILE"
+        is_unknown = inner.verify_code in _UNKNOWN_ISSUER
+        told = f"the server's certificate is not trusted ({inner.verify_message})"
+        return f"{told}{way if is_unknown else ''}"
     return f"TLS failed: {cause}"
 
 

@@ -269,6 +269,14 @@ def detect_environment(directory: Path | None = None) -> Environment:
     )
 
 
+def diff_versions(old: Environment, new: Environment) -> list[str]:
+    """Return one clause for each package, and Python, of another version: `numpy 1.0 → 2.0`."""
+    before, now = ({"python": each.python, **each.packages} for each in (old, new))
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    pairs = [[each.get(name, "(absent)") for each in (before, now)] for name in names]
+    return [f"{name} {' → '.join(pair)}" for name, pair in zip(names, pairs, strict=True)]
+
+
 def get_package_versions() -> dict[str, str]:
     """Return the versions of the installed packages that can change a result."""
     found = {}

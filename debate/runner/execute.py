@@ -21,7 +21,7 @@ from debate.errors import BudgetSpent, DebateError, EngineError, RunEnded
 from debate.interrupts import run_to_end
 from debate.log import CallCache, LogProblem, Run, RunLog
 from debate.log.files import MANIFEST
-from debate.log.manifest import RunStatus, read_manifest
+from debate.log.manifest import RunStatus, diff_versions, read_manifest
 from debate.runner.budget import Account
 from debate.runner.concurrency import CombinedProgress, run_debates, run_sharded_debates
 from debate.runner.describe import print_outline, warn_of_targets
@@ -224,6 +224,9 @@ def _announce(plan: Plan, log: RunLog, console: Console) -> None:
     print_outline(plan, console)
     starts = read_manifest(log.directory).starts
     added = starts[-1].added
+    if others := diff_versions(starts[0].environment, starts[-1].environment):
+        told = f"warning: begun with other versions: {', '.join(others)}; what is recorded stays"
+        console.print(told, style="yellow", markup=False, highlight=False, soft_wrap=True)
     changed = [name for name, code in starts[0].code.items() if starts[-1].code.get(name) != code]
     if changed:
         told = f"warning: begun with other code of {', '.join(changed)}; what is recorded stays"
