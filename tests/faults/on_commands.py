@@ -1,4 +1,4 @@
-"""`debate run` as users call it: stopped by signals and by models that fail again and again."""
+"""`debate run` as users call it: stopped by signals, budgets, and models that fail."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+from debate.log.spend import read_spend
 from tests.faults.debates import Config, Disturb
 from tests.faults.endpoint import MISDEEDS, Endpoint
-from tests.faults.on_files import measure_run
+from tests.faults.on_files import list_turns, measure_run
 from tests.faults.processes import Attempt, Command
 from tests.faults.records import lines
 
@@ -51,6 +52,43 @@ def stopped_a_while(config: Config, directory: Path, rng: random.Random) -> int:
     told = running.outcome()
     assert told.how == "done", told
     return sum(json.loads(line)["failure"] is not None for line in lines(directory, "turns"))
+
+
+def stopped_by_budgets(config: Config, directory: Path, rng: random.Random) -> int:
+    """Budgets drawn at random, each larger than the last: the run stops there, and goes on."""
+    num_struck, most = 0, len(list_turns(config))
+    for cap in sorted(rng.randint(1, most) for _ in range(rng.randint(1, 3))):
+        code, said = Command(with_budget(config, cap), directory).outcome()
+        assert code in (0, 3), (code, said)
+        assert (code == 3) == ("stopped at the budget (calls)" in said), said
+        require_kept(directory, cap)
+        num_struck += code == 3
+    return num_struck
+
+
+def killed_with_budget(config: Config, directory: Path, rng: random.Random) -> int:
+    """SIGKILL under a budget, several times over: what was under way counts as spent."""
+    whole = list_turns(config)
+    num_struck, cap = 0, rng.randint(1, 2 * len(whole))
+    for _ in range(rng.randint(1, 3)):
+        size = rng.randrange(sum(map(len, whole)))
+        num_struck += Attempt(with_budget(config, cap), directory).kill_at(size)
+        require_kept(directory, cap)
+    return num_struck
+
+
+def with_budget(config: Config, cap: int) -> Config:
+    """The same run, of so many calls at most."""
+    return {**config, "budget": {"calls": cap}}
+
+
+def require_kept(directory: Path, cap: int) -> None:
+    """No more calls were made than that, as the journal and the log tell."""
+    totals = read_spend(directory)
+    sizes = totals.models.values() if totals else ()
+    turns = [json.loads(line) for line in lines(directory, "turns")]
+    num_made = sum(turn.get("shared_with") is None for turn in turns)
+    assert num_made <= sum(size.calls for size in sizes) <= cap
 
 
 Against = Callable[[Endpoint], Disturb]
@@ -99,6 +137,10 @@ def _run_against(
 
 SIGNAL_FAULTS: dict[str, Disturb] = {
     number.name: by_signal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+}
+BUDGET_FAULTS: dict[str, Disturb] = {
+    "stopped at budgets": stopped_by_budgets,
+    "driver killed, with a budget": killed_with_budget,
 }
 FAILING_MODEL_FAULTS: dict[str, Against] = {
     "a model fails in a row": breaking,

@@ -30,6 +30,11 @@ def killed(config: Config, directory: Path, rng: random.Random) -> int:
 
 def measure_run(config: Config) -> int:
     """The bytes of turns of an undisturbed run, wherever its models are."""
+    return sum(map(len, list_turns(config)))
+
+
+def list_turns(config: Config) -> list[bytes]:
+    """The lines of turns of an undisturbed run, made without a cluster and without waiting."""
     home: dict[str, Any] = json.loads(json.dumps({**config, "cluster": {}}))
     for model in home.get("models", {}).values():
         model["host"] = "driver"
@@ -37,7 +42,7 @@ def measure_run(config: Config) -> int:
         hurry(home, latency_s=0.0)
     with tempfile.TemporaryDirectory() as folder:
         undisturbed(home, Path(folder) / "run")
-        return sum(map(len, lines(Path(folder) / "run", "turns")))
+        return lines(Path(folder) / "run", "turns")
 
 
 def torn(config: Config, directory: Path, rng: random.Random) -> int:

@@ -24,6 +24,7 @@ from tests.faults.driver import disturbed, undisturbed
 from tests.faults.endpoint import MISDEEDS, Endpoint, Misdeed, serving
 from tests.faults.engines import EMPTY, MALFORMED, NOT_A_NUMBER, Faults, FaultyEngine
 from tests.faults.on_commands import (
+    BUDGET_FAULTS,
     FAILING_MODEL_FAULTS,
     SIGNAL_FAULTS,
     TIMEOUT_S,
@@ -95,7 +96,7 @@ def _world(fault: str, rng: random.Random) -> Iterator[tuple[Config, Disturb]]:
         yield config | {"rounds": 1, "seeds": [0], "max_debates": 16}, stopped_a_while
     else:
         hurry(config, latency_s=LATENCY_S.get(fault, 0.0))
-        yield config, {**FILE_AND_PROCESS_FAULTS, **SIGNAL_FAULTS}[fault]
+        yield config, {**FILE_AND_PROCESS_FAULTS, **SIGNAL_FAULTS, **BUDGET_FAULTS}[fault]
 
 
 def _many(config: Config, rng: random.Random) -> Config:
@@ -188,12 +189,13 @@ def _by_endpoint(endpoint: Endpoint, misdeeds: tuple[Misdeed, ...]) -> Disturb:
 LATENCY_S = dict.fromkeys((*SIGNAL_FAULTS, "folder renamed away and back"), 0.01)
 """For faults that must meet a run under way."""
 STOPPED = "driver stopped a while"
-COMMAND_FAULTS = (*SIGNAL_FAULTS, STOPPED, *FAILING_MODEL_FAULTS)
+COMMAND_FAULTS = (*SIGNAL_FAULTS, STOPPED, *BUDGET_FAULTS, *FAILING_MODEL_FAULTS)
 IN_SHARDS = ", 2 orchestrators"
 SHARDED_FAULTS = tuple(
     f"{fault}{IN_SHARDS}"
     for fault in (
         *SIGNAL_FAULTS,
+        *BUDGET_FAULTS,
         *FAILING_MODEL_FAULTS,
         "driver killed",
         "folder renamed away and back",

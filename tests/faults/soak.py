@@ -1,6 +1,6 @@
 """Simulated debates under faults of every kind, for as long as one likes; memory beside.
 
-    python -m tests.faults.soak --minutes 60 [--seed 0]
+    python -m tests.faults.soak --minutes 60 [--seed 0] [--no-ray]
 
 One process debates, disturbs, resumes and compares without end, so that whatever it does not let go
 of shows in its resident memory. Exits with 1 as soon as one turn is lost, duplicated or different.
@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.faults.schedules import FAULTS, Result, run_schedule
+from tests.faults.schedules import FAULTS, SHARDED_FAULTS, Result, run_schedule
 
 LINE_EVERY_S = 60.0
 
@@ -63,10 +63,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-ray", action="store_true", help="no orchestrators")
     arguments = parser.parse_args()
+    faults = FAULTS if arguments.no_ray else (*FAULTS, *SHARDED_FAULTS)
     rng, totals, next_line = random.Random(arguments.seed), Totals(), LINE_EVERY_S
     while totals.elapsed_s < 60 * arguments.minutes:
-        result = run_schedule(rng.choice(FAULTS), rng.randrange(10**9))
+        result = run_schedule(rng.choice(faults), rng.randrange(10**9))
         totals.add(result)
         if not result.found.is_clean or result.problems:
             print(result.fault, result.found, *result.problems, sep="\n", flush=True)
