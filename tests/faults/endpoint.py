@@ -84,7 +84,6 @@ GARBAGE = (
     b'{"choices":' * 20_000,
     b"[" * 200_000,
     b"\xff\xfe\x00",
-    b'{"choices": [{"message": {"content": "\\ud800"}}]}',
 )
 
 MISDEEDS: dict[str, Misdeed] = {

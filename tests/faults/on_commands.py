@@ -42,16 +42,18 @@ def by_signal(number: signal.Signals) -> Disturb:
 
 
 def stopped_a_while(config: Config, directory: Path, rng: random.Random) -> int:
-    """SIGSTOP, and SIGCONT when what was under way has timed out: that is made again."""
+    """SIGSTOP, and SIGCONT after every time-out: what was under way is made again if it failed."""
     running = Attempt(config, directory)
     if not running.await_bytes(rng.randrange(measure_run(config))):
         return 0
-    running.signal(signal.SIGSTOP)
+    if not running.signal(signal.SIGSTOP):
+        return 0
     running.wait(STOPPED_S)
     running.signal(signal.SIGCONT)
     told = running.outcome()
     assert told.how == "done", told
-    return sum(json.loads(line)["failure"] is not None for line in lines(directory, "turns"))
+    turns = [json.loads(line) for line in lines(directory, "turns")]
+    return 1 + sum(turn["failure"] is not None for turn in turns)
 
 
 def stopped_by_budgets(config: Config, directory: Path, rng: random.Random) -> int:
