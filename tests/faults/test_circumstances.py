@@ -20,6 +20,7 @@ from tests.faults.driver import undisturbed
 from tests.faults.records import compare, lines, read
 from tests.processes import invoke
 
+pytestmark = pytest.mark.system
 NOBODY = "65534"
 READING = "+dac_read_search"
 HOUR_S = 3600.0
@@ -105,7 +106,6 @@ def make_own_folder(path: Path) -> Path:
     return path
 
 
-@pytest.mark.system
 def test_a_user_whose_home_is_read_only_needs_nothing_there(tmp_path: Path) -> None:
     own, home = make_own_folder(tmp_path / "own"), tmp_path / "home"
     home.mkdir(mode=0o555)
