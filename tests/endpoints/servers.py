@@ -64,9 +64,12 @@ def serve(command: Sequence[str], **environment: str) -> Iterator[None]:
 
 @contextmanager
 def serve_by_vllm(folder: Path) -> Iterator[str]:
-    """Serve a folder by `vllm serve`, under the name `m`; give its URL."""
+    """Serve a folder as `vllm serve` does, under the name `m`; give its URL.
+
+    The command itself asks for the version of a package `vllm`, which builds for the CPU are not.
+    """
     port = str(find_free_port())
-    vllm = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", str(folder)]
+    vllm = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)]
     room = ["--max-model-len", "1024", "--max-num-seqs", "16", "--block-size", "32"]
     room += ["--kv-cache-memory-bytes", str(256 * 2**20), "--enforce-eager"]
     named = ["--served-model-name", "m", "--dtype", "float32"]

@@ -167,6 +167,7 @@ async def score(spec: Mapping[str, Any], requests: Sequence[Request]) -> None:
 
 
 @vllm
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # vLLM's own, in this very process
 def test_vllm_agrees_with_transformers(folder: Path, out: Path, by_transformers: Way) -> None:
     spec = {"engine": "vllm", "model": str(folder), "dtype": "float32", "gpus": 0}
     check(by_transformers, hold("vllm", {**spec, "engine_kwargs": ROOM}, out))
