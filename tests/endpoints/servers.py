@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -108,5 +109,7 @@ def dequantise(gguf: Path, made: Path) -> Path:
 
 def has_llama_cpp() -> bool:
     """Whether llama-cpp-python's server can be run."""
+    if shutil.which(LLAMA_PYTHON) is None:
+        return False
     tried = subprocess.run([LLAMA_PYTHON, "-c", "import llama_cpp.server"], capture_output=True)
     return tried.returncode == 0
