@@ -28,9 +28,10 @@ _SAYS = (
 _YOU = (
     r"you(?! (?:(?:can|should|must|need|have|will|may|simply|just|first|then|also|only|now) ){0,2}"
     r"(?:to )?(?:add|multiply|subtract|divide|take|count|find|start|begin|use|calculate|compute"
-    r"|look|combine|sum|double|convert|determine|solve)\b)"
+    r"|look|combine|sum|double|convert|determine|solve|eat|bake|cook|buy|sell|pay|spend|save"
+    r"|earn|need|have left|walk|run|drive|fill)\b)"
 )
-"""Somebody who is spoken to, but not anybody who reckons: "you multiply 3 by 6"."""
+"""Somebody who is spoken to, but not anybody who reckons or acts: "you multiply 3 by 6"."""
 
 ACCOUNTS = re.compile(
     rf"\b(?:agents?|debaters?|critics?|judges?|reviewers?|students?|textbook|somebody|someone"
