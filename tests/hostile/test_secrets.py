@@ -12,7 +12,7 @@ from aiohttp import web
 from debate.config.secrets import redact, redact_text
 from tests.faults.driver import undisturbed
 from tests.faults.endpoint import serving
-from tests.faults.on_ray import two_nodes
+from tests.faults.on_ray import nodes
 from tests.processes import command, invoke
 
 KEY = "sk-planted-0123456789abcdefghijklmnop"
@@ -92,7 +92,7 @@ def test_a_key_is_in_no_name_and_no_message_on_a_cluster(
 ) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
     monkeypatch.setenv("PLANTED", KEY)
-    with two_nodes() as cluster, serving() as endpoint:
+    with nodes(2) as cluster, serving() as endpoint:
         endpoint.strike(0.5, (_tell_tale,), "tell")
         path = write_config(tmp_path, endpoint.url, api_key_env="PLANTED")
         config = json.loads(path.read_text())
