@@ -69,9 +69,12 @@ def start_listening(config: Path, out: Path) -> subprocess.Popen[str]:
 
 
 def num_turns(out: Path) -> int:
-    """Whole turns in the run's first log file."""
-    path = out / "turns" / "0.jsonl"
-    return path.read_bytes().count(b"\n") if path.exists() else 0
+    """Whole turns in the run's log files, of all its processes."""
+    num = 0
+    for path in (out / "turns").glob("*.jsonl"):
+        with suppress(FileNotFoundError):  # it was merged into another meanwhile
+            num += path.read_bytes().count(b"\n")
+    return num
 
 
 def await_turns(process: subprocess.Popen[Any], out: Path, num: int) -> None:
