@@ -13,12 +13,8 @@ from jinja2 import TemplateNotFound, TemplateSyntaxError
 from jinja2.exceptions import SecurityError
 from jinja2.meta import find_undeclared_variables
 
-from debate.agents.prompt_sets import (
-    SHIPPED,
-    PromptSet,
-    TemplateEnvironment,
-    describe_failure,
-)
+from debate.agents.prompt_sets import SHIPPED, PromptSet
+from debate.agents.prompt_templates import TemplateEnvironment, describe_failure
 from debate.errors import ConfigError
 from debate.limits import LimitExceeded, call_limited
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from debate.agents.agent import Agent
-from debate.agents.prompt_sets import TemplateValue
+from debate.agents.prompt_templates import TemplateValue
 from debate.agents.sanitize import sanitize_text
 from debate.config.protocol import ViewSpec
 from debate.types import AgentId, CallResult, DebateKey, Message, Question, Turn

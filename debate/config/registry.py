@@ -89,7 +89,7 @@ KINDS: Final[Mapping[Kind, KindInfo]] = MappingProxyType(
         "arms": KindInfo(noun="arm", built_in="debate.config.arms:ARMS", parameters=("base",)),
         "filters": KindInfo(
             noun="prompt filter",
-            built_in="debate.agents.prompt_sets:FILTERS",
+            built_in="debate.agents.prompt_templates:FILTERS",
             parameters=("value",),
         ),
     }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,64 +19,6 @@ from debate.types import LOG_P_SLACK, MAX_TOKENS, Usage
 
 LOWEST_LOG_P = -9999.0
 """The number that servers send where a log-probability is minus infinity."""
-
-_BROKEN_OFF = (
-    *("error", "abort", "aborted", "cancelled", "canceled", "failed"),
-    *("network_error", "insufficient_system_resource"),
-)
-_FINAL_CODES = frozenset({"400", "401", "402", "403", "404", "405", "413", "422", "501"})
-_FINAL_TYPES = frozenset(
-    {
-        "invalid_request_error",
-        "BadRequestError",
-        "NotFoundError",
-        "authentication_error",
-        "permission_error",
-        "not_found_error",
-        "model_not_found",
-        "invalid_api_key",
-    }
-)
-_REPEATED = frozenset({"input", "request", "body", "messages", "prompt"})
-"""Fields of an error that hold parts of the request."""
-
-_SPENT = frozenset(
-    {
-        "insufficient_quota",
-        "billing_hard_limit_reached",
-        "billing_not_active",
-        "insufficient_balance",
-        "insufficient_credits",
-        "insufficient_funds",
-        "exceeded_current_quota_error",
-        "billing_error",
-        "arrearage",
-        "account_deactivated",
-        "payment_required",
-        "quota_exceeded_permanently",
-        "access_terminated",
-        "credit_balance_too_low",
-    }
-)
-
-_SPENT_IN_WORDS = re.compile(
-    r"insufficient[ _](?:balance|credits?|quota|funds)|credit balance is too low|"
-    r"billing hard limit|(?:monthly|hard) spending limit|used all available credits|"
-    r"account (?:is |has been )?(?:suspended|deactivated|not active|in arrears)|"
-    r"exceeded your current quota, please check your plan and billing",
-    re.IGNORECASE,
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServerError(Exception):
-    """An error in a server's reply; `is_final` where another attempt will not help."""
-
-    message: str
-    is_final: bool = False
-
-    def __str__(self) -> str:
-        return self.message
 
 
 class NoCompletion(ValueError):
@@ -101,95 +42,11 @@ def read_json(content: bytes) -> Any:
 
 def _unwrap(read: Any) -> Any:
     """Return the object in a list of one, as which some servers send their errors."""
-    return read[0] if _is_list(read) and len(read) == 1 and isinstance(read[0], Mapping) else read
+    return read[0] if is_list(read) and len(read) == 1 and isinstance(read[0], Mapping) else read
 
 
 def _read_int(digits: str) -> int | float:
     return int(digits) if len(digits) < 400 else math.inf
-
-
-def find_error(reply: Any) -> ServerError | None:
-    """Find the error in a reply with status 200, or in one of its choices; None without one."""
-    if not isinstance(reply, Mapping):
-        return None
-    choice = _choose(reply.get("choices"))
-    for error in (reply.get("error"), choice.get("error"), _choose_message(choice).get("error")):
-        if found := _describe_error(error):
-            return found
-    if not choice:
-        return _find_bare_error(reply)
-    reason = choice.get("finish_reason")
-    if isinstance(reason, str) and reason.lower() in _BROKEN_OFF:
-        return ServerError(message=f'the server broke the reply off (finish_reason "{reason}")')
-    return None
-
-
-def _find_bare_error(reply: Mapping[str, Any]) -> ServerError | None:
-    """Find the error in a reply without a choice: in its fields, or that there is no choice."""
-    errors = reply.get("errors")
-    for error in (errors[0] if _is_list(errors) and errors else errors, reply.get("base_resp")):
-        if found := _describe_error(error):
-            return found
-    tells = isinstance(_find_message(reply), str | list) and bool(_find_message(reply))
-    if tells or reply.get("object") == "error" or reply.get("type") == "error":
-        return _describe_error(reply)
-    if "choices" in reply or reply.get("object") == "chat.completion":
-        return ServerError(message="no chat completion: the server sent no choice")
-    return None
-
-
-def _find_message(error: Mapping[str, Any]) -> Any:
-    names = ("message", "detail", "msg", "status_msg", "error_msg")
-    return next((error[name] for name in names if error.get(name)), None)
-
-
-def _describe_error(error: Any) -> ServerError | None:
-    if not error:
-        return None
-    if not isinstance(error, Mapping):
-        return ServerError(message=f"the server reports an error: {error}")
-    message = _find_message(error)
-    names = ("code", "status", "type", "status_code", "error_code")
-    codes = [error.get(name) for name in names if error.get(name) not in (None, "")]
-    told = [str(code) for code in codes if code not in (0, 200, "0", "200")]
-    if not told and (codes or not message):
-        return None  # a code that stands for success
-    is_final = not _FINAL_CODES.isdisjoint(told) or not (_FINAL_TYPES | _SPENT).isdisjoint(told)
-    shown = " ".join(filter(None, [str(message or ""), f"({', '.join(told)})" if told else ""]))
-    return ServerError(message=f"the server reports an error: {shown}", is_final=is_final)
-
-
-def collect_words(error: Any) -> str:
-    """Collect the texts of an error, without what it repeats of the request.
-
-    >>> collect_words({"detail": [{"msg": "Extra inputs are not permitted", "input": "top_p"}]})
-    'detail msg Extra inputs are not permitted'
-    """
-    if isinstance(error, Mapping):
-        shown = [(str(k), v) for k, v in error.items() if k not in _REPEATED]
-        return " ".join(filter(None, (f"{k} {collect_words(v)}".strip() for k, v in shown)))
-    if _is_list(error):
-        return " ".join(filter(None, map(collect_words, error[:50])))
-    return "" if error is None else str(error)
-
-
-def is_quota_spent(reply: Any) -> bool:
-    """Whether an error says that the account has nothing left, which no waiting mends.
-
-    The status RESOURCE_EXHAUSTED stands for limits that pass, whatever its words are.
-
-    >>> is_quota_spent({"error": {"code": "insufficient_quota"}})
-    True
-    """
-    error = reply.get("error", reply) if isinstance(reply, Mapping) else None
-    if not isinstance(error, Mapping):
-        return isinstance(error, str) and bool(_SPENT_IN_WORDS.search(error))
-    if any(str(error.get(name)).lower() in _SPENT for name in ("code", "type", "status")):
-        return True
-    if str(error.get("status")) == "RESOURCE_EXHAUSTED":
-        return False
-    message = error.get("message") or error.get("detail") or error.get("msg")
-    return isinstance(message, str) and bool(_SPENT_IN_WORDS.search(message))
 
 
 def parse_chat_completion(
@@ -198,10 +55,10 @@ def parse_chat_completion(
     """Parse the completion in the JSON of a reply. Raises NoCompletion where there is none."""
     if not isinstance(reply, Mapping):
         raise NoCompletion(f"{type(reply).__name__} in place of an object")
-    choice = _choose(reply.get("choices"))
+    choice = choose(reply.get("choices"))
     if not choice:
         raise NoCompletion("the reply has no choices")
-    message = _choose_message(choice)
+    message = choose_message(choice)
     if not message and not isinstance(choice.get("text"), str):
         raise NoCompletion("its choice has no message")
     logprobs = _find_logprobs(reply, choice, message)
@@ -230,14 +87,14 @@ def parse_chat_completion(
     )
 
 
-def _choose(choices: Any) -> Mapping[str, Any]:
+def choose(choices: Any) -> Mapping[str, Any]:
     """Return the choice of least index; of those without one, the first."""
-    given = [each for each in choices if isinstance(each, Mapping)] if _is_list(choices) else []
+    given = [each for each in choices if isinstance(each, Mapping)] if is_list(choices) else []
     numbered = [each for each in given if type(each.get("index")) is int]
     return min(numbered, key=lambda each: int(each["index"]), default=given[0] if given else {})
 
 
-def _choose_message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+def choose_message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
     message = choice.get("message") or choice.get("delta")
     if isinstance(message, str):
         return {"content": message}
@@ -247,7 +104,7 @@ def _choose_message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
 def _read_content(content: Any) -> dict[str, str]:
     """Read a text, or a list of parts, as what is said, thought and refused."""
     found: dict[str, list[str]] = {"text": [], "reasoning": [], "refusal": []}
-    for part in content if _is_list(content) else [content]:
+    for part in content if is_list(content) else [content]:
         if not isinstance(part, Mapping):
             found["text"].append(_as_text(part))
             continue
@@ -265,7 +122,7 @@ def _join_texts(part: Any, kind: str = "text") -> str:
     """Join all texts that a part holds, in whichever of the usual fields."""
     if isinstance(part, str):
         return part
-    if _is_list(part):
+    if is_list(part):
         return "".join(map(_join_texts, part))
     if not isinstance(part, Mapping):
         return ""
@@ -367,7 +224,7 @@ def list_token_logprobs(logprobs: Any) -> list[tuple[str, Any]]:
     [('4', -0.3)]
     """
     if isinstance(logprobs, Mapping):
-        if _is_list(logprobs.get("content")) and logprobs["content"]:
+        if is_list(logprobs.get("content")) and logprobs["content"]:
             return list_token_logprobs(logprobs["content"])
         tokens, numbers = logprobs.get("tokens"), logprobs.get("token_logprobs")
         if not isinstance(tokens, list) or not isinstance(numbers, list):
@@ -375,7 +232,7 @@ def list_token_logprobs(logprobs: Any) -> list[tuple[str, Any]]:
         if len(tokens) != len(numbers):
             return []
         return list(zip(map(_as_text, tokens), numbers, strict=True))
-    entries = [each for each in logprobs if isinstance(each, Mapping)] if _is_list(logprobs) else []
+    entries = [each for each in logprobs if isinstance(each, Mapping)] if is_list(logprobs) else []
     if not all("logprob" in each for each in entries):
         return []
     return list(zip(_decode_token_texts(entries), [e["logprob"] for e in entries], strict=True))
@@ -424,5 +281,5 @@ def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _is_list(value: Any) -> bool:
+def is_list(value: Any) -> bool:
     return isinstance(value, list)

@@ -17,8 +17,9 @@ import aiohttp
 
 from debate.config.models import OpenaiModel
 from debate.engines.addresses import Credentials, make_ssl_context
-from debate.engines.chat_reply import collect_words, find_error, is_quota_spent, read_json
+from debate.engines.chat_reply import read_json
 from debate.engines.rate_limit import Backoff, RateLimiter, SharedPace, parse_retry_after
+from debate.engines.server_errors import collect_words, find_error, is_quota_spent
 
 T = TypeVar("T")
 
