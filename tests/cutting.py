@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.serving import serve_http
 
 
 class Ended(tuple[str, str]):
@@ -54,14 +55,8 @@ def endpoint(replies: Mapping[str, Ended | list[Ended]]) -> Iterator[str]:
 
     server: Any = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.replies = reply
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serve_http(server) as url:
+        yield url
 
 
 def seat(name: str, url: str, **fields: Any) -> dict[str, Any]:

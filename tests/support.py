@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import debate
+from debate.config.fetchable import FETCHABLE, get_models_folder
+from debate.errors import InputError
+from debate.fetching.fetch import fetch_model
 from debate.log import Run
 from debate.types import DebateKey, Turn
 
@@ -68,3 +74,13 @@ def said(turn: Turn) -> str:
     """Everything that the turn's prompt showed; the run must have kept prompts."""
     assert turn.prompt is not None
     return "\n".join(message.content for message in turn.prompt)
+
+
+def fetch_smollm2() -> Path:
+    """The folder of the model; where it cannot be fetched, tests fail in CI and skip elsewhere."""
+    try:
+        return fetch_model(FETCHABLE["smollm2"], get_models_folder(), tell=print)
+    except InputError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"smollm2 cannot be fetched here: {error}")

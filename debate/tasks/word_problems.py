@@ -82,6 +82,15 @@ class Words(NamedTuple):
     holder: str
 
 
+def _make_one_step_problem(
+    family: str, text: str, unit: str, step: Step, answer: int
+) -> WordProblem:
+    expression = f"{step.left} {step.operation} {step.right}"
+    return WordProblem(
+        family=family, text=text, expression=expression, unit=unit, answer=answer, steps=(step,)
+    )
+
+
 def _draw_sum(rng: random.Random, words: Words) -> WordProblem:
     """Two numbers to add, the second of one digit."""
     who, other, thing, holder = words
@@ -92,14 +101,8 @@ def _draw_sum(rng: random.Random, words: Words) -> WordProblem:
         f"On a shelf lie {a} {thing}. {other} adds {b}. How many {thing} lie on the shelf then?",
         f"{who} put {a} {thing} into the {holder} and {other} put in {b}. How many are in there?",
     )
-    return WordProblem(
-        family="sum",
-        text=rng.choice(stories),
-        expression=f"{a} + {b}",
-        unit=thing,
-        answer=a + b,
-        steps=(Step("+", a, b),),
-    )
+    step, answer = Step("+", a, b), a + b
+    return _make_one_step_problem("sum", rng.choice(stories), thing, step, answer)
 
 
 def _draw_product(rng: random.Random, words: Words) -> WordProblem:
@@ -112,14 +115,8 @@ def _draw_product(rng: random.Random, words: Words) -> WordProblem:
         f"{who} makes {k} rows of {n} {thing}. How many {thing} does {who} need?",
         f"For {k} days {who} collects {n} {thing} a day. How many {thing} does that make?",
     )
-    return WordProblem(
-        family="product",
-        text=rng.choice(stories),
-        expression=f"{k} * {n}",
-        unit=thing,
-        answer=k * n,
-        steps=(Step("*", k, n),),
-    )
+    step, answer = Step("*", k, n), k * n
+    return _make_one_step_problem("product", rng.choice(stories), thing, step, answer)
 
 
 def _draw_remainder(rng: random.Random, words: Words) -> WordProblem:

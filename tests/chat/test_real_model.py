@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import re
 from pathlib import Path
@@ -13,15 +12,15 @@ import pytest
 from rich.console import Console
 from transformers import AutoTokenizer
 
-from debate.config.fetchable import FETCHABLE, get_models_folder, is_fetched
+from debate.config.fetchable import FETCHABLE, is_fetched
 from debate.config.loader import load_run
-from debate.errors import InputError
 from debate.fetching.fetch import fetch_model
 from debate.log import Run
 from debate.organisms.chat_documents import DocumentMaker, encode_document
 from debate.organisms.specs import CHAT_SPECS
 from debate.runner.execute import execute
 from debate.runner.plan import make_plan
+from tests.support import fetch_smollm2
 
 pytestmark = pytest.mark.chat
 
@@ -45,13 +44,8 @@ task: {{path: {path}, kind: number, limit: 24}}
 
 @pytest.fixture(scope="session")
 def folder() -> Path:
-    """The model's folder; where it cannot be fetched, tests fail in CI and skip elsewhere."""
-    try:
-        return fetch_model(FETCHABLE["smollm2"], get_models_folder(), tell=print)
-    except InputError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"smollm2 cannot be fetched here: {error}")
+    """The model's folder."""
+    return fetch_smollm2()
 
 
 def test_the_folder_is_whole_and_carries_its_licence(folder: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import urllib.request
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,15 +18,14 @@ import polars as pl
 import pytest
 
 import debate
-from debate.config.fetchable import FETCHABLE, get_models_folder
+from debate.config.fetchable import FETCHABLE
 from debate.engines.base import Request
 from debate.engines.hf.tokenization import encode_requests
-from debate.errors import InputError
 from debate.fetching.download import download_package
-from debate.fetching.fetch import fetch_model
 from tests.endpoints.agreement import TRUTH, compare
 from tests.endpoints.recording import TAPES, RecordingEngine, Tape
 from tests.endpoints.servers import dequantise, has_llama_cpp, serve_by_llama_cpp, serve_by_vllm
+from tests.support import fetch_smollm2
 from tests.vllm.team import NEEDS_VLLM
 
 pytestmark = [pytest.mark.endpoints, pytest.mark.timeout(900)]
@@ -74,13 +72,8 @@ def hold(name: str, spec: Mapping[str, Any], out: Path, probes: Sequence[str] = 
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    """The model's folder; where it cannot be fetched, tests fail in CI and skip elsewhere."""
-    try:
-        return fetch_model(FETCHABLE["smollm2"], get_models_folder(), tell=print)
-    except InputError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"smollm2 cannot be fetched here: {error}")
+    """The model's folder."""
+    return fetch_smollm2()
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ from aiohttp import web
 
 from tests.processes import invoke
 from tests.runner.speaker import seat
+from tests.serving import serve_app
 from tests.support import write_questions
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="makes keys by openssl")
@@ -41,7 +40,6 @@ def serving(certificate: Path, key: Path, asked: list[bytes]) -> Iterator[int]:
     """An endpoint behind TLS on a free port, which keeps what it is asked."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    loop, ready, ports = asyncio.new_event_loop(), threading.Event(), []
 
     async def answer(request: web.Request) -> web.Response:
         asked.append(await request.read())
@@ -50,28 +48,8 @@ def serving(certificate: Path, key: Path, asked: list[bytes]) -> Iterator[int]:
     app = web.Application()
     app.router.add_post("/v1/chat/completions", answer)
     runner = web.AppRunner(app, access_log=None)
-
-    async def start() -> None:
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-        ports.append(runner.addresses[0][1])
-        ready.set()
-
-    def serve() -> None:
-        asyncio.set_event_loop(loop)
-        loop.create_task(start())
-        loop.run_forever()
-        loop.run_until_complete(runner.cleanup())
-        loop.close()
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    assert ready.wait(30)
-    try:
-        yield ports[0]
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(30)
+    with serve_app(runner, tls=context) as port:
+        yield port
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ import hashlib
 import json
 import math
 import random
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from aiohttp import web
+
+from tests.serving import serve_app
 
 Misdeed = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
 
@@ -128,29 +129,10 @@ class Endpoint:
 @contextmanager
 def serving() -> Iterator[Endpoint]:
     """An endpoint on a free port of this machine."""
-    endpoint, loop, ready = Endpoint(), asyncio.new_event_loop(), threading.Event()
+    endpoint = Endpoint()
     app = web.Application(client_max_size=2**26)
     app.router.add_post("/v1/chat/completions", endpoint.answer)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
-
-    async def start() -> None:
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        endpoint.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-        ready.set()
-
-    def serve() -> None:
-        asyncio.set_event_loop(loop)
-        loop.create_task(start())
-        loop.run_forever()
-        loop.run_until_complete(runner.cleanup())
-        loop.close()
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    assert ready.wait(30)
-    try:
+    with serve_app(runner) as port:
+        endpoint.url = f"http://127.0.0.1:{port}/v1"
         yield endpoint
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(30)

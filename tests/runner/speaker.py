@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.serving import serve_http
 
 
 @contextmanager
@@ -35,14 +36,8 @@ def saying(*replies: tuple[int, str], asked: list[dict[str, Any]] | None = None)
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serve_http(server) as url:
+        yield url
 
 
 def chat(usage: str = "{}", logprob: str = "-0.5", content: str = '"Answer: 4"') -> tuple[int, str]:
