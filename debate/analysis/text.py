@@ -130,6 +130,15 @@ def join_names(names: Sequence[str], *, most: int = 8) -> str:
     return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
 
 
+def count_noun(num: int, noun: str, plural: str = "") -> str:
+    """A number with its noun in the right form.
+
+    >>> count_noun(1, "trajectory", "trajectories"), count_noun(1200, "question")
+    ('1 trajectory', '1,200 questions')
+    """
+    return f"{format_count(num)} {noun if num == 1 else plural or noun + 's'}"
+
+
 def format_count(value: int | float | None) -> str:
     """A whole number with thin groups of thousands; absent ones are a dash.
 

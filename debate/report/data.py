@@ -24,7 +24,7 @@ from debate.analysis.text import clean
 from debate.errors import InputError
 from debate.log import Run
 from debate.log.manifest import Manifest
-from debate.types import Answer, Confidence, DebateKey, Question, Turn
+from debate.types import Answer, Confidence, DebateKey, Message, Question, Turn
 
 MAX_ARMS = 8
 """Pictures show at most this many arms."""
@@ -45,6 +45,20 @@ STATE_COLUMNS = (
 
 
 @dataclass(frozen=True, kw_only=True)
+class PromptExample:
+    """A prompt as one turn of the run had it: its kind of turn, where, and its messages.
+
+    cells: those in which it stands alike.
+    """
+
+    kind: str
+    cells: tuple[str, ...]
+    agent: str
+    round: int
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportData:
     """Everything that the tables, pictures and transcripts of one report are made from."""
 
@@ -60,6 +74,8 @@ class ReportData:
     """None for a table."""
     read_turns: Callable[[DebateKey], tuple[Turn, ...]]
     find_question: Callable[[str], Question | None]
+    prompts: tuple[PromptExample, ...] = ()
+    """Prompts that turns of the run had, one of each kind."""
 
     @property
     def drawn_cells(self) -> tuple[str, ...]:
@@ -98,13 +114,15 @@ def read_report_data(
     columns: Mapping[str, str] | None = None,
     kind: str | None = None,
     cells: Sequence[str] = (),
+    prompts: tuple[PromptExample, ...] = (),
     **options: Any,
 ) -> ReportData:
     """Read and analyse a run directory or a table.
 
     columns: what a table calls our columns. kind: of a table's answers. cells: the arms to report,
-    by default all. options: those of `debate.analysis.analyze`. Raises InputError where the source
-    is neither, or no question in it has a target.
+    by default all. prompts: to be shown, such as `debate.runner` makes again. options: those of
+    `debate.analysis.analyze`. Raises InputError where the source is neither, or no question in it
+    has a target.
     """
     read = read_source(source, columns=columns, kind=kind, cells=cells)
     confidence = options.get("confidence", DEFAULT)
@@ -126,6 +144,7 @@ def read_report_data(
         manifest=run.manifest if run else None,
         read_turns=partial(_read_run_turns, run) if run else partial(_read_table_turns, rows),
         find_question=run.questions_by_id.get if run else _find_no_question,
+        prompts=prompts,
     )
 
 

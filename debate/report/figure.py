@@ -5,6 +5,7 @@ A new picture is a function in `debate.report.pictures` that ends in `make_figur
 
 from __future__ import annotations
 
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -85,6 +86,18 @@ def make_probability_axis(title: str) -> Any:
     """Return the vertical axis of `value`, a number between 0 and 1."""
     scale, axis = alt.Scale(domain=[0, 1]), alt.Axis(tickCount=5, format=".1f")
     return alt.Y("value:Q", title=title, scale=scale, axis=axis)
+
+
+def make_share_scale(rows: pl.DataFrame, *names: str) -> Any:
+    """Return the scale of shares: it reaches as far as the values, and never beyond [0, 1].
+
+    names: of the columns; by default value, low and high.
+    """
+    columns = [rows[name].drop_nulls().to_list() for name in names or ("value", "low", "high")]
+    values = [value for column in columns for value in column] or [0.0, 1.0]
+    low = max(0.0, math.floor(10 * min(values) - 0.25) / 10)
+    high = min(1.0, math.ceil(10 * max(values) + 0.25) / 10)
+    return alt.Scale(domain=[low, high], nice=False, zero=False)
 
 
 def pick_evenly(items: Sequence[int], limit: int) -> list[int]:

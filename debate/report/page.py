@@ -5,28 +5,26 @@ Everything is filled into one template, in which whatever models said is escaped
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from urllib.parse import quote
 
 from debate.analysis.tables import Entry
-from debate.analysis.text import clean, format_count
+from debate.analysis.text import clean, count_noun
 from debate.errors import DrawingError, InputError
 from debate.log.disk import make_folder, replace_file, resolve_alias, wrap_disk_errors
-from debate.log.manifest import Manifest, RunStart, get_package_versions
-from debate.report.data import ReportData, read_report_data
+from debate.report.data import PromptExample, ReportData, read_report_data
+from debate.report.debates import INDEX, OUTCOMES, TURNED_RIGHT, TURNED_WRONG, write_debates
 from debate.report.figure import Figure, convert_svg, draw_figures
+from debate.report.glossary import explain_column, read_glossary
+from debate.report.markup import embed_csv, make_environment
+from debate.report.provenance import dump_spec, list_facts
 from debate.report.sections import Section, build_sections
-from debate.report.theme import declare_variables
 
 PAGE = "report.html"
 
@@ -39,6 +37,7 @@ def write_report(
     columns: Mapping[str, str] | None = None,
     kind: str | None = None,
     cells: Sequence[str] = (),
+    prompts: Sequence[PromptExample] = (),
     tell: Callable[[str], object] = warnings.warn,
     **options: Any,
 ) -> Path:
@@ -46,8 +45,9 @@ def write_report(
 
     out: the page, by default `report.html` in the run directory, or `<table>-report.html` beside
     the table. The data of each picture and table go to a folder of the page's name beside it, as
-    Parquet. figures: a folder for each picture as SVG and PDF. columns: what a table calls our
-    columns. kind: of a table's answers (`debate.log.read_table`). cells: the arms to report.
+    Parquet, and all debates as pages. figures: a folder for each picture as SVG and PDF. columns:
+    what a table calls our columns. kind: of a table's answers (`debate.log.read_table`). cells: the
+    arms to report. prompts: those to show, as `debate.runner.prompt_examples` makes them of a run.
     tell: is told where the pictures of the page could not be drawn. options: those of
     `debate.analysis.analyze`.
     Raises InputError where the source or a target is not what it should be, LogError where the
@@ -57,7 +57,9 @@ def write_report(
     _require_folder(page.parent, "--out")
     if figures is not None:
         _require_folder(figures, "--figures")
-    report = read_report_data(source, columns=columns, kind=kind, cells=cells, **options)
+    report = read_report_data(
+        source, columns=columns, kind=kind, cells=cells, prompts=tuple(prompts), **options
+    )
     return write_page(report, page, figures=figures, tell=tell)
 
 
@@ -76,8 +78,10 @@ def write_page(
     sections = build_sections(report)
     folder = resolve_alias(page.parent)
     drawing = _draw_pictures(_list_drawn(sections))
-    content = render_page(report, sections, drawing, data_folder=page.stem)
     _save_data(sections, folder / page.stem)
+    anchors = write_debates(report, folder / page.stem, page=page.name)
+    links = link_debates(report, anchors, page.stem)
+    content = render_page(report, sections, drawing, links, data_folder=page.stem)
     replace_file(folder / page.name, content.encode("utf-8", errors="backslashreplace"))
     if drawing.problem:
         tell(f"{page} has no pictures: {drawing.problem}")
@@ -149,8 +153,36 @@ def _list_drawn(sections: Sequence[Section]) -> list[Figure]:
     return [f for section in sections for f in section.figures if f.spec is not None]
 
 
+class DebateLinks(NamedTuple):
+    """Where the debates behind numbers are found: by cell, by an arm's label, by a column."""
+
+    debate_links: Mapping[str, str]
+    arm_links: Mapping[str, str]
+    column_ends: Mapping[str, str]
+
+
+COLUMN_ENDS = {
+    "right → wrong": f"-{OUTCOMES[TURNED_WRONG]}",
+    "wrong → right": f"-{OUTCOMES[TURNED_RIGHT]}",
+}
+"""Columns whose numbers are of debates with one outcome, and the end of that list's anchor."""
+
+
+def link_debates(report: ReportData, anchors: Mapping[str, str], folder: str) -> DebateLinks:
+    """Return the links from the page to the index of debates in `folder` beside it."""
+    index = f"{quote(folder)}/{INDEX}"
+    by_cell = {cell: f"{index}#{anchor}" for cell, anchor in anchors.items()}
+    by_label = {report.label_arm(cell): link for cell, link in by_cell.items()}
+    return DebateLinks(by_cell, by_label, COLUMN_ENDS)
+
+
 def render_page(
-    report: ReportData, sections: Sequence[Section], drawing: Drawing, *, data_folder: str
+    report: ReportData,
+    sections: Sequence[Section],
+    drawing: Drawing,
+    links: DebateLinks,
+    *,
+    data_folder: str,
 ) -> str:
     """Return the whole page as HTML. data_folder: where the pictures' data lie beside it."""
     pictures = {
@@ -170,33 +202,20 @@ def render_page(
             description=_get_description(report),
             simulated=_warn_of_simulation(report),
             sections=sections,
+            section_names=[section.name for section in sections],
             pictures=pictures,
             problem=drawing.problem,
             anchors=anchors,
-            facts=_list_facts(report),
-            spec=_dump_spec(report),
+            facts=list_facts(report),
+            spec=dump_spec(report),
             data_folder=data_folder,
             group_rows=_group_rows,
-            day=Markup(declare_variables(dark=False)),
-            night=Markup(declare_variables(dark=True)),
+            explain=explain_column,
+            glossary=read_glossary(),
+            embedded={figure.name: embed_csv(figure.data) for figure in _list_drawn(sections)},
+            **links._asdict(),
         )
     )
-
-
-def make_environment() -> Environment:
-    """Make templates that escape everything, refuse absent names and show no control characters."""
-    return Environment(
-        loader=PackageLoader("debate.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_clean_value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _clean_value(value: Any) -> Any:
-    return value if isinstance(value, Markup) else clean(str(value), keep="\n\t")
 
 
 def _group_rows(rows: Sequence[Sequence[Entry]]) -> list[list[Sequence[Entry]]]:
@@ -224,7 +243,7 @@ def _summarize(report: ReportData) -> str:
         (max(report.rounds), "round"),
         (states["seed"].n_unique(), "seed"),
     )
-    parts = [f"{format_count(num)} {noun}{'s' * (num != 1)}" for num, noun in counts]
+    parts = [count_noun(num, noun) for num, noun in counts]
     if report.analysis.confidence:
         parts.append(f"confidence: {clean(report.analysis.confidence)}")
     return " · ".join(parts)
@@ -238,65 +257,3 @@ def _warn_of_simulation(report: ReportData) -> str:
     agents = {*report.states.select("cell", "agent").unique().iter_rows()}
     some = "All" if agents <= simulated.keys() else "Some"
     return f"{some} agents are simulated: their numbers describe the simulation, not a model."
-
-
-class Fact(NamedTuple):
-    """One line of the provenance at the foot of the page."""
-
-    name: str
-    value: str
-
-
-def _list_facts(report: ReportData) -> tuple[Fact, ...]:
-    """The source, what made it, and when; the same source gives the same facts."""
-    writer = Fact("page written by", f"debate-lab {get_package_versions().get('debate-lab', '?')}")
-    if report.manifest is None:
-        return (Fact("table", report.source.name), *_list_file_facts(report.source), writer)
-    directory = Fact("run directory", report.source.resolve().name)
-    return (directory, *_list_run_facts(report.manifest), writer)
-
-
-def _list_file_facts(path: Path) -> tuple[Fact, ...]:
-    with wrap_disk_errors(path, "read"):
-        content = path.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    return Fact("size", f"{format_count(len(content))} bytes"), Fact("SHA-256", digest)
-
-
-def _list_run_facts(manifest: Manifest) -> list[Fact]:
-    facts = [
-        Fact("begun", manifest.created_at),
-        Fact("status", manifest.status),
-        Fact("format version", str(manifest.format_version)),
-        Fact("seeds", ", ".join(map(str, manifest.seeds)) or "not told"),
-        Fact("starts", format_count(len(manifest.starts))),
-    ]
-    if manifest.totals:
-        turns, failed = (format_count(n) for n in (manifest.totals.turns, manifest.totals.failed))
-        facts.append(Fact("turns", f"{turns}, {failed} of them failed"))
-    return facts + (_list_start_facts(manifest.starts[-1]) if manifest.starts else [])
-
-
-def _list_start_facts(start: RunStart) -> list[Fact]:
-    environment = start.environment
-    commit = "no checkout"
-    if git := environment.git:
-        commit = git.commit + (", with uncommitted changes" if git.dirty else "")
-    gpus = ", ".join(environment.hardware.gpus) or "no GPU"
-    packages = ", ".join(
-        f"{name} {version}" for name, version in sorted(environment.packages.items())
-    )
-    return [
-        Fact("last started", start.at),
-        Fact("commit", commit),
-        Fact("Python", f"{environment.python} on {environment.platform}"),
-        Fact("hardware", f"{environment.hardware.cpus} CPUs; {gpus}"),
-        Fact("packages", packages),
-    ]
-
-
-def _dump_spec(report: ReportData) -> str:
-    """The run's resolved configuration, as the manifest holds it; empty for a table."""
-    if report.manifest is None:
-        return ""
-    return json.dumps(report.manifest.spec, indent=2, ensure_ascii=False)

@@ -9,14 +9,14 @@ navigation, the Parquet files beside the page and the pictures of `--figures` fo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
 
 from debate.analysis.present import list_lacking
 from debate.analysis.replies import warn_replies
-from debate.analysis.tables import Place, Table
+from debate.analysis.tables import Entry, Place, Table
 from debate.analysis.tables.confidence import (
     tabulate_calibration_changes,
     tabulate_calibration_errors,
@@ -58,9 +58,11 @@ from debate.analysis.tables.team_tables import (
 )
 from debate.report.data import ReportData
 from debate.report.figure import Figure
+from debate.report.overview import describe_run
 from debate.report.pictures.calibration import draw_calibration, draw_reliability
 from debate.report.pictures.critique import draw_cross_critique
 from debate.report.pictures.flow import draw_flow
+from debate.report.pictures.headline import draw_headline
 from debate.report.pictures.influence import draw_influence
 from debate.report.pictures.teams import draw_dose, draw_teams, draw_votes
 from debate.report.pictures.trajectories import draw_beliefs, draw_trajectories
@@ -100,14 +102,35 @@ class Section:
 SectionBuilder = Callable[[ReportData], Section | None]
 
 
+def build_run(report: ReportData) -> Section:
+    """What was run: questions, agents, arms, claims, settings and prompts."""
+    return Section(
+        name="run",
+        title="What was run",
+        template="run.html",
+        content=describe_run(report),
+    )
+
+
+def build_summary(report: ReportData) -> Section:
+    """The answers to the questions that people bring to a run, and one picture."""
+    return Section(
+        name="summary",
+        title="In short",
+        template="summary.html",
+        figures=(draw_headline(report),),
+        content={"answers": ()},
+    )
+
+
 def build_findings(report: ReportData) -> Section | None:
     """The hypotheses of the run's file; None where it has none."""
     if not report.analysis.findings:
         return None
     return Section(
         name="findings",
-        title="What was claimed beforehand",
-        nav="Hypotheses",
+        title="What became of the claims",
+        nav="Claims",
         tables=(tabulate_findings(report.analysis),),
     )
 
@@ -117,7 +140,8 @@ def build_headline(report: ReportData) -> Section:
     found = report.analysis
     return Section(
         name="headline",
-        title="Before and after",
+        title="Accuracy and confidence, before and after",
+        nav="Before and after",
         tables=(tabulate_headline(found), tabulate_accuracy(found), tabulate_across_factors(found)),
     )
 
@@ -284,7 +308,8 @@ def build_tokens(report: ReportData) -> Section:
     found = report.analysis
     return Section(
         name="tokens",
-        title="Tokens",
+        title="What it cost, in tokens",
+        nav="Cost",
         tables=(tabulate_tokens(found),),
         data={"ledger": found.tables["ledger"], "estimates": found.frame()},
     )
@@ -316,25 +341,64 @@ def build_caveats(report: ReportData) -> Section:
 
 
 SECTIONS: tuple[SectionBuilder, ...] = (
+    build_run,
+    build_summary,
     build_findings,
-    build_headline,
-    build_replies,
-    build_critique,
-    build_errors,
-    build_rankings,
-    build_transcripts,
-    build_changes,
-    build_influence,
     build_votes,
     build_teams,
+    build_headline,
     build_calibration,
+    build_errors,
+    build_changes,
+    build_influence,
+    build_critique,
     build_tokens,
     build_utilisation,
+    build_replies,
     build_caveats,
+    build_rankings,
+    build_transcripts,
 )
+"""The order is that of a reader's questions: what was run, what came out, for the team and its
+members, for errors, who heard whom, at what price, what to beware of, and where to look."""
 
 
 def build_sections(report: ReportData) -> tuple[Section, ...]:
     """Return every section that this report has something for, in the order of the page."""
     built = (build(report) for build in SECTIONS)
-    return tuple(section for section in built if section is not None)
+    return tuple(_prune_tables(section) for section in built if section is not None)
+
+
+def _prune_tables(section: Section) -> Section:
+    """The section without columns, rows and tables in which nothing is known; a line says which."""
+    pruned = [_prune_table(table) for table in section.tables]
+    empty = [table.title for table in pruned if not table.rows]
+    kept = tuple(table for table in pruned if table.rows)
+    lacking = f"Left out, for nothing in it is known: {'; '.join(empty)}." if empty else ""
+    note = " ".join(filter(None, (section.note, lacking)))
+    num_open = sum(1 for table in pruned[: section.open] if table.rows)
+    return replace(section, tables=kept, note=note, open=max(num_open, section.open and 1))
+
+
+def _prune_table(table: Table) -> Table:
+    """The table without rows and columns that hold dashes alone; the note names the columns."""
+    names = table.num_names
+    rows = [row for row in table.rows if any(not is_dash(entry) for entry in row[names:])]
+    if not rows:
+        return replace(table, rows=())
+    known = [
+        k for k, _ in enumerate(table.columns) if k < names or any(not is_dash(r[k]) for r in rows)
+    ]
+    left_out = [column for k, column in enumerate(table.columns) if k not in known]
+    told = f"Left out, for nothing is known of it: {'; '.join(left_out)}." if left_out else ""
+    return replace(
+        table,
+        columns=tuple(table.columns[k] for k in known),
+        rows=tuple(tuple(row[k] for k in known) for row in rows),
+        note=" ".join(filter(None, (table.note, told))),
+    )
+
+
+def is_dash(entry: Entry) -> bool:
+    """Whether a field of a table says nothing."""
+    return entry.text in ("–", "") and not entry.under

@@ -83,7 +83,13 @@ def build_vega_config() -> dict[str, Any]:
             "tickSize": 4,
             "labelPadding": 3,
         },
-        "legend": {**words, "titleFontWeight": "normal", "symbolStrokeWidth": 1.8, "offset": 8},
+        "legend": {
+            **words,
+            "titleFontWeight": "normal",
+            "symbolStrokeWidth": 2.2,
+            "offset": 8,
+            "symbolOpacity": 1,
+        },
         "title": {
             "anchor": "start",
             "frame": "group",

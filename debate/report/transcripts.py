@@ -11,8 +11,9 @@ import polars as pl
 from debate.analysis.registry import get_words
 from debate.analysis.tables import Place
 from debate.analysis.tables.influence import RANKINGS, describe_heard
-from debate.analysis.text import clean, format_decimal, shorten
+from debate.analysis.text import clean, count_noun, format_decimal, shorten
 from debate.report.data import ReportData
+from debate.tasks import list_candidates
 from debate.types import Confidence, DebateKey, Question, Turn, states_answer
 
 MAX_HOTSPOTS, MAX_HOTSPOTS_PER_ARM = 30, 10
@@ -155,20 +156,24 @@ def _make_hotspot(
         ),
         rise=format_decimal(row["rise"], 2, signed=True),
         heard=describe_heard(row["heard"]),
-        text=_format_question(report.find_question(row["question"])),
+        text=format_question(report.find_question(row["question"])),
         target=shorten(row["target"]),
         turns=build_transcript(report, excerpt.turns, row, limit=limit, anchor=anchor),
-        note=f"{num_omitted} turns that this one neither heard nor followed are left out."
+        note=f"{count_noun(num_omitted, 'turn')} left out: neither heard nor followed by this one."
         if num_omitted
         else "",
     )
 
 
-def _format_question(question: Question | None) -> str:
+def format_question(question: Question | None) -> str:
+    """Return a question as it is read, with its options by letter; empty where there is none."""
     if question is None:
         return ""
-    options = "".join(f"\n{option}" for option in question.options)
-    return format_text(question.text + options)
+    options = question.options
+    if options and question.kind == "choice":
+        letters = list_candidates(question)
+        options = tuple(f"{a}) {told}" for a, told in zip(letters, options, strict=True))
+    return format_text("\n".join((question.text, *options)))
 
 
 def build_transcript(

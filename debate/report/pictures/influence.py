@@ -10,7 +10,7 @@ import altair as alt
 import networkx as nx
 import polars as pl
 
-from debate.analysis.text import format_count, shorten
+from debate.analysis.text import count_noun, shorten
 from debate.report.data import ReportData
 from debate.report.figure import Figure, make_figure, make_missing_figure, to_values
 from debate.report.theme import BLUE, INK, MUTED, PAPER, VERMILLION
@@ -165,7 +165,7 @@ def _draw_flips(edges: pl.DataFrame, flip: Flip, graph: DebateGraph, highest: fl
         "y": alt.Y("y:Q", axis=None, scale=alt.Scale(domain=box[1], nice=False, zero=False)),
     }
     layers = [*_draw_edges(lines, flip, at, highest), *_draw_agents(graph, at)]
-    under = f"{format_count(int(chosen['n'].sum()))} hearings at risk"
+    under = f"{count_noun(int(chosen['n'].sum()), 'hearing')} at risk"
     title = alt.TitleParams(flip.title, subtitle=under, fontSize=11, fontWeight="normal", offset=2)
     size = {"width": box[0][1] - box[0][0], "height": box[1][1] - box[1][0]}
     return alt.layer(*layers).properties(**size, title=title)

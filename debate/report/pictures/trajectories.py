@@ -11,7 +11,7 @@ import polars as pl
 from debate.analysis.design import choose_controls
 from debate.analysis.states import count_questions
 from debate.analysis.sums import sum_by_group
-from debate.analysis.text import format_count
+from debate.analysis.text import count_noun
 from debate.report.data import ReportData
 from debate.report.figure import (
     Figure,
@@ -162,7 +162,9 @@ def _draw_lines(
         dashed = beside.mark_line(color=INK, strokeWidth=1.4, strokeDash=[5, 3])
         layers.append(dashed.encode(**at))
     size = mean.filter(pl.col("round") == 0)["n"].to_numpy().sum()
-    under = f"{format_count(size)} trajectories, {own['trajectory'].n_unique()} drawn"
+    num_drawn = own["trajectory"].n_unique()
+    under = count_noun(int(size), "trajectory", "trajectories")
+    under += "" if num_drawn == size else f", {num_drawn} drawn"
     title = alt.TitleParams(report.label_arm(cell), subtitle=under)
     return alt.layer(*layers).properties(width=250, height=190, title=title)
 
