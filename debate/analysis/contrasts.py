@@ -94,12 +94,8 @@ def _contrast_amplification(
     if control is not None:
         found = _subtract_control(measures, "eai", cell, control, round_)
         return make_estimate(measure, found, cell=cell, round=round_)
-    if cell in controls.resampling.values():
-        return make_estimate(measure, Unavailable(IS_CONTROL), cell=cell, round=round_)
-    made = make_estimate(
-        measure, measures.find("eai", cell=cell, round=round_), cell=cell, round=round_
-    )
-    return made if made.missing else replace(made, missing=NO_CONTROL)
+    reason = IS_CONTROL if cell in controls.resampling.values() else NO_CONTROL
+    return make_estimate(measure, Unavailable(reason), cell=cell, round=round_)
 
 
 def _subtract_control(

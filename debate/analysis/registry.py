@@ -17,6 +17,7 @@ from debate.analysis.flips import FLIPS, HEARING
 from debate.analysis.judging import JUDGING
 from debate.analysis.measures import CONTRASTED, COST, OF_VOTE
 from debate.analysis.members import MEMBERS
+from debate.analysis.minority import MINORITIES
 from debate.analysis.quantity import Measure
 from debate.analysis.reference_free import REFERENCE_FREE
 from debate.analysis.teams import DOSE
@@ -34,6 +35,7 @@ FAMILIES: Mapping[str, Mapping[str, Measure]] = MappingProxyType(
         "The team's answer": {name: CONTRASTED[name] for name in OF_VOTE},
         "How two members err": PAIRS,
         "How a team errs": TEAM,
+        "Right against the majority": MINORITIES,
         "Equal tokens": AT_EQUAL_TOKENS,
         "Cost": COST,
         "Dose and response": DOSE,

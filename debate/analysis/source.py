@@ -16,7 +16,7 @@ from debate.analysis.judgements import read_judgements
 from debate.analysis.judging import analyze_judging
 from debate.analysis.replies import ReplyCounts, count_replies, warn_replies
 from debate.analysis.summary import Analysis, analyze
-from debate.analysis.tokens import build_ledger
+from debate.analysis.tokens import add_dollars, build_ledger
 from debate.analysis.whole_questions import ITEM, find_whole_items, keep_whole, warn_of_parts
 from debate.errors import InputError, suggest
 from debate.log import Run, read_table
@@ -158,13 +158,19 @@ def analyze_run(
     cut = format_cut_replies(find_cut_replies(rows, run.manifest.spec))
     counts = count_replies(run) if replies is None else replies
     caveats = (*filter(None, (caveat, *warn_replies(counts), cut, design.caveat)), *found.caveats)
+    ledger = found.tables.get("ledger")
+    priced = {"ledger": add_dollars(ledger, _get_models(run))} if ledger is not None else {}
     return replace(
         found,
-        tables={**found.tables, **judged.tables},
+        tables={**found.tables, **judged.tables, **priced},
         caveats=caveats,
         findings=temper_findings(found.findings, claims),
         replies=counts,
     )
+
+
+def _get_models(run: Run) -> Mapping[str, Any]:
+    return dict(run.manifest.spec.get("models") or {})
 
 
 def _add_prompt_sets(rows: pl.DataFrame, spec: Mapping[str, Any]) -> pl.DataFrame:

@@ -31,6 +31,7 @@ from debate.analysis.flips import (
 )
 from debate.analysis.hypotheses import Finding, conclude_hypotheses
 from debate.analysis.measures import Measures
+from debate.analysis.minority import find_minorities
 from debate.analysis.reference_free import estimate_reference_free, is_reference_free
 from debate.analysis.registry import MEASURES
 from debate.analysis.replies import ReplyCounts
@@ -62,7 +63,8 @@ class Analysis:
 
     tables: comparisons, team, reliability, flow, beliefs, hazards, edges, credit, flip_sources,
     where_questions, where_categories, where_agents, where_edges, where_rounds, hotspots, links,
-    ledger, costs, teams, dose, dose_lines. Their columns are told by the functions that make them.
+    ledger, costs, teams, dose, dose_lines, minorities. Their columns are told by the
+    functions that make them.
     confidence: the estimator that all numbers of confidence are of; None where there is none.
     is_reference_free: nothing says what would be right, so all numbers are of confidence alone.
     replies: of a run, what became of each agent's replies and of each probe's.
@@ -172,13 +174,15 @@ def analyze(
         anonymous=anonymous,
         baselines=baselines,
     )
-    vote_states = _build_votes(team, verdicts, opinions=opinions, silent=silent)
+    voters = _select_voters(team, silent)
+    vote_states = build_vote_states(voters, verdicts, opinions=opinions)
     measures = Measures(states, vote_states, team)
     heard = build_heard_tables(states, everyone, limit=limit)
-    teams = compare_teams(measures)
+    teams, minorities = compare_teams(measures), find_minorities(voters, vote_states)
     estimates = [
         *_estimate_all(measures, chosen, heard, resamples=resamples, seed=seed),
         *teams.estimates,
+        *minorities.estimates,
         *further,
     ]
     compared = [*compare_with_openings(vote_states), *compare_with_baseline(vote_states, chosen)]
@@ -190,6 +194,7 @@ def analyze(
             **heard,
             **_make_plain_tables(states),
             **teams.tables,
+            "minorities": minorities.table,
             "ledger": build_ledger(states) if spent is None else spent,
             "team": build_team_table(estimates, states, find_own_methods(vote_states)),
             "comparisons": pl.DataFrame([asdict(c) for c in compared], infer_schema_length=None),
@@ -217,16 +222,10 @@ def analyze(
     )
 
 
-def _build_votes(
-    team: pl.DataFrame,
-    verdicts: pl.DataFrame | None,
-    *,
-    opinions: pl.DataFrame | None,
-    silent: Collection[str],
-) -> pl.DataFrame:
-    """The vote states of those whose answers are ballots; of all, if nobody's would be."""
+def _select_voters(team: pl.DataFrame, silent: Collection[str]) -> pl.DataFrame:
+    """The states of those whose answers are ballots; of all, if nobody's would be."""
     voters = team.filter(~pl.col("agent").is_in(list(silent))) if silent else team
-    return build_vote_states(team if voters.is_empty() else voters, verdicts, opinions=opinions)
+    return team if voters.is_empty() else voters
 
 
 def _estimate_all(

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import polars as pl
 from rich.console import Console
@@ -146,6 +147,15 @@ def format_count(value: int | float | None) -> str:
     '1,234,567'
     """
     return "–" if value is None else f"{value:,.0f}"
+
+
+def format_dollars(amount: Decimal | float) -> str:
+    """An amount of money, to the cent, or finer below a dollar.
+
+    >>> format_dollars(Decimal("1.2")), format_dollars(0.01234567)
+    ('$1.20', '$0.0123')
+    """
+    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"
 
 
 NAME_LENGTH = 40

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -36,6 +36,26 @@ def build_ledger(turns: pl.DataFrame) -> pl.DataFrame:
     by = ["cell", "agent", "model", "kind", "round"]
     summed = spoken.group_by(by).agg(turns=pl.len(), **{name: _sum_known(name) for name in TOKENS})
     return summed.sort(by, nulls_last=True)
+
+
+def add_dollars(ledger: pl.DataFrame, models: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
+    """The ledger with `dollars`, null where tokens are not told; as it is where a model of it has
+    no price.
+
+    models: the recorded specs by name; a price is dollars for a million tokens.
+    """
+    prices = {name: models.get(name, {}).get("price") for name in ledger["model"].unique()}
+    if ledger.is_empty() or not all(prices.values()):
+        return ledger
+    parts = [
+        pl.col(f"{side}_tokens")
+        * pl.col("model").replace_strict(
+            {name: float((price or {})[side]) for name, price in prices.items()},
+            return_dtype=pl.Float64,
+        )
+        for side in ("prompt", "generated")
+    ]
+    return ledger.with_columns(dollars=(parts[0] + parts[1]) / 1e6)
 
 
 def tabulate_costs(states: pl.DataFrame) -> pl.DataFrame:

@@ -15,6 +15,7 @@ import msgspec
 import polars as pl
 from rich.console import Console
 
+from debate.analysis.text import format_dollars
 from debate.errors import BudgetSpent, RunEnded
 from debate.log import RunLog
 from debate.log.codec import UsageStruct
@@ -80,15 +81,6 @@ def _describe_unit(name: str, amount: Decimal, cap: Decimal) -> str:
     if name == "hours":
         return f"{amount:.3g} of {cap.normalize():f} hours"
     return f"{amount:,.0f} of {cap:,.0f} {name}"
-
-
-def format_dollars(amount: Decimal) -> str:
-    """Format an amount of money, to the cent, or finer below a dollar.
-
-    >>> format_dollars(Decimal("1.2")), format_dollars(Decimal("0.01234567"))
-    ('$1.20', '$0.0123')
-    """
-    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"
 
 
 def _suggest_larger(cap: Decimal) -> str:

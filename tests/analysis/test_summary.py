@@ -250,12 +250,13 @@ def test_who_never_spoke_in_a_debate_is_no_agent_of_it() -> None:
     assert accuracy.value == pytest.approx(right.mean())
 
 
-def test_missing_controls_are_told_and_the_numbers_still_given() -> None:
+def test_missing_controls_are_told_and_no_column_is_over_a_control_that_is_not_there() -> None:
     found = quick(small().filter(pl.col("cell") == "debate"))
     over = found.find("eai_over_control", cell="debate", round=1)
     assert over is not None
-    assert over.value is not None
+    assert over.value is None
     assert over.missing is not None
+    assert "error amplification over control" not in terminal(found)
     assert found.select("entrenchment_over_control") == ()
     text = terminal(found)
     assert 'There is no arm "repeat", nor another named as control, for debate' in text

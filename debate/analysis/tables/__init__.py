@@ -169,7 +169,7 @@ def tabulate_by_round(
         for e in analysis.select(*names)
         if e.subject is None and e.round is not None
     }
-    shown = [name for name in names if any(key[2] == name for key in found)]
+    shown = [n for n in names if any(_is_known(e) for key, e in found.items() if key[2] == n)]
     rounds = sorted({key[1] for key in found if key[1] is not None})
     rows = [
         [
