@@ -26,7 +26,7 @@ from debate.log import Run
 from debate.log.manifest import Manifest
 from debate.types import Answer, Confidence, DebateKey, Message, Question, Turn
 
-MAX_ARMS = 8
+MAX_ARMS = 48
 """Pictures show at most this many arms."""
 
 STATE_COLUMNS = (

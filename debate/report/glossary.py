@@ -48,6 +48,16 @@ COLUMN_WORDS: Mapping[str, str] = {
     "detectable": "the effect that a study of this size finds in 80 % of cases",
     "questions to decide": "about how many questions would decide, at the same effect",
     "another round?": "whether the last round's gain says that a further round would pay",
+    "first": "the number of what stands first in the comparison",
+    "second": "the number of what stands second in the comparison",
+    "difference": "first − second, by question, with its 95 % interval",
+    "comparison": "what is taken off what: vote_3 is the vote after round 3, vote_0 that of the "
+    "openings",
+    "p (Holm)": "exact probability of a difference as large by chance, corrected for the family",
+    "p (McNemar)": "exact probability by the questions on which the two differ",
+    "turns": "how many turns the tokens were used for",
+    "kind": "what a turn states: an opening, a critique, a revision, a judgment, a probe",
+    "heard": "whom the agent had heard just before",
     "n": "number of cases that the number is made of",
 }
 """Headings that are neither a measure nor a term of the glossary."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from debate.analysis.main_questions import answer_main_questions
 from debate.analysis.present import list_lacking
 from debate.analysis.replies import warn_replies
 from debate.analysis.tables import Entry, Place, Table
@@ -119,7 +120,7 @@ def build_summary(report: ReportData) -> Section:
         title="In short",
         template="summary.html",
         figures=(draw_headline(report),),
-        content={"answers": ()},
+        content={"answers": answer_main_questions(report.analysis)},
     )
 
 

@@ -69,12 +69,20 @@ def _show_finding(finding: Finding) -> list[object]:
     return [
         Entry(finding.name, clean(finding.statement)),
         Entry(finding.verdict, "; ".join(filter(None, told))),
-        Entry(clean(finding.what), f"{describe_claim(finding)}{_name_estimator(finding)}"),
+        Entry(_name_claim(finding.what), f"{describe_claim(finding)}{_name_estimator(finding)}"),
         what,
         format_p_value(finding.p_holm),
         format_decimal(finding.detectable),
         format_count(finding.needed),
     ]
+
+
+def _name_claim(what: str) -> str:
+    """What a claim is about, in words first: "error amplification (eai): self − repeat"."""
+    name, colon, arms = clean(what).partition(":")
+    words = get_words(name)
+    told = name if words in (name, name.replace("_", " ")) else f"{words} ({name})"
+    return f"{told}{colon}{arms}"
 
 
 def _name_estimator(finding: Finding) -> str:

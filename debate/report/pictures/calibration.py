@@ -21,7 +21,7 @@ from debate.report.figure import (
     pick_evenly,
     to_data,
 )
-from debate.report.theme import BLUE, MARK_STYLES, MUTED, VERMILLION, MarkStyle
+from debate.report.theme import BLUE, MARK_STYLES, MUTED, ORANGE, VERMILLION, MarkStyle
 
 SCORES_NAME, SCORES_TITLE = "calibration", "Calibration by round"
 SCORES_CAPTION = (
@@ -35,6 +35,10 @@ SCORES = {
     "over_confidence": "over-confidence (0 is right)",
     "auroc": "AUROC of confidence (higher is better)",
 }
+
+ENDS_CAPTION = "Openings and last round are drawn; all rounds are in the tables."
+OPENINGS, END = "openings", "last round"
+END_STYLES = {OPENINGS: MarkStyle(ORANGE, "circle"), END: MarkStyle(BLUE, "diamond")}
 
 RELIABILITY_NAME, RELIABILITY_TITLE = "reliability", "Reliability by round"
 RELIABILITY_CAPTION = (
@@ -64,13 +68,16 @@ def draw_calibration(report: ReportData) -> Figure:
         *("name", "cell", "round", "value", "low", "high", "n"),
         arm=pl.col("cell").replace_strict(arms, default=None),
     )
+    are_many = len(arms) > len(MARK_STYLES)
+    draw = _draw_ends if are_many else _draw_scores
     panels = [
-        _draw_scores(report, data.filter(pl.col("name") == name), title, list(arms.values()))
+        draw(report, data.filter(pl.col("name") == name), title, list(arms.values()))
         for name, title in SCORES.items()
         if name in data["name"].unique()
     ]
+    caption = (SCORES_CAPTION, ENDS_CAPTION if are_many else "", report.drawn_note)
     chart = arrange_panels(panels, 2)
-    return make_figure(SCORES_NAME, SCORES_TITLE, chart, data, SCORES_CAPTION, report.drawn_note)
+    return make_figure(SCORES_NAME, SCORES_TITLE, chart, data, *caption)
 
 
 def _draw_scores(report: ReportData, rows: pl.DataFrame, title: str, arms: list[str]) -> Any:
@@ -82,7 +89,7 @@ def _draw_scores(report: ReportData, rows: pl.DataFrame, title: str, arms: list[
     y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
     at = {"x": make_round_axis(report.rounds), "xOffset": alt.XOffset("shift:Q", scale=None)}
     base = alt.Chart(to_data(_shift_arms(rows, arms)))
-    bars = base.mark_rule(strokeWidth=1, opacity=0.55)
+    bars = base.mark_rule(strokeWidth=1.2)
     lines = base.mark_line(strokeWidth=1.8)
     points = base.mark_point(filled=True, size=42, opacity=1)
     layers = [
@@ -93,6 +100,30 @@ def _draw_scores(report: ReportData, rows: pl.DataFrame, title: str, arms: list[
     if "over_confidence" in rows["name"].unique():
         layers.insert(0, draw_zero_line())
     return alt.layer(*layers).properties(width=370, height=170, title=title)
+
+
+def _draw_ends(report: ReportData, rows: pl.DataFrame, title: str, arms: list[str]) -> Any:
+    """A line for each arm with two marks: the openings, and the last round."""
+    is_opening = pl.col("round") == 0
+    last = pl.col("round") == pl.col("round").max().over("arm")
+    ends = rows.filter(is_opening | last).with_columns(
+        when=pl.when(is_opening).then(pl.lit(OPENINGS)).otherwise(pl.lit(END)),
+        shift=pl.when(is_opening).then(5.0).otherwise(14.0),
+    )
+    legend = alt.Legend(orient="top")
+    color = encode_color("when:N", END_STYLES, title=None, legend=legend)
+    shape = encode_shape("when:N", END_STYLES, title=None)
+    y = alt.Y("arm:N", sort=arms, title=None, axis=alt.Axis(labelLimit=150, grid=True))
+    at = {"y": y, "yOffset": alt.YOffset("shift:Q", scale=None)}
+    axis: dict[str, Any] = {"title": None, "scale": alt.Scale(zero=False)}
+    base = alt.Chart(to_data(ends))
+    bars = base.mark_rule(strokeWidth=1.4)
+    points = base.mark_point(filled=True, size=48, opacity=1)
+    layers = (
+        bars.encode(**at, x=alt.X("low:Q", **axis), x2="high:Q", color=color),
+        points.encode(**at, x=alt.X("value:Q", **axis), color=color, shape=shape),
+    )
+    return alt.layer(*layers).properties(width=270, height=alt.Step(24), title=title)
 
 
 def _shift_arms(rows: pl.DataFrame, arms: list[str]) -> pl.DataFrame:
@@ -111,10 +142,12 @@ def draw_reliability(report: ReportData) -> Figure:
     is_over = pl.col("accuracy") < pl.col("confidence")
     side = pl.when(is_over).then(pl.lit(OVER)).otherwise(pl.lit(UNDER))
     data = table.filter(pl.col("cell").is_in(report.drawn_cells)).with_columns(side=side)
-    rounds = pick_evenly(report.rounds, MAX_DIAGRAMS)
+    are_many = len(report.drawn_cells) > len(MARK_STYLES)
+    rounds = pick_evenly(report.rounds, 2 if are_many else MAX_DIAGRAMS)
     drawn = data.filter(pl.col("round").is_in(rounds))["cell"].unique()
     arms = [cell for cell in report.drawn_cells if cell in drawn]
-    chart = alt.vconcat(*(_draw_arm(report, cell, data, rounds) for cell in arms), spacing=18)
+    panels = [_draw_arm(report, cell, data, rounds) for cell in arms]
+    chart = alt.concat(*panels, columns=2 if are_many else 1, spacing=18)
     omitted = "" if len(rounds) == len(report.rounds) else "Some rounds are left out."
     caption = (RELIABILITY_CAPTION, omitted, report.drawn_note)
     return make_figure(RELIABILITY_NAME, RELIABILITY_TITLE, chart, data, *caption)

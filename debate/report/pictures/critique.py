@@ -18,7 +18,7 @@ CAPTION = (
     "interval, clustered by question. A critic that knew would accept every right answer and "
     "no wrong one; AUROC 0.5 is a coin. Arms with the same numbers as another are drawn once."
 )
-MAX_CELLS, MAX_AGENTS = 4, 12
+MAX_CELLS, MAX_AGENTS = 24, 12
 FIELD_SIDE = 58
 DARK_SHARE = 0.85
 """Above this share of the scale a field is so dark that its text is written in paper's colour."""

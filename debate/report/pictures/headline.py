@@ -58,7 +58,7 @@ def _collect_votes(report: ReportData) -> pl.DataFrame:
     own = {c.cell: c.method for c in report.analysis.comparisons if c.is_own}
     found = report.analysis.frame("vote_accuracy").filter(pl.col("value").is_not_null())
     for cell in report.cells:
-        of_cell = found.filter((pl.col("cell") == cell) & (pl.col("subject") == own.get(cell)))
+        of_cell = found.filter((pl.col("cell") == cell) & (pl.col("subject") == own.get(cell, "")))
         by_round = of_cell.sort("round").to_dicts()
         ends = [(OPENINGS, by_round[0], -5.0), (END, by_round[-1], 5.0)] if by_round else []
         for mark, vote, shift in ends[: len(by_round)]:

@@ -24,7 +24,7 @@ CAPTION = (
     "right (solid), right after being wrong (dashed). A flip counts for every critic that "
     "was heard, so this is exposure, not proof of cause."
 )
-MAX_CELLS, MAX_EDGES, MAX_RATES = 6, 80, 14
+MAX_CELLS, MAX_EDGES, MAX_RATES = 24, 80, 14
 """Arms, edges of one drawing, and edges up to which each has its number beside it."""
 WIDEST_PAIR = 480
 """Arms whose two drawings are wider than this, in pixels, stand below one another."""
@@ -84,7 +84,12 @@ def draw_influence(report: ReportData) -> Figure:
     cells = heard[:MAX_CELLS]
     data = edges.filter(pl.col("cell").is_in(cells))
     highest = float(data["rate"].to_numpy().max())
-    rows = [_draw_arm(report, cell, data.filter(pl.col("cell") == cell), highest) for cell in cells]
+    graphs = {cell: _lay_out_arm(report, cell, data) for cell in cells}
+    size = _find_common_size(list(graphs.values()))
+    rows = [
+        _draw_arm(report, cell, data.filter(pl.col("cell") == cell), graphs[cell], size, highest)
+        for cell in cells
+    ]
     is_cut = (data.group_by("cell", "transition").len()["len"] > MAX_EDGES).any()
     caption = (
         CAPTION,
@@ -100,12 +105,29 @@ def _count_columns(rows: list[Any]) -> int:
     return 1 if len(rows) == 1 or widest > WIDEST_PAIR else 2
 
 
-def _draw_arm(report: ReportData, cell: str, edges: pl.DataFrame, highest: float) -> Any:
+def _lay_out_arm(report: ReportData, cell: str, data: pl.DataFrame) -> DebateGraph:
+    edges = data.filter(pl.col("cell") == cell)
     inside = report.states.filter(pl.col("cell") == cell)
     agents = sorted({*inside["agent"].unique(), *edges["critic"], *edges["author"]})
     pairs = edges.select("critic", "author").unique().sort("critic", "author")
-    graph = lay_out_graph(agents, list(pairs.iter_rows()))
-    panels = [_draw_flips(edges, flip, graph, highest) for flip in FLIPS]
+    return lay_out_graph(agents, list(pairs.iter_rows()))
+
+
+def _find_common_size(graphs: Sequence[DebateGraph]) -> Point:
+    """The width and height of the largest drawing: all panels have them."""
+    boxes = [graph.box for graph in graphs]
+    return Point(max(x[1] - x[0] for x, _ in boxes), max(y[1] - y[0] for _, y in boxes))
+
+
+def _draw_arm(
+    report: ReportData,
+    cell: str,
+    edges: pl.DataFrame,
+    graph: DebateGraph,
+    size: Point,
+    highest: float,
+) -> Any:
+    panels = [_draw_flips(edges, flip, graph, size, highest) for flip in FLIPS]
     title = alt.TitleParams(report.label_arm(cell), subtitle=graph.key)
     return alt.hconcat(*panels, spacing=10).properties(title=title)
 
@@ -154,12 +176,14 @@ def _write_key(marks: Mapping[str, str]) -> list[str]:
     return [" · ".join(entries[k : k + step]) for k in range(0, len(entries), step)]
 
 
-def _draw_flips(edges: pl.DataFrame, flip: Flip, graph: DebateGraph, highest: float) -> Any:
+def _draw_flips(
+    edges: pl.DataFrame, flip: Flip, graph: DebateGraph, size: Point, highest: float
+) -> Any:
     chosen = edges.filter(pl.col("transition") == flip.transition)
     chosen = chosen.sort("n", "critic", "author", descending=[True, False, False])
     rows = chosen.head(MAX_EDGES).to_dicts()
     lines = [(row, graph.lines[row["critic"], row["author"]]) for row in rows]
-    box = graph.box
+    box = [_centre(ends, side) for ends, side in zip(graph.box, size, strict=True)]
     at = {
         "x": alt.X("x:Q", axis=None, scale=alt.Scale(domain=box[0], nice=False, zero=False)),
         "y": alt.Y("y:Q", axis=None, scale=alt.Scale(domain=box[1], nice=False, zero=False)),
@@ -167,8 +191,13 @@ def _draw_flips(edges: pl.DataFrame, flip: Flip, graph: DebateGraph, highest: fl
     layers = [*_draw_edges(lines, flip, at, highest), *_draw_agents(graph, at)]
     under = f"{count_noun(int(chosen['n'].sum()), 'hearing')} at risk"
     title = alt.TitleParams(flip.title, subtitle=under, fontSize=11, fontWeight="normal", offset=2)
-    size = {"width": box[0][1] - box[0][0], "height": box[1][1] - box[1][0]}
-    return alt.layer(*layers).properties(**size, title=title)
+    return alt.layer(*layers).properties(width=size.x, height=size.y, title=title)
+
+
+def _centre(ends: Sequence[float], side: float) -> list[float]:
+    """The ends of a range of this length with the same middle."""
+    middle = (ends[0] + ends[1]) / 2
+    return [middle - side / 2, middle + side / 2]
 
 
 def _draw_edges(
@@ -201,7 +230,7 @@ def _draw_rates(lines: list[tuple[dict[str, Any], Curve]], at: dict[str, Any]) -
         for middle in [curve.points[int(0.42 * len(curve.points))]]
     ]
     base = alt.Chart(to_values(marks)).encode(**at, text="rate:N")
-    yield base.mark_text(fontSize=10.5, stroke=PAPER, strokeWidth=5, color=PAPER)
+    yield base.mark_text(fontSize=10.5, stroke=PAPER, strokeWidth=10, color=PAPER)
     yield base.mark_text(fontSize=10.5, color=INK)
 
 

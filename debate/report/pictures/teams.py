@@ -20,6 +20,7 @@ from debate.report.figure import (
     encode_shape,
     make_figure,
     make_missing_figure,
+    make_share_scale,
     to_data,
 )
 from debate.report.theme import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, MarkStyle
@@ -30,9 +31,10 @@ VOTES_CAPTION = (
     "difference is free of sampling noise; bars are 95 % intervals of each, and the paired "
     "test stands in the table of comparisons."
 )
-VOTES_STEP = 34
+VOTES_STEP = 46
 MIDDLE = 0.8 * VOTES_STEP / 2
 """Half of a line's band, which fills four fifths of the step: offsets count from its edge."""
+OTHER_RULES = "Each arm's own rule is drawn; the votes by other rules are in the table below."
 FIRST_VOTE, LAST_VOTE = "vote over the openings", "vote at the end"
 MEAN_MEMBER, ORACLE = "mean member's opening", "any member right (oracle)"
 VOTE_STYLES = {
@@ -47,7 +49,7 @@ TEAMS_CAPTION = (
     "Accuracy over all questions; bars are 95 % intervals, clustered by question. Pool and "
     "best member answered without hearing anybody, as often as the debate's tokens allow."
 )
-TEAMS_STEP = 52
+TEAMS_STEP = 76
 TEAM_STYLES = {
     "vote_0": MarkStyle(ORANGE, "circle"),
     "vote_T": MarkStyle(BLUE, "diamond"),
@@ -56,7 +58,7 @@ TEAM_STYLES = {
     "oracle": MarkStyle(INK, "triangle-left"),
     "mean_member": MarkStyle(MUTED, "cross"),
 }
-TEAM_SHIFTS = dict(zip(TEAM_STYLES, (-16.0, -8.0, 0.0, 8.0, 16.0, 16.0), strict=True))
+TEAM_SHIFTS = dict(zip(TEAM_STYLES, (-25.0, -15.0, -5.0, 5.0, 15.0, 25.0), strict=True))
 """The distance in pixels from the middle of a team's line down to each mark."""
 
 DOSE_NAME, DOSE_TITLE = "dose", "Gain of debate against error correlation"
@@ -71,13 +73,23 @@ def draw_votes(report: ReportData) -> Figure:
     """Draw, for each arm and method, the openings' vote, the last vote and two anchors."""
     found = report.analysis.frame("vote_accuracy").filter(pl.col("value").is_not_null())
     found = found.filter(pl.col("cell").is_in(report.drawn_cells))
+    own = _select_own_rules(report, found)
+    others = "" if own.height == found.height else OTHER_RULES
+    found = own
     if found.is_empty():
         note = "No verdict could be scored, so there is no vote to compare."
         return make_missing_figure(VOTES_NAME, VOTES_TITLE, note)
     data = _collect_votes(report, found)
     chart = _draw_vote_lines(data)
-    caption = (VOTES_CAPTION, write_unanswered_note(report.analysis), report.drawn_note)
+    caption = (VOTES_CAPTION, others, write_unanswered_note(report.analysis), report.drawn_note)
     return make_figure(VOTES_NAME, VOTES_TITLE, chart, data, *caption)
+
+
+def _select_own_rules(report: ReportData, found: pl.DataFrame) -> pl.DataFrame:
+    """The votes by each arm's own rule; of arms whose own rule is not known, all."""
+    own = {c.cell: c.method for c in report.analysis.comparisons if c.is_own}
+    wanted = pl.col("cell").replace_strict(own, default=None, return_dtype=pl.String)
+    return found.filter(wanted.is_null() | (pl.col("subject") == wanted))
 
 
 def _collect_votes(report: ReportData, found: pl.DataFrame) -> pl.DataFrame:
@@ -100,13 +112,13 @@ def _collect_votes(report: ReportData, found: pl.DataFrame) -> pl.DataFrame:
 def _collect_marks(part: pl.DataFrame, team: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """Mark, value, low, high and shift of each mark of one line; `part`: its votes by round."""
     first, last = part.row(0, named=True), part.row(-1, named=True)
-    votes = [(FIRST_VOTE, first, MIDDLE - 8.0), (LAST_VOTE, last, MIDDLE)]
+    votes = [(FIRST_VOTE, first, MIDDLE - 15.0), (LAST_VOTE, last, MIDDLE - 5.0)]
     marks: list[tuple[Any, ...]] = [
         (mark, vote["value"], vote["low"], vote["high"], shift)
         for mark, vote, shift in votes[: part.height]
     ]
-    marks.append((MEAN_MEMBER, team["mean_member"], None, None, MIDDLE + 8.0))
-    marks.append((ORACLE, team["oracle"], None, None, MIDDLE))
+    marks.append((MEAN_MEMBER, team["mean_member"], None, None, MIDDLE + 5.0))
+    marks.append((ORACLE, team["oracle"], None, None, MIDDLE + 15.0))
     return marks
 
 
@@ -116,14 +128,14 @@ def _draw_vote_lines(data: pl.DataFrame) -> Any:
     legend = alt.Legend(orient="top", columns=4, labelLimit=260)
     color = encode_color("mark:N", styles, title=None, legend=legend)
     shape = encode_shape("mark:N", styles, title=None)
-    x = alt.X("value:Q", title="accuracy", scale=alt.Scale(zero=False, nice=True, padding=12))
+    axis: dict[str, Any] = {"title": "accuracy", "scale": make_share_scale(data)}
     at = {"y": _make_line_axis(data), "yOffset": alt.YOffset("shift:Q", scale=None)}
     base = alt.Chart(to_data(data))
-    bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=1.6, opacity=0.6)
+    bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=1.6)
     points = base.mark_point(filled=True, size=80, opacity=1)
     layers = (
-        bars.encode(x=alt.X("low:Q", title="accuracy"), x2="high:Q", **at, color=color),
-        points.encode(x=x, **at, color=color, shape=shape),
+        bars.encode(x=alt.X("low:Q", **axis), x2="high:Q", **at, color=color),
+        points.encode(x=alt.X("value:Q", **axis), **at, color=color, shape=shape),
     )
     return alt.layer(*layers).properties(width=560, height=alt.Step(VOTES_STEP))
 
@@ -166,9 +178,9 @@ def _draw_team_lines(data: pl.DataFrame) -> Any:
     color = encode_color("mark:N", styles, title=None, legend=legend)
     shape = encode_shape("mark:N", styles, title=None)
     at = {"y": _make_line_axis(data), "yOffset": alt.YOffset("shift:Q", scale=None)}
-    axis = {"title": "accuracy", "scale": alt.Scale(zero=False, nice=False, padding=12)}
+    axis: dict[str, Any] = {"title": "accuracy", "scale": make_share_scale(data)}
     base = alt.Chart(to_data(data))
-    bars = base.mark_rule(strokeWidth=1.4, opacity=0.6)
+    bars = base.mark_rule(strokeWidth=1.4)
     points = base.mark_point(filled=True, size=70, opacity=1)
     layers = (
         bars.encode(x=alt.X("low:Q", **axis), x2="high:Q", **at, color=color),

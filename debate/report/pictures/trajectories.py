@@ -11,7 +11,7 @@ import polars as pl
 from debate.analysis.design import choose_controls
 from debate.analysis.states import count_questions
 from debate.analysis.sums import sum_by_group
-from debate.analysis.text import count_noun
+from debate.analysis.text import count_noun, join_names
 from debate.report.data import ReportData
 from debate.report.figure import (
     Figure,
@@ -30,6 +30,8 @@ from debate.report.theme import BLUE, GREY, INK, PAPER, VERMILLION, MarkStyle
 TRAJECTORIES_NAME, TRAJECTORIES_TITLE = "trajectories", "Confidence in a wrong opening answer"
 MAX_LINES = 60
 """Single trajectories that are drawn, in each arm."""
+MIN_TRAJECTORIES = 5
+"""Arms with fewer trajectories to follow have no panel: a few lines are no cohort."""
 LINES_CAPTION = (
     "Thin lines are single agents on single questions (a seeded sample where there are more "
     f"than {MAX_LINES} in an arm); the thick line is the mean of the whole cohort with its "
@@ -82,14 +84,32 @@ def draw_trajectories(report: ReportData) -> Figure:
     rows = cohort.rows.filter(pl.col("cell").is_in(report.drawn_cells))
     lines, means = _sample_lines(rows), _compute_means(rows, count_questions(states))
     controls = choose_controls(report.cells).resampling
+    drawn = [cell for cell in _select_moving(report, means) if _is_cohort(means, cell)]
+    if not drawn:
+        note = f"No arm has {MIN_TRAJECTORIES} agents that were wrong at round 0 to follow."
+        return make_missing_figure(name, title, note)
     panels = [
-        _draw_lines(report, cell, lines, means, controls.get(cell), cohort.axis)
-        for cell in _select_moving(report, means)
+        _draw_lines(report, cell, lines, means, controls.get(cell), cohort.axis) for cell in drawn
     ]
     data = pl.concat([lines, means], how="diagonal")
     control = CONTROL_CAPTION if controls else ""
-    caption = (cohort.about, LINES_CAPTION, control, report.drawn_note)
+    caption = (cohort.about, LINES_CAPTION, control, _name_missing(report, drawn))
     return make_figure(name, title, arrange_panels(panels, 3), data, *caption)
+
+
+def _is_cohort(means: pl.DataFrame, cell: str) -> bool:
+    """Whether enough trajectories of a cell begin at round 0."""
+    first = means.filter((pl.col("cell") == cell) & (pl.col("round") == 0))
+    return bool(first["n"].to_numpy().sum() >= MIN_TRAJECTORIES)
+
+
+def _name_missing(report: ReportData, drawn: list[str]) -> str:
+    """A sentence that names the arms without a panel, and why; empty where all have one."""
+    missing = [report.label_arm(cell) for cell in report.cells if cell not in drawn]
+    if not missing:
+        return ""
+    why = f"one round, or fewer than {MIN_TRAJECTORIES} such agents"
+    return f"Without a panel, for they have {why}: {join_names(missing)}."
 
 
 def _select_by_belief(states: pl.DataFrame) -> Cohort | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import altair as alt
 import polars as pl
@@ -16,7 +16,7 @@ NAME, TITLE = "utilisation", "Utilisation of the models"
 CAPTION = (
     "Each replica's time from the run's start: with a request in flight, ready without one, "
     "on the way to or from its device, and without it, while another model had it. The line "
-    "is the number of requests that waited for it, on a scale of its own."
+    "is the number of requests that waited for it, on a scale of its own; without a line none did."
 )
 SHARES = {"busy": BLUE, "idle": RULE, "swapping": ORANGE, "asleep": GREY}
 MAX_SLICES, MAX_REPLICAS = 120, 16
@@ -30,10 +30,29 @@ def draw_utilisation(report: ReportData) -> Figure:
     data = slice_samples(samples)
     replicas = list(dict.fromkeys(data["name"]))
     drawn = replicas[:MAX_REPLICAS]
-    panels = [_draw_replica(data.filter(pl.col("name") == name), name) for name in drawn]
+    unit = choose_unit(max(data["minute_end"]))
+    panels = [_draw_replica(data.filter(pl.col("name") == name), name, unit) for name in drawn]
     num_omitted = len(replicas) - len(drawn)
     omitted = f"{num_omitted} are left out." if num_omitted else ""
     return make_figure(NAME, TITLE, alt.vconcat(*panels, spacing=10), data, CAPTION, omitted)
+
+
+class TimeUnit(NamedTuple):
+    """A unit of time by its name, and how many of it a minute has."""
+
+    name: str
+    per_minute: float
+
+
+def choose_unit(minutes: float) -> TimeUnit:
+    """Return the unit in which a duration is a number of ordinary size.
+
+    >>> choose_unit(0.05).name, choose_unit(12).name, choose_unit(600).name
+    ('seconds', 'minutes', 'hours')
+    """
+    if minutes < 3:
+        return TimeUnit("seconds", 60)
+    return TimeUnit("minutes", 1) if minutes < 180 else TimeUnit("hours", 1 / 60)
 
 
 def slice_samples(samples: pl.DataFrame) -> pl.DataFrame:
@@ -78,20 +97,23 @@ def stack_shares(slices: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def _draw_replica(slices: pl.DataFrame, name: str) -> Any:
+def _draw_replica(slices: pl.DataFrame, name: str, unit: TimeUnit) -> Any:
     scale = alt.Scale(domain=list(SHARES), range=list(SHARES.values()))
     color = alt.Color("what:N", title=None, scale=scale, legend=alt.Legend(orient="top"))
-    x = alt.X("minute:Q", title="minutes", axis=alt.Axis(grid=False), scale=alt.Scale(nice=False))
+    axis = alt.Axis(grid=False, tickCount=8)
+    x = alt.X("minute:Q", title=unit.name, axis=axis, scale=alt.Scale(nice=False))
     axis = alt.Axis(values=[0, 1], format=".0%", grid=False)
     y = alt.Y("low:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=axis)
-    bars = alt.Chart(to_data(stack_shares(slices))).mark_rect()
-    queue = alt.Chart(to_data(slices.select("minute", "queued")))
-    queue = queue.mark_line(color=INK, strokeWidth=1, interpolate="step-after")
-    queue_axis = alt.Axis(orient="right", tickCount=2, grid=False, format="d")
-    layered = alt.layer(
-        bars.encode(x=x, x2="minute_end:Q", y=y, y2="high:Q", color=color),
-        queue.encode(x=x, y=alt.Y("queued:Q", title="queued", axis=queue_axis)),
-    )
+    timed = slices.with_columns(pl.col("minute", "minute_end") * unit.per_minute)
+    bars = alt.Chart(to_data(stack_shares(timed))).mark_rect()
+    layers = [bars.encode(x=x, x2="minute_end:Q", y=y, y2="high:Q", color=color)]
+    most = max(slices["queued"].fill_null(0))
+    if most > 0:
+        queue = alt.Chart(to_data(timed.select("minute", "queued")))
+        queue = queue.mark_line(color=INK, strokeWidth=1, interpolate="step-after")
+        queue_axis = alt.Axis(orient="right", tickCount=2, grid=False, format=".2~r")
+        queued = alt.Y("queued:Q", title="queued", axis=queue_axis)
+        layers.append(queue.encode(x=x, y=queued))
     title = alt.TitleParams(name, fontWeight="normal", fontSize=11, offset=4)
-    layered = layered.resolve_scale(y="independent")
+    layered = alt.layer(*layers).resolve_scale(y="independent")
     return layered.properties(width=560, height=64, title=title)
