@@ -9,10 +9,21 @@ from contextlib import suppress
 
 from rich.console import Console
 
+NO_LIMIT = 10_000
+"""The width of what is no terminal."""
 
-def make_console(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
-    """Return a console that prints texts as they are: `1:x:2` is no emoji, `[b]` no style."""
-    return Console(stderr=stderr, soft_wrap=soft_wrap, emoji=False, markup=False)
+
+def make_console(
+    *, stderr: bool = False, soft_wrap: bool = False, overflows: bool = False
+) -> Console:
+    """Return a console that prints texts as they are: `1:x:2` is no emoji, `[b]` no style.
+
+    overflows: without a terminal, and where COLUMNS says nothing else, lines may be of any length.
+    """
+    console = Console(stderr=stderr, soft_wrap=soft_wrap, emoji=False, markup=False)
+    if overflows and not console.is_terminal and not os.environ.get("COLUMNS"):
+        console.width = NO_LIMIT
+    return console
 
 
 def accept_any_text() -> None:

@@ -1,19 +1,20 @@
-"""An analysis as tables in the terminal."""
+"""An analysis in the terminal: sentences, tables by section, and what tempers them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
-from rich import box
 from rich.console import Console
-from rich.table import Table as Grid
-from rich.text import Text
 
 from debate.analysis.design import NO_CONTROL
+from debate.analysis.effects import MainAnswer
+from debate.analysis.layout import print_line, print_table, wrap
+from debate.analysis.main_questions import answer_main_questions
 from debate.analysis.registry import get_words
 from debate.analysis.summary import Analysis
-from debate.analysis.tables import Entry, Table, TableMaker, is_lacking, write_copied_note
+from debate.analysis.tables import Table, TableMaker, is_lacking, write_copied_note
 from debate.analysis.tables.confidence import (
     tabulate_calibration_changes,
     tabulate_calibration_errors,
@@ -51,70 +52,182 @@ from debate.analysis.tables.results import (
 )
 from debate.analysis.tables.team_tables import (
     tabulate_dose_response,
+    tabulate_minorities,
     tabulate_team,
     tabulate_team_contrasts,
     tabulate_teams,
 )
-from debate.analysis.text import clean, join_names
+from debate.analysis.text import clean, format_count, join_names
+from debate.errors import InputError, suggest
 
-TABLES: tuple[TableMaker, ...] = (
-    tabulate_findings,
-    tabulate_headline,
-    tabulate_replies,
-    tabulate_accuracy,
-    tabulate_across_factors,
-    tabulate_teams,
-    tabulate_team_contrasts,
-    tabulate_dose_response,
-    tabulate_self_critique,
-    tabulate_critique_matrix,
-    tabulate_alternatives,
-    tabulate_labels,
-    tabulate_errors,
-    tabulate_error_parts,
-    tabulate_entrenchment,
-    tabulate_scores,
-    tabulate_calibration_errors,
-    tabulate_ranking,
-    tabulate_calibration_changes,
-    tabulate_drift,
-    tabulate_flips,
-    tabulate_conformity,
-    tabulate_revisions,
-    tabulate_votes,
-    tabulate_comparisons,
-    tabulate_team,
-    tabulate_hazards,
-    tabulate_credit,
-    tabulate_edges,
-    *RANKINGS.values(),
-    tabulate_hotspots,
-    tabulate_tokens,
+
+class SectionTables(NamedTuple):
+    """A part of what is printed: what it is about, and its tables in their order."""
+
+    about: str
+    makers: tuple[TableMaker, ...]
+
+
+SECTIONS: Mapping[str, SectionTables] = MappingProxyType(
+    {
+        "hypotheses": SectionTables("what was claimed beforehand", (tabulate_findings,)),
+        "headline": SectionTables("every arm before and after", (tabulate_headline,)),
+        "reading": SectionTables("which replies were read", (tabulate_replies,)),
+        "accuracy": SectionTables(
+            "accuracy and confidence by round", (tabulate_accuracy, tabulate_across_factors)
+        ),
+        "teams": SectionTables(
+            "teams side by side",
+            (tabulate_teams, tabulate_team_contrasts, tabulate_dose_response),
+        ),
+        "critique": SectionTables(
+            "who judges whom, and how well",
+            (
+                tabulate_self_critique,
+                tabulate_critique_matrix,
+                tabulate_alternatives,
+                tabulate_labels,
+            ),
+        ),
+        "errors": SectionTables(
+            "confidence in errors, and entrenchment",
+            (tabulate_errors, tabulate_error_parts, tabulate_entrenchment),
+        ),
+        "calibration": SectionTables(
+            "scores of confidence",
+            (
+                tabulate_scores,
+                tabulate_calibration_errors,
+                tabulate_ranking,
+                tabulate_calibration_changes,
+            ),
+        ),
+        "changes": SectionTables(
+            "who changed an answer",
+            (tabulate_drift, tabulate_flips, tabulate_conformity, tabulate_revisions),
+        ),
+        "votes": SectionTables(
+            "the team's answer, and right minorities",
+            (tabulate_comparisons, tabulate_minorities, tabulate_team, tabulate_votes),
+        ),
+        "influence": SectionTables(
+            "what was heard before a flip", (tabulate_hazards, tabulate_credit, tabulate_edges)
+        ),
+        "where": SectionTables(
+            "where confidence in errors grew", (*RANKINGS.values(), tabulate_hotspots)
+        ),
+        "tokens": SectionTables("turns, tokens and dollars", (tabulate_tokens,)),
+    }
 )
-"""Every table of an analysis, in the order in which a terminal prints them.
+"""The tables of an analysis by section, in the order in which a terminal prints them.
 
-A new table is one function from an `Analysis` to a `Table` and one line here. A table without rows
-is not printed. The report's sections pick from the same functions.
+A new table is one function from an `Analysis` to a `Table` and one entry here. A table without rows
+is not printed. The page's sections pick from the same functions.
 """
-Justify = Literal["left", "right"]
-PADDING, WIDEST_NAME = 3, 24
+TABLES: tuple[TableMaker, ...] = tuple(make for each in SECTIONS.values() for make in each.makers)
+CONFIDENCE = SectionTables("confidence by round", (tabulate_confidence_alone,))
+CAVEATS = "caveats"
+WIDEST_SENTENCE = 100
 
 
-def present(analysis: Analysis, console: Console) -> None:
-    """Print which confidence is analysed, every table that has rows, then the caveats."""
+def list_sections(analysis: Analysis) -> Mapping[str, SectionTables]:
+    """The sections that an analysis may have; one alone where nothing says what is right."""
+    return {"confidence": CONFIDENCE} if analysis.is_reference_free else SECTIONS
+
+
+def make_tables(analysis: Analysis, sections: Sequence[str] = ()) -> list[Table]:
+    """The tables with rows of these sections, of all by default.
+
+    Raises InputError for a section that is not there.
+    """
+    known = list_sections(analysis)
+    for name in sections:
+        if name not in known and name != CAVEATS:
+            meant = suggest(name, [*known, CAVEATS]).partition("?")
+            told = f"{meant[0]}? " if meant[1] else ""
+            names = ", ".join([*known, CAVEATS])
+            raise InputError(f'no section is called "{name}"; {told}there are {names}')
+    chosen = [name for name in sections if name in known] if sections else list(known)
+    made = [make(analysis) for name in chosen for make in known[name].makers]
+    return [table for table in made if table.rows]
+
+
+def present(analysis: Analysis, console: Console, *, sections: Sequence[str] = ()) -> None:
+    """Print which confidence is analysed, the tables of these sections, then the caveats.
+
+    By default all sections. Raises InputError for a section that is not there.
+    """
+    tables = make_tables(analysis, sections)
+    _print_confidence(analysis, console)
+    _print_tables(tables, console)
+    if not sections or CAVEATS in sections:
+        print_sentences((*analysis.caveats, *list_lacking(analysis)), console)
+
+
+def present_brief(analysis: Analysis, console: Console) -> None:
+    """Print the main questions with their answers, and the table of all arms."""
+    print_answers(answer_main_questions(analysis), console)
+    console.print()
+    _print_confidence(analysis, console)
+    _print_tables(make_tables(analysis, [next(iter(_list_brief(analysis)))]), console)
+
+
+def present_overview(analysis: Analysis, console: Console, *, command: str) -> None:
+    """Print what is brief, the hypotheses, the caveats, and where the rest is.
+
+    command: prints more with `--section NAME` after it.
+    """
+    print_answers(answer_main_questions(analysis), console)
+    console.print()
+    _print_confidence(analysis, console)
+    _print_tables(make_tables(analysis, _list_brief(analysis)), console)
+    print_sentences(analysis.caveats, console)
+    console.print()
+    print_line(console, f"More: {clean(command)} --section NAME, or --all", style="bold")
+    for name, section in list_sections(analysis).items():
+        num = sum(len(table.rows) for table in make_tables(analysis, [name]))
+        if num:
+            rows = f"{format_count(num)} {'row' if num == 1 else 'rows'}"
+            print_line(console, f"  {name:<12} {section.about} ({rows})")
+    lacking = len(analysis.caveats) + len(list_lacking(analysis))
+    print_line(console, f"  {CAVEATS:<12} what tempers the numbers, and what some lack ({lacking})")
+
+
+def _list_brief(analysis: Analysis) -> list[str]:
+    if analysis.is_reference_free:
+        return ["confidence"]
+    return ["headline", *(["hypotheses"] if analysis.findings else [])]
+
+
+def _print_confidence(analysis: Analysis, console: Console) -> None:
     if analysis.confidence is not None:
         named = f"{analysis.confidence}{write_copied_note(analysis)}"
-        console.print(Text(f"Confidence: {clean(named)}\n"))
-    for make in (tabulate_confidence_alone,) if analysis.is_reference_free else TABLES:
-        made = make(analysis)
-        if made.rows:
-            for lines in build_grids(made, console.width):
-                console.print(lines)
-            if made.note:
-                console.print(Text(clean(made.note), style="dim"))
-            console.print()
-    for sentence in (*analysis.caveats, *list_lacking(analysis)):
-        console.print(Text(f"• {clean(sentence)}"))
+        print_line(console, f"Confidence: {clean(named)}\n")
+
+
+def _print_tables(tables: Sequence[Table], console: Console) -> None:
+    for table in tables:
+        print_table(table, console)
+        console.print()
+
+
+def print_answers(answers: Sequence[MainAnswer], console: Console) -> None:
+    """Print each question with its answer below it."""
+    for each in answers:
+        print_line(console, each.question, style="bold")
+        for line in wrap(each.sentence, _get_sentence_width(console), first="  ", indent="  "):
+            print_line(console, line)
+
+
+def print_sentences(sentences: Sequence[str], console: Console) -> None:
+    """Print sentences as a list."""
+    for sentence in sentences:
+        for line in wrap(clean(sentence), _get_sentence_width(console), first="• ", indent="  "):
+            print_line(console, line)
+
+
+def _get_sentence_width(console: Console) -> int:
+    return min(console.width, WIDEST_SENTENCE)
 
 
 def list_lacking(analysis: Analysis) -> list[str]:
@@ -135,65 +248,3 @@ def list_lacking(analysis: Analysis) -> list[str]:
         f"In {join_names(sorted(cells))}, {names} would need {missing}."
         for (names, missing), cells in told.items()
     ]
-
-
-def build_grids(made: Table, width: int) -> Iterator[Grid]:
-    """A table for a terminal of this width: as many columns side by side as fit, then the rest.
-
-    Names are told beside each part, only the first of them where they are long.
-    """
-    widths = [_measure_width(made, position) for position in range(len(made.columns))]
-    named = made.num_names if 2 * sum(widths[: made.num_names]) <= width else 1
-    part = list(range(named))
-    for position in range(named, len(widths)):
-        if len(part) > named and sum(widths[k] for k in (*part, position)) >= width:
-            yield build_grid(made, part, width)
-            part = list(range(named))
-        part.append(position)
-    yield build_grid(made, part, width)
-
-
-def build_grid(made: Table, columns: Sequence[int], width: int) -> Grid:
-    """Some columns of a table: numbers to the right, intervals below them, sections by condition.
-
-    Headings are broken only where whole ones do not fit the terminal's `width`.
-    """
-    is_roomy = sum(_measure_whole_width(made, position) for position in columns) <= width
-    lines = Grid(title=made.title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
-    for position in columns:
-        is_name = position < made.num_names
-        justify: Justify = "left" if is_name else "right"
-        needed = _measure_width(made, position) - PADDING
-        # Without a largest width the grid library takes it from columns that have none to spare.
-        lines.add_column(
-            made.columns[position],
-            justify=justify,
-            overflow="fold",
-            min_width=needed,
-            max_width=None if is_name or is_roomy else needed,
-        )
-    previous = None
-    for row in made.rows:
-        if previous not in (None, row[0]):
-            lines.add_section()
-        lines.add_row(*(_render_entry(row[position]) for position in columns))
-        previous = row[0]
-    return lines
-
-
-def _measure_width(made: Table, position: int) -> int:
-    """The width at which no word of a column is cut; names may be broken at any place."""
-    header = max(map(len, made.columns[position].split()), default=0)
-    fields = (text for row in made.rows for text in row[position][:2])
-    widest = max(map(len, fields), default=0)
-    return PADDING + max(header, min(widest, WIDEST_NAME if position < made.num_names else widest))
-
-
-def _measure_whole_width(made: Table, position: int) -> int:
-    """The width at which a column's heading stands on one line."""
-    return max(_measure_width(made, position), PADDING + len(made.columns[position]))
-
-
-def _render_entry(entry: Entry) -> Text:
-    whole = f"{entry.text}\n{entry.under}" if entry.under else entry.text
-    return Text(clean(whole, keep="\n"))

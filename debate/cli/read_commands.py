@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from json import dumps
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 
 from debate.cli.run_commands import CustomCodeOption, JsonOption, NoCustomCodeOption
 from debate.config.registry import KINDS
-from debate.errors import InputError
+from debate.errors import InputError, suggest
 from debate.terminal import make_console
 from debate.types import AnswerKind
+
+if TYPE_CHECKING:
+    from debate.analysis.tables import Table
 
 MAX_SHOWN = 50
 
@@ -63,6 +68,23 @@ RunsArgument = Annotated[
 
 def analyze(
     source: SourceArgument,
+    section: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A part to print, such as votes or errors; repeat it for more. Without it, the "
+            "main questions, the headline and a list of parts."
+        ),
+    ] = None,
+    brief: Annotated[bool, typer.Option("--brief", help="Main questions and headline.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every table and caveat.")] = False,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="markdown|latex|csv",
+            help="Print the tables of the parts named, or all, in this form.",
+        ),
+    ] = None,
     json: JsonOption = False,
     confidence: ConfidenceOption = "confidence",
     cell: CellOption = None,
@@ -71,17 +93,56 @@ def analyze(
     columns: ColumnsOption = None,
     kind: KindOption = None,
 ) -> None:
-    """Estimate what the debate did to accuracy and confidence."""
-    from debate.analysis.present import present
+    """Estimate what the debate did to accuracy and confidence.
+
+    Prints the main questions with their answers, the headline, the caveats, and which parts there
+    are; each part by `--section NAME`, everything by `--all`.
+    """
+    from debate.analysis import present
     from debate.analysis.source import read_source
 
+    write = _read_format(form)
+    if sum((bool(section), brief, everything)) > 1:
+        raise InputError("give one of --section, --brief and --all")
     read = read_source(source, columns=parse_column_map(columns), kind=kind, cells=cell or ())
     read = read.with_confidence(confidence)
     analysis = read.analyze(confidence=confidence, control=control, baseline=baseline)
+    console = make_console(overflows=True)
     if json:
         typer.echo(analysis.to_json())
+    elif write is not None:
+        parts = ["headline"] if brief else section or ()
+        typer.echo(write(present.make_tables(analysis, parts)), nl=False)
+    elif section or everything:
+        present.present(analysis, console, sections=section or ())
+    elif brief:
+        present.present_brief(analysis, console)
     else:
-        present(analysis, make_console())
+        command = shlex.join(["debate", "analyze", str(source)])
+        present.present_overview(analysis, console, command=command)
+
+
+def _read_format(form: str | None) -> Callable[[Sequence[Table]], str] | None:
+    """The writer of a form. Raises InputError for one that is not there."""
+    from debate.analysis.tables.formats import FORMATS
+
+    if form is not None and form not in FORMATS:
+        raise InputError(f'--format: "{form}" is unknown; {suggest(form, FORMATS)}')
+    return None if form is None else FORMATS[form]
+
+
+def summarise(source: SourceArgument, json: JsonOption = False) -> None:
+    """Say what came out: the main questions answered, accuracy by round, and where to look."""
+    from debate.analysis.main_questions import answer_main_questions
+    from debate.analysis.source import read_source
+    from debate.runner.report_run import print_summary
+
+    analysis = read_source(source).analyze()
+    if json:
+        answers = [asdict(each) for each in answer_main_questions(analysis)]
+        typer.echo(dumps(answers, indent=2, ensure_ascii=False))
+        return
+    print_summary(analysis, make_console(overflows=True), source=source)
 
 
 def report(
@@ -143,7 +204,7 @@ def compare(runs: RunsArgument, json: JsonOption = False) -> None:
     if json:
         typer.echo(found.to_json())
     else:
-        print_comparison(found, make_console())
+        print_comparison(found, make_console(overflows=True))
 
 
 def show(
@@ -260,7 +321,7 @@ def list_names(
     if json:
         typer.echo(dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
         return
-    table = Table("kind", "name", "from", "what it is")
+    table = Grid("kind", "name", "from", "what it is")
     for row in rows:
         table.add_row(*(Text(clean(word)) for word in (row.kind, row.name, row.source, row.what)))
     print_whole(table, make_console())

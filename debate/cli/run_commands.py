@@ -106,7 +106,7 @@ def run(
     outcome = run_to_end(
         execute(plan, directory, console=console, quiet=quiet, preflight=not no_preflight)
     )
-    report_run(outcome, make_console())
+    report_run(outcome, make_console(overflows=True))
     raise_if_failed(outcome, min_completed=plan.spec.min_completed)
     if outcome.is_stopped:
         raise typer.Exit(BUDGET_SPENT)

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from debate.analysis.contrasts import correct_p_values
+from debate.analysis.layout import print_table
 from debate.analysis.measures import Measures
-from debate.analysis.present import build_grids
 from debate.analysis.quantity import Quantity, Unavailable
 from debate.analysis.registry import get_words
 from debate.analysis.schema import Estimate
@@ -215,8 +215,7 @@ def print_comparison(found: RunComparison, console: Console) -> None:
 
 def _print_table(made: Table, console: Console) -> None:
     if made.rows:
-        for lines in build_grids(made, console.width):
-            console.print(lines)
+        print_table(made, console)
 
 
 def _make_table(found: RunComparison) -> Table:

@@ -1,18 +1,21 @@
-"""The end of a run: its report page, and on the terminal accuracy and confidence by round."""
+"""The end of a run: its page, and on the terminal main questions, accuracy and confidence."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from debate.analysis import Analysis, Estimate
-from debate.analysis.present import build_grids
+from debate.analysis.layout import print_table
+from debate.analysis.main_questions import answer_main_questions
+from debate.analysis.present import print_answers, print_sentences
 from debate.analysis.replies import describe_replies, warn_replies
-from debate.analysis.tables.results import tabulate_findings
-from debate.analysis.text import clean, format_count, print_whole
+from debate.analysis.tables import Table, build_table
+from debate.analysis.tables.results import tabulate_confidence_alone, tabulate_findings
+from debate.analysis.text import clean, format_count, format_decimal
 from debate.analysis.whole_questions import NOTHING_WHOLE, has_whole_questions
 from debate.log import Run
 from debate.log.trajectories import (
@@ -34,25 +37,18 @@ _ACCURACIES = {"accuracy": "accuracy, all", "accuracy_answered": "accuracy, answ
 def report_run(result: RunResult, console: Console) -> None:
     """Analyse the run, write its report page, and print what it ends with.
 
-    Printed are what was repaired or made again, the closing tables, what became of the replies, and
-    where to look next.
+    Printed are what was repaired or made again, the main questions with their answers, the closing
+    tables, what became of the replies, and where to look next.
     """
     _print_made_again(result, console)
-    if result.is_stopped and not has_whole_questions(Run(result.directory)):
+    run = Run(result.directory)
+    if result.is_stopped and not has_whole_questions(run):
         console.print(Text(NOTHING_WHOLE), soft_wrap=True)
         _print_spending(result, console)
         return
     report = read_report_data(result.directory)
-    analysis = report.analysis
-    print_whole(_make_round_table(analysis), console)
-    for lines in (
-        build_grids(tabulate_findings(analysis), console.width) if analysis.findings else ()
-    ):
-        console.print(lines)
-    _print_replies(analysis, console)
-    _print_cut(Run(result.directory), console)
-    _print_notes(Run(result.directory), console)
-    print_served(Run(result.directory), console)
+    _print_results(report.analysis, console)
+    _print_run(run, report.analysis, console)
 
     def warn(told: str) -> None:
         console.print(Text(clean(f"WARNING: {told}"), style="bold red"), soft_wrap=True)
@@ -60,6 +56,38 @@ def report_run(result: RunResult, console: Console) -> None:
     page = write_page(report, report.source / PAGE, tell=warn)
     _print_next(report.source, page, console)
     _print_spending(result, console)
+
+
+def print_summary(analysis: Analysis, console: Console, *, source: Path) -> None:
+    """Print what a run ends with, of an earlier run or a table; the page is not written anew."""
+    _print_results(analysis, console)
+    if not source.is_dir():
+        print_sentences(analysis.caveats, console)
+    else:
+        _print_run(Run(source), analysis, console)
+    page = source / PAGE
+    _print_next(source, page if page.is_file() else None, console)
+
+
+def _print_results(analysis: Analysis, console: Console) -> None:
+    """The main questions with their answers, and the closing tables."""
+    print_answers(answer_main_questions(analysis), console)
+    console.print()
+    if analysis.is_reference_free:
+        print_table(tabulate_confidence_alone(analysis), console)
+        return
+    print_table(_make_round_table(analysis), console)
+    if analysis.findings:
+        console.print()
+        print_table(tabulate_findings(analysis), console)
+
+
+def _print_run(run: Run, analysis: Analysis, console: Console) -> None:
+    """What became of the calls: replies, cut ones, notes of engines, changes at endpoints."""
+    _print_replies(analysis, console)
+    _print_cut(run, console)
+    _print_notes(run, console)
+    print_served(run, console)
 
 
 def _print_spending(result: RunResult, console: Console) -> None:
@@ -118,12 +146,18 @@ def print_served(run: Run, console: Console) -> None:
             console.print(Text(clean(line)), soft_wrap=True)
 
 
-def _print_next(directory: Path, page: Path, console: Console) -> None:
-    for label, what in (
-        ("run directory", str(directory)),
-        ("all estimates", f"debate analyze {directory}"),
-        ("report", str(page)),
-    ):
+def _print_next(source: Path, page: Path | None, console: Console) -> None:
+    """Where to look: commands, and the page where there is one."""
+    where = shlex.quote(str(source))
+    show = [("one debate", f"debate show {where} QUESTION")] if source.is_dir() else []
+    directory = [("run directory", str(source))] if source.is_dir() else []
+    told = [
+        *directory,
+        ("all estimates", f"debate analyze {where}"),
+        *show,
+        ("report", f"debate report {where}" if page is None else str(page)),
+    ]
+    for label, what in told:
         console.print(Text(clean(f"{label}: {what}")), soft_wrap=True)
 
 
@@ -135,23 +169,19 @@ def _make_round_table(analysis: Analysis) -> Table:
     rates = analysis.select("abstention_rate", "cut_rate", "failure_rate")
     shown = _ACCURACIES if any(e.value for e in rates) else _ACCURACY
     columns = {**shown, **COLUMNS}
-    table = Table("arm", "round", *columns.values(), title=title)
+    rows = []
     for cell in analysis.cells:
         rounds = sorted({e.round or 0 for e in analysis.select("accuracy", cell=cell)})
         for number in rounds:
             found = [analysis.find(name, cell=cell, round=number) for name in columns]
-            table.add_row(
-                Text(analysis.labels.arm(cell)), str(number), *map(_format_estimate, found)
-            )
-        table.add_section()
-    return table
+            rows.append([analysis.labels.arm(cell), str(number), *map(_format_estimate, found)])
+    return build_table(title, ["arm", "round", *columns.values()], rows, names=2)
 
 
 def _format_estimate(estimate: Estimate | None) -> str:
     if estimate is None or estimate.value is None:
         return "–"
-    sign = "+" if estimate.name == "over_confidence" else ""
-    value = f"{estimate.value:{sign}.3f}"
+    value = format_decimal(estimate.value, signed=estimate.name == "over_confidence")
     if estimate.low is None or estimate.high is None:
         return value
-    return f"{value} [{estimate.low:.2f}, {estimate.high:.2f}]"
+    return f"{value} [{format_decimal(estimate.low, 2)}, {format_decimal(estimate.high, 2)}]"

@@ -16,7 +16,7 @@ from debate.analysis.tables import (
     show_interval,
     sort_by_cell,
 )
-from debate.analysis.text import format_decimal, shorten, split_names
+from debate.analysis.text import format_count, format_decimal, shorten, split_names
 
 TEAM_COLUMNS = split_names(
     "mean_member best_member oracle vote_0 vote_T kappa_p error_correlation effective_votes"
@@ -74,6 +74,26 @@ def tabulate_team_contrasts(analysis: Analysis) -> Table:
     return build_table(
         f"Teams minus {against}", ["", *map(analysis.labels.arm, cells)], lines, note=note
     )
+
+
+def tabulate_minorities(analysis: Analysis) -> Table:
+    """Who was right against the majority of the openings, and how often that won."""
+    rows = [
+        [
+            analysis.labels.arm(row["cell"]),
+            analysis.labels.agent(row["cell"], row["agent"]),
+            format_count(row["debates"]),
+            format_count(row["won"]),
+            shorten(row["example"], 40),
+        ]
+        for row in sort_by_cell(analysis, analysis.tables["minorities"]).iter_rows(named=True)
+    ]
+    note = (
+        "Debates in which the answer that most members opened with is wrong and this member "
+        "opened with a right one; won: the team's own rule decides for a right answer at the end."
+    )
+    columns = ["arm", "agent", "debates", "won", "for example"]
+    return build_table("Right against the majority", columns, rows, names=2, note=note)
 
 
 def tabulate_dose_response(analysis: Analysis) -> Table:
