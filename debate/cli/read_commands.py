@@ -163,10 +163,12 @@ def report(
     """Write one self-contained page with the run's tables and pictures."""
     from debate.analysis.text import clean
     from debate.report import write_report
+    from debate.runner.prompt_examples import render_examples
 
     page = write_report(
         source,
         out=out,
+        prompts=render_examples(source),
         figures=figures,
         columns=parse_column_map(columns),
         kind=kind,

@@ -38,7 +38,7 @@ class CellSpec(Spec):
     code_fields = {"arm": "arms"}
 
     description: str = ""
-    """A sentence for readers of the report: what this condition shows; nothing is computed from it."""
+    """What the condition shows an agent, for readers of the report; nothing is computed from it."""
     agents: tuple[Name, ...] | None = None
     """The agents that take part, in their order, by id or group; by default all."""
     topology: TopologySpec | None = None

@@ -136,8 +136,10 @@ def describe_model(model: Mapping[str, Any]) -> str:
         for name, value in model.items()
         if name not in (*NOT_SHOWN, *SECRET, "model", "path", "url") and _is_telling(value)
     ]
-    told = ", ".join((f"engine {model.get('engine')}", *settings))
-    return clean(f"{shorten(named, 120)}{where} ({told})" if named else told)
+    engine = f"engine {model.get('engine')}"
+    if not named:
+        return clean(", ".join((engine, *settings)))
+    return clean(f"{shorten(named, 120)}{where} ({', '.join((engine, *settings))})")
 
 
 def describe_sampling(agent: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,7 @@ def read_report_data(
         cells=analysis.cells,
         authors=read_design(run.manifest.spec, analysis.cells).authors if run else {},
         manifest=run.manifest if run else None,
-        read_turns=partial(_read_run_turns, run) if run else partial(_read_table_turns, rows),
+        read_turns=partial(_read_run_turns, run) if run else _TableTurns(rows),
         find_question=run.questions_by_id.get if run else _find_no_question,
         prompts=prompts,
     )
@@ -163,30 +163,38 @@ def _find_no_question(_: str) -> Question | None:
     return None
 
 
-def _read_table_turns(table: pl.DataFrame, key: DebateKey) -> tuple[Turn, ...]:
-    """The turns of one debate of a table, by round and agent."""
-    inside = (
-        (pl.col("cell") == key.cell)
-        & (pl.col("question") == key.question)
-        & (pl.col("seed") == key.seed)
-    )
-    rows = table.filter(inside).sort("round", "agent")
-    return tuple(
-        Turn(
-            cell=key.cell,
-            question=key.question,
-            seed=key.seed,
-            round=row["round"],
-            kind=row["kind"],
-            agent=row["agent"],
-            model=row["model"],
-            heard=tuple(row["heard"] or ()),
-            text=row["text"] or "",
-            answer=Answer(value=row["answer"]),
-            correct=row["correct"],
-            confidences=_make_confidences(row["confidence"]),
+class _TableTurns:
+    """Reads the turns of one debate of a table, which is split by debate at the first call."""
+
+    def __init__(self, table: pl.DataFrame) -> None:
+        self._table = table
+
+    @cached_property
+    def _by_debate(self) -> dict[tuple[Any, ...], pl.DataFrame]:
+        return self._table.sort("round", "agent").partition_by(
+            "cell", "question", "seed", as_dict=True
         )
-        for row in rows.iter_rows(named=True)
+
+    def __call__(self, key: DebateKey) -> tuple[Turn, ...]:
+        """The turns, by round and agent; empty where the table has none."""
+        rows = self._by_debate.get((key.cell, key.question, key.seed), pl.DataFrame())
+        return tuple(_make_turn(row) for row in rows.iter_rows(named=True))
+
+
+def _make_turn(row: Mapping[str, Any]) -> Turn:
+    return Turn(
+        cell=row["cell"],
+        question=row["question"],
+        seed=row["seed"],
+        round=row["round"],
+        kind=row["kind"],
+        agent=row["agent"],
+        model=row["model"],
+        heard=tuple(row["heard"] or ()),
+        text=row["text"] or "",
+        answer=Answer(value=row["answer"]),
+        correct=row["correct"],
+        confidences=_make_confidences(row["confidence"]),
     )
 
 

@@ -88,12 +88,14 @@ def make_probability_axis(title: str) -> Any:
     return alt.Y("value:Q", title=title, scale=scale, axis=axis)
 
 
-def make_share_scale(rows: pl.DataFrame, *names: str) -> Any:
-    """Return the scale of shares: it reaches as far as the values, and never beyond [0, 1].
+def make_share_axis(rows: pl.DataFrame, title: str) -> dict[str, Any]:
+    """Return title, scale and axis of shares: as far as value, low and high, within [0, 1]."""
+    axis = alt.Axis(tickCount=6, format=".2~f", labelFlush=False)
+    return {"title": title, "scale": _make_share_scale(rows), "axis": axis}
 
-    names: of the columns; by default value, low and high.
-    """
-    columns = [rows[name].drop_nulls().to_list() for name in names or ("value", "low", "high")]
+
+def _make_share_scale(rows: pl.DataFrame) -> Any:
+    columns = [rows[name].drop_nulls().to_list() for name in ("value", "low", "high")]
     values = [value for column in columns for value in column] or [0.0, 1.0]
     low = max(0.0, math.floor(10 * min(values) - 0.25) / 10)
     high = min(1.0, math.ceil(10 * max(values) + 0.25) / 10)

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from debate.analysis.text import clean
 from debate.report.theme import declare_variables
@@ -28,7 +28,23 @@ def make_environment() -> Environment:
     )
     environment.globals["day"] = Markup(declare_variables(dark=False))
     environment.globals["night"] = Markup(declare_variables(dark=True))
+    environment.filters["mark_code"] = mark_code
     return environment
+
+
+def mark_code(text: str) -> Markup:
+    """Return a sentence of ours, escaped, with what stands between backticks as code.
+
+    >>> str(mark_code("an arm `repeat` < 1"))
+    'an arm <code>repeat</code> &lt; 1'
+    """
+    parts = clean(text).split("`")
+    if len(parts) % 2 == 0:
+        return escape(clean(text))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if k % 2 else escape(part)
+        for k, part in enumerate(parts)
+    )
 
 
 def _clean_value(value: Any) -> Any:

@@ -101,7 +101,7 @@ def _describe_agents(report: ReportData, spec: Mapping[str, Any]) -> Iterator[Ro
         what = (
             *([f"{num} of them"] if num > 1 else []),
             *([str(agent["role"])] if agent.get("role") not in (None, "debater") else []),
-            f"model {describe_model(model)}",
+            describe_model(model),
             *([] if model.get("engine") == "scripted" else [describe_sampling(agent)]),
             f"prompt set {shorten(str(agent.get('prompts') or '–').rsplit('/', 1)[-1])}",
         )

@@ -202,9 +202,9 @@ def build_rankings(report: ReportData) -> Section | None:
     return Section(
         name="where",
         title="Where it grew",
-        note="What added most to error amplification (EAI) in each arm. The contributions of all "
-        "rounds, agents, edges, categories or questions of an arm add up to its EAI. Each line "
-        "leads to its steepest turn: the debate in which confidence in an error rose most.",
+        note="What added most to error amplification (EAI) in each arm. What lessened it is not "
+        "listed, so that the lines may add up to more than the arm's EAI. Each line leads to its "
+        "steepest turn: the debate in which confidence in an error rose most.",
         tables=tables,
         open=len(tables),
         data={name: found.tables[name] for name in RANKINGS},
@@ -263,7 +263,7 @@ def build_votes(report: ReportData) -> Section:
         name="votes",
         title="The team's answer",
         figures=(draw_votes(report),),
-        tables=(tabulate_comparisons(found), tabulate_team(found), tabulate_votes(found)),
+        tables=(tabulate_team(found), tabulate_comparisons(found), tabulate_votes(found)),
         open=2,
     )
 

@@ -29,6 +29,8 @@ def render_examples(directory: Path) -> tuple[PromptExample, ...]:
     Each is made again from recorded turns; no model is asked and no custom code is run. Empty where
     the directory holds no run whose debates can be made again.
     """
+    if not directory.is_dir():
+        return ()
     try:
         run = Run(directory)
         cells = rebuild_cells(run.manifest.spec).cells

@@ -27,6 +27,7 @@ from debate.log.trajectories import (
 from debate.report.data import read_report_data
 from debate.report.page import PAGE, write_page
 from debate.runner.execute import RunResult
+from debate.runner.prompt_examples import render_examples
 
 COLUMNS = {"confidence": "confidence", "over_confidence": "over-confidence"}
 _ACCURACY = {"accuracy": "accuracy"}
@@ -46,7 +47,7 @@ def report_run(result: RunResult, console: Console) -> None:
         console.print(Text(NOTHING_WHOLE), soft_wrap=True)
         _print_spending(result, console)
         return
-    report = read_report_data(result.directory)
+    report = read_report_data(result.directory, prompts=render_examples(result.directory))
     _print_results(report.analysis, console)
     _print_run(run, report.analysis, console)
 

@@ -14,7 +14,7 @@ from debate.report.figure import (
     encode_shape,
     make_figure,
     make_missing_figure,
-    make_share_scale,
+    make_share_axis,
     to_data,
     to_values,
 )
@@ -91,7 +91,7 @@ def _draw_votes(rows: pl.DataFrame, arms: list[str]) -> Any:
     legend = alt.Legend(orient="top", columns=2, labelLimit=260)
     color = encode_color("mark:N", STYLES, title=None, legend=legend)
     shape = encode_shape("mark:N", STYLES, title=None)
-    axis: dict[str, Any] = {"title": "share of questions right", "scale": make_share_scale(rows)}
+    axis = make_share_axis(rows, "share of questions right")
     at = {"y": _make_arm_axis(arms), "yOffset": alt.YOffset("place:Q", scale=None)}
     base = alt.Chart(to_data(_place(rows)))
     points = base.mark_point(filled=True, size=70, opacity=1)

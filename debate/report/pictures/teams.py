@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ from debate.report.figure import (
     encode_shape,
     make_figure,
     make_missing_figure,
-    make_share_scale,
+    make_share_axis,
     to_data,
 )
 from debate.report.theme import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, MarkStyle
@@ -86,10 +87,13 @@ def draw_votes(report: ReportData) -> Figure:
 
 
 def _select_own_rules(report: ReportData, found: pl.DataFrame) -> pl.DataFrame:
-    """The votes by each arm's own rule; of arms whose own rule is not known, all."""
+    """The votes by each arm's own rule; where that is not known, by the rule of most arms."""
     own = {c.cell: c.method for c in report.analysis.comparisons if c.is_own}
-    wanted = pl.col("cell").replace_strict(own, default=None, return_dtype=pl.String)
-    return found.filter(wanted.is_null() | (pl.col("subject") == wanted))
+    if not own:
+        return found
+    usual = Counter(own.values()).most_common(1)[0][0]
+    wanted = pl.col("cell").replace_strict(own, default=usual, return_dtype=pl.String)
+    return found.filter(pl.col("subject") == wanted)
 
 
 def _collect_votes(report: ReportData, found: pl.DataFrame) -> pl.DataFrame:
@@ -128,7 +132,7 @@ def _draw_vote_lines(data: pl.DataFrame) -> Any:
     legend = alt.Legend(orient="top", columns=4, labelLimit=260)
     color = encode_color("mark:N", styles, title=None, legend=legend)
     shape = encode_shape("mark:N", styles, title=None)
-    axis: dict[str, Any] = {"title": "accuracy", "scale": make_share_scale(data)}
+    axis = make_share_axis(data, "accuracy")
     at = {"y": _make_line_axis(data), "yOffset": alt.YOffset("shift:Q", scale=None)}
     base = alt.Chart(to_data(data))
     bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=1.6)
@@ -178,7 +182,7 @@ def _draw_team_lines(data: pl.DataFrame) -> Any:
     color = encode_color("mark:N", styles, title=None, legend=legend)
     shape = encode_shape("mark:N", styles, title=None)
     at = {"y": _make_line_axis(data), "yOffset": alt.YOffset("shift:Q", scale=None)}
-    axis: dict[str, Any] = {"title": "accuracy", "scale": make_share_scale(data)}
+    axis = make_share_axis(data, "accuracy")
     base = alt.Chart(to_data(data))
     bars = base.mark_rule(strokeWidth=1.4)
     points = base.mark_point(filled=True, size=70, opacity=1)
