@@ -372,7 +372,7 @@ def build_sections(report: ReportData) -> tuple[Section, ...]:
 
 def _prune_tables(section: Section) -> Section:
     """The section without columns, rows and tables in which nothing is known; a line says which."""
-    pruned = [_prune_table(table) for table in section.tables]
+    pruned = [prune_table(table) for table in section.tables]
     empty = [table.title for table in pruned if not table.rows]
     kept = tuple(table for table in pruned if table.rows)
     lacking = f"Left out, for nothing in it is known: {'; '.join(empty)}." if empty else ""
@@ -381,8 +381,8 @@ def _prune_tables(section: Section) -> Section:
     return replace(section, tables=kept, note=note, open=max(num_open, section.open and 1))
 
 
-def _prune_table(table: Table) -> Table:
-    """The table without rows and columns that hold dashes alone; the note names the columns."""
+def prune_table(table: Table) -> Table:
+    """Return the table without rows and columns of dashes alone; the note names the columns."""
     names = table.num_names
     rows = [row for row in table.rows if any(not is_dash(entry) for entry in row[names:])]
     if not rows:

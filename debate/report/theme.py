@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 INK, MUTED, RULE, PAPER = "#1b1f24", "#59636e", "#d9dde2", "#ffffff"
 BLUE, ORANGE, GREEN, VERMILLION = "#0072b2", "#e69f00", "#009e73", "#d55e00"
-PURPLE, SKY, OLIVE, GREY = "#cc79a7", "#56b4e9", "#9a8f00", "#a3abb5"
+PURPLE, SKY, INDIGO, GREY = "#cc79a7", "#56b4e9", "#4b2fd0", "#a3abb5"
 DARK_COLORS: dict[str, str] = {
     INK: "#e6e9ed",
     MUTED: "#a2abb6",
@@ -23,7 +23,7 @@ DARK_COLORS: dict[str, str] = {
     VERMILLION: "#ff8a47",
     PURPLE: "#e39ac4",
     SKY: "#8ccdf2",
-    OLIVE: "#d6cb4a",
+    INDIGO: "#8a74ff",
     GREY: "#717b87",
 }
 """Each colour on paper, and its counterpart on a dark screen."""
@@ -46,7 +46,7 @@ MARK_STYLES = (
     MarkStyle(VERMILLION, "triangle-down", (4, 4)),
     MarkStyle(SKY, "cross", (1, 3)),
     MarkStyle(INK, "stroke", (10, 3)),
-    MarkStyle(OLIVE, "triangle-right", (3, 1)),
+    MarkStyle(INDIGO, "triangle-right", (3, 1)),
 )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from debate.report import write_report
 from debate.report.data import ReportData, read_report_data
+from debate.runner.prompt_examples import render_examples
 from tests.report.tables import write_table
 from tests.support import run, simulated
 
@@ -23,7 +24,7 @@ def debated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def page(debated: Path) -> Path:
     """Its report, written where it belongs."""
-    return write_report(debated)
+    return write_report(debated, prompts=render_examples(debated))
 
 
 @pytest.fixture(scope="session")

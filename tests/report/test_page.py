@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from debate.analysis.tables import Place
+from debate.analysis.tables import Place, build_table
 from debate.analysis.tables.influence import RANKINGS
 from debate.analysis.tables.results import tabulate_headline, tabulate_tokens
 from debate.analysis.text import format_count, format_decimal
+from debate.report import write_report
+from debate.report.conditions import describe_condition
 from debate.report.data import ReportData, read_report_data
+from debate.report.markup import embed_csv
+from debate.report.sections import prune_table
 from debate.report.transcripts import find_hotspots
 from tests.report.reading import Elements
 from tests.report.tables import write_table
@@ -21,7 +27,8 @@ def test_the_page_needs_nothing_from_outside(page: Path) -> None:
     shown = Elements(page.read_text())
     assert "script" not in shown.names
     assert not {"img", "iframe", "object", "embed", "base"} & {*shown.names}
-    assert not [v for v in shown.values("href") if re.match(r"\w+:", v) and v != "data:,"]
+    links = [v for v in shown.values("href") if re.match(r"\w+:", v) and v != "data:,"]
+    assert all(link.startswith("data:text/csv;base64,") for link in links)
     assert not shown.values("src")
     assert "default-src 'none'" in " ".join(shown.values("content"))
 
@@ -31,6 +38,78 @@ def test_every_link_inside_the_page_has_its_end(page: Path) -> None:
     inside = [value[1:] for value in shown.values("href") if value.startswith("#")]
     assert inside
     assert {*inside} <= {*shown.values("id")}
+
+
+def test_small_data_travel_inside_the_page(page: Path) -> None:
+    links = [v for v in Elements(page.read_text()).values("href") if v.startswith("data:text")]
+    first = base64.b64decode(links[0].partition(",")[2]).decode()
+    assert first.startswith("arm,mark,value,low,high,shift\n")
+    large = pl.DataFrame({"a": list(range(20_000))})
+    assert embed_csv(large) == ""
+
+
+def test_the_page_begins_with_what_was_run_and_the_headline(page: Path) -> None:
+    shown = Elements(page.read_text())
+    ids = shown.values("id")
+    order = ["run", "summary", "votes", "headline", "errors", "changes", "tokens", "spots"]
+    assert sorted(order, key=ids.index) == order
+    begun = shown.text.split("In short")[-1].split("What each edge did")[0]
+    assert begun.index("Did debating help") < begun.index("The vote before and after the debate")
+
+
+def test_the_page_says_what_was_asked_of_whom_and_how(page: Path) -> None:
+    shown = " ".join(Elements(page.read_text()).text.split())
+    assert "12 questions of" in shown
+    assert "the answer that counts as right" in shown
+    assert "engine simulated" in shown
+    assert "3 agents: a, b and c" in shown
+    assert "opening, round 0: a in main" in shown
+    assert "What is" in shown.split("Prompts")[1].split("In short")[0]
+
+
+def test_a_cell_s_own_description_stands_before_a_made_one() -> None:
+    cell = {"agents": ["a", "b"], "topology": {"edges": ["a -> b"]}, "rounds": 1}
+    spec = {"cells": {"plain": cell, "told": {**cell, "description": "Only b hears."}}}
+    assert describe_condition(spec, "told") == "Only b hears."
+    made = "2 agents: a and b; who critiques whom: a -> b; 1 round after the openings."
+    assert describe_condition(spec, "plain") == made
+
+
+def test_every_debate_is_reached_from_the_index_beside_the_page(page: Path) -> None:
+    beside = page.with_suffix("")
+    index = Elements((beside / "debates.html").read_text())
+    links = [v for v in index.values("href") if v.startswith("debates-")]
+    assert len(links) == 12
+    for link in links:
+        file, _, anchor = link.partition("#")
+        shown = Elements((beside / file).read_text())
+        assert anchor in shown.values("id")
+        assert "script" not in shown.names
+    assert "report/debates.html#arm-1" in Elements(page.read_text()).values("href")
+
+
+def test_pages_of_debates_that_an_earlier_report_left_are_removed(tmp_path: Path) -> None:
+    page = write_report(write_table(tmp_path), tell=str)
+    left = page.with_suffix("") / "debates-999.html"
+    left.write_text("old")
+    write_report(tmp_path / "foreign.parquet", tell=str)
+    assert not left.exists()
+
+
+def test_headings_are_explained_from_the_glossary_and_the_registry(page: Path) -> None:
+    shown = Elements(page.read_text())
+    told = shown.values("title")
+    assert any(each.startswith("vote_T: The score of the verdict") for each in told)
+    assert "exp of the mean log p" in shown.text.split("Glossary")[-1]
+    assert not any("`" in each for each in told)
+
+
+def test_a_table_shows_no_column_of_dashes_and_says_which_were_left_out() -> None:
+    rows = [["a", "1", "–"], ["b", "–", "–"]]
+    table = prune_table(build_table("t", ["arm", "known", "unknown"], rows))
+    assert table.columns == ("arm", "known")
+    assert [row[0].text for row in table.rows] == ["a"]
+    assert "unknown" in table.note
 
 
 def test_identifiers_are_unique(page: Path) -> None:

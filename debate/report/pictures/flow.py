@@ -17,7 +17,7 @@ from debate.report.figure import (
     make_missing_figure,
     to_values,
 )
-from debate.report.theme import GREEN, GREY, INK, MUTED, ORANGE, PAPER, PURPLE, VERMILLION
+from debate.report.theme import BLUE, GREEN, GREY, INK, MUTED, ORANGE, PAPER, VERMILLION
 
 NAME, TITLE = "flow", "Who turned right, who turned wrong"
 CAPTION = (
@@ -36,7 +36,7 @@ STATE_COLORS = {
     "right": GREEN,
     "wrong": VERMILLION,
     "abstained": GREY,
-    "cut off": PURPLE,
+    "cut off": BLUE,
     "failed": INK,
 }
 UNCHANGED = "unchanged, or to no answer"

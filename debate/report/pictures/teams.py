@@ -24,7 +24,7 @@ from debate.report.figure import (
     make_share_axis,
     to_data,
 )
-from debate.report.theme import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, MarkStyle
+from debate.report.theme import BLUE, GREEN, INDIGO, INK, MUTED, ORANGE, MarkStyle
 
 VOTES_NAME, VOTES_TITLE = "votes", "The vote before and after the debate"
 VOTES_CAPTION = (
@@ -55,7 +55,7 @@ TEAM_STYLES = {
     "vote_0": MarkStyle(ORANGE, "circle"),
     "vote_T": MarkStyle(BLUE, "diamond"),
     "self_consistency": MarkStyle(GREEN, "square"),
-    "best_single": MarkStyle(PURPLE, "triangle-up"),
+    "best_single": MarkStyle(INDIGO, "triangle-up"),
     "oracle": MarkStyle(INK, "triangle-left"),
     "mean_member": MarkStyle(MUTED, "cross"),
 }

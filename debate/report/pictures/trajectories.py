@@ -30,7 +30,7 @@ from debate.report.theme import BLUE, GREY, INK, PAPER, VERMILLION, MarkStyle
 TRAJECTORIES_NAME, TRAJECTORIES_TITLE = "trajectories", "Confidence in a wrong opening answer"
 MAX_LINES = 60
 """Single trajectories that are drawn, in each arm."""
-MIN_TRAJECTORIES = 5
+MIN_TRAJECTORIES = 3
 """Arms with fewer trajectories to follow have no panel: a few lines are no cohort."""
 LINES_CAPTION = (
     "Thin lines are single agents on single questions (a seeded sample where there are more "
