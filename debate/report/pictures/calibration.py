@@ -143,12 +143,19 @@ def draw_reliability(report: ReportData) -> Figure:
     side = pl.when(is_over).then(pl.lit(OVER)).otherwise(pl.lit(UNDER))
     data = table.filter(pl.col("cell").is_in(report.drawn_cells)).with_columns(side=side)
     are_many = len(report.drawn_cells) > len(MARK_STYLES)
-    rounds = pick_evenly(report.rounds, 2 if are_many else MAX_DIAGRAMS)
-    drawn = data.filter(pl.col("round").is_in(rounds))["cell"].unique()
-    arms = [cell for cell in report.drawn_cells if cell in drawn]
-    panels = [_draw_arm(report, cell, data, rounds) for cell in arms]
+    found = {
+        cell: sorted(data.filter(pl.col("cell") == cell)["round"].unique())
+        for cell in report.drawn_cells
+    }
+    limit = 2 if are_many else MAX_DIAGRAMS
+    panels = [
+        _draw_arm(report, cell, data, pick_evenly(rounds, limit))
+        for cell, rounds in found.items()
+        if rounds
+    ]
     chart = alt.concat(*panels, columns=2 if are_many else 1, spacing=18)
-    omitted = "" if len(rounds) == len(report.rounds) else "Some rounds are left out."
+    is_cut = any(len(rounds) > limit for rounds in found.values())
+    omitted = "Some rounds are left out." if is_cut else ""
     caption = (RELIABILITY_CAPTION, omitted, report.drawn_note)
     return make_figure(RELIABILITY_NAME, RELIABILITY_TITLE, chart, data, *caption)
 
