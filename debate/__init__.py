@@ -3,7 +3,8 @@
 import debate
 
 run = debate.run("configs/quickstart.yaml", overrides=["rounds=2"])
-run.trajectories()          # polars; `.to_pandas()` is one call away
+run.trajectories()          # polars; run.to_pandas("trajectories") for pandas
+run.analyze()               # what `debate analyze` prints
 debate.open_run("runs/quickstart").verdicts()
 """
 
@@ -11,12 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from debate.log import Run
+    from debate.results import Run
 
 __all__ = ["open_run", "run", "run_async"]
+
+
+def __dir__() -> list[str]:
+    """What there is to call, and the modules that are loaded."""
+    modules = (name for name, found in globals().items() if isinstance(found, ModuleType))
+    return sorted({*__all__, *modules, *(n for n in globals() if n.startswith("__"))})
 
 
 def run(
@@ -52,7 +60,7 @@ async def run_async(
 ) -> Run:
     """The same as `run`, in the caller's event loop."""
     from debate.config.loader import load_run
-    from debate.log import Run
+    from debate.results import Run
     from debate.runner.execute import execute, get_run_directory
     from debate.runner.plan import make_plan
     from debate.terminal import make_console
@@ -66,6 +74,6 @@ async def run_async(
 
 def open_run(directory: Path | str) -> Run:
     """A run directory to read, finished or in progress. Raises InputError where it holds none."""
-    from debate.log import Run
+    from debate.results import Run
 
     return Run(directory)

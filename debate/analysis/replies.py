@@ -105,7 +105,7 @@ def _label_turns(turns: pl.LazyFrame) -> pl.LazyFrame:
         pl.when(is_probe)
         .then(pl.col("confidence").is_not_null() | (pl.col("belief").list.len() > 0))
         .when(is_critique)
-        .then(pl.col("accepts").is_not_null() | pl.col("answer").is_not_null())
+        .then(pl.col("accepts").is_not_null())
         .otherwise(pl.col("answer").is_not_null())
     ).fill_null(False)
     state = (

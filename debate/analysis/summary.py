@@ -47,7 +47,7 @@ from debate.analysis.states import (
 )
 from debate.analysis.sums import sum_by_group
 from debate.analysis.teams import compare_teams
-from debate.analysis.text import Labels, read_labels
+from debate.analysis.text import Labels, format_count, read_labels
 from debate.analysis.tokens import build_ledger, build_team_table, tabulate_costs
 from debate.analysis.votes import build_vote_states, find_own_methods
 from debate.config.run import HypothesisSpec
@@ -80,6 +80,12 @@ class Analysis:
     is_reference_free: bool = False
     labels: Labels = field(default_factory=Labels)
     replies: tuple[ReplyCounts, ...] = ()
+
+    def __repr__(self) -> str:
+        arms = f"{len(self.cells)} arm{'' if len(self.cells) == 1 else 's'}"
+        named = f", confidence {self.confidence}" if self.confidence else ""
+        num = format_count(len(self.estimates))
+        return f"<Analysis of {arms}{named}: {num} estimates, {len(self.caveats)} caveats>"
 
     def select(self, *names: str, cell: str | None = None) -> tuple[Estimate, ...]:
         """The estimates of these names, of one cell or of all, in their order.

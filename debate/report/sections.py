@@ -220,7 +220,7 @@ def build_transcripts(report: ReportData) -> Section:
         nav="Transcripts",
         template="spots.html",
         content={"spots": found},
-        anchors={spot.place: spot.anchor for spot in found},
+        anchors={place: spot.anchor for spot in found for place in spot.places},
         data={"hotspots": report.analysis.tables["hotspots"]},
     )
 

@@ -10,7 +10,12 @@ import polars as pl
 
 from debate.analysis.registry import get_words
 from debate.analysis.tables import Place
-from debate.analysis.tables.influence import RANKINGS, describe_heard
+from debate.analysis.tables.influence import (
+    RANKINGS,
+    describe_heard,
+    join_arms,
+    merge_shared_turns,
+)
 from debate.analysis.text import clean, count_noun, format_decimal, shorten
 from debate.report.data import ReportData
 from debate.tasks import list_candidates
@@ -67,7 +72,8 @@ class Hotspot:
     """A turn at which confidence in an error rose, and the debate around it."""
 
     anchor: str
-    place: Place
+    places: tuple[Place, ...]
+    """Of the turn in each arm that shares it."""
     arm: str
     question: str
     seed: int
@@ -85,14 +91,15 @@ class Hotspot:
 
 def find_hotspots(report: ReportData) -> tuple[Hotspot, ...]:
     """Return the ten steepest rises of each arm, at most thirty in all, steepest first; then the
-    turns that the rankings on the page lead to, at most thirty more.
+    turns that the rankings on the page lead to, at most thirty more. A turn that several arms
+    share is returned once.
     """
     table = report.analysis.tables["hotspots"]
     by_arm = table.group_by("cell", maintain_order=True).head(MAX_HOTSPOTS_PER_ARM)
-    steepest = by_arm.sort("rise", descending=True, maintain_order=True).head(MAX_HOTSPOTS)
+    steepest = by_arm.sort("step", descending=True, maintain_order=True).head(MAX_HOTSPOTS)
     links = _find_linked(report).join(steepest, on=KEY, how="anti", maintain_order="left")
     chosen = pl.concat([steepest, links.head(MAX_HOTSPOTS)])
-    rows = list(chosen.iter_rows(named=True))
+    rows = list(merge_shared_turns(chosen).iter_rows(named=True))
     excerpts = [_select_excerpt(report, row) for row in rows]
     limit = _limit_characters(sum(len(excerpt.turns) for excerpt in excerpts))
     return tuple(
@@ -144,8 +151,8 @@ def _make_hotspot(
     num_omitted = excerpt.num_omitted
     return Hotspot(
         anchor=anchor,
-        place=Place(*(row[name] for name in KEY)),
-        arm=report.label_arm(row["cell"]),
+        places=tuple(Place(cell, *(row[name] for name in KEY[1:])) for cell in row["cells"]),
+        arm=join_arms(report.analysis, row["cells"]),
         question=shorten(row["question"], 40),
         seed=row["seed"],
         agent=report.label_agent(row["cell"], row["agent"]),
@@ -154,7 +161,7 @@ def _make_hotspot(
         confidence=" → ".join(
             format_decimal(row[name], 2) for name in ("previous_confidence", "confidence")
         ),
-        rise=format_decimal(row["rise"], 2, signed=True),
+        rise=format_decimal(row["step"], 2, signed=True),
         heard=describe_heard(row["heard"]),
         text=format_question(report.find_question(row["question"])),
         target=shorten(row["target"]),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from debate.engines.endpoint_session import PACED
 from debate.log.codec import decode_line
-from debate.types import Turn, Verdict
+from debate.types import Turn, Usage, Verdict
 
 Key = tuple[str, str, int, str]
 
@@ -68,13 +68,25 @@ class Comparison:
         return not (self.lost or self.extra or self.duplicated or self.differing)
 
 
+def is_same(old: Turn | Verdict, new: Turn | Verdict) -> bool:
+    """Whether the two are equal, but for counts of tokens that the new one does not know.
+
+    A reply whose usage is absent or false is as good as any other, so it is not asked for again.
+    """
+    if isinstance(old, Turn) and isinstance(new, Turn):
+        names = [each.name for each in fields(Usage)]
+        unknown = {name: None for name in names if getattr(new.usage, name) is None}
+        old = replace(old, usage=replace(old.usage, **unknown))
+    return old == new
+
+
 def compare(whole: Records, disturbed: Records) -> Comparison:
     """Turns and verdicts, key by key."""
     lost = extra = differing = 0
     examples: list[str] = []
     for old, new in ((whole.turns, disturbed.turns), (whole.verdicts, disturbed.verdicts)):
         missing, added = [k for k in old if k not in new], [k for k in new if k not in old]
-        changed = [k for k in old if k in new and old[k] != new[k]]
+        changed = [k for k in old if k in new and not is_same(old[k], new[k])]
         lost, extra, differing = lost + len(missing), extra + len(added), differing + len(changed)
         examples += [f"lost {key}" for key in missing[:2]]
         examples += [f"extra {key}" for key in added[:2]]

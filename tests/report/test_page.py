@@ -18,7 +18,7 @@ from debate.report.conditions import describe_condition
 from debate.report.data import ReportData, read_report_data
 from debate.report.markup import embed_csv
 from debate.report.sections import prune_table
-from debate.report.transcripts import find_hotspots
+from debate.report.transcripts import MAX_HOTSPOTS, MAX_HOTSPOTS_PER_ARM, find_hotspots
 from tests.report.reading import Elements
 from tests.report.tables import write_table
 
@@ -161,20 +161,33 @@ def test_a_hot_spot_marks_its_turn_and_what_was_heard(report: ReportData) -> Non
 def test_hot_spots_come_steepest_first_and_then_what_rankings_lead_to(report: ReportData) -> None:
     steepest = {*report.analysis.tables["hotspots"].select(Place._fields).iter_rows()}
     found = find_hotspots(report)
-    first = [spot for spot in found if spot.place in steepest]
+    arms = {place.cell for spot in found for place in spot.places}
+    first = found[: min(MAX_HOTSPOTS, MAX_HOTSPOTS_PER_ARM * len(arms), len(steepest))]
+    assert all(steepest & {*spot.places} for spot in first)
     rises = [float(spot.rise.replace("−", "-")) for spot in first]
     assert rises == sorted(rises, reverse=True)
-    assert all(rise >= 0 for rise in rises)
-    assert found[: len(first)] == tuple(first)
+    assert all(float(spot.rise.replace("−", "-")) > 0 for spot in found)
 
 
 def test_every_ranking_leads_to_a_turn_on_the_page(report: ReportData) -> None:
-    anchors = {spot.place: spot.anchor for spot in find_hotspots(report)}
+    anchors = {place for spot in find_hotspots(report) for place in spot.places}
     for make in RANKINGS.values():
         rows = make(report.analysis).rows
         places = [entry.place for row in rows for entry in row if entry.place]
-        assert len(places) == len(rows)
-        assert {*places} <= anchors.keys()
+        grown = [row for row in rows if row[4].text.startswith("+") and row[1].text != "all others"]
+        assert len(places) >= len(grown)
+        assert {*places} <= anchors
+
+
+def test_what_a_ranking_shows_adds_up_to_error_amplification(report: ReportData) -> None:
+    found = report.analysis
+    for make in RANKINGS.values():
+        for cell in found.cells:
+            shown = [row for row in make(found).rows if row[0].text == found.labels.arm(cell)]
+            total = sum(float(row[4].text.replace("−", "-")) for row in shown)
+            last = max(found.select("eai", cell=cell), key=lambda e: e.round or 0)
+            if shown:
+                assert total == pytest.approx(last.value, abs=0.0005)
 
 
 def test_a_link_ends_at_the_turn_where_confidence_rose(page: Path, report: ReportData) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -118,32 +118,54 @@ def _show_surer(value: bool | None) -> str:
 
 
 STATED = ("previous_confidence", "confidence")
-MOST_IN_CELL = 5
+MOST_IN_CELL = 6
+"""Lines of a ranking for each condition: all where there are no more, else five and the rest."""
 MOST_SPOTS = 10
 
 
 def make_ranking_table(kind: str, title: str, label: Callable[[Analysis, Row], str]) -> TableMaker:
-    """The table of one ranking: the first five of each condition, those that added to errors."""
+    """The table of one ranking: of each condition the first lines, and the sum of all others.
+
+    So the contributions that are shown add up to the condition's error amplification.
+    """
 
     def make(analysis: Analysis) -> Table:
         whole = sort_by_cell(analysis, analysis.tables[f"where_{kind}"])
-        whole = whole.filter(pl.col("contribution") > 0)
-        chosen = whole.group_by("cell", maintain_order=True).head(MOST_IN_CELL)
-        rows = [
-            [
-                analysis.labels.arm(row["cell"]),
-                label(analysis, row),
-                *_show_steepest(analysis, row),
-                format_decimal(row["contribution"], 4, signed=True),
-                format_count(row["trajectories"]),
-            ]
-            for row in chosen.iter_rows(named=True)
-        ]
+        totals = _sum_contributions(analysis)
+        rows: list[list[object]] = []
+        for (cell,), part in whole.group_by("cell", maintain_order=True):
+            if not part.filter(pl.col("contribution") != 0).is_empty():
+                rows.extend(_show_contributions(analysis, part, totals[str(cell)], label))
         heads = ["steepest turn", "heard just before", "adds to EAI", "trajectories"]
         columns = ["arm", title, *heads]
         return build_table(f"By {title}", columns, rows, names=4)
 
     return make
+
+
+def _sum_contributions(analysis: Analysis) -> dict[str, float]:
+    """Error amplification after the last round, of each condition: the sum over its rounds."""
+    rounds = analysis.tables["where_rounds"].group_by("cell").agg(pl.col("contribution").sum())
+    return dict(rounds.iter_rows())
+
+
+def _show_contributions(
+    analysis: Analysis, part: pl.DataFrame, total: float, label: Callable[[Analysis, Row], str]
+) -> Iterator[list[object]]:
+    """The lines of one condition. part: its contributions, the largest first."""
+    arm = analysis.labels.arm(part["cell"][0])
+    shown = part if part.height <= MOST_IN_CELL else part.head(MOST_IN_CELL - 1)
+    for row in shown.iter_rows(named=True):
+        yield [
+            arm,
+            label(analysis, row),
+            *_show_steepest(analysis, row),
+            format_decimal(row["contribution"], 4, signed=True),
+            format_count(row["trajectories"]),
+        ]
+    if shown.height < part.height:
+        rest = total - float(shown["contribution"].to_numpy().sum())
+        yield [arm, "all others", "–", "–", format_decimal(rest, 4, signed=True), "–"]
 
 
 def _show_steepest(analysis: Analysis, row: Row) -> list[object]:
@@ -180,12 +202,33 @@ def _describe_turn(ref: str) -> str:
     return f"{f'critique by {who}' if kind == 'critique' else who} in round {round_}"
 
 
+SAME_TURN = split_names(
+    "question seed agent model round previous_answer answer previous_confidence confidence heard"
+)
+"""What a turn that several conditions share has in common."""
+
+
+def merge_shared_turns(spots: pl.DataFrame) -> pl.DataFrame:
+    """Hot spots with one row for a turn that several conditions share: the first of them.
+
+    cells: the conditions that share it, in the order of the rows.
+    """
+    others = [pl.col(name).first() for name in spots.columns if name not in SAME_TURN]
+    merged = spots.group_by(SAME_TURN, maintain_order=True).agg(*others, cells=pl.col("cell"))
+    return merged.select(*spots.columns, "cells")
+
+
+def join_arms(analysis: Analysis, cells: Sequence[str]) -> str:
+    """The names of conditions that share a turn."""
+    return ", ".join(map(analysis.labels.arm, cells))
+
+
 def tabulate_hotspots(analysis: Analysis) -> Table:
     """The turns at which confidence in an error rose most, with what was heard just before."""
-    found = analysis.tables["hotspots"].sort("rise", descending=True, maintain_order=True)
+    found = analysis.tables["hotspots"].sort("step", descending=True, maintain_order=True)
     rows = [
         [
-            analysis.labels.arm(row["cell"]),
+            join_arms(analysis, row["cells"]),
             shorten(row["question"], 24) + (f", seed {row['seed']}" if row["seed"] else ""),
             analysis.labels.agent(row["cell"], row["agent"]),
             str(row["round"]),
@@ -196,10 +239,11 @@ def tabulate_hotspots(analysis: Analysis) -> Table:
             " → ".join(format_decimal(row[n], 2) for n in STATED),
             describe_heard(row["heard"]),
         ]
-        for row in found.head(MOST_SPOTS).iter_rows(named=True)
+        for row in merge_shared_turns(found).head(MOST_SPOTS).iter_rows(named=True)
     ]
     columns = ["arm", "question", "agent", "round", "answer", "confidence", "heard just before"]
-    return build_table("Where confidence in errors rose most", columns, rows, names=7)
+    note = "A turn that several arms share stands once, with all of them."
+    return build_table("Where confidence in errors rose most", columns, rows, names=7, note=note)
 
 
 def _name_edge(analysis: Analysis, row: Row) -> str:

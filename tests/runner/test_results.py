@@ -1,0 +1,147 @@
+"""A run in Python and at its end: main questions, estimates, page, one debate."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import debate
+from debate.analysis.reading import count_readings
+from debate.analysis.replies import count_replies
+from debate.cli import app
+from debate.errors import InputError
+from debate.results import Run
+from tests.pages import ROOT
+from tests.support import run, scripted, simulated
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("results")
+    agents = [simulated("a"), simulated("b"), scripted("c", "Answer: 4")]
+    found = run(folder, agents, num_questions=8, rounds=1)
+    assert isinstance(found, Run)
+    return found
+
+
+def invoke(*words: object, columns: int | None = None) -> str:
+    env = {"COLUMNS": str(columns) if columns else ""}
+    done = CliRunner().invoke(app, [str(word) for word in words], env=env)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.output
+
+
+def test_a_run_analyses_reports_and_shows_itself(
+    made: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = made.analyze()
+    assert found.find("accuracy", cell="main", round=1) is not None
+    assert repr(found).startswith("<Analysis of 1 arm")
+    made.show(1)
+    assert "round 1" in capsys.readouterr().out
+    made.summarise()
+    assert "At what price?" in capsys.readouterr().out
+    assert made.report() == made.directory / "report.html"
+
+
+def test_a_run_tells_in_a_glance_what_it_is(made: Run) -> None:
+    assert repr(made) == (
+        f"<Run {made.directory}: status complete, questions 8, arms main, agents a, b, c>"
+    )
+    assert "<td>complete</td>" in made._repr_html_()
+
+
+def test_a_frame_for_pandas_names_the_extra_where_that_is_absent(
+    made: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(InputError, match=r"to_pandas needs pandas: .*\[pandas\]"):
+        made.to_pandas("turns")
+
+
+def test_a_run_inside_a_running_loop_runs_in_a_thread(tmp_path: Path) -> None:
+    async def notebook() -> Run:
+        found = run(tmp_path, [scripted("a", "Answer: 4"), scripted("b", "Answer: 5")], rounds=0)
+        assert isinstance(found, Run)
+        return found
+
+    assert asyncio.run(notebook()).manifest.status == "complete"
+
+
+def test_the_module_lists_what_is_to_be_called_and_no_imports() -> None:
+    shown = {name for name in dir(debate) if not name.startswith("__")}
+    assert {"open_run", "run", "run_async"} <= shown
+    assert not shown & {"Any", "Iterable", "Mapping", "Path", "TYPE_CHECKING", "ModuleType"}
+
+
+def test_the_end_of_a_run_is_told_again_by_the_same_words(made: Run) -> None:
+    told = invoke("summarise", made.directory, columns=80)
+    assert told.startswith("Did debating help over the best vote of the openings?\n")
+    assert f"one debate: debate show {made.directory} QUESTION" in told
+    assert max(map(len, told.split("\nrun directory")[0].splitlines())) <= 80
+    assert '"section": "tokens"' in invoke("summarise", made.directory, "--json")
+
+
+def test_an_analysis_says_first_what_is_asked_and_where_the_rest_is(made: Run) -> None:
+    overview = invoke("analyze", made.directory)
+    assert overview.startswith("Did debating help")
+    assert "--section NAME, or --all" in overview
+    assert "Hazard of a flip" not in overview
+    assert "Hazard of a flip" in invoke("analyze", made.directory, "--all")
+    assert "Paired comparisons" in invoke("analyze", made.directory, "--section", "votes")
+    brief = invoke("analyze", made.directory, "--brief")
+    assert "Before and after" in brief
+    assert "•" not in brief
+
+
+def test_a_section_that_is_not_there_is_answered_with_all_that_are(made: Run) -> None:
+    with pytest.raises(InputError, match=r'did you mean "votes"\? there are .*votes.*caveats'):
+        invoke("analyze", made.directory, "--section", "vots")
+    with pytest.raises(InputError, match='did you mean "markdown"'):
+        invoke("analyze", made.directory, "--format", "markdwn")
+    with pytest.raises(InputError, match="one of --section, --brief and --all"):
+        invoke("analyze", made.directory, "--brief", "--all")
+
+
+def test_a_section_is_written_for_papers_and_programs(made: Run) -> None:
+    table = invoke("analyze", made.directory, "--section", "tokens", "--format", "csv")
+    rows = list(csv.DictReader(table.splitlines()))
+    assert {row["agent"] for row in rows} == {"a (simulated)", "b (simulated)", "c"}
+    assert r"\toprule" in invoke("analyze", made.directory, "--brief", "--format", "latex")
+
+
+def test_critiques_are_read_by_their_verdict_wherever_they_are_counted(tmp_path: Path) -> None:
+    replies = ["Answer: 4", "I say 4.\nAnswer: 4", "Answer: 4"]
+    agents = [scripted("a", replies), scripted("b", ["Answer: 4", "Verdict: correct", "Answer: 4"])]
+    found = run(tmp_path, agents, rounds=1, protocol="critique")
+    by_reading = {c.agent: c.num_read for c in count_readings(found) if c.kind == "critique"}
+    by_reply = {c.agent: c.read for c in count_replies(found) if c.what == "critiques"}
+    assert by_reading == by_reply == {"a": 0, "b": 1}
+
+
+@pytest.mark.docs
+def test_the_quickstart_ends_as_the_readme_shows(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "debate", "run", str(ROOT / "configs" / "quickstart.yaml"), "-q"]
+    env = {**os.environ, "COLUMNS": "80", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    shown = "".join(f"    {line}\n" if line else "\n" for line in done.stdout.splitlines())
+    assert shown in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.docs
+def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = [c for c in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "import" in c]
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(code.replace("quickstart", str(ROOT / "configs" / "quickstart.yaml")), names)
+    assert (tmp_path / "runs" / "small" / "report.html").is_file()
