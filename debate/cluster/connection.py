@@ -10,10 +10,12 @@ import socket
 import threading
 import warnings
 from collections.abc import Awaitable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
-from debate.cluster.resources import Node, summarize_resources
+from debate.cluster.inquiry import require_answer
+from debate.cluster.resources import Node, is_elsewhere, summarize_resources
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
 from debate.errors import ClusterError, ConfigError, boundary
@@ -37,6 +39,8 @@ LOOK_EVERY_S = 1.0
 _lock = threading.Lock()
 _num_users: dict[str, int] = {}
 """The runs of this process that use a connection which one of them made, by its session."""
+_folders: dict[str, Path] = {}
+"""The folder on this machine of the Ray that such a connection joined, by its session."""
 _taken_names: set[str] = set()
 
 
@@ -67,11 +71,15 @@ def connect(cluster: ClusterSpec, models: Mapping[str, ModelSpec] | None = None)
 def _start(cluster: ClusterSpec, models: Mapping[str, ModelSpec]) -> str:
     """Connect or start, and return the session."""
     place = f"ray: {cluster.address or 'local cluster'}"
+    arguments = make_init_arguments(cluster, models)
+    if is_elsewhere(cluster):
+        require_answer(arguments["address"])
     with boundary(ClusterError, place), warnings.catch_warnings(), keep_signal_handlers():
         warnings.simplefilter("ignore")
-        start_or_join(make_init_arguments(cluster, models))
+        folder = start_or_join(arguments)
     session = get_session()
     assert session is not None
+    _folders[session] = folder
     return session
 
 
@@ -83,13 +91,13 @@ def _leave(session: str) -> None:
         return
     _num_users[session] -= 1
     if not _num_users[session]:
-        del _num_users[session]
+        del _num_users[session], _folders[session]
         if get_session() == session:
             ray.shutdown()
 
 
-def start_or_join(arguments: Mapping[str, Any]) -> None:
-    """Call `ray.init`, up to three times if it times out.
+def start_or_join(arguments: Mapping[str, Any]) -> Path:
+    """Call `ray.init`, up to three times if it times out; return Ray's folder on this machine.
 
     Ray gives its own processes 30 s to come up, which is too few on a machine at full load.
     """
@@ -99,12 +107,23 @@ def start_or_join(arguments: Mapping[str, Any]) -> None:
         require_loopback()
     for attempts_left in (2, 1, 0):
         try:
-            ray.init(**arguments)
-            return
+            return Path(ray.init(**arguments).address_info["session_dir"])
         except BaseException as error:
             ray.shutdown()
             if "timed out during startup" not in str(error) or not attempts_left:
                 raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def find_owner() -> str | None:
+    """Return the user to whom the connected cluster's processes on this machine belong.
+
+    None where the connection was made by somebody else, or the user has no name here.
+    """
+    folder = _folders.get(get_session() or "")
+    with suppress(OSError, KeyError):
+        return folder.owner() if folder else None
+    return None
 
 
 def get_session() -> str | None:

@@ -91,16 +91,23 @@ class SharedReservation(Reservation):
     the ids of the GPUs instead.
     """
 
+    def __init__(
+        self, wanted: ResourceRequest, cluster: ClusterSpec, *, name: str, node: str | None = None
+    ) -> None:
+        super().__init__(wanted, cluster, name=name, node=node)
+        self._reserving = asyncio.Lock()
+
     async def acquire(self) -> dict[str, Any]:
         """Reserve at the first time; after the loss of its node, wait until Ray has moved it."""
         if not self._wanted.bundle:
             return {"num_cpus": 0, "num_gpus": 0, "max_restarts": 0}
-        if self._group is None:
-            self._group = await reserve(
-                self._wanted, self._cluster, name=self._name, node=self._node
-            )
-        else:
-            await wait_for_group(self._group, self._wanted, self._cluster)
+        async with self._reserving:
+            if self._group is None:
+                self._group = await reserve(
+                    self._wanted, self._cluster, name=self._name, node=self._node
+                )
+            else:
+                await wait_for_group(self._group, self._wanted, self._cluster)
         options = make_group_options(self._group)
         return {"num_cpus": 0, "num_gpus": 0, "max_restarts": 0, **options}
 
