@@ -9,13 +9,13 @@ import os
 import socket
 import threading
 import warnings
-from collections.abc import Awaitable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from debate.cluster.inquiry import require_answer
-from debate.cluster.resources import Node, is_elsewhere, summarize_resources
+from debate.cluster.inquiry import describe_state, read_state, require_answer
+from debate.cluster.resources import is_elsewhere, summarize_resources
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
 from debate.errors import ClusterError, ConfigError, boundary
@@ -45,12 +45,16 @@ _taken_names: set[str] = set()
 
 
 @contextmanager
-def connect(cluster: ClusterSpec, models: Mapping[str, ModelSpec] | None = None) -> Iterator[None]:
+def connect(
+    cluster: ClusterSpec,
+    models: Mapping[str, ModelSpec] | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Iterator[None]:
     """Connect to the cluster, or start a local one with room for `models`.
 
-    Runs of one process share a connection, which the last of them to leave ends; one that was made
-    by somebody else is used and left alone. Raises ClusterError where no cluster answers at the
-    address.
+    `tell` is told which cluster was joined, where that is one that was there. Runs of one process
+    share a connection, which the last of them to leave ends; one that was made by somebody else is
+    used and left alone. Raises ClusterError where no cluster answers at the address.
     """
     if cluster.quiet:
         os.environ.setdefault(*LOG_FILTER)
@@ -62,6 +66,8 @@ def connect(cluster: ClusterSpec, models: Mapping[str, ModelSpec] | None = None)
         if session in _num_users:
             _num_users[session] += 1
     try:
+        if tell and is_elsewhere(cluster):
+            tell(f"joined the Ray cluster at {describe_state(read_state(_folders.get(session)))}")
         yield
     finally:
         with _lock:
@@ -113,17 +119,6 @@ def start_or_join(arguments: Mapping[str, Any]) -> Path:
             if "timed out during startup" not in str(error) or not attempts_left:
                 raise
     raise AssertionError("the last attempt returns or raises")
-
-
-def find_owner() -> str | None:
-    """Return the user to whom the connected cluster's processes on this machine belong.
-
-    None where the connection was made by somebody else, or the user has no name here.
-    """
-    folder = _folders.get(get_session() or "")
-    with suppress(OSError, KeyError):
-        return folder.owner() if folder else None
-    return None
 
 
 def get_session() -> str | None:
@@ -248,19 +243,3 @@ def read_actor_environment(cluster: ClusterSpec) -> dict[str, str]:
     return {
         name: os.environ[name] if value is None else value for name, value in cluster.env.items()
     }
-
-
-def list_live_nodes() -> list[Node]:
-    """Return the nodes of the connected cluster that answer."""
-    import ray
-
-    return [
-        Node(
-            id=node["NodeID"],
-            name=node["NodeManagerHostname"],
-            gpus=node["Resources"].get("GPU", 0),
-            cpus=node["Resources"].get("CPU", 0),
-        )
-        for node in ray.nodes()
-        if node["Alive"]
-    ]

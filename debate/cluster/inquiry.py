@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from debate.cluster.resources import (
     Node,
@@ -18,7 +20,7 @@ from debate.cluster.resources import (
 )
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
-from debate.errors import ClusterError, DebateError
+from debate.errors import ClusterError
 
 LIMIT_S = 60.0
 """Seconds in which a cluster must have answered; importing Ray and joining take most of them."""
@@ -62,22 +64,42 @@ def require_answer(address: str) -> None:
         raise ClusterError(f"no cluster answers at {address}: {told}", boundary="ray") from cause
 
 
-def read_state() -> ClusterState:
-    """Return the state of the cluster that this process is connected to."""
+def read_state(folder: Path | None = None) -> ClusterState:
+    """Return the state of the cluster that this process is connected to.
+
+    `folder` is Ray's own on this machine, which tells the owner.
+    """
     import ray
 
-    from debate.cluster.connection import find_owner, list_live_nodes
-
+    owner = None
+    with suppress(OSError, KeyError):
+        owner = folder.owner() if folder else None
     free = ray.available_resources()
     return ClusterState(
         address=ray.get_runtime_context().gcs_address,
-        owner=find_owner(),
+        owner=owner,
         ray=ray.__version__,
         python=platform.python_version(),
         nodes=tuple(list_live_nodes()),
         free_gpus=free.get("GPU", 0),
         free_cpus=free.get("CPU", 0),
     )
+
+
+def list_live_nodes() -> list[Node]:
+    """Return the nodes of the connected cluster that answer."""
+    import ray
+
+    return [
+        Node(
+            id=node["NodeID"],
+            name=node["NodeManagerHostname"],
+            gpus=node["Resources"].get("GPU", 0),
+            cpus=node["Resources"].get("CPU", 0),
+        )
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
 
 
 def ask_cluster(cluster: ClusterSpec, *, limit_s: float = LIMIT_S) -> ClusterState:
@@ -125,13 +147,17 @@ answer(asked["spec"])
 
 def answer(spec: dict[str, object]) -> None:
     """Print the state of the cluster of a spec as JSON; or end with the reason in one line."""
-    from debate.cluster.connection import connect
+    import ray
+
+    from debate.cluster.connection import make_init_arguments, start_or_join
 
     asked = ClusterSpec.model_validate({**spec, "runtime_env": {}, "quiet": True})
     try:
-        with connect(asked):
-            print(json.dumps(asdict(read_state())))
-    except DebateError as error:
+        arguments = make_init_arguments(asked, {})
+        require_answer(arguments["address"])
+        print(json.dumps(asdict(read_state(start_or_join(arguments)))))
+        ray.shutdown()
+    except Exception as error:
         sys.exit(" ".join(str(error).split()))
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, cast
 
 from debate.cluster.packing import SlotPlan, assign_nodes, describe_slots, merge_slots, plan_slots
 from debate.cluster.resources import (
@@ -78,28 +78,27 @@ async def launch_models(
         if list_resource_requests(specs) or cluster.orchestrators > 1:
             from debate.cluster.connection import claim_name, connect
 
-            stack.enter_context(connect(cluster, specs))
+            stack.enter_context(connect(cluster, specs, tell))
             run = stack.enter_context(claim_name(f"debate:{run}", cluster.namespace))
         placement = plan_placement(specs, cluster)
-        if tell:
-            tell_cluster(placement, cluster, tell)
+        if tell and is_elsewhere(cluster):
+            for line in describe_slots(placement.slots):
+                tell(line)
         reservations = make_slot_reservations(placement, cluster, run=run)
         for each in reservations:
             stack.callback(each.remove)
         engines = plan_engines(specs)
+        replicas = {
+            engine.name: make_replicas(engine, cluster, placement, reservations, run, meter)
+            for engine in engines
+        }
         clients: dict[str, ModelClient] = {}
-        remote: list[RayReplica] = []
         for engine in engines:
-            replicas: Sequence[MultiAdapterReplica]
-            if engine.spec.host == "driver":
-                replicas = make_local_replicas(engine, meter)
-            else:
-                replicas = make_ray_replicas(engine, cluster, placement, reservations, run=run)
-                remote += replicas
-            clients |= make_clients(engine, specs, replicas, meter)
+            clients |= make_clients(engine, specs, replicas[engine.name], meter)
         stack.push_async_callback(close_models, clients)
         if len(local) < len(specs):
-            refuse_missing([*missing, *await find_missing_on_nodes(remote)], specs)
+            missing += await find_missing_on_nodes(chain.from_iterable(replicas.values()))
+            refuse_missing(missing, specs)
         served = {engine.name: engine.models for engine in engines}
         devices = [make_device(plan, served, clients, cluster) for plan in placement.slots]
         for device in devices:
@@ -109,21 +108,9 @@ async def launch_models(
         yield clients
 
 
-def tell_cluster(
-    placement: PlacementPlan, cluster: ClusterSpec, tell: Callable[[str], None]
-) -> None:
-    """Tell which cluster elsewhere this process has joined, and which models take turns there."""
-    if is_elsewhere(cluster) and "ray" in sys.modules:
-        from debate.cluster.connection import get_session
-        from debate.cluster.inquiry import describe_state, read_state
-
-        if get_session() is not None:
-            tell(f"joined the Ray cluster at {describe_state(read_state())}")
-            for line in describe_slots(placement.slots):
-                tell(line)
-
-
-async def find_missing_on_nodes(replicas: Iterable[RayReplica]) -> list[MissingFile]:
+async def find_missing_on_nodes(
+    replicas: Iterable[MultiAdapterReplica],
+) -> tuple[MissingFile, ...]:
     """Place the actors of models that name files, and return what their nodes lack.
 
     Raises ClusterError where one cannot be placed.
@@ -133,8 +120,9 @@ async def find_missing_on_nodes(replicas: Iterable[RayReplica]) -> list[MissingF
     async def look(replica: RayReplica) -> None:
         found.extend(await replica.find_missing())
 
-    await run_all(look(each) for each in replicas)
-    return found
+    remote = (each for each in replicas if not isinstance(each, LocalReplica))
+    await run_all(look(cast("RayReplica", each)) for each in remote)
+    return tuple(found)
 
 
 def select_local_models(
@@ -158,7 +146,7 @@ def plan_placement(specs: Mapping[str, ModelSpec], cluster: ClusterSpec) -> Plac
     requests = list_resource_requests(specs)
     if not requests:
         return PlacementPlan(nodes={})
-    from debate.cluster.connection import list_live_nodes
+    from debate.cluster.inquiry import list_live_nodes
     from debate.cluster.placement import check_schedulable
 
     nodes = list_live_nodes()
@@ -206,6 +194,20 @@ def make_clients(
         views = [AdapterReplica(each, get_adapter(specs[model])) for each in shared]
         clients[model] = make_client(model, specs[model], views, secrets, meter, pulses)
     return clients
+
+
+def make_replicas(
+    engine: EnginePlan,
+    cluster: ClusterSpec,
+    placement: PlacementPlan,
+    reservations: Sequence[SharedReservation],
+    run: str,
+    meter: Meter | None,
+) -> Sequence[MultiAdapterReplica]:
+    """Return the engine's replicas, in this process or in actors; none is started."""
+    if engine.spec.host == "driver":
+        return make_local_replicas(engine, meter)
+    return make_ray_replicas(engine, cluster, placement, reservations, run=run)
 
 
 def make_local_replicas(engine: EnginePlan, meter: Meter | None) -> list[LocalReplica]:

@@ -11,7 +11,8 @@ import ray
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from debate.cluster.connection import get_session, list_live_nodes
+from debate.cluster.connection import get_session
+from debate.cluster.inquiry import list_live_nodes
 from debate.cluster.packing import describe_shortage, find_unschedulable
 from debate.cluster.resources import ResourceRequest, describe_amount
 from debate.config.cluster import ClusterSpec

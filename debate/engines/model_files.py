@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from debate.config.models import LocalWeights, ModelSpec, TransformersModel
+from debate.config.models import LocalWeights, ModelSpec, TransformersModel, VllmModel
 from debate.engines.adapter_files import list_adapters, read_adapter_config
 from debate.engines.hf.gguf_files import is_gguf
 from debate.errors import ModelRefused
@@ -78,7 +78,9 @@ def find_problem(place: ModelFile) -> str | None:
     return None
 
 
-def refuse_unreadable_files(spec: LocalWeights, adapters: Iterable[str] = ()) -> None:
+def refuse_unreadable_files(
+    spec: TransformersModel | VllmModel, adapters: Iterable[str] = ()
+) -> None:
     """Raise ModelRefused for the first place that this machine lacks, before any hub is asked."""
     for place in list_model_files(spec, adapters):
         if problem := find_problem(place):
