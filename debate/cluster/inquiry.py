@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import socket
 import subprocess
@@ -52,8 +53,10 @@ class ClusterState:
 def require_answer(address: str) -> None:
     """Raise ClusterError where nothing listens at `host:port`; Ray would wait for minutes.
 
-    Any other address, such as `auto`, is left to Ray.
+    `auto` is what `RAY_ADDRESS` says; where it says nothing, what Ray finds, and left to it.
     """
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS") or address
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         return

@@ -147,7 +147,7 @@ async def execute(
         run=plan.spec.name,
         preflight=tries,
         guard=guard,
-        tell=None if quiet else partial(_say, console),
+        tell=None if quiet else partial(print_line, console),
     )
     async with AsyncExitStack() as stack:
         account = None
@@ -203,7 +203,8 @@ def _warn(console: Console, told: str) -> None:
     console.print(clean(told), style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
-def _say(console: Console, told: str) -> None:
+def print_line(console: Console, told: str) -> None:
+    """Print a text in one line, as long as it is."""
     console.print(clean(told), markup=False, highlight=False, soft_wrap=True)
 
 

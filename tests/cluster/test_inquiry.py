@@ -22,13 +22,17 @@ from debate.errors import ClusterError, ModelRefused
 HOST = platform.node()
 
 
-def test_an_address_where_nobody_listens_is_told_at_once() -> None:
+def test_an_address_where_nobody_listens_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         require_answer(address)
     with pytest.raises(ClusterError, match=f"no cluster answers at {address}: Connection refused"):
         require_answer(address)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
     require_answer("auto")
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(ClusterError, match=f"no cluster answers at {address}"):
+        require_answer("auto")
 
 
 def test_a_cluster_has_a_limit_to_answer_in() -> None:
