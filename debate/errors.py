@@ -50,7 +50,7 @@ class Undecided(TaskError):
     """A data file may be read in several ways, or none is known; its user is to say in which.
 
     field: what is to be said: a field of the task or of its columns. choices: what it may be, each
-    with what it means.
+    with what it means, or "".
     """
 
     def __init__(

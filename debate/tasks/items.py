@@ -238,7 +238,8 @@ def _to_target(target: str, kind: AnswerKind, scoring: ScoringSpec) -> str:
     if kind == "number":
         number = normalise_number(target)
         if number is None:
-            raise ValueError(f"target {target!r} is not a number; `kind: text` takes it as it is")
+            hint = "`dataset: gsm8k` reads" if "####" in target else "`kind: text` takes"
+            raise ValueError(f"target {target!r:.200} is not a number; {hint} it as it is")
         return number
     if scoring.match == "regex":
         validate_pattern(target)

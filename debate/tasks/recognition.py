@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, get_args
 
 from debate.config.task import DatasetTask, TableTask
-from debate.errors import TaskError, Undecided
+from debate.errors import TaskError, Undecided, suggest
 from debate.tasks.column_names import USUAL_COLUMNS, guess_columns
 from debate.tasks.data_files import MISSING, DataRow, read_rows
 from debate.tasks.datasets import DATASETS, NAMES
@@ -18,12 +18,13 @@ from debate.tasks.items import find_cell, to_text
 from debate.tasks.loading import load_questions, settle_readings
 from debate.tasks.number import normalise_number
 from debate.tasks.options import (
+    READINGS,
     describe_same_target,
     read_option_columns,
     read_target,
     read_truth,
 )
-from debate.types import Question
+from debate.types import AnswerKind, Question
 
 MAX_ROWS = 2000
 """As many rows are looked at to tell what the columns hold; all of them are read as questions."""
@@ -74,30 +75,41 @@ def recognise_file(path: str, told: Told) -> RecognisedFile:
     Raises TaskError for a file that cannot be read as questions, and Undecided where its user must
     say what a column holds or how its targets count.
     """
-    if not told.kind and (dataset := told.dataset or _find_dataset(path)):
-        task: dict[str, Any] = {"dataset": dataset, "path": path}
+    if told.kind not in (None, *(kinds := get_args(AnswerKind))):
+        raise TaskError(f'kind "{told.kind}" is unknown; {suggest(told.kind, kinds)}')
+    if told.dataset is not None and told != Told(dataset=told.dataset):
+        raise TaskError(f'the data set "{told.dataset}" knows its columns, kind and targets itself')
+    dataset = told.dataset or (_find_dataset(path) if told == Told() else None)
+    return _recognise_table(path, told) if dataset is None else _read_dataset(path, dataset)
+
+
+def _read_dataset(path: str, dataset: str) -> RecognisedFile:
+    task: dict[str, Any] = {"dataset": dataset, "path": path}
+    questions = load_questions(DatasetTask.model_validate(task))
+    if describe_same_target(questions) is not None:
+        task["shuffle_options"] = True
         questions = load_questions(DatasetTask.model_validate(task))
-        if describe_same_target(questions) is not None:
-            task["shuffle_options"] = True
-            questions = load_questions(DatasetTask.model_validate(task))
-        columns = _read_columns(path, NAMES.get(dataset, ()))
-        return RecognisedFile(task=task, columns=columns, questions=questions)
+    rows = read_rows(path, names=NAMES.get(dataset, ()))
+    columns = next((tuple(map(str, row.cells)) for row in rows), ())
+    return RecognisedFile(task=task, columns=columns, questions=questions)
+
+
+def _recognise_table(path: str, told: Told) -> RecognisedFile:
     rows = list(islice(read_rows(path), MAX_ROWS))
     if not rows:
         raise TaskError(f"{path}: there is no question in it")
     columns = _choose_columns(rows, told)
     targets = [] if "target" not in columns else list(_read_targets(rows, columns))
     missing = len(rows) - len(targets)
-    task = {"path": path, "kind": told.kind or _tell_kind(targets, columns)}
+    task: dict[str, Any] = {"path": path, "kind": told.kind or _tell_kind(targets, columns)}
     if written := _drop_usual(columns, rows[0].cells):
         task["columns"] = written
     if missing:
         task["scored"] = False
     questions = _load_table(task, columns, told)
     remarks = _list_remarks(task, columns, targets, missing)
-    return RecognisedFile(
-        task=task, columns=tuple(rows[0].cells), questions=questions, remarks=tuple(remarks)
-    )
+    names = tuple(map(str, rows[0].cells))
+    return RecognisedFile(task=task, columns=names, questions=questions, remarks=tuple(remarks))
 
 
 def _find_dataset(path: str) -> str | None:
@@ -123,10 +135,6 @@ def _reads_all(dataset: str, rows: Sequence[DataRow]) -> bool:
     return True
 
 
-def _read_columns(path: str, names: Sequence[str]) -> tuple[str, ...]:
-    return next((tuple(row.cells) for row in read_rows(path, names=names)), ())
-
-
 def _choose_columns(rows: Sequence[DataRow], told: Told) -> dict[str, Any]:
     """Return the column or columns of each field: those that are told, else those that fit."""
     columns = {**guess_columns(rows[0].cells), **told.columns}
@@ -146,12 +154,10 @@ def _choose_columns(rows: Sequence[DataRow], told: Told) -> dict[str, Any]:
 
 
 def _ask_column(name: str, names: Collection[str], location: str) -> Undecided:
-    unscored = ", or `--unscored` for questions without truth" if name == "target" else ""
     return Undecided(
-        f"{location}: no column is known to hold the {name}: {', '.join(names)}; say which by "
-        f"`--column {name}=NAME`{unscored}",
+        f"{location}: no column is known to hold the {name}; there are: {', '.join(names)}",
         field=name,
-        choices={each: f"the column {each}" for each in names},
+        choices=dict.fromkeys(names, ""),
     )
 
 
@@ -202,12 +208,12 @@ def _drop_usual(columns: Mapping[str, Any], there: Collection[str]) -> dict[str,
     }
 
 
-def _load_table(
-    task: dict[str, Any], columns: Mapping[str, Any], told: Told
-) -> Sequence[Question]:
+def _load_table(task: dict[str, Any], columns: Mapping[str, Any], told: Told) -> Sequence[Question]:
     """Return the questions; add to the task how targets are read, and that options are shuffled."""
     if task["kind"] == "choice" and "options" in columns:
         is_right_listed = columns.get("target") in tuple(columns["options"])
+        if told.target_as not in (None, *READINGS):
+            raise TaskError(f'target_as "{told.target_as}"; {suggest(told.target_as, READINGS)}')
         task["target_as"] = told.target_as or ("text" if is_right_listed else "auto")
         readings = settle_readings(TableTask.model_validate(task))
         task["target_as"] = readings[0] if len(readings) == 1 else task["target_as"]
