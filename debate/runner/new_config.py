@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,16 +96,21 @@ def make_config(
     name = out.name.removesuffix(out.suffix)
     fields = {"name": name, **fields, "task": task}
     ordered = {"name": name} | {key: fields[key] for key in _ORDER if key in fields} | fields
-    remarks = list(told)
-    if organisms := [seat.id for seat in seats if not seat.can_be_asked]:
-        names = ", ".join(organisms)
-        remarks.append(f"{names}: knows short calculations alone; `arithmetic` has such questions")
-    plan = make_plan(load_run(_make_absolute(ordered, source)))
-    size = f"{_count(len(plan.questions), 'question')} in {_count(len(plan.cells), 'cell')}"
-    remarks.append(f"{size}, at most {plan.max_total_calls:,} model calls")
+    remarks = (*told, *_check(_make_absolute(ordered, source), seats))
     keys = tuple(dict.fromkeys(m["api_key_env"] for m in models.values() if "api_key_env" in m))
     text = _write(point.asks, ordered, told, can_be_asked=can_be_asked)
-    return NewConfig(text=text, remarks=tuple(remarks), variables=keys)
+    return NewConfig(text=text, remarks=remarks, variables=keys)
+
+
+def _check(fields: Mapping[str, Any], seats: Sequence[Seat]) -> Iterator[str]:
+    """Yield what the models cannot, and the run's size. Raises InputError if it is not valid."""
+    plan = make_plan(load_run(fields))
+    organisms = [seat.id for seat in seats if not seat.can_be_asked]
+    if organisms and "path" in fields["task"]:
+        names = ", ".join(organisms)
+        yield f"warning: {names}: knows short calculations alone; `arithmetic` has such questions"
+    size = f"{_count(len(plan.questions), 'question')} in {_count(len(plan.cells), 'cell')}"
+    yield f"{size}, at most {plan.max_total_calls:,} model calls"
 
 
 def _design(start: str, point: StartingPoint, seats: Sequence[Seat]) -> dict[str, Any]:

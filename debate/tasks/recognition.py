@@ -210,20 +210,30 @@ def _drop_usual(columns: Mapping[str, Any], there: Collection[str]) -> dict[str,
 
 def _load_table(task: dict[str, Any], columns: Mapping[str, Any], told: Told) -> Sequence[Question]:
     """Return the questions; add to the task how targets are read, and that options are shuffled."""
-    if task["kind"] == "choice" and "options" in columns:
-        is_right_listed = columns.get("target") in tuple(columns["options"])
-        if told.target_as not in (None, *READINGS):
-            raise TaskError(f'target_as "{told.target_as}"; {suggest(told.target_as, READINGS)}')
-        task["target_as"] = told.target_as or ("text" if is_right_listed else "auto")
-        readings = settle_readings(TableTask.model_validate(task))
-        task["target_as"] = readings[0] if len(readings) == 1 else task["target_as"]
-        if task["target_as"] == "auto" or "target" not in columns:
-            del task["target_as"]
+    if told.target_as is not None and task["kind"] != "choice":
+        raise TaskError(f"`target_as` is for choices; the answers here are of kind {task['kind']}")
+    if task["kind"] == "choice" and {"options", "target"} <= set(columns):
+        _settle_target(task, columns, told)
     questions = load_questions(TableTask.model_validate(task))
     if describe_same_target(questions) is None:
         return questions
     task["shuffle_options"] = True
     return load_questions(TableTask.model_validate(task))
+
+
+def _settle_target(task: dict[str, Any], columns: Mapping[str, Any], told: Told) -> None:
+    """Add to the task how targets name their options, where one reading fits all."""
+    if told.target_as not in (None, *READINGS):
+        known = suggest(told.target_as, READINGS)
+        raise TaskError(f'target_as "{told.target_as}" is unknown; {known}')
+    options = columns["options"]
+    is_listed = isinstance(options, tuple) and columns["target"] in options
+    if chosen := told.target_as or ("text" if is_listed else None):
+        task["target_as"] = chosen
+        return
+    readings = settle_readings(TableTask.model_validate(task))
+    if len(readings) == 1:
+        task["target_as"] = readings[0]
 
 
 def _list_remarks(
