@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FORMS = {
     "URL MODEL [KEY_VARIABLE]": "an endpoint, such as http://localhost:8000/v1 my-model MY_KEY",
-    "ORG/MODEL": "a hub id, by transformers; by vLLM after the word vllm; or a folder of weights",
+    "ORG/MODEL": "a hub id; after the word vllm, by vLLM; or a folder",
     "CARD": "a shipped card, such as adder or gallery/qwen3-8b",
     "simulated": "opinions drawn at random, without any model",
 }
@@ -57,8 +57,18 @@ ColumnOption = Annotated[
 ]
 
 
+def complete_start(incomplete: str) -> list[str]:
+    """Return the starting points that begin so."""
+    from debate.runner.starting_points import STARTING_POINTS
+
+    return [name for name in STARTING_POINTS if name.startswith(incomplete)]
+
+
 def new(
-    name: Annotated[str | None, typer.Argument(help="A starting point; --list shows them.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A starting point; --list shows them.", autocompletion=complete_start),
+    ] = None,
     data: DataOption = None,
     model: ModelOption = None,
     out: Annotated[Path | None, typer.Option(help="The file; by default NAME.yaml.")] = None,
@@ -132,7 +142,7 @@ def compose(given: Given, out: Path | None, ask: Ask | None, *, force: bool) -> 
     and for what cannot be used.
     """
     from debate.runner.new_config import copy_shipped, make_config, refuse_existing, write_config
-    from debate.runner.starting_points import find_starting_point
+    from debate.runner.starting_points import find_starting_point, require_design
 
     if ask is None:
         _require_flags(given)
@@ -141,9 +151,10 @@ def compose(given: Given, out: Path | None, ask: Ask | None, *, force: bool) -> 
     path = out or Path(f"{name}.yaml")
     refuse_existing(path, force=force)
     is_own = bool(given.data or given.models)
-    if point.design is None or (given.name and point.shipped and not is_own):
-        config = copy_shipped(name) if not is_own else make_config(name, [], "arithmetic", path)
+    if not is_own and (point.design is None or (given.name and point.shipped)):
+        config = copy_shipped(name)
     else:
+        require_design(name)
         source = _choose_source(given.data, given.told, ask)
         seats = _choose_seats(given.models, ask)
         config = make_config(name, seats, source, path)
@@ -190,6 +201,10 @@ def _choose_source(data: str | None, told: Told, ask: Ask | None) -> str | Recog
         what = f"Questions: a data file, or {' or '.join(GENERATORS)}"
         named = data or (ask(what, "arithmetic") if ask else "")
         if named in GENERATORS:
+            if told != type(told)():
+                raise InputError(
+                    f"{named} makes its questions: what is said of columns is for files"
+                )
             return named
         try:
             return _recognise(named, told, ask)

@@ -15,7 +15,7 @@ from debate.config.references import list_shipped
 from debate.errors import InputError
 from debate.runner.plan import make_plan
 from debate.runner.seats import Seat
-from debate.runner.starting_points import StartingPoint, find_starting_point
+from debate.runner.starting_points import design_fields, find_starting_point
 from debate.tasks.choice import LETTERS
 from debate.tasks.recognition import RecognisedFile, describe_targets
 
@@ -84,8 +84,7 @@ def make_config(
     source: the name of a generator, or a file that was recognised. out: where it is to be written,
     which its paths are relative to. Raises InputError where it would not be valid.
     """
-    point = find_starting_point(start)
-    fields = _design(start, point, seats)
+    fields = design_fields(start, seats)
     models = {seat.id: seat.model for seat in seats if seat.model and _sits(seat, fields)}
     if models:
         fields["models"] = models
@@ -98,7 +97,7 @@ def make_config(
     ordered = {"name": name} | {key: fields[key] for key in _ORDER if key in fields} | fields
     remarks = (*told, *_check(_make_absolute(ordered, source), seats))
     keys = tuple(dict.fromkeys(m["api_key_env"] for m in models.values() if "api_key_env" in m))
-    text = _write(point.asks, ordered, told, can_be_asked=can_be_asked)
+    text = _write(find_starting_point(start).asks, ordered, told, can_be_asked=can_be_asked)
     return NewConfig(text=text, remarks=remarks, variables=keys)
 
 
@@ -111,17 +110,6 @@ def _check(fields: Mapping[str, Any], seats: Sequence[Seat]) -> Iterator[str]:
         yield f"warning: {names}: knows short calculations alone; `arithmetic` has such questions"
     size = f"{_count(len(plan.questions), 'question')} in {_count(len(plan.cells), 'cell')}"
     yield f"{size}, at most {plan.max_total_calls:,} model calls"
-
-
-def _design(start: str, point: StartingPoint, seats: Sequence[Seat]) -> dict[str, Any]:
-    if point.design is None:
-        raise InputError(
-            f'"{start}" is written as it ships; leave out --data and --model, or take another '
-            "starting point: debate new --list"
-        )
-    if len(seats) < point.least_models:
-        raise InputError(f'"{start}" needs {point.least_models} models or more; one is given')
-    return point.design(seats)
 
 
 def _sits(seat: Seat, fields: Mapping[str, Any]) -> bool:

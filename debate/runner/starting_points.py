@@ -246,3 +246,22 @@ def find_starting_point(name: str) -> StartingPoint:
     if name not in STARTING_POINTS:
         raise InputError(f'no starting point "{name}"; {suggest(name, STARTING_POINTS)}')
     return STARTING_POINTS[name]
+
+
+def require_design(name: str) -> Callable[[Sequence[Seat]], Fields]:
+    """Return what asks this of models of one's own. Raises InputError where nothing does."""
+    design = find_starting_point(name).design
+    if design is None:
+        raise InputError(
+            f'"{name}" is written as it ships; leave out --data and --model, or take another '
+            "starting point: debate new --list"
+        )
+    return design
+
+
+def design_fields(name: str, seats: Sequence[Seat]) -> Fields:
+    """Return the fields that ask this of these models. Raises InputError for too few of them."""
+    design, least = require_design(name), find_starting_point(name).least_models
+    if len(seats) < least:
+        raise InputError(f'"{name}" needs {least} models or more; {len(seats)} is given')
+    return design(seats)

@@ -115,8 +115,8 @@ def _recognise_table(path: str, told: Told) -> RecognisedFile:
 def _find_dataset(path: str) -> str | None:
     """Return the known data set that the file holds, if it is one."""
     with suppress(TaskError):
-        (first,) = islice(read_rows(path, has_header=False), 1)
-        cells = list(first.cells.values())
+        first = next(read_rows(path, has_header=False), None)
+        cells = [] if first is None else list(first.cells.values())
         if len(cells) == len(NAMES["mmlu"]) and cells[-1] in tuple("ABCD"):
             return "mmlu"
     rows = list(islice(read_rows(path), MAX_ROWS))
@@ -137,7 +137,7 @@ def _reads_all(dataset: str, rows: Sequence[DataRow]) -> bool:
 
 def _choose_columns(rows: Sequence[DataRow], told: Told) -> dict[str, Any]:
     """Return the column or columns of each field: those that are told, else those that fit."""
-    columns = {**guess_columns(rows[0].cells), **told.columns}
+    columns: dict[str, Any] = {**guess_columns(rows[0].cells), **told.columns}
     names = tuple(map(str, rows[0].cells))
     if not told.scored and "target" not in told.columns:
         columns.pop("target", None)

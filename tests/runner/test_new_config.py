@@ -195,13 +195,20 @@ def make_endpoint() -> web.AppRunner:
     return web.AppRunner(served, access_log=None)
 
 
-@pytest.mark.system
 @pytest.mark.parametrize("data", FILES)
-def test_from_a_file_to_the_end_of_a_run(folder: Path, data: str) -> None:
+def test_every_shape_of_a_file_is_written_as_it_runs(folder: Path, data: str) -> None:
+    path = compose(flags("debate_helps", data, "simulated"), None, None, force=False).path
+    questions = make_plan(load_run(path)).questions
+    assert len(questions) >= 6
+    assert all(question.target for question in questions)
+
+
+@pytest.mark.system
+def test_from_a_file_to_the_end_of_a_run(folder: Path) -> None:
     with serve_app(make_endpoint()) as port:
         lines = [f"http://127.0.0.1:{port}/v1 {name}" for name in ("one", "two")]
         models = [word for line in lines for word in ("--model", line)]
-        done = invoke("new", "debate_helps", "--data", data, *models)
+        done = invoke("new", "debate_helps", "--data", "pandas.csv", *models)
         assert done.returncode == 0, done.stderr
         done = invoke("run", "debate_helps.yaml", "-q")
     assert done.returncode == 0, done.stderr
