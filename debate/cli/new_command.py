@@ -90,6 +90,10 @@ def new(
     unscored: Annotated[
         bool, typer.Option("--unscored", help="The questions have no targets.")
     ] = False,
+    no_header: Annotated[
+        bool,
+        typer.Option("--no-header", help="The first row of the CSV or TSV file is a question."),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     list_points: Annotated[
         bool, typer.Option("--list", help="List the starting points, and write nothing.")
@@ -111,6 +115,7 @@ def new(
         target_as=target_as,
         columns=parse_columns(column or ()),
         scored=not unscored,
+        header=not no_header,
     )
     ask = ask_terminal if sys.stdin.isatty() else None
     given = Given(name=name, data=data, models=tuple(model or ()), told=told)
@@ -233,7 +238,8 @@ def _recognise(named: str, told: Told, ask: Ask | None) -> RecognisedFile:
 def _name_flag(open_question: Undecided) -> str:
     if open_question.field == "target_as":
         return f"--target-as {' or '.join(open_question.choices)}"
-    unscored = "; --unscored where there are none" if open_question.field == "target" else ""
+    is_target = open_question.field == "target"
+    unscored = "; --unscored where there are none" if is_target else "; --no-header without names"
     return f"--column {open_question.field}=NAME{unscored}"
 
 

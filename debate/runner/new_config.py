@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ def make_config(
     if not can_be_asked:
         fields.pop("probes", None)
     task, told = _make_task(source, out)
-    name = out.name.removesuffix(out.suffix)
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", out.stem).strip("-") or start
     fields = {"name": name, **fields, "task": task}
     ordered = {"name": name} | {key: fields[key] for key in _ORDER if key in fields} | fields
     remarks = (*told, *_check(_make_absolute(ordered, source), seats))

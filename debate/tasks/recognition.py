@@ -54,6 +54,7 @@ class Told:
     target_as: str | None = None
     columns: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     scored: bool = True
+    header: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +96,7 @@ def _read_dataset(path: str, dataset: str) -> RecognisedFile:
 
 
 def _recognise_table(path: str, told: Told) -> RecognisedFile:
-    rows = list(islice(read_rows(path), MAX_ROWS))
+    rows = list(islice(read_rows(path, has_header=told.header), MAX_ROWS))
     if not rows:
         raise TaskError(f"{path}: there is no question in it")
     columns = _choose_columns(rows, told)
@@ -104,6 +105,8 @@ def _recognise_table(path: str, told: Told) -> RecognisedFile:
     task: dict[str, Any] = {"path": path, "kind": told.kind or _tell_kind(targets, columns)}
     if written := _drop_usual(columns, rows[0].cells):
         task["columns"] = written
+    if not told.header:
+        task["header"] = False
     if missing:
         task["scored"] = False
     questions = _load_table(task, columns, told)

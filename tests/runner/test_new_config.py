@@ -118,6 +118,8 @@ def test_a_file_is_replaced_by_force_alone(folder: Path) -> None:
         (["jugde", "--data", "mine.csv", "--model", "simulated"], 'did you mean "judge"'),
         (["judge", "--data", "arc", "--model", "simulated"], "give the path, `--dataset arc`"),
         (["judge", "--data", "two.csv", "--model", "simulated"], "(--target-as index or number)"),
+        (["judge", "--data", "bare.csv", "--model", "simulated"], "; --no-header without names)"),
+        (["judge", "--data", "arithmetic", "--kind", "text", "--model", "simulated"], "for files"),
         (["judge", "--data", "no.csv", "--model", "simulated"], "there is no such file"),
         (["judge", "--data", "mine.csv", "--model", "addr"], 'did you mean "adder"'),
         (["judge", "--data", "mine.csv", "--model", "http://h/v1"], "write URL MODEL"),
@@ -129,6 +131,7 @@ def test_what_cannot_be_used_is_told_and_nothing_is_written(
     folder: Path, words: list[str], said: str
 ) -> None:
     Path("two.csv").write_text("question,A,B,C,D,answer\nq,5,6,7,8,2\nr,5,6,7,8,3\n")
+    Path("bare.csv").write_text("2+2?,4\n3+3?,6\n")
     done = invoke("new", *words)
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr
     assert not list(folder.glob("*.yaml"))
@@ -173,7 +176,8 @@ def test_a_file_elsewhere_is_named_by_its_whole_path_and_a_large_one_is_limited(
     (folder / "large.csv").write_text("question,answer\n" + rows)
     (folder / "below").mkdir()
     given = flags("debate_helps", "large.csv", "simulated")
-    path = compose(given, Path("below/mine.yaml"), None, force=False).path
+    path = compose(given, Path("below/my run.yaml"), None, force=False).path
+    assert load_run(path).spec.name == "my-run"
     task = load_run(path).spec.task.model_dump()
     assert (task["path"], task["limit"], task["seed"]) == (str(folder / "large.csv"), 100, 0)
 

@@ -128,6 +128,13 @@ def test_a_column_that_no_name_tells_is_asked(
     assert recognise_csv(tmp_path, f"{header}\nq,7\n", columns=columns).questions[0].target == "7"
 
 
+def test_a_table_without_a_header_is_read_by_places(tmp_path: Path) -> None:
+    columns = {"question": "1", "target": "2"}
+    found = recognise_csv(tmp_path, "2+2?,4\n3+3?,6\n", header=False, columns=columns)
+    assert get_task(found) == {"kind": "number", "columns": columns, "header": False}
+    assert [question.target for question in found.questions] == ["4", "6"]
+
+
 def test_the_right_answer_beside_wrong_ones_is_shuffled(tmp_path: Path) -> None:
     wrong = {"distractor1": "x", "distractor2": "y"}
     rows = [{"question": str(n), "correct_answer": "r", **wrong} for n in range(30)]
