@@ -53,9 +53,11 @@ class Run(log.Run):
         options: those of `debate.report.write_report`, which says what it raises.
         """
         from debate.report import write_report
+        from debate.runner.prompt_examples import render_examples
 
         page = None if out is None else Path(out)
-        return write_report(self.directory, out=page, **options)
+        prompts = render_examples(self.directory)
+        return write_report(self.directory, out=page, **{"prompts": prompts, **options})
 
     def show(
         self,

@@ -202,9 +202,8 @@ def build_rankings(report: ReportData) -> Section | None:
     return Section(
         name="where",
         title="Where it grew",
-        note="What added most to error amplification (EAI) in each arm. What lessened it is not "
-        "listed, so that the lines may add up to more than the arm's EAI. Each line leads to its "
-        "steepest turn: the debate in which confidence in an error rose most.",
+        note="What added to error amplification (EAI) in each arm, and what lessened it. Each line "
+        "leads to its steepest turn: the debate in which confidence in an error rose most.",
         tables=tables,
         open=len(tables),
         data={name: found.tables[name] for name in RANKINGS},
