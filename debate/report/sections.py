@@ -202,7 +202,8 @@ def build_rankings(report: ReportData) -> Section | None:
     return Section(
         name="where",
         title="Where it grew",
-        note="What added to error amplification (EAI) in each arm, and what lessened it. Each line "
+        note="What added most to error amplification (EAI) in each arm. The contributions of all "
+        "rounds, agents, edges, categories or questions of an arm add up to its EAI. Each line "
         "leads to its steepest turn: the debate in which confidence in an error rose most.",
         tables=tables,
         open=len(tables),
