@@ -13,8 +13,13 @@ BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil
 
 @pytest.mark.browser
 @pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_opens_without_a_complaint(page: Path, tmp_path: Path, scheme: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "scheme"),
+    [("report.html", "light"), ("report.html", "dark"), ("report/debates-001.html", "light")],
+)
+def test_the_page_opens_without_a_complaint(
+    page: Path, tmp_path: Path, file: str, scheme: str
+) -> None:
     picture = tmp_path / f"{scheme}.png"
     assert BROWSER is not None
     command = [
@@ -27,7 +32,7 @@ def test_the_page_opens_without_a_complaint(page: Path, tmp_path: Path, scheme: 
         "--window-size=1200,3000",
         f"--blink-settings=preferredColorScheme={'0' if scheme == 'dark' else '1'}",
         f"--screenshot={picture}",
-        page.resolve().as_uri(),
+        (page.parent / file).resolve().as_uri(),
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert ":CONSOLE" not in done.stderr
