@@ -82,8 +82,8 @@ def wrap(text: str, width: int, *, indent: str = "", first: str = "") -> list[st
 def lay_out(table: Table, width: int) -> Iterator[TablePart]:
     """The parts of a table for lines of `width` columns, in the order of its columns.
 
-    All parts repeat the columns of names, or the first of them where they are long. Where these
-    do not tell the rows apart, a number does.
+    All parts repeat the columns of names, or the first of them where they are long, without what
+    stands below a name. Where these do not tell the rows apart, a number does.
     """
     widths = _measure_columns(table)
     if _sum_widths(width.usual for width in widths) <= width:
@@ -96,8 +96,21 @@ def lay_out(table: Table, width: int) -> Iterator[TablePart]:
     if len(set(repeated)) < len(repeated):
         table, num_repeated = _number_rows(table), num_repeated + 1
         widths = _measure_columns(table)
-    for part in _split_columns(widths, num_repeated, width):
-        yield _lay_out_part(table, widths, part, width)
+    parts = list(_split_columns(widths, num_repeated, width))
+    yield _lay_out_part(table, widths, parts[0], width)
+    short = _shorten_names(table, num_repeated)
+    widths = [*_measure_columns(short)[:num_repeated], *widths[num_repeated:]]
+    for part in parts[1:]:
+        yield _lay_out_part(short, widths, part, width)
+
+
+def _shorten_names(table: Table, num_repeated: int) -> Table:
+    """The table without what stands below the names that its parts repeat."""
+    rows = tuple(
+        (*(Entry(entry.text) for entry in row[:num_repeated]), *row[num_repeated:])
+        for row in table.rows
+    )
+    return replace(table, rows=rows)
 
 
 def _split_columns(

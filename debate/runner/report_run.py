@@ -28,6 +28,8 @@ from debate.report.data import read_report_data
 from debate.report.page import PAGE, write_page
 from debate.runner.execute import RunResult
 
+MOST_ROUNDS = 24
+"""Lines of the closing table up to which every round has one."""
 COLUMNS = {"confidence": "confidence", "over_confidence": "over-confidence"}
 _ACCURACY = {"accuracy": "accuracy"}
 _ACCURACIES = {"accuracy": "accuracy, all", "accuracy_answered": "accuracy, answered"}
@@ -66,7 +68,7 @@ def print_summary(analysis: Analysis, console: Console, *, source: Path) -> None
     else:
         _print_run(Run(source), analysis, console)
     page = source / PAGE
-    _print_next(source, page if page.is_file() else None, console)
+    _print_next(source, page if page.is_file() else None, console, analysis.is_reference_free)
 
 
 def _print_results(analysis: Analysis, console: Console) -> None:
@@ -146,36 +148,51 @@ def print_served(run: Run, console: Console) -> None:
             console.print(Text(clean(line)), soft_wrap=True)
 
 
-def _print_next(source: Path, page: Path | None, console: Console) -> None:
-    """Where to look: commands, and the page where there is one."""
+def _print_next(
+    source: Path, page: Path | None, console: Console, is_reference_free: bool = False
+) -> None:
+    """Where to look: commands, and the page where there is one or can be one."""
     where = shlex.quote(str(source))
-    show = [("one debate", f"debate show {where} QUESTION")] if source.is_dir() else []
-    directory = [("run directory", str(source))] if source.is_dir() else []
-    told = [
-        *directory,
-        ("all estimates", f"debate analyze {where}"),
-        *show,
-        ("report", f"debate report {where}" if page is None else str(page)),
-    ]
+    told = [("all estimates", f"debate analyze {where}")]
+    if source.is_dir():
+        told = [("run directory", str(source)), *told]
+        told.append(("one debate", f"debate show {where} QUESTION"))
+    if not is_reference_free:
+        told.append(("report", f"debate report {where}" if page is None else str(page)))
     for label, what in told:
         console.print(Text(clean(f"{label}: {what}")), soft_wrap=True)
 
 
 def _make_round_table(analysis: Analysis) -> Table:
-    """A line for each arm and round."""
+    """A line for each arm and round; of many, for each arm's openings and last round."""
     title = "95 % intervals by question"
     if analysis.confidence is not None:
         title += f"; confidence: {clean(analysis.confidence)}"
     rates = analysis.select("abstention_rate", "cut_rate", "failure_rate")
     shown = _ACCURACIES if any(e.value for e in rates) else _ACCURACY
     columns = {**shown, **COLUMNS}
-    rows = []
+    places = _list_rounds(analysis)
+    is_long = sum(map(len, places.values())) > MOST_ROUNDS
+    rows = [
+        [
+            analysis.labels.arm(cell),
+            str(number),
+            *(_format_estimate(analysis.find(name, cell=cell, round=number)) for name in columns),
+        ]
+        for cell, rounds in places.items()
+        for number in (dict.fromkeys((rounds[0], rounds[-1])) if is_long else rounds)
+    ]
+    note = "Rounds between: `debate analyze --section accuracy`." if is_long else ""
+    return build_table(title, ["arm", "round", *columns.values()], rows, names=2, note=note)
+
+
+def _list_rounds(analysis: Analysis) -> dict[str, list[int]]:
+    """The rounds of each condition that has an accuracy, in order."""
+    found: dict[str, list[int]] = {}
     for cell in analysis.cells:
         rounds = sorted({e.round or 0 for e in analysis.select("accuracy", cell=cell)})
-        for number in rounds:
-            found = [analysis.find(name, cell=cell, round=number) for name in columns]
-            rows.append([analysis.labels.arm(cell), str(number), *map(_format_estimate, found)])
-    return build_table(title, ["arm", "round", *columns.values()], rows, names=2)
+        found |= {cell: rounds} if rounds else {}
+    return found
 
 
 def _format_estimate(estimate: Estimate | None) -> str:

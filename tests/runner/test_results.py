@@ -129,6 +129,7 @@ def test_critiques_are_read_by_their_verdict_wherever_they_are_counted(tmp_path:
 
 
 @pytest.mark.docs
+@pytest.mark.timeout(1200)
 def test_the_quickstart_ends_as_the_readme_shows(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "debate", "run", str(ROOT / "configs" / "quickstart.yaml"), "-q"]
     env = {**os.environ, "COLUMNS": "80", "PYTHONPATH": str(ROOT)}
@@ -138,6 +139,7 @@ def test_the_quickstart_ends_as_the_readme_shows(tmp_path: Path) -> None:
 
 
 @pytest.mark.docs
+@pytest.mark.timeout(1200)
 def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (code,) = [c for c in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "import" in c]
