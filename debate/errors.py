@@ -5,6 +5,7 @@ DebateError
 │   ├── ConfigError    in YAML or an override: file, line, value, what would be right
 │   ├── TopologyError  in a graph
 │   ├── TaskError      in a data file
+│   │   └── Undecided  it may be read in several ways, and its user is to say in which
 │   └── RunConflict    the run directory holds another run, or is in use
 ├── RunEnded           the run is ended in order, as a model failed too often in a row; it can go on
 │   └── BudgetSpent    it is, as what it may spend is spent: exit code 3
@@ -18,7 +19,7 @@ DebateError
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 
@@ -43,6 +44,21 @@ class TopologyError(InputError):
 
 class TaskError(InputError):
     """A data file cannot be read as questions."""
+
+
+class Undecided(TaskError):
+    """A data file may be read in several ways, or none is known; its user is to say in which.
+
+    field: what is to be said: a field of the task or of its columns. choices: what it may be, each
+    with what it means, or "".
+    """
+
+    def __init__(
+        self, message: str, *, field: str = "", choices: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.field = field
+        self.choices = choices or {}
 
 
 class RunConflict(InputError):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from debate.cli import model_commands, read_commands, run_commands
+from debate.cli import model_commands, new_command, read_commands, run_commands
 from debate.installation import DISTRIBUTION, describe_namesake
 from debate.organisms.cli import app as organisms
 
@@ -17,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command()(new_command.new)
 app.command()(run_commands.run)
 app.command()(run_commands.validate)
 app.command()(run_commands.probe)

@@ -158,7 +158,11 @@ def validate(
     no_custom_code: NoCustomCodeOption = False,
     allow_key: AllowKeyOption = None,
 ) -> None:
-    """Check a configuration and show what it would do: offline, unless with a pilot."""
+    """Check a configuration and show what it would do: offline, but for a cluster that it names.
+
+    With a pilot it also asks models.
+    """
+    from debate.cluster.inquiry import try_to_ask
     from debate.runner.describe import print_plan, print_probe_calls
     from debate.runner.execute import run_pilot
     from debate.runner.plan import make_plan
@@ -166,7 +170,9 @@ def validate(
 
     loaded = _load(config, override, no_custom_code, allow_key)
     plan, console = make_plan(loaded), make_console()
-    print_plan(plan, console)
+    with make_console(stderr=True).status("asking the cluster"):
+        asked = try_to_ask(plan.models, plan.spec.cluster)
+    print_plan(plan, console, asked)
     print_budget(plan, console)
     if probe:
         print_probe_calls(plan, console)

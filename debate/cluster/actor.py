@@ -31,6 +31,7 @@ from debate.engines.base import (
     describe_engine,
     try_reset_prefix_cache,
 )
+from debate.engines.model_files import MissingFile, find_missing, list_model_files
 from debate.engines.processes import ParentDeathWatchdog
 from debate.engines.replica import EngineHost, Placement, ReplicaLost
 from debate.errors import ClusterError, DebateError, EngineError, boundary
@@ -68,6 +69,10 @@ class EngineActor:
         self._hosted = EngineHost(self._build, reload=reload)
         self._sharing = 1 if reload else sharing
         self._reaper = ParentDeathWatchdog()
+
+    async def find_missing(self) -> tuple[MissingFile, ...]:
+        """Return what the model names and this node lacks; the engine is not built yet."""
+        return find_missing(list_model_files(self._spec, self._adapters))
 
     async def start(self, gpus: tuple[str, ...] | None = None) -> Placement:
         """Build and start the engine on `gpus`, or on the GPUs that Ray gave to this process.
@@ -199,6 +204,7 @@ class RayReplica:
         self._name = f"{run}:{wanted.model}:{wanted.replica}"
         self._num_starts = 0
         self._actor: Any = None
+        self._is_placed = False
         self._placement: Placement | None = None
 
     @property
@@ -206,17 +212,34 @@ class RayReplica:
         """The actor's node, process and GPUs."""
         return self._placement
 
+    async def find_missing(self) -> tuple[MissingFile, ...]:
+        """Return what the model names and its node lacks, asked of the actor that `start` starts.
+
+        Nothing is placed for a model that names nothing on disk. Raises ClusterError.
+        """
+        if not list_model_files(self._spec, self._adapters):
+            return ()
+        await self._place()
+        missing: tuple[MissingFile, ...] = await self._call(EngineActor.find_missing)
+        return missing
+
     async def start(self) -> None:
         """Place and start an actor, after ending the one before it.
 
         Raises EngineError for what the engine says and ClusterError for the rest.
         """
+        if not self._is_placed:
+            await self._place()
+        self._is_placed = False
+        self._placement = await self._call(EngineActor.start, await self._reservation.get_gpus())
+
+    async def _place(self) -> None:
         self._discard()
         require_session(self._session, place=f"{self._model}: start")
         name = f"{self._name}:{self._num_starts}" if self._num_starts else self._name
         self._num_starts += 1
         self._actor = self._create_actor(name, await self._reservation.acquire())
-        self._placement = await self._call(EngineActor.start, await self._reservation.get_gpus())
+        self._is_placed = True
 
     async def complete(
         self, requests: Sequence[Request], adapter: str | None = None
@@ -312,7 +335,7 @@ class RayReplica:
         )
 
     def _discard(self) -> None:
-        self._placement = None
+        self._placement, self._is_placed = None, False
         if self._actor is not None:
             if self._is_connected:
                 ray.kill(self._actor)

@@ -9,11 +9,13 @@ import os
 import socket
 import threading
 import warnings
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
-from debate.cluster.resources import Node, summarize_resources
+from debate.cluster.inquiry import describe_state, read_state, require_answer
+from debate.cluster.resources import is_elsewhere, summarize_resources
 from debate.config.cluster import ClusterSpec
 from debate.config.models import ModelSpec
 from debate.errors import ClusterError, ConfigError, boundary
@@ -37,16 +39,22 @@ LOOK_EVERY_S = 1.0
 _lock = threading.Lock()
 _num_users: dict[str, int] = {}
 """The runs of this process that use a connection which one of them made, by its session."""
+_folders: dict[str, Path] = {}
+"""The folder on this machine of the Ray that such a connection joined, by its session."""
 _taken_names: set[str] = set()
 
 
 @contextmanager
-def connect(cluster: ClusterSpec, models: Mapping[str, ModelSpec] | None = None) -> Iterator[None]:
+def connect(
+    cluster: ClusterSpec,
+    models: Mapping[str, ModelSpec] | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Iterator[None]:
     """Connect to the cluster, or start a local one with room for `models`.
 
-    Runs of one process share a connection, which the last of them to leave ends; one that was made
-    by somebody else is used and left alone. Raises ClusterError where no cluster answers at the
-    address.
+    `tell` is told which cluster was joined, where that is one that was there. Runs of one process
+    share a connection, which the last of them to leave ends; one that was made by somebody else is
+    used and left alone. Raises ClusterError where no cluster answers at the address.
     """
     if cluster.quiet:
         os.environ.setdefault(*LOG_FILTER)
@@ -58,6 +66,8 @@ def connect(cluster: ClusterSpec, models: Mapping[str, ModelSpec] | None = None)
         if session in _num_users:
             _num_users[session] += 1
     try:
+        if tell and is_elsewhere(cluster):
+            tell(f"joined the Ray cluster at {describe_state(read_state(_folders.get(session)))}")
         yield
     finally:
         with _lock:
@@ -67,11 +77,15 @@ def connect(cluster: ClusterSpec, models: Mapping[str, ModelSpec] | None = None)
 def _start(cluster: ClusterSpec, models: Mapping[str, ModelSpec]) -> str:
     """Connect or start, and return the session."""
     place = f"ray: {cluster.address or 'local cluster'}"
+    arguments = make_init_arguments(cluster, models)
+    if is_elsewhere(cluster):
+        require_answer(arguments["address"])
     with boundary(ClusterError, place), warnings.catch_warnings(), keep_signal_handlers():
         warnings.simplefilter("ignore")
-        start_or_join(make_init_arguments(cluster, models))
+        folder = start_or_join(arguments)
     session = get_session()
     assert session is not None
+    _folders[session] = folder
     return session
 
 
@@ -83,13 +97,13 @@ def _leave(session: str) -> None:
         return
     _num_users[session] -= 1
     if not _num_users[session]:
-        del _num_users[session]
+        del _num_users[session], _folders[session]
         if get_session() == session:
             ray.shutdown()
 
 
-def start_or_join(arguments: Mapping[str, Any]) -> None:
-    """Call `ray.init`, up to three times if it times out.
+def start_or_join(arguments: Mapping[str, Any]) -> Path:
+    """Call `ray.init`, up to three times if it times out; return Ray's folder on this machine.
 
     Ray gives its own processes 30 s to come up, which is too few on a machine at full load.
     """
@@ -99,12 +113,12 @@ def start_or_join(arguments: Mapping[str, Any]) -> None:
         require_loopback()
     for attempts_left in (2, 1, 0):
         try:
-            ray.init(**arguments)
-            return
+            return Path(ray.init(**arguments).address_info["session_dir"])
         except BaseException as error:
             ray.shutdown()
             if "timed out during startup" not in str(error) or not attempts_left:
                 raise
+    raise AssertionError("the last attempt returns or raises")
 
 
 def get_session() -> str | None:
@@ -229,19 +243,3 @@ def read_actor_environment(cluster: ClusterSpec) -> dict[str, str]:
     return {
         name: os.environ[name] if value is None else value for name, value in cluster.env.items()
     }
-
-
-def list_live_nodes() -> list[Node]:
-    """Return the nodes of the connected cluster that answer."""
-    import ray
-
-    return [
-        Node(
-            id=node["NodeID"],
-            name=node["NodeManagerHostname"],
-            gpus=node["Resources"].get("GPU", 0),
-            cpus=node["Resources"].get("CPU", 0),
-        )
-        for node in ray.nodes()
-        if node["Alive"]
-    ]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, cast
 
-from debate.cluster.packing import SlotPlan, assign_nodes, merge_slots, plan_slots
+from debate.cluster.packing import SlotPlan, assign_nodes, describe_slots, merge_slots, plan_slots
 from debate.cluster.resources import (
     EnginePlan,
     ResourceRequest,
     get_adapter,
+    is_elsewhere,
     list_replica_requests,
     list_resource_requests,
     plan_engines,
@@ -25,6 +26,7 @@ from debate.engines.addresses import list_secrets
 from debate.engines.base import Engine
 from debate.engines.client import ModelClient, run_all
 from debate.engines.meter import Meter, SupportsMeter
+from debate.engines.model_files import MissingFile, find_missing, list_model_files, refuse_missing
 from debate.engines.registry import explain_missing
 from debate.engines.replica import (
     AdapterReplica,
@@ -56,34 +58,47 @@ async def launch_models(
     *,
     run: str = "run",
     meter: Meter | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Mapping[str, ModelClient]]:
     """Start the models of a run; on leaving, close them, and the cluster if it was started here.
 
     Calls are charged to the meter, if there is one. Models in one slot take turns. Ray is imported
-    only where a model lives in an actor. Raises the first model's error, in the engine's own words,
-    after closing the others; and before anything starts, ModelRefused where packages are not
-    installed that models of this machine need, and ClusterError where the cluster could not hold
-    them all.
+    only where a model lives in an actor; `tell` is told which cluster was joined. Raises the first
+    model's error, in the engine's own words, after closing the others; and before any engine
+    starts, ModelRefused where packages are not installed that models of this machine need or files
+    are missing, all of them at once, and ClusterError where the cluster could not hold them all.
     """
-    if told := explain_missing(select_local_models(specs, cluster)):
+    local = select_local_models(specs, cluster)
+    if told := explain_missing(local):
         raise ModelRefused(told, boundary="installation")
+    missing = find_missing(place for spec in local.values() for place in list_model_files(spec))
+    if len(local) == len(specs):
+        refuse_missing(missing, specs)
     async with AsyncExitStack() as stack:
         if list_resource_requests(specs) or cluster.orchestrators > 1:
             from debate.cluster.connection import claim_name, connect
 
-            stack.enter_context(connect(cluster, specs))
+            stack.enter_context(connect(cluster, specs, tell))
             run = stack.enter_context(claim_name(f"debate:{run}", cluster.namespace))
         placement = plan_placement(specs, cluster)
+        if tell and is_elsewhere(cluster):
+            for line in describe_slots(placement.slots):
+                tell(line)
         reservations = make_slot_reservations(placement, cluster, run=run)
         for each in reservations:
             stack.callback(each.remove)
         engines = plan_engines(specs)
+        replicas = {
+            engine.name: make_replicas(engine, cluster, placement, reservations, run, meter)
+            for engine in engines
+        }
         clients: dict[str, ModelClient] = {}
         for engine in engines:
-            clients |= make_clients(
-                engine, specs, cluster, placement, reservations, run=run, meter=meter
-            )
+            clients |= make_clients(engine, specs, replicas[engine.name], meter)
         stack.push_async_callback(close_models, clients)
+        if len(local) < len(specs):
+            missing += await find_missing_on_nodes(chain.from_iterable(replicas.values()))
+            refuse_missing(missing, specs)
         served = {engine.name: engine.models for engine in engines}
         devices = [make_device(plan, served, clients, cluster) for plan in placement.slots]
         for device in devices:
@@ -93,16 +108,32 @@ async def launch_models(
         yield clients
 
 
+async def find_missing_on_nodes(
+    replicas: Iterable[MultiAdapterReplica],
+) -> tuple[MissingFile, ...]:
+    """Place the actors of models that name files, and return what their nodes lack.
+
+    Raises ClusterError where one cannot be placed.
+    """
+    found: list[MissingFile] = []
+
+    async def look(replica: RayReplica) -> None:
+        found.extend(await replica.find_missing())
+
+    remote = (each for each in replicas if not isinstance(each, LocalReplica))
+    await run_all(look(cast("RayReplica", each)) for each in remote)
+    return tuple(found)
+
+
 def select_local_models(
     specs: Mapping[str, ModelSpec], cluster: ClusterSpec
 ) -> dict[str, ModelSpec]:
-    """Select the models that this machine's own packages run, as far as can be known before.
+    """Select the models that this machine's own packages and files run, as far as can be known.
 
     Actors of a cluster with an address, or with a runtime environment, may have others.
     """
-    address = cluster.address or os.environ.get("RAY_ADDRESS")
-    is_elsewhere = address is not None or bool(cluster.runtime_env)
-    return {n: spec for n, spec in specs.items() if spec.host == "driver" or not is_elsewhere}
+    has_others = is_elsewhere(cluster) or bool(cluster.runtime_env)
+    return {n: spec for n, spec in specs.items() if spec.host == "driver" or not has_others}
 
 
 async def close_models(clients: Mapping[str, ModelClient]) -> None:
@@ -115,7 +146,7 @@ def plan_placement(specs: Mapping[str, ModelSpec], cluster: ClusterSpec) -> Plac
     requests = list_resource_requests(specs)
     if not requests:
         return PlacementPlan(nodes={})
-    from debate.cluster.connection import list_live_nodes
+    from debate.cluster.inquiry import list_live_nodes
     from debate.cluster.placement import check_schedulable
 
     nodes = list_live_nodes()
@@ -147,27 +178,10 @@ def make_slot_reservations(
 def make_clients(
     engine: EnginePlan,
     specs: Mapping[str, ModelSpec],
-    cluster: ClusterSpec,
-    placement: PlacementPlan,
-    reservations: Sequence[SharedReservation],
-    *,
-    run: str,
+    replicas: Sequence[MultiAdapterReplica],
     meter: Meter | None = None,
 ) -> dict[str, ModelClient]:
     """Return a client for each model of an engine. The replicas are not started."""
-    if engine.spec.host == "driver":
-        from debate.engines.registry import build_engine
-
-        replicas: Sequence[MultiAdapterReplica] = [
-            LocalReplica(
-                _give_meter(
-                    build_engine(engine.spec, adapters=engine.adapters), meter, engine.models[0]
-                )
-            )
-            for _ in range(engine.spec.replicas)
-        ]
-    else:
-        replicas = make_ray_replicas(engine, cluster, placement, reservations, run=run)
     secrets = list_secrets(specs.values())
     if not engine.is_shared:
         return {
@@ -180,6 +194,34 @@ def make_clients(
         views = [AdapterReplica(each, get_adapter(specs[model])) for each in shared]
         clients[model] = make_client(model, specs[model], views, secrets, meter, pulses)
     return clients
+
+
+def make_replicas(
+    engine: EnginePlan,
+    cluster: ClusterSpec,
+    placement: PlacementPlan,
+    reservations: Sequence[SharedReservation],
+    run: str,
+    meter: Meter | None,
+) -> Sequence[MultiAdapterReplica]:
+    """Return the engine's replicas, in this process or in actors; none is started."""
+    if engine.spec.host == "driver":
+        return make_local_replicas(engine, meter)
+    return make_ray_replicas(engine, cluster, placement, reservations, run=run)
+
+
+def make_local_replicas(engine: EnginePlan, meter: Meter | None) -> list[LocalReplica]:
+    """Return the engine's replicas in this process."""
+    from debate.engines.registry import build_engine
+
+    return [
+        LocalReplica(
+            _give_meter(
+                build_engine(engine.spec, adapters=engine.adapters), meter, engine.models[0]
+            )
+        )
+        for _ in range(engine.spec.replicas)
+    ]
 
 
 def _give_meter(engine: Engine, meter: Meter | None, model: str) -> Engine:

@@ -135,16 +135,6 @@ def plan_slots(
     return tuple(SlotPlan(replicas=tuple(slot)) for slot in slots if len(slot) > 1)
 
 
-def plan_slots_offline(
-    models: Mapping[str, ModelSpec], cluster: ClusterSpec
-) -> tuple[SlotPlan, ...] | None:
-    """Plan slots before any cluster is asked; None where only the run can tell."""
-    node = make_local_node(models, cluster)
-    if node is None:
-        return plan_slots(models, cluster, None) if cluster.slots.count else None
-    return plan_slots(models, cluster, [node])
-
-
 def make_local_node(models: Mapping[str, ModelSpec], cluster: ClusterSpec) -> Node | None:
     """Return the one node of a local cluster; None if the run joins a cluster elsewhere."""
     there = summarize_resources(models, cluster)
@@ -153,12 +143,36 @@ def make_local_node(models: Mapping[str, ModelSpec], cluster: ClusterSpec) -> No
     return Node(name="here", gpus=there.total_gpus, cpus=there.total_cpus)
 
 
-def can_start_here(models: Mapping[str, ModelSpec], cluster: ClusterSpec) -> bool | None:
-    """Whether a local cluster has room for all replicas and slots; None before the run can tell."""
-    node, plans = make_local_node(models, cluster), plan_slots_offline(models, cluster)
-    if plans is None or node is None:
-        return None
-    return not find_unschedulable(merge_slots(list_resource_requests(models), plans), [node])
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoomPlan:
+    """Whether the nodes, even idle, have room for all replicas, and the slots that they share.
+
+    `slots` is None while only the cluster can tell; `shortage` says why there is no room.
+    """
+
+    slots: tuple[SlotPlan, ...] | None
+    shortage: str | None = None
+
+
+def plan_room(
+    models: Mapping[str, ModelSpec], cluster: ClusterSpec, nodes: Sequence[Node] | None = None
+) -> RoomPlan:
+    """Plan on these nodes, or without any on the one of a local cluster.
+
+    Slots that are asked for are known without nodes. A cluster that grows by itself has room.
+    """
+    local = make_local_node(models, cluster)
+    if nodes is None and local is not None:
+        nodes = [local]
+    if nodes is None and cluster.slots.count is None:
+        return RoomPlan(slots=None)
+    slots = plan_slots(models, cluster, nodes)
+    if nodes is None or cluster.autoscaling:
+        return RoomPlan(slots=slots)
+    left_over = find_unschedulable(merge_slots(list_resource_requests(models), slots), nodes)
+    return RoomPlan(
+        slots=slots, shortage=describe_shortage(left_over, nodes) if left_over else None
+    )
 
 
 def merge_slots(
@@ -188,15 +202,13 @@ def find_slot_conflicts(models: Mapping[str, ModelSpec], count: int) -> Iterator
             )
 
 
-def describe_slots(plans: Sequence[SlotPlan] | None) -> list[str]:
-    """Return a line for each shared slot; None means that only the run can tell.
+def describe_slots(plans: Sequence[SlotPlan]) -> list[str]:
+    """Return a line for each shared slot.
 
     >>> abc = tuple(ResourceRequest(model=name, replica=0, gpus=1, cpus=1) for name in "abc")
     >>> describe_slots([SlotPlan(replicas=abc)])
     ['a, b, c take turns in one place (1 GPU and 1 CPU): one is awake, the one with the most work']
     """
-    if plans is None:
-        return ["where the cluster has too few GPUs, models will take turns on them"]
     return [
         f"{', '.join(plan.models)} take turns in one place "
         f"({describe_amount(plan.largest.gpus, plan.largest.cpus)}): one is awake, the one with "

@@ -11,7 +11,8 @@ import ray
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from debate.cluster.connection import get_session, list_live_nodes
+from debate.cluster.connection import get_session
+from debate.cluster.inquiry import list_live_nodes
 from debate.cluster.packing import describe_shortage, find_unschedulable
 from debate.cluster.resources import ResourceRequest, describe_amount
 from debate.config.cluster import ClusterSpec
@@ -91,16 +92,23 @@ class SharedReservation(Reservation):
     the ids of the GPUs instead.
     """
 
+    def __init__(
+        self, wanted: ResourceRequest, cluster: ClusterSpec, *, name: str, node: str | None = None
+    ) -> None:
+        super().__init__(wanted, cluster, name=name, node=node)
+        self._reserving = asyncio.Lock()
+
     async def acquire(self) -> dict[str, Any]:
         """Reserve at the first time; after the loss of its node, wait until Ray has moved it."""
         if not self._wanted.bundle:
             return {"num_cpus": 0, "num_gpus": 0, "max_restarts": 0}
-        if self._group is None:
-            self._group = await reserve(
-                self._wanted, self._cluster, name=self._name, node=self._node
-            )
-        else:
-            await wait_for_group(self._group, self._wanted, self._cluster)
+        async with self._reserving:
+            if self._group is None:
+                self._group = await reserve(
+                    self._wanted, self._cluster, name=self._name, node=self._node
+                )
+            else:
+                await wait_for_group(self._group, self._wanted, self._cluster)
         options = make_group_options(self._group)
         return {"num_cpus": 0, "num_gpus": 0, "max_restarts": 0, **options}
 

@@ -162,13 +162,18 @@ def summarize_resources(models: Mapping[str, ModelSpec], cluster: ClusterSpec) -
     Starts and asks no cluster: with an address, the totals stay unknown until the run.
     """
     requests = list_resource_requests(models)
-    if cluster.address is not None or "RAY_ADDRESS" in os.environ:
+    if is_elsewhere(cluster):
         return ResourceSummary(requests=requests, total_gpus=None, total_cpus=None)
     gpus = count_local_gpus() if cluster.num_gpus is None else cluster.num_gpus
     orchestrators = cluster.orchestrators if cluster.orchestrators > 1 else 0
     most = orchestrators + sum(each.cpus for each in requests)
     cpus = cluster.num_cpus or max(float(os.cpu_count() or 1), most)
     return ResourceSummary(requests=requests, total_gpus=gpus, total_cpus=cpus)
+
+
+def is_elsewhere(cluster: ClusterSpec) -> bool:
+    """Whether a run joins a cluster that is there, by its address or that of the environment."""
+    return (cluster.address or os.environ.get("RAY_ADDRESS")) is not None
 
 
 def list_resource_requests(models: Mapping[str, ModelSpec]) -> tuple[ResourceRequest, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def read_adapter_config(folder: Path) -> Mapping[str, Any]:
     return config
 
 
-def list_adapters(spec: LocalWeights, others: Sequence[str]) -> tuple[str, ...]:
+def list_adapters(spec: LocalWeights, others: Iterable[str]) -> tuple[str, ...]:
     """List the folders of the spec's own adapter and of the others, each once."""
     own = () if spec.adapter is None else (spec.adapter,)
     return tuple(dict.fromkeys((*own, *others)))

@@ -7,7 +7,6 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from debate.config.models import VllmModel
@@ -25,6 +24,7 @@ from debate.engines.hf.tokenization import (
     IncrementalDetokenizer,
     TokenIds,
 )
+from debate.engines.model_files import refuse_unreadable_files
 from debate.engines.processes import (
     ParentDeathWatchdog,
     find_descendants,
@@ -77,7 +77,7 @@ class VllmEngine:
 
     async def start(self) -> None:
         """Load the model. Raises EngineError with vLLM's own reason, from whichever process."""
-        refuse_missing_folders(self.spec, self._adapters)
+        refuse_unreadable_files(self.spec, self._adapters)
         try:
             await asyncio.to_thread(self._load)
             for each in self._adapters:
@@ -220,13 +220,3 @@ class VllmEngine:
     def _decode_tokens(self, prompt: TokenIds, output: Any) -> list[str]:
         decoder = IncrementalDetokenizer(self._tokenizer, prompt)
         return [decoder.step(each) for each in output.outputs[0].token_ids]
-
-
-def refuse_missing_folders(spec: VllmModel, adapters: Sequence[str]) -> None:
-    """Raise ModelRefused for a folder that is not there, which vLLM would look up in a hub."""
-    for folder in filter(None, (spec.path, spec.model, *adapters)):
-        is_meant = folder != spec.model or Path(folder).is_absolute()
-        if is_meant and not Path(folder).is_dir():
-            raise ModelRefused(
-                f"the folder {folder} does not exist", boundary=f"vllm: {spec.weights}"
-            )

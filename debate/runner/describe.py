@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,16 +12,20 @@ from rich.table import Table
 from rich.text import Text
 
 from debate.analysis.text import clean, format_count, format_decimal, print_whole
+from debate.cluster.inquiry import ClusterState, describe_state
 from debate.cluster.launch import select_local_models
-from debate.cluster.packing import can_start_here, describe_slots, plan_slots_offline
+from debate.cluster.packing import RoomPlan, describe_slots, plan_room
 from debate.cluster.resources import (
+    Node,
     describe_shared_engines,
+    is_elsewhere,
     list_resource_requests,
     plan_engines,
     summarize_resources,
 )
 from debate.config.models import ModelSpec, OpenaiModel
 from debate.config.sweep import FACTORS
+from debate.engines.model_files import describe_missing, find_missing, list_model_files
 from debate.engines.registry import explain_missing
 from debate.orchestrator.condition import Condition
 from debate.runner.plan import Plan
@@ -39,22 +43,30 @@ POWER_NOTE = (
 )
 
 
-def print_plan(plan: Plan, console: Console) -> None:
-    """Print agents, models against hardware, each cell's edges, and the debates and calls."""
+def print_plan(plan: Plan, console: Console, asked: ClusterState | str | None = None) -> None:
+    """Print agents, models against hardware, each cell's edges, and the debates and calls.
+
+    `asked` is the state of the cluster that the plan names, or why it could not be asked.
+    """
+    nodes = asked.nodes if isinstance(asked, ClusterState) else None
+    room = plan_room(plan.models, plan.spec.cluster, nodes)
     print_whole(_make_agent_table(plan), console)
-    print_whole(_make_model_table(plan), console)
+    print_whole(_make_model_table(plan, nodes), console)
     for line in list_addresses(plan.models):
         console.print(line, highlight=False, markup=False)
     _print_edges(plan, console)
     print_whole(_make_cell_table(plan), console)
-    print_outline(plan, console)
+    print_outline(plan, console, room)
+    _print_room(plan, room, asked, console)
     _print_hypotheses(plan, console)
     kinds = Counter(question.category or question.kind for question in plan.questions)
     listed = ", ".join(f"{num:,} {kind}" for kind, num in kinds.most_common(8))
     console.print(f"questions: {clean(listed)}", highlight=False, markup=False)
     warn_of_targets(plan, console)
-    if told := explain_missing(select_local_models(plan.models, plan.spec.cluster)):
-        console.print(f"warning: {told}", style="yellow", markup=False, highlight=False)
+    local = select_local_models(plan.models, plan.spec.cluster)
+    missing = find_missing(place for spec in local.values() for place in list_model_files(spec))
+    for told in filter(None, (explain_missing(local), *describe_missing(missing, local))):
+        console.print(f"warning: {clean(told)}", style="yellow", markup=False, highlight=False)
     console.print("the configuration is valid", style="green")
 
 
@@ -90,8 +102,11 @@ def warn_of_targets(plan: Plan, console: Console) -> None:
         console.print(f"warning: {told}", style="yellow", markup=False, highlight=False)
 
 
-def print_outline(plan: Plan, console: Console) -> None:
-    """Print the size of the run in a line, and the models that will share engines and devices."""
+def print_outline(plan: Plan, console: Console, room: RoomPlan | None = None) -> None:
+    """Print the size of the run in a line, and the models that will share engines and devices.
+
+    Without the room, these are told of this machine only.
+    """
     seeds = f" × {len(plan.spec.seeds)} seeds" if len(plan.spec.seeds) > 1 else ""
     shared = f" ({plan.num_shared_calls:,} more are shared)" if plan.num_shared_calls else ""
     console.print(
@@ -102,15 +117,45 @@ def print_outline(plan: Plan, console: Console) -> None:
     specs = plan.models
     for line in describe_shared_engines(plan_engines(specs)):
         console.print(line, highlight=False, markup=False)
-    for line in describe_slots(
-        plan_slots_offline(specs, plan.spec.cluster) if list_resource_requests(specs) else ()
-    ):
+    if room is None and not is_elsewhere(plan.spec.cluster):
+        room = plan_room(specs, plan.spec.cluster)
+    for line in describe_slots(room.slots or ()) if room and not room.shortage else ():
         console.print(line, highlight=False, markup=False)
     if plan.spec.cluster.orchestrators > 1:
         console.print(
             f"{plan.spec.cluster.orchestrators} orchestrators, a share of the questions each",
             highlight=False,
         )
+
+
+def _print_room(
+    plan: Plan, room: RoomPlan, asked: ClusterState | str | None, console: Console
+) -> None:
+    """Print what the cluster has, and whether the run has room there; or here without a cluster."""
+    if isinstance(asked, ClusterState):
+        told = f"the Ray cluster at {describe_state(asked)}"
+        console.print(clean(told), highlight=False, markup=False, soft_wrap=True)
+    elif asked:
+        told = f"the cluster ({plan.spec.cluster.address or 'RAY_ADDRESS'}) could not be asked: "
+        told += f"{asked}. Whether it has room is unknown until the run"
+        console.print(clean(told), style="yellow", highlight=False, markup=False, soft_wrap=True)
+    if room.shortage:
+        told = f"this run cannot start {'there' if asked else 'here'}: {room.shortage}"
+        console.print(clean(told), style="yellow", highlight=False, markup=False, soft_wrap=True)
+    elif isinstance(asked, ClusterState):
+        console.print(_describe_wait(plan, asked), highlight=False, markup=False, soft_wrap=True)
+
+
+def _describe_wait(plan: Plan, asked: ClusterState) -> str:
+    """Say that the run can start, and for what it may have to wait."""
+    cluster = plan.spec.cluster
+    if cluster.autoscaling:
+        return "this run can start there, and waits for the nodes that it lacks (autoscaling)"
+    gpus = sum(each.gpus for each in list_resource_requests(plan.models))
+    if gpus <= asked.free_gpus:
+        return "this run can start there"
+    wait = f"waits up to {cluster.placement_timeout_s:g} s for GPUs that others use"
+    return f"this run can start there; it {wait}"
 
 
 def print_probe_calls(plan: Plan, console: Console) -> None:
@@ -188,8 +233,11 @@ def _make_agent_table(plan: Plan) -> Table:
     return table
 
 
-def _make_model_table(plan: Plan) -> Table:
-    """The devices that the models want of the machine or cluster, against those that are there."""
+def _make_model_table(plan: Plan, nodes: Sequence[Node] | None) -> Table:
+    """The devices that the models want of the machine or cluster, against those that are there.
+
+    `nodes` are those of a cluster that was asked.
+    """
     specs = plan.models
     there = summarize_resources(specs, plan.spec.cluster)
     table = Table("model", "seats", "host", "replicas", "GPUs each", "CPUs each", title="Models")
@@ -198,10 +246,9 @@ def _make_model_table(plan: Plan) -> Table:
         gpus, cpus = (f"{spec.gpus:g}", f"{spec.cpus:g}") if hosted else ("–", "–")
         seats = str(plan.count_seats(name))
         table.add_row(name, seats, spec.host, str(spec.replicas), gpus, cpus)
-    total_gpus = "unknown until the run" if there.total_gpus is None else f"{there.total_gpus:g}"
-    table.caption = f"GPUs wanted: {there.requested_gpus:g}; there: {total_gpus}"
-    if can_start_here(specs, plan.spec.cluster) is False:
-        table.caption += " – too few: this run cannot start here"
+    total_gpus = there.total_gpus if nodes is None else sum(node.gpus for node in nodes)
+    told = "unknown until the run" if total_gpus is None else f"{total_gpus:g}"
+    table.caption = f"GPUs wanted: {there.requested_gpus:g}; there: {told}"
     return table
 
 

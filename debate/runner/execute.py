@@ -142,7 +142,12 @@ async def execute(
     tries = Preflight(plan, console, quiet=quiet) if preflight else None
     guard = Guard(keep_going=plan.spec.keep_going, tell=partial(_warn, console))
     models = LazyModels(
-        plan.models, plan.spec.cluster, run=plan.spec.name, preflight=tries, guard=guard
+        plan.models,
+        plan.spec.cluster,
+        run=plan.spec.name,
+        preflight=tries,
+        guard=guard,
+        tell=None if quiet else partial(print_line, console),
     )
     async with AsyncExitStack() as stack:
         account = None
@@ -196,6 +201,11 @@ def _describe_way_on(directory: Path) -> str:
 
 def _warn(console: Console, told: str) -> None:
     console.print(clean(told), style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_line(console: Console, told: str) -> None:
+    """Print a text in one line, as long as it is."""
+    console.print(clean(told), markup=False, highlight=False, soft_wrap=True)
 
 
 def run_pilot(plan: Plan, num: int, out: Path | None, console: Console) -> RunResult:

@@ -39,7 +39,9 @@ class LazyModels(Mapping[str, CompletionClient]):
         run: str,
         preflight: TryModels | None = None,
         guard: Guard | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
+        self._tell = tell
         self._specs = dict(specs)
         self._cluster = cluster
         self._run = run
@@ -92,7 +94,7 @@ class LazyModels(Mapping[str, CompletionClient]):
         return {name: clients[name] for name in self._specs}
 
     async def _launch(self, specs: Mapping[str, ModelSpec], cluster: ClusterSpec) -> Clients:
-        opened = launch_models(specs, cluster, run=self._run, meter=self.meter)
+        opened = launch_models(specs, cluster, run=self._run, meter=self.meter, tell=self._tell)
         clients = await self._stack.enter_async_context(opened)
         if self._guard:
             self._guard.watch(specs, clients)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ from debate.orchestrator.probing import (
 )
 from debate.runner.cells import RebuiltCells, rebuild_cells
 from debate.runner.concurrency import run_workers
-from debate.runner.execute import compute_num_workers
+from debate.runner.execute import compute_num_workers, print_line
 from debate.runner.lazy_models import Guard, LazyModels
 from debate.runner.monitoring import RunProgress, show_progress
 from debate.runner.offline import ReplayedAnswers, replay_answers
@@ -190,8 +191,11 @@ async def _score_missing(
     """Ask for what is missing, several questions at once, and write it down."""
     progress = RunProgress(models=plan.models, num_debates=plan.num_work * len(plan.cells))
     left, guard = plan.work, Guard(keep_going=False)
+    tell = None if quiet else partial(print_line, console)
     async with (
-        LazyModels(plan.models, plan.spec.cluster, run=plan.spec.name, guard=guard) as models,
+        LazyModels(
+            plan.models, plan.spec.cluster, run=plan.spec.name, guard=guard, tell=tell
+        ) as models,
         open_account(plan, log, end=guard.end.begin) as account,
     ):
         models.meter = account

@@ -10,6 +10,7 @@ from typing import Any
 
 from debate.config.task import ColumnsSpec, ScoringSpec, TableTask
 from debate.errors import TaskError, suggest
+from debate.tasks.column_names import USUAL_COLUMNS, guess_columns
 from debate.tasks.data_files import MISSING, NAN
 from debate.tasks.data_files import DataRow as DataRow
 from debate.tasks.mathematics import normalise_math, require_math_verify
@@ -19,6 +20,7 @@ from debate.tasks.options import (
     YES_NO,
     Options,
     find_target,
+    read_option_columns,
     read_options,
     read_truth,
 )
@@ -29,15 +31,6 @@ from debate.types import AnswerKind, Question
 LARGEST_EXACT = 2.0**53
 """Up to here a 64-bit float holds every whole number exactly."""
 MAX_ID_LENGTH = 200
-USUAL_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "id": ("id",),
-    "question": ("question", "problem", "prompt", "input"),
-    "target": ("target", "answer"),
-    "options": ("options", "choices"),
-    "category": ("category", "subject"),
-    "cluster": ("cluster",),
-}
-"""Names under which a column is found that the task does not name; the first one there wins."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,7 +103,8 @@ def get_options(row: DataRow, spec: TableTask) -> Options:
         return Options(YES_NO)
     if not isinstance(named.options, tuple):
         return read_options(_get_cell(row, named, "options", is_needed=True))
-    return read_options([_find_named(row, column, "options") for column in named.options])
+    cells = {column: find_cell(row, column, "options") for column in named.options}
+    return read_option_columns(cells, named.options)
 
 
 def _is_yes_or_no(row: DataRow, spec: TableTask) -> bool:
@@ -145,7 +139,7 @@ def _get_cell(row: DataRow, named: ColumnsSpec, field: str, *, is_needed: bool) 
     """Return the cell for a field; None where it is empty or the column is not there."""
     column = getattr(named, field)
     if column is not None:
-        cell = _find_named(row, column, field)
+        cell = find_cell(row, column, field)
     elif (usual := _find_usual(row, field)) is not None:
         cell = row.cells[usual]
     elif is_needed:
@@ -164,7 +158,7 @@ def _find_usual(row: DataRow, field: str) -> str | None:
     return next((name for name in USUAL_COLUMNS[field] if name in row.cells), None)
 
 
-def _find_named(row: DataRow, column: str, field: str) -> Any:
+def find_cell(row: DataRow, column: str, field: str) -> Any:
     """Return the cell of a column, or of a part of one, as in `question.stem`.
 
     Raises TaskError where it is not there.
@@ -194,8 +188,10 @@ def _explain_missing_column(row: DataRow, field: str) -> str:
     """Return under which names a column was looked for, and which columns there are."""
     usual = " or ".join(f'"{name}"' for name in USUAL_COLUMNS[field])
     there = ", ".join(map(str, row.cells))
+    guess = guess_columns(row.cells).get(field, "…")
+    name = f"[{', '.join(guess)}]" if isinstance(guess, tuple) else guess
     return (
-        f"no column {usual} holds the {field}; name it under `columns: {{{field}: …}}`; "
+        f"no column {usual} holds the {field}; name it under `columns: {{{field}: {name}}}`; "
         f"there are: {there}"
     )
 
@@ -242,7 +238,8 @@ def _to_target(target: str, kind: AnswerKind, scoring: ScoringSpec) -> str:
     if kind == "number":
         number = normalise_number(target)
         if number is None:
-            raise ValueError(f"target {target!r} is not a number; `kind: text` takes it as it is")
+            hint = "`dataset: gsm8k` reads" if "####" in target else "`kind: text` takes"
+            raise ValueError(f"target {target!r:.200} is not a number; {hint} it as it is")
         return number
     if scoring.match == "regex":
         validate_pattern(target)

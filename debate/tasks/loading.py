@@ -47,7 +47,7 @@ def load_questions(spec: TaskSpec) -> QuestionStore:
     """
     ids, draws = array("q"), bytearray()
     seed = spec.seed if isinstance(spec, FileTask) else None
-    readings = _settle_readings(spec)
+    readings = settle_readings(spec)
 
     def read_questions() -> Iterator[Question]:
         for location, item in _read_items(spec, readings):
@@ -63,7 +63,7 @@ def load_questions(spec: TaskSpec) -> QuestionStore:
     return store
 
 
-def _settle_readings(spec: TaskSpec) -> tuple[str, ...]:
+def settle_readings(spec: TaskSpec) -> tuple[str, ...]:
     """Return how the targets of a table of choices name their options, by all that pass the filter.
 
     Raises TaskError where they can be read in two ways that differ.

@@ -6,12 +6,13 @@ import ast
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from debate.errors import TaskError
+from debate.errors import TaskError, Undecided
 from debate.tasks.choice import LETTERS
 from debate.tasks.values import fold_case
 from debate.types import Question
@@ -64,6 +65,17 @@ def read_options(cell: Any) -> Options:
     if len(set(options.labels)) < len(options.labels):
         raise ValueError(f"labels are {list(options.labels)}; each must occur once")
     return options
+
+
+def read_option_columns(cells: Mapping[str, Any], names: Sequence[str]) -> Options:
+    """Return options that stand in one column each; a target may name the column of the right one.
+
+    >>> read_option_columns({"opa": "Rome", "opb": "Paris"}, ["opa", "opb"]).labels
+    ('opa', 'opb')
+    """
+    options = read_options([cells[name] for name in names])
+    has_labels = all(len(name) > 1 and not name.isdigit() for name in names)
+    return Options(options.texts, tuple(names)[: len(options.texts)] if has_labels else ())
 
 
 def _split_labels(written: Any) -> tuple[Sequence[Any], Sequence[Any]]:
@@ -250,9 +262,14 @@ class TargetTally:
         for pair, place in self.differing.items():
             if set(pair) <= set(fitting):
                 found = {how: place.found[how] for how in fitting}
-                raise TaskError(
+                raise Undecided(
                     f"{place.location}: target {place.target!r} {_tell_readings(found)}, and no "
-                    f"row decides; {_advise(found)}"
+                    f"row decides; {_advise(found)}",
+                    field="target_as",
+                    choices={
+                        how: f"{place.target!r} means {letter} as {_MEANINGS.get(how, how)}"
+                        for how, letter in found.items()
+                    },
                 )
         if len(self.unfit) == 2 and not fitting:
             index, number = self.unfit["number"], self.unfit["index"]
@@ -286,21 +303,29 @@ def shuffle_options(question: Question, seed: int) -> Question:
 
 FEW_TARGETS = 3
 """Of fewer questions nothing is said about where their right options stand."""
+MOST_TARGETS = 0.9
+"""The share of right options at one letter from which on this is told, of 20 or more questions."""
 
 
 def describe_same_target(questions: Iterable[Question]) -> str | None:
-    """Return a warning where the right option is the same letter in all choices; else None."""
-    num, letters = 0, set()
+    """Return a warning where the right option is the same letter in all choices, or nearly all.
+
+    Yes and no keep their places, so that only all of them being one is told.
+    """
+    letters, num_open = Counter[str](), 0
     for question in questions:
         if question.kind == "choice" and question.target is not None:
-            num += 1
-            letters.add(question.target)
-            if len(letters) > 1:
-                return None
+            letters[question.target] += 1
+            num_open += question.options != YES_NO
+    num = letters.total()
     if num < FEW_TARGETS:
         return None
-    (letter,) = letters
+    letter, most = letters.most_common(1)[0]
+    if most < num and (num_open < num or num < 20 or most < MOST_TARGETS * num):
+        return None
+    where = f"all {num:,}" if most == num else f"{most:,} of {num:,}"
+    always = "always right" if most == num else f"right in {most / num:.0%} of them"
     return (
-        f"the right option is {letter} in all {num:,} questions, so that who always says {letter} "
-        "is always right; `shuffle_options: true` under `task` draws an order for each question"
+        f"the right option is {letter} in {where} questions, so that who always says {letter} "
+        f"is {always}; `shuffle_options: true` under `task` draws an order for each question"
     )

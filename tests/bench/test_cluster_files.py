@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,23 @@ def test_the_kuberay_job_fits_what_the_operator_takes() -> None:
     assert job.spec.shutdownAfterJobFinishes
 
 
+def test_orchestrators_on_workers_find_the_run_directory_of_the_head() -> None:
+    for spec in (_read("kuberay-cluster.yaml")["spec"], _read("kuberay-job.yaml")["spec"]):
+        cluster = spec.get("rayClusterSpec", spec)
+        for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+            pod = group["template"]["spec"]
+            assert {"name": "runs", "mountPath": "/runs"} in pod["containers"][0]["volumeMounts"]
+            claim = {"name": "runs", "persistentVolumeClaim": {"claimName": "debate-runs"}}
+            assert claim in pod["volumes"]
+
+
+def test_the_slurm_script_can_be_parsed_and_hears_of_the_limit_before_it_comes() -> None:
+    script = FOLDER / "slurm.sbatch"
+    subprocess.run(["bash", "-n", str(script)], check=True)
+    options = set(re.findall(r"^#SBATCH (--\S+)", script.read_text(), re.MULTILINE))
+    assert options >= {"--signal=B:TERM@300", "--requeue", "--open-mode=append"}
+
+
 def test_the_kuberay_job_has_a_gpu_for_each_model_of_the_run_that_it_starts() -> None:
     job = RayJob.model_validate(_read("kuberay-job.yaml"))
     words = shlex.split(job.spec.entrypoint)
@@ -96,7 +114,7 @@ def test_ray_takes_the_runtime_environment(monkeypatch: pytest.MonkeyPatch) -> N
     assert runtime_env.RuntimeEnv(**_read("runtime-env.yaml"))["pip"]
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(FOLDER.iterdir()), ids=lambda path: path.name)
 def test_no_file_holds_a_key(path: Path) -> None:
     assert SECRET.search("api_key: abcdefghijkl")
     assert not SECRET.search(path.read_text(encoding="utf-8"))
@@ -104,6 +122,6 @@ def test_no_file_holds_a_key(path: Path) -> None:
 
 def test_every_file_that_the_guide_names_is_there() -> None:
     guide = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"configs/[\w./-]+\.yaml", guide))
-    assert named >= {f"configs/cluster/{path.name}" for path in FOLDER.glob("*.yaml")}
+    named = set(re.findall(r"configs/[\w./-]+\.(?:yaml|sbatch)", guide))
+    assert named >= {f"configs/cluster/{path.name}" for path in FOLDER.iterdir()}
     assert all((ROOT / name).is_file() for name in named)

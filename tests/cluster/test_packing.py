@@ -7,13 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from debate.cluster.packing import (
+    RoomPlan,
     SlotPlan,
-    can_start_here,
-    describe_slots,
     find_unschedulable,
     merge_slots,
+    plan_room,
     plan_slots,
-    plan_slots_offline,
 )
 from debate.cluster.resources import Node, list_resource_requests
 from debate.config.cluster import ClusterSpec
@@ -56,13 +55,13 @@ def test_a_smaller_model_shares_the_slot_of_a_larger_one() -> None:
 def test_what_no_slot_could_hold_stays_outside() -> None:
     models: dict[str, ModelSpec] = {"large": vllm(gpus=4), "a": vllm(), "b": vllm()}
     assert list_models(plan_slots(models, ClusterSpec(), [node(1)])) == [["a", "b"]]
-    assert can_start_here(models, ClusterSpec(num_gpus=1)) is False
+    assert plan_room(models, ClusterSpec(num_gpus=1)).shortage
 
 
 def test_replicas_of_one_model_do_not_take_turns_with_each_other() -> None:
     models: dict[str, ModelSpec] = {"a": vllm(replicas=2)}
     assert plan_slots(models, ClusterSpec(), [node(1)]) == ()
-    assert can_start_here(models, ClusterSpec(num_gpus=1)) is False
+    assert plan_room(models, ClusterSpec(num_gpus=1)).shortage
     with pytest.raises(ConfigError, match=r"wants 2 replicas and cluster\.slots is 1"):
         plan_slots(models, ClusterSpec(slots=1), [node(1)])
 
@@ -88,19 +87,25 @@ def test_a_cluster_that_grows_by_itself_is_not_shared_unless_asked() -> None:
 
 
 def test_before_an_existing_cluster_is_asked_only_what_is_written_is_known() -> None:
-    assert plan_slots_offline(THREE, ClusterSpec(address="auto")) is None
-    assert describe_slots(None) == [
-        "where the cluster has too few GPUs, models will take turns on them"
-    ]
-    assert list_models(plan_slots_offline(THREE, ClusterSpec(address="auto", slots=1))) == [
+    assert plan_room(THREE, ClusterSpec(address="auto")) == RoomPlan(slots=None)
+    assert list_models(plan_room(THREE, ClusterSpec(address="auto", slots=1)).slots) == [
         ["a", "b", "c"]
     ]
 
 
+def test_a_cluster_that_was_asked_tells_whether_there_is_room() -> None:
+    spec = ClusterSpec(address="auto")
+    assert list_models(plan_room(THREE, spec, [node(2)]).slots) == [["a", "c"]]
+    shortage = plan_room({"large": vllm(gpus=8)}, spec, [node(4), node(4)]).shortage
+    assert shortage is not None
+    assert 'model "large" wants 8 GPUs and 1 CPU; the cluster has 8 GPUs' in shortage
+    growing = ClusterSpec(address="auto", autoscaling=True)
+    assert plan_room({"large": vllm(gpus=8)}, growing, [node(4)]).shortage is None
+
+
 def test_a_machine_without_gpus_cannot_hold_models_that_want_some() -> None:
-    assert can_start_here(THREE, ClusterSpec(num_gpus=0)) is False
-    assert can_start_here(THREE, ClusterSpec(num_gpus=1)) is True
-    assert can_start_here(THREE, ClusterSpec(address="auto")) is None
+    assert plan_room(THREE, ClusterSpec(num_gpus=0)).shortage
+    assert plan_room(THREE, ClusterSpec(num_gpus=1)).shortage is None
 
 
 @given(

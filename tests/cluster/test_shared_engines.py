@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from debate.cluster.packing import describe_slots, plan_slots_offline
+from debate.cluster.packing import describe_slots, plan_room
 from debate.cluster.resources import (
     describe_shared_engines,
     list_resource_requests,
@@ -77,7 +77,7 @@ def test_an_adapter_that_two_models_name_is_held_once() -> None:
 
 def test_a_shared_engine_wants_its_gpus_once_on_each_replica() -> None:
     assert summarize_resources(TEAM, ClusterSpec(num_gpus=1)).requested_gpus == 1
-    assert plan_slots_offline(TEAM, ClusterSpec(num_gpus=1)) == ()
+    assert plan_room(TEAM, ClusterSpec(num_gpus=1)).slots == ()
     copies: dict[str, ModelSpec] = {
         name: spec.model_copy(update={"replicas": 2}) for name, spec in TEAM.items()
     }
@@ -89,8 +89,7 @@ def test_a_shared_engine_wants_its_gpus_once_on_each_replica() -> None:
 
 def test_a_shared_engine_takes_turns_as_one() -> None:
     models = {**TEAM, "judge": vllm(dtype="float16")}
-    plans = plan_slots_offline(models, ClusterSpec(num_gpus=1))
-    (line,) = describe_slots(plans)
+    (line,) = describe_slots(plan_room(models, ClusterSpec(num_gpus=1)).slots or ())
     assert line.startswith("base + a + b, judge take turns in one place (1 GPU and 1 CPU)")
 
 

@@ -209,3 +209,32 @@ def test_one_letter_for_all_targets_is_told(tmp_path: Path) -> None:
     assert describe_same_target(load(path=jsonl(tmp_path, *ROWS[:2]), kind="choice")) is None
     moved = load(path=jsonl(tmp_path, *ROWS), kind="choice", shuffle_options=True)
     assert describe_same_target(moved) is None
+
+
+@pytest.mark.parametrize(
+    ("num_first", "options", "is_told"),
+    [
+        (36, ["p", "q", "r", "s"], True),
+        (35, ["p", "q", "r", "s"], False),
+        (36, ["yes", "no"], False),
+        (40, ["yes", "no"], True),
+    ],
+)
+def test_one_letter_for_nearly_all_targets_is_told_unless_it_is_yes_or_no(
+    num_first: int, options: list[str], is_told: bool
+) -> None:
+    questions = [
+        Question(id=str(n), text="?", kind="choice", options=tuple(options), target=target)
+        for n, target in enumerate("A" * num_first + "B" * (40 - num_first))
+    ]
+    told = describe_same_target(questions)
+    assert (told is not None) == is_told
+    assert told is None or f"{num_first} of 40" in told or "all 40" in told
+
+
+def test_a_target_may_name_the_column_of_its_option(tmp_path: Path) -> None:
+    rows = [{"question": f"{n}?", "opa": "x", "opb": "y", "answer": "opb"} for n in range(2)]
+    task = {"path": jsonl(tmp_path, *rows), "kind": "choice"}
+    questions = load(**task, columns={"options": ["opa", "opb"]})
+    assert [question.target for question in questions] == ["B", "B"]
+    assert "`columns: {options: [opa, opb]}`" in message(**task)

@@ -20,6 +20,7 @@ from debate.engines.hf.gguf_files import (
     refuse_unreadable,
 )
 from debate.engines.hf.tokenization import TokenIds
+from debate.engines.model_files import refuse_unreadable_files
 from debate.errors import EngineError, ModelRefused, boundary
 
 _LOADING = threading.Lock()
@@ -57,14 +58,8 @@ def load_model(spec: TransformersModel) -> LoadedModel:
     place = f"transformers: {spec.weights}"
     if is_gguf(spec.weights) and (spec.path is not None or Path(spec.weights).is_absolute()):
         return _load_gguf(spec, place)
+    refuse_unreadable_files(spec)
     is_folder = Path(spec.weights).is_dir()
-    if not is_folder and (spec.path is not None or Path(spec.weights).is_absolute()):
-        raise EngineError(f"the folder {spec.weights} does not exist", boundary=place)
-    if is_folder and not (Path(spec.weights) / "config.json").is_file():
-        raise EngineError(
-            f"the folder {spec.weights} holds no model: there is no config.json in it",
-            boundary=place,
-        )
     with _LOADING, boundary(EngineError, place):
         tokenizer = _load_tokenizer(spec, local=is_folder)
         model = _load_weights(spec, local=is_folder)
