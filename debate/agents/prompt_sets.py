@@ -23,7 +23,8 @@ from debate.agents.prompt_templates import (
 )
 from debate.config.document import ConfigDocument, read_document
 from debate.config.registry import add_import_folders, find, is_custom, refuse_code
-from debate.config.spec import Spec, validate_document
+from debate.config.spec import Spec
+from debate.config.validation import validate_document
 from debate.errors import ConfigError, suggest
 from debate.tasks.answer_format import FORMATS, AnswerFormat
 from debate.types import AnswerKind, Message
