@@ -27,6 +27,7 @@ from debate.log.trajectories import (
 from debate.report.data import read_report_data
 from debate.report.page import PAGE, write_page
 from debate.runner.execute import RunResult
+from debate.runner.spending import compute_cost, format_dollars
 
 MOST_ROUNDS = 24
 """Lines of the closing table up to which every round has one."""
@@ -96,6 +97,9 @@ def _print_spending(result: RunResult, console: Console) -> None:
     if result.spending is not None:
         style = "bold yellow" if result.is_stopped else ""
         console.print(Text(result.spending.in_words(), style=style), soft_wrap=True)
+    if (cost := compute_cost(Run(result.directory))) is not None:
+        told = f"cost of all sessions and pilots, in US dollars: {format_dollars(cost)}"
+        console.print(Text(told), soft_wrap=True)
 
 
 def _print_made_again(result: RunResult, console: Console) -> None:
