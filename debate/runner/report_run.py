@@ -15,7 +15,7 @@ from debate.analysis.present import print_answers, print_sentences
 from debate.analysis.replies import describe_replies, warn_replies
 from debate.analysis.tables import Table, build_table
 from debate.analysis.tables.results import tabulate_confidence_alone, tabulate_findings
-from debate.analysis.text import clean, format_count, format_decimal
+from debate.analysis.text import clean, format_count, format_decimal, format_dollars
 from debate.analysis.whole_questions import NOTHING_WHOLE, has_whole_questions
 from debate.log import Run
 from debate.log.trajectories import (
@@ -27,7 +27,7 @@ from debate.log.trajectories import (
 from debate.report.data import read_report_data
 from debate.report.page import PAGE, write_page
 from debate.runner.execute import RunResult
-from debate.runner.spending import compute_cost, format_dollars
+from debate.runner.spending import compute_cost
 
 MOST_ROUNDS = 24
 """Lines of the closing table up to which every round has one."""
