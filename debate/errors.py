@@ -25,6 +25,9 @@ from difflib import get_close_matches
 
 from debate.types import Failure
 
+MAX_LISTED = 500
+"""Names up to which all that are known are listed."""
+
 
 class DebateError(Exception):
     """The root of every error that this package raises on purpose."""
@@ -136,5 +139,5 @@ def suggest(name: object, known: Iterable[str]) -> str:
     """
     names = sorted(known)
     close = get_close_matches(str(name), names, n=1)
-    listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    listed = ", ".join(names) if len(names) <= MAX_LISTED else f"{len(names):,} are known"
     return f'did you mean "{close[0]}"? ({listed})' if close else f"known: {listed}"

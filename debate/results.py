@@ -8,15 +8,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import polars as pl
-
 from debate import log
 from debate.errors import DebateError
 from debate.installation import require_extra
 
 if TYPE_CHECKING:
-    import pandas
-
     from debate.analysis import Analysis
 
 Frame = Literal["trajectories", "verdicts", "turns", "questions", "beliefs", "debates"]
@@ -79,11 +75,10 @@ class Run(log.Run):
         for line in describe_debate(found, width=width, prompts=prompts):
             sys.stdout.write(f"{line}\n")
 
-    def to_pandas(self, frame: Frame = "trajectories") -> pandas.DataFrame:
-        """Return one of the frames as one of pandas. Raises InputError where that is absent."""
+    def to_pandas(self, frame: Frame = "trajectories") -> Any:
+        """Return a frame as a `pandas.DataFrame`. Raises InputError where pandas is absent."""
         require_extra("pandas", "to_pandas")
-        found: pl.DataFrame = getattr(self, frame)()
-        return found.to_pandas()
+        return getattr(self, frame)().to_pandas()
 
     def __repr__(self) -> str:
         told = ", ".join(f"{what} {value}" for what, value in self._describe().items())

@@ -29,6 +29,19 @@ def command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
+def run_python(program: str, *words: str, **environment: str) -> str:
+    """What a program prints, in a process of its own that must end well."""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def invoke(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """What `debate WORDS` prints, and its exit code, run in this process, in seconds less.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -23,7 +23,8 @@ from debate.agents.prompt_templates import (
 )
 from debate.config.document import ConfigDocument, read_document
 from debate.config.registry import add_import_folders, find, is_custom, refuse_code
-from debate.config.spec import Spec, validate_document
+from debate.config.spec import Spec
+from debate.config.validation import validate_document
 from debate.errors import ConfigError, suggest
 from debate.tasks.answer_format import FORMATS, AnswerFormat
 from debate.types import AnswerKind, Message
@@ -201,9 +202,20 @@ def load_prompt_set(
     also, without `custom_code`, for a set that names a filter which is not this package's.
     """
     shipped = {folder.name: folder for folder in SHIPPED.iterdir() if folder.is_dir()}
-    folder = shipped.get(reference, Path(reference))
-    if not folder.is_dir():
+    if reference in shipped:
+        return _load_shipped(shipped[reference])
+    if not Path(reference).is_dir():
         raise ConfigError(f'prompt set "{reference}" is unknown; {suggest(reference, shipped)}')
+    return _load_folder(Path(reference), custom_code=custom_code, import_folder=import_folder)
+
+
+@cache
+def _load_shipped(folder: Path) -> PromptSet:
+    """Load a set that comes with this package, once in a process: nobody changes it meanwhile."""
+    return _load_folder(folder, custom_code=False, import_folder=None)
+
+
+def _load_folder(folder: Path, *, custom_code: bool, import_folder: Path | None) -> PromptSet:
     for path in (folder / "prompts.yaml", *sorted(folder.rglob("*.j2"))):
         require_text(path, folder)
     document = read_document(folder / "prompts.yaml")

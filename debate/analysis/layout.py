@@ -7,7 +7,7 @@ is printed in parts that repeat its names, and one word that is too long runs ov
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -19,8 +19,9 @@ from debate.analysis.tables import Entry, Table
 from debate.analysis.text import clean
 
 GAP = "  "
-WIDEST_NAME, WIDEST_NUMBER, WIDEST_TEXT = 24, 28, 60
-"""Columns that a name, a number with its interval, and a text take where there is room."""
+WIDEST_NAME, WIDEST_NUMBER, WIDEST_TEXT, NARROW = 24, 28, 60, 16
+"""Columns that a name, a number with its interval, and a text take where there is room; and what
+they are narrowed to before a table is parted."""
 _UNITS = re.compile(r"\S*\[[+−–\d., \u00a0-]+\]\S*|\S+ to [+−–\d]\S*|\S+")
 """What no line break parts: words, and intervals as "[0.1, 0.2]" or "0.1 to 0.2"."""
 
@@ -82,11 +83,11 @@ def wrap(text: str, width: int, *, indent: str = "", first: str = "") -> list[st
 def lay_out(table: Table, width: int) -> Iterator[TablePart]:
     """The parts of a table for lines of `width` columns, in the order of its columns.
 
-    All parts repeat the columns of names, or the first of them where they are long. Where these
-    do not tell the rows apart, a number does.
+    All parts repeat the columns of names, or the first of them where they are long, without what
+    stands below a name. Where these do not tell the rows apart, a number does.
     """
     widths = _measure_columns(table)
-    if _sum_widths(width.usual for width in widths) <= width:
+    if _sum_widths(min(c.usual, max(c.least, NARROW)) for c in widths) <= width:
         yield _lay_out_part(table, widths, range(len(widths)), width)
         return
     names = range(table.num_names)
@@ -96,8 +97,21 @@ def lay_out(table: Table, width: int) -> Iterator[TablePart]:
     if len(set(repeated)) < len(repeated):
         table, num_repeated = _number_rows(table), num_repeated + 1
         widths = _measure_columns(table)
-    for part in _split_columns(widths, num_repeated, width):
-        yield _lay_out_part(table, widths, part, width)
+    parts = list(_split_columns(widths, num_repeated, width))
+    yield _lay_out_part(table, widths, parts[0], width)
+    short = _shorten_names(table, num_repeated)
+    widths = [*_measure_columns(short)[:num_repeated], *widths[num_repeated:]]
+    for part in parts[1:]:
+        yield _lay_out_part(short, widths, part, width)
+
+
+def _shorten_names(table: Table, num_repeated: int) -> Table:
+    """The table without what stands below the names that its parts repeat."""
+    rows = tuple(
+        (*(Entry(entry.text) for entry in row[:num_repeated]), *row[num_repeated:])
+        for row in table.rows
+    )
+    return replace(table, rows=rows)
 
 
 def _split_columns(
@@ -120,7 +134,7 @@ def _number_rows(table: Table) -> Table:
     return replace(table, columns=columns, rows=rows, num_names=table.num_names + 1)
 
 
-def _sum_widths(widths: Iterator[int] | Sequence[int]) -> int:
+def _sum_widths(widths: Iterable[int]) -> int:
     told = list(widths)
     return sum(told) + len(GAP) * (len(told) - 1)
 
@@ -164,14 +178,16 @@ def _lay_out_part(
 
 
 def _fit_widths(widths: Sequence[ColumnWidth], width: int) -> list[int]:
-    """The widths of columns side by side: usual ones, made narrower or wider towards `width`."""
+    """The widths of columns side by side: usual ones, the widest made narrower, or all wider."""
     chosen = [column.usual for column in widths]
     spare = width - _sum_widths(chosen)
     for k, column in enumerate(widths):
-        step = max(spare, column.least - column.usual) if spare < 0 else 0
-        step = min(spare, column.whole - column.usual) if spare > 0 else step
+        step = min(max(0, spare), column.whole - column.usual)
         chosen[k] += step
         spare -= step
+    for _ in range(-spare):
+        k = max(range(len(widths)), key=lambda k: (chosen[k] > widths[k].least, chosen[k]))
+        chosen[k] -= chosen[k] > widths[k].least
     return chosen
 
 

@@ -142,6 +142,27 @@ def _supports_when_alike(n: int, moved: float, smallest: float, level: float) ->
     return conclude(low, high, direction=direction, smallest=smallest) == "supported"
 
 
+def find_detectable_change(
+    num: int, *, discordance: float, power: float = 0.8, level: float = 0.95
+) -> float | None:
+    """The least change of accuracy that McNemar's test finds in a share `power` of runs.
+
+    num: questions, each with one outcome before and one after. discordance: the share of them whose
+    outcome changes either way, which the change cannot exceed; None where even that is not enough.
+    By the normal approximation, n = (z_(1 - a/2) sqrt(d) + z_power sqrt(d - c^2))^2 / c^2.
+
+    >>> [find_detectable_change(n, discordance=0.2) for n in (20, 200)]
+    [None, 0.089]
+    """
+    outer, inner = float(ndtri(0.5 + level / 2)), float(ndtri(power))
+    for step in range(1, int(discordance * 1000) + 1):
+        change = step / 1000
+        spread = inner * math.sqrt(max(0.0, discordance - change**2))
+        if num >= ((outer * math.sqrt(discordance) + spread) / change) ** 2:
+            return change
+    return None
+
+
 def count_questions_to_decide(
     interval: Interval,
     *,

@@ -83,7 +83,7 @@ def _write_lines() -> Iterator[str]:
     yield from (
         "# Estimates",
         "",
-        "Every number that `debate analyze` prints and a hypothesis may name. Made from the",
+        "Every number that `debate analyze --all` prints and a hypothesis may name. Made from the",
         "registry of measures by `python -m debate.analysis.registry`; do not edit.",
         "",
         "c is the confidence of the estimator that is analysed, which every table names; round 0",

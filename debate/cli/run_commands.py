@@ -51,6 +51,9 @@ AllowKeyOption = Annotated[
         "ends in neither KEY nor TOKEN; repeatable.",
     ),
 ]
+NoPreflightOption = Annotated[
+    bool, typer.Option("--no-preflight", help="Do not try each endpoint by one call first.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress display.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 CustomCodeOption = Annotated[
@@ -81,9 +84,7 @@ def run(
     quiet: QuietOption = False,
     no_custom_code: NoCustomCodeOption = False,
     allow_key: AllowKeyOption = None,
-    no_preflight: Annotated[
-        bool, typer.Option("--no-preflight", help="Do not try each endpoint by one call first.")
-    ] = False,
+    no_preflight: NoPreflightOption = False,
     keep_going: Annotated[
         bool,
         typer.Option(
@@ -155,6 +156,10 @@ def validate(
     out: Annotated[
         Path | None, typer.Option(help="Run directory of the pilot; default runs/NAME.")
     ] = None,
+    prompts: Annotated[
+        bool, typer.Option("--prompts", help="Show the prompts of all agents in all cells, whole.")
+    ] = False,
+    no_preflight: NoPreflightOption = False,
     no_custom_code: NoCustomCodeOption = False,
     allow_key: AllowKeyOption = None,
 ) -> None:
@@ -172,11 +177,14 @@ def validate(
     plan, console = make_plan(loaded), make_console()
     with make_console(stderr=True).status("asking the cluster"):
         asked = try_to_ask(plan.models, plan.spec.cluster)
-    print_plan(plan, console, asked)
+    print_plan(plan, console, asked, prompts=prompts)
     print_budget(plan, console)
     if probe:
         print_probe_calls(plan, console)
-    if pilot is not None and run_pilot(plan, pilot, out, console).is_stopped:
+    if pilot is None:
+        return
+    done = run_pilot(plan, pilot, out, console, preflight=not no_preflight)
+    if done.is_stopped:
         raise typer.Exit(BUDGET_SPENT)
 
 

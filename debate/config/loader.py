@@ -36,9 +36,10 @@ from debate.config.references import list_shipped, resolve_references
 from debate.config.registry import add_import_folders, find, is_custom, refuse_code
 from debate.config.run import RunSpec
 from debate.config.secrets import redact
-from debate.config.spec import NamedCode, Spec, iterate_code, validate_document
+from debate.config.spec import NamedCode, Spec, iterate_code
 from debate.config.topology import TopologySpec
 from debate.config.untrusted import find_loading_problems, find_sent_variables
+from debate.config.validation import validate_document
 from debate.errors import ConfigError, suggest
 
 MAX_VALUES = 2_000_000
@@ -171,10 +172,13 @@ def _read_source(source: Path | str | Mapping[str, Any]) -> ConfigDocument:
         plain = _make_plain(source, location, count())
         check_plain_values(plain, location)
         return ConfigDocument(plain, {(): location}, Path.cwd())
-    path = Path(source)
-    if not path.exists() and str(source) in list_shipped("configs"):
-        path = list_shipped("configs")[str(source)]
-    return read_document(path)
+    path, shipped = Path(source), list_shipped("configs")
+    if path.exists() or path.is_symlink():
+        return read_document(path)
+    if str(source) in shipped:
+        return read_document(shipped[str(source)])
+    hint = suggest(path.stem, shipped)
+    raise ConfigError(f"{source}: there is no such file, and no shipped configuration; {hint}")
 
 
 def _make_plain(

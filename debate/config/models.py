@@ -48,12 +48,13 @@ DialectName = Literal[
 
 
 class TokenPrice(Spec):
-    """What tokens cost, in the user's currency per million tokens."""
+    """What tokens cost, in US dollars per million tokens; another currency is printed as if it were
+    dollars."""
 
     prompt: NonNegativeFloat = 0.0
-    """Price of a million prompt tokens."""
+    """US dollars for a million prompt tokens."""
     generated: NonNegativeFloat = 0.0
-    """Price of a million generated tokens."""
+    """US dollars for a million generated tokens."""
 
 
 class ModelBase(Spec):

@@ -17,8 +17,10 @@ from debate.config.agents import AgentCard
 from debate.config.document import ConfigDocument, KeyPath, Problem, SourceLocation, read_document
 from debate.config.fetchable import FETCHABLE, find_fetched
 from debate.config.models import ENGINES, LocalWeights
-from debate.config.spec import validate_document
+from debate.config.secrets import redact
 from debate.config.sweep import name_levels
+from debate.config.synonyms import EXAMPLES, translate_value
+from debate.config.validation import validate_document
 from debate.errors import ConfigError, suggest
 
 ShippedKind = Literal["agents", "topologies", "configs"]
@@ -53,6 +55,12 @@ def resolve_references(document: ConfigDocument) -> ResolvedDocument:
         raise ConfigError(
             f"{location}: {len(listed)} seats; at most {MAX_AGENTS} can sit at one table"
         )
+    models = document.value.get("models")
+    if models is not None and not isinstance(models, dict):
+        told = (
+            f"models is {redact(models)!r:.60}; models stand by name, as in `{EXAMPLES['models']}`"
+        )
+        unresolved.append(Problem(("models",), f"{document.locate(('models',))}: {told}"))
     if isinstance(document.value.get("sweep"), dict):
         try:
             document = _name_sweep_levels(document)
@@ -160,7 +168,7 @@ def _read_card(agent: ConfigDocument, reference: str) -> ConfigDocument:
 
 def _drop_foreign_fields(card: ConfigDocument, model: Any) -> ConfigDocument:
     """Drop what a card says of its model that the engine which the agent itself names lacks."""
-    spec = ENGINES.get(model.get("engine", "")) if isinstance(model, dict) else None
+    spec = ENGINES.get(str(model.get("engine"))) if isinstance(model, dict) else None
     if spec is None:
         return card
     written = card.at(("model",))
@@ -202,7 +210,8 @@ def find_file(
     known = list_shipped(kind)
     if reference not in known:
         word = {"agents": "agent", "topologies": "topology"}[kind]
-        hint = suggest(reference, known)
+        meant = translate_value(word, reference)
+        hint = f"here that is `{meant}`" if meant in known else suggest(reference, known)
         raise ConfigError(f'{location}: {word} "{reference}" is unknown; {hint}')
     return known[reference]
 
@@ -251,7 +260,7 @@ def make_model_absolute(document: ConfigDocument, at: KeyPath) -> ConfigDocument
     for name in ("path", "adapter", "ca_file", "chat_template"):
         document = make_absolute(document, (*at, name))
     model = document.at(at).value if document.has(at) else None
-    if not isinstance(model, dict) or model.get("engine") not in WEIGHT_ENGINES:
+    if not isinstance(model, dict) or str(model.get("engine")) not in WEIGHT_ENGINES:
         return document
     named = model.get("model")
     if not isinstance(named, str) or named not in FETCHABLE:

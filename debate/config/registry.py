@@ -24,6 +24,7 @@ from typing import Any, Final, Literal, get_args
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
+from debate.config.synonyms import translate_value
 from debate.errors import ConfigError, InputError, suggest
 
 Kind = Literal[
@@ -214,9 +215,10 @@ def _locate_custom(kind: Kind, name: str) -> tuple[str, str]:
     points = list_entry_points(kind)
     noun, offered = KINDS[kind].noun, points.get(name, [])
     if not offered:
-        raise ConfigError(
-            f'{noun} "{name}" is unknown; {suggest(name, {*list_built_in(kind), *points})}'
-        )
+        known = {*list_built_in(kind), *points}
+        meant = translate_value(noun.replace(" ", ""), name)
+        hint = f"here that is `{meant}`" if meant in known else suggest(name, known)
+        raise ConfigError(f'{noun} "{name}" is unknown; {hint}')
     if len({point.value for point in offered}) > 1:
         told = " and ".join(sorted(map(_describe_source, offered)))
         raise ConfigError(f'{noun} "{name}" is offered by {told}; write its `module.name` instead')

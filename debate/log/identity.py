@@ -155,8 +155,46 @@ def _require_same_spec(
         raise RunConflict(
             f"{directory} holds a run of another configuration (there → here):\n"
             f"{format_clauses(clauses)}\n"
-            "name another directory, or go back to the configuration there"
+            f"{_describe_way_out(clauses, old, new)}name another directory, or go back to the "
+            "configuration there"
         )
+
+
+def _describe_way_out(
+    clauses: Sequence[str], old: Mapping[str, Any], new: Mapping[str, Any]
+) -> str:
+    """Return how a change is made beside what has run; empty where no further cell can hold it."""
+    changed = [clause.partition(":")[0].split(".") for clause in clauses]
+    if not all(path[0] in ("cells", "agents", "models") for path in changed):
+        return ""
+    cells = old.get("cells") or {}
+    name = next((path[1] for path in changed if path[0] == "cells"), next(iter(cells), None))
+    if name not in cells or any(len(path) < 3 for path in changed):  # one of them is gone
+        return ""
+    before, after = (each.get("cells", {}).get(name) or {} for each in (old, new))
+    kept = f'keep the cell "{name}" as it was'
+    if all(path[0] != "cells" for path in changed):
+        kept = f'keep "{changed[0][1]}" as it was, give what is new another name'
+    fields = dict.fromkeys(
+        ["agents", *(path[2] for path in changed if path[:2] == ["cells", name])]
+    )
+    return (
+        f"{kept}, and add a cell beside it; it makes only those calls that are new:\n"
+        f"  cells:\n    {name}: {{{_write_field('agents', before)}}}"
+        "    # with its topology, rounds and protocol\n"
+        f"    {name}-2: {{{', '.join(_write_field(field, after or before) for field in fields)}}}\n"
+        "or "
+    )
+
+
+def _write_field(field: str, cell: Mapping[str, Any]) -> str:
+    """Write a field of a cell as YAML; a topology, and what else is nested, by a name for it."""
+    value = cell.get(field)
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return f"{field}: [{', '.join(value)}]"
+    if isinstance(value, Mapping):
+        value = value.get("name", "ring" if field == "topology" else "NAME")
+    return f"{field}: {value}"
 
 
 def _update_questions(directory: Path, questions: Sequence[Question]) -> None:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -279,13 +280,17 @@ def diff_versions(old: Environment, new: Environment) -> list[str]:
 
 def get_package_versions() -> dict[str, str]:
     """Return the versions of the installed packages that can change a result."""
-    found = {}
-    for name in _DISTRIBUTIONS:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    found = {name: _find_version(name) for name in _DISTRIBUTIONS}
+    return {name: version for name, version in found.items() if version is not None}
+
+
+@cache
+def _find_version(name: str) -> str | None:
+    """The version that was installed when this process first asked: that which it imports."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def read_git_state(directory: Path) -> GitState | None:

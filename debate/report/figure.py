@@ -50,7 +50,7 @@ class Figure:
 
 def make_figure(name: str, title: str, chart: Any, data: pl.DataFrame, *caption: str) -> Figure:
     """Return the figure of an altair chart; sentences of the caption may be empty."""
-    spec = chart.configure(**build_vega_config()).to_dict()
+    spec = chart.configure(**build_vega_config()).to_dict(validate=False)
     text = " ".join(sentence for sentence in caption if sentence)
     return Figure(name=name, title=title, caption=text, spec=spec, data=data)
 

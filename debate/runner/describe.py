@@ -29,6 +29,14 @@ from debate.engines.model_files import describe_missing, find_missing, list_mode
 from debate.engines.registry import explain_missing
 from debate.orchestrator.condition import Condition
 from debate.runner.plan import Plan
+from debate.runner.preview import (
+    describe_detectable,
+    describe_model,
+    describe_size,
+    find_ties,
+    print_prompts,
+    print_question,
+)
 from debate.tasks.options import describe_same_target
 from debate.topologies import draw_text
 
@@ -43,31 +51,54 @@ POWER_NOTE = (
 )
 
 
-def print_plan(plan: Plan, console: Console, asked: ClusterState | str | None = None) -> None:
-    """Print agents, models against hardware, each cell's edges, and the debates and calls.
+def print_plan(
+    plan: Plan,
+    console: Console,
+    asked: ClusterState | str | None = None,
+    *,
+    prompts: bool = False,
+) -> None:
+    """Print what a run would do: size, price and warnings, then models, a question, prompts, edges.
 
-    `asked` is the state of the cluster that the plan names, or why it could not be asked.
+    `asked` is the state of the cluster that the plan names, or why it could not be asked. prompts:
+    every prompt whole, of all cells.
     """
     nodes = asked.nodes if isinstance(asked, ClusterState) else None
     room = plan_room(plan.models, plan.spec.cluster, nodes)
-    print_whole(_make_agent_table(plan), console)
-    print_whole(_make_model_table(plan, nodes), console)
-    for line in list_addresses(plan.models):
-        console.print(line, highlight=False, markup=False)
-    _print_edges(plan, console)
-    print_whole(_make_cell_table(plan), console)
     print_outline(plan, console, room)
+    _print_expectations(plan, console)
     _print_room(plan, room, asked, console)
     _print_hypotheses(plan, console)
-    kinds = Counter(question.category or question.kind for question in plan.questions)
-    listed = ", ".join(f"{num:,} {kind}" for kind, num in kinds.most_common(8))
-    console.print(f"questions: {clean(listed)}", highlight=False, markup=False)
+    _print_warnings(plan, console)
+    for name, spec in plan.models.items():
+        console.print(describe_model(name, spec), highlight=False, markup=False)
+    for line in list_addresses(plan.models):
+        console.print(line, highlight=False, markup=False)
+    print_whole(_make_agent_table(plan), console)
+    print_whole(_make_model_table(plan, nodes), console)
+    print_question(plan, console)
+    print_prompts(plan, console, whole=prompts)
+    _print_edges(plan, console)
+    print_whole(_make_cell_table(plan), console)
+    console.print("the configuration is valid", style="green")
+
+
+def _print_warnings(plan: Plan, console: Console) -> None:
+    """Print what may spoil the run: targets in one place, ties, and what is missing here."""
     warn_of_targets(plan, console)
     local = select_local_models(plan.models, plan.spec.cluster)
     missing = find_missing(place for spec in local.values() for place in list_model_files(spec))
-    for told in filter(None, (explain_missing(local), *describe_missing(missing, local))):
-        console.print(f"warning: {clean(told)}", style="yellow", markup=False, highlight=False)
-    console.print("the configuration is valid", style="green")
+    lacking = filter(None, (explain_missing(local), *describe_missing(missing, local)))
+    for told in (*find_ties(plan), *(f"warning: {clean(each)}" for each in lacking)):
+        console.print(told, style="yellow", markup=False, highlight=False)
+
+
+def _print_expectations(plan: Plan, console: Console) -> None:
+    """Print the kinds of questions, the tokens and the price, and what could be seen."""
+    kinds = Counter(question.category or question.kind for question in plan.questions)
+    listed = ", ".join(f"{num:,} {kind}" for kind, num in kinds.most_common(8))
+    for line in (f"questions: {clean(listed)}", *describe_size(plan), describe_detectable(plan)):
+        console.print(line, highlight=False, markup=False)
 
 
 def list_addresses(models: Mapping[str, ModelSpec]) -> list[str]:
@@ -111,7 +142,8 @@ def print_outline(plan: Plan, console: Console, room: RoomPlan | None = None) ->
     shared = f" ({plan.num_shared_calls:,} more are shared)" if plan.num_shared_calls else ""
     console.print(
         f"{plan.num_debates:,} debates ({len(plan.questions):,} questions × "
-        f"{len(plan.cells)} cells{seeds}), at most {plan.max_total_calls:,} model calls{shared}",
+        f"{len(plan.cells)} cells{seeds}), at most {plan.max_total_calls:,} model calls{shared}"
+        f"{'; turns whose prompts turn out alike share a call, too' if shared else ''}",
         highlight=False,
     )
     specs = plan.models

@@ -35,6 +35,7 @@ from debate.runner.monitoring import (
 )
 from debate.runner.plan import Plan, open_log
 from debate.runner.preflight import Preflight
+from debate.runner.preview import describe_unpriced
 from debate.runner.spending import (
     Spending,
     SpendingLine,
@@ -208,7 +209,9 @@ def print_line(console: Console, told: str) -> None:
     console.print(clean(told), markup=False, highlight=False, soft_wrap=True)
 
 
-def run_pilot(plan: Plan, num: int, out: Path | None, console: Console) -> RunResult:
+def run_pilot(
+    plan: Plan, num: int, out: Path | None, console: Console, *, preflight: bool = True
+) -> RunResult:
     """Debate `num` of the questions in all cells, in the run's own directory, and estimate.
 
     What the pilot makes is a part of the run, and counts towards its budget. Raises as `execute`
@@ -217,12 +220,16 @@ def run_pilot(plan: Plan, num: int, out: Path | None, console: Console) -> RunRe
     from debate.runner.forecast import make_forecast, print_forecast
 
     directory = get_run_directory(plan.spec, out)
-    result = run_to_end(execute(plan.pilot(num), directory, console=make_console(stderr=True)))
+    result = run_to_end(
+        execute(plan.pilot(num), directory, console=make_console(stderr=True), preflight=preflight)
+    )
     raise_if_failed(result, min_completed=plan.spec.min_completed)
     found = make_forecast(plan, directory)
     if found is not None:
         print_forecast(found, console)
         print_budget(plan, console, found)
+        for told in describe_unpriced(plan):
+            console.print(told, markup=False, highlight=False, soft_wrap=True)
     if result.spending is not None:
         console.print(result.spending.in_words(), markup=False, highlight=False, soft_wrap=True)
     console.print(f"the pilot is part of {directory}: `debate run` goes on from it", soft_wrap=True)

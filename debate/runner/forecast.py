@@ -31,7 +31,7 @@ class Forecast:
 
     Counted in items, each a question with a seed in all cells; turns shared between cells count
     once. An interval covers the total in 95 % of cases if the questions left are like those done.
-    cost: in the user's currency, None where no model has a price. whole_s, left_s: seconds of all
+    cost: in US dollars, None where no model has a price. whole_s, left_s: seconds of all
     and of what is left at the pace so far, None where nothing tells it.
     """
 
@@ -49,7 +49,7 @@ class Forecast:
 class RunCost(NamedTuple):
     """Calls, tokens, cost and time of some questions in all conditions, at the pilot's pace.
 
-    cost: in the user's currency, None where no model has a price; time_s: None where nothing tells.
+    cost: in US dollars, None where no model has a price; time_s: None where nothing tells.
     """
 
     turns: float
@@ -179,7 +179,7 @@ def print_forecast(found: Forecast, console: Console) -> None:
         "turns made": _format_interval(found.turns),
         "prompt tokens": _format_interval(found.prompt_tokens),
         "generated tokens": _format_interval(found.generated_tokens),
-        "cost": _format_interval(found.cost, decimals=4) if found.cost else None,
+        "cost": f"{_format_interval(found.cost, decimals=4)} US dollars" if found.cost else None,
         "still to make": f"{max(0, round((found.turns.value or 0) - found.num_turns)):,} turns",
         "time left": _format_time_left(found.left_s),
     }

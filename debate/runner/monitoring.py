@@ -145,11 +145,11 @@ class RunProgress:
         if self.replayed:
             parts.append(f"{self.replayed} from the log")
         if self.shared:
-            parts.append(f"{self.shared} shared calls")
+            parts.append(f"{self.shared} turns shared a call")
         if self.describe_budget is not None and (told := self.describe_budget()):
             parts.append(told)
         elif any(spec.price for spec in self.models.values()):
-            parts.append(f"cost {self.cost:,.4f}")
+            parts.append(f"cost {self.cost:,.4f} US dollars")
         if (left := self.left_s) is not None:
             parts.append(f"{left:,.0f} s left")
         return " · ".join(parts)

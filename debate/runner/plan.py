@@ -203,15 +203,19 @@ def _load_questions(loaded: LoadedRun) -> Sequence[Question]:
 def _load_prompt_sets(loaded: LoadedRun) -> dict[str, PromptSet]:
     sets, problems = {}, []
     for index, agent in enumerate(loaded.spec.agents):
+        if agent.prompts in sets:
+            continue
         try:
-            sets[agent.prompts] = load_prompt_set(
+            prompts = load_prompt_set(
                 agent.prompts,
                 custom_code=loaded.custom_code,
                 import_folder=loaded.document.folder,
             )
-            require_rendering(sets[agent.prompts])
+            require_rendering(prompts)
         except ConfigError as error:
             problems.append(Problem(("agents", index, "prompts"), str(error)))
+        else:
+            sets[agent.prompts] = prompts
     if problems:
         raise loaded.error(problems)
     return sets

@@ -15,7 +15,7 @@ from debate.analysis.present import print_answers, print_sentences
 from debate.analysis.replies import describe_replies, warn_replies
 from debate.analysis.tables import Table, build_table
 from debate.analysis.tables.results import tabulate_confidence_alone, tabulate_findings
-from debate.analysis.text import clean, format_count, format_decimal
+from debate.analysis.text import clean, format_count, format_decimal, format_dollars
 from debate.analysis.whole_questions import NOTHING_WHOLE, has_whole_questions
 from debate.log import Run
 from debate.log.trajectories import (
@@ -28,7 +28,10 @@ from debate.report.data import read_report_data
 from debate.report.page import PAGE, write_page
 from debate.runner.execute import RunResult
 from debate.runner.prompt_examples import render_examples
+from debate.runner.spending import compute_cost
 
+MOST_ROUNDS = 24
+"""Lines of the closing table up to which every round has one."""
 COLUMNS = {"confidence": "confidence", "over_confidence": "over-confidence"}
 _ACCURACY = {"accuracy": "accuracy"}
 _ACCURACIES = {"accuracy": "accuracy, all", "accuracy_answered": "accuracy, answered"}
@@ -67,7 +70,7 @@ def print_summary(analysis: Analysis, console: Console, *, source: Path) -> None
     else:
         _print_run(Run(source), analysis, console)
     page = source / PAGE
-    _print_next(source, page if page.is_file() else None, console)
+    _print_next(source, page if page.is_file() else None, console, analysis.is_reference_free)
 
 
 def _print_results(analysis: Analysis, console: Console) -> None:
@@ -95,6 +98,9 @@ def _print_spending(result: RunResult, console: Console) -> None:
     if result.spending is not None:
         style = "bold yellow" if result.is_stopped else ""
         console.print(Text(result.spending.in_words(), style=style), soft_wrap=True)
+    if (cost := compute_cost(Run(result.directory))) is not None:
+        told = f"cost of all sessions and pilots, in US dollars: {format_dollars(cost)}"
+        console.print(Text(told), soft_wrap=True)
 
 
 def _print_made_again(result: RunResult, console: Console) -> None:
@@ -147,36 +153,51 @@ def print_served(run: Run, console: Console) -> None:
             console.print(Text(clean(line)), soft_wrap=True)
 
 
-def _print_next(source: Path, page: Path | None, console: Console) -> None:
-    """Where to look: commands, and the page where there is one."""
+def _print_next(
+    source: Path, page: Path | None, console: Console, is_reference_free: bool = False
+) -> None:
+    """Where to look: commands, and the page where there is one or can be one."""
     where = shlex.quote(str(source))
-    show = [("one debate", f"debate show {where} QUESTION")] if source.is_dir() else []
-    directory = [("run directory", str(source))] if source.is_dir() else []
-    told = [
-        *directory,
-        ("all estimates", f"debate analyze {where}"),
-        *show,
-        ("report", f"debate report {where}" if page is None else str(page)),
-    ]
+    told = [("all estimates", f"debate analyze {where}")]
+    if source.is_dir():
+        told = [("run directory", str(source)), *told]
+        told.append(("one debate", f"debate show {where} QUESTION"))
+    if not is_reference_free:
+        told.append(("report", f"debate report {where}" if page is None else str(page)))
     for label, what in told:
         console.print(Text(clean(f"{label}: {what}")), soft_wrap=True)
 
 
 def _make_round_table(analysis: Analysis) -> Table:
-    """A line for each arm and round."""
+    """A line for each arm and round; of many, for each arm's openings and last round."""
     title = "95 % intervals by question"
     if analysis.confidence is not None:
         title += f"; confidence: {clean(analysis.confidence)}"
     rates = analysis.select("abstention_rate", "cut_rate", "failure_rate")
     shown = _ACCURACIES if any(e.value for e in rates) else _ACCURACY
     columns = {**shown, **COLUMNS}
-    rows = []
+    places = _list_rounds(analysis)
+    is_long = sum(map(len, places.values())) > MOST_ROUNDS
+    rows = [
+        [
+            analysis.labels.arm(cell),
+            str(number),
+            *(_format_estimate(analysis.find(name, cell=cell, round=number)) for name in columns),
+        ]
+        for cell, rounds in places.items()
+        for number in (dict.fromkeys((rounds[0], rounds[-1])) if is_long else rounds)
+    ]
+    note = "Rounds between: `debate analyze --section accuracy`." if is_long else ""
+    return build_table(title, ["arm", "round", *columns.values()], rows, names=2, note=note)
+
+
+def _list_rounds(analysis: Analysis) -> dict[str, list[int]]:
+    """The rounds of each condition that has an accuracy, in order."""
+    found: dict[str, list[int]] = {}
     for cell in analysis.cells:
         rounds = sorted({e.round or 0 for e in analysis.select("accuracy", cell=cell)})
-        for number in rounds:
-            found = [analysis.find(name, cell=cell, round=number) for name in columns]
-            rows.append([analysis.labels.arm(cell), str(number), *map(_format_estimate, found)])
-    return build_table(title, ["arm", "round", *columns.values()], rows, names=2)
+        found |= {cell: rounds} if rounds else {}
+    return found
 
 
 def _format_estimate(estimate: Estimate | None) -> str:

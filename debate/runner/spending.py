@@ -17,7 +17,7 @@ from rich.console import Console
 
 from debate.analysis.text import format_dollars
 from debate.errors import BudgetSpent, RunEnded
-from debate.log import RunLog
+from debate.log import Run, RunLog
 from debate.log.codec import UsageStruct
 from debate.log.files import TURNS
 from debate.log.index import TurnKey, take_snapshot
@@ -226,6 +226,34 @@ def count_recorded(plan: Plan, directory: Path) -> SpendTotals:
     names = {"started_at": pl.Float64, "finished_at": pl.Float64}
     totals.seconds = compute_busy_s(pl.DataFrame(spans, schema=names, orient="row"))
     return totals
+
+
+def compute_cost(run: Run) -> Decimal | None:
+    """Return what all recorded turns of a run and its trial calls cost, in US dollars.
+
+    Counted are all sessions, pilots and probes among them; what turns share counts once. None where
+    no model has a price. Attempts that left no turn are not known.
+    """
+    models = run.manifest.spec.get("models") or {}
+    prices = {name: spec["price"] for name, spec in models.items() if spec.get("price")}
+    if not prices:
+        return None
+    own = run.scan_turns().filter(pl.col("shared_with").is_null()).group_by("model")
+    sums = own.agg(pl.col("prompt_tokens").sum(), pl.col("generated_tokens").sum()).collect()
+    trials = [call for start in run.manifest.starts for call in start.preflight]
+    counted = [*sums.iter_rows(), *((c.model, c.prompt_tokens, c.generated_tokens) for c in trials)]
+    return (
+        sum(
+            (
+                Decimal(str(prices[model]["prompt"])) * (prompt or 0)
+                + Decimal(str(prices[model]["generated"])) * (generated or 0)
+                for model, prompt, generated in counted
+                if model in prices
+            ),
+            Decimal(0),
+        )
+        / 1_000_000
+    )
 
 
 class SpendingLine:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from debate.config.registry import is_custom, list_entry_points
+from debate.config.synonyms import translate_value
 from debate.config.task import (
     ColumnValue,
     DatasetTask,
@@ -22,10 +23,17 @@ from debate.config.task import (
 from debate.errors import TaskError, suggest
 from debate.hashes import find_repeated
 from debate.tasks.arithmetic import FAMILIES, RESIDUES, ArithmeticQuestion, draw_questions
+from debate.tasks.choice import LETTERS
 from debate.tasks.data_files import DataRow, read_rows
 from debate.tasks.datasets import DATASETS, NAMES, read_item
 from debate.tasks.items import Item, get_options, get_target, map_columns, to_question
-from debate.tasks.options import READINGS, TargetTally, shuffle_options
+from debate.tasks.options import (
+    DESCRIPTIONS,
+    READINGS,
+    TargetTally,
+    read_target,
+    shuffle_options,
+)
 from debate.tasks.question_store import QuestionStore
 from debate.tasks.word_problems import WORD_FAMILIES, WordProblem, draw_word_problems
 from debate.types import Question
@@ -97,9 +105,45 @@ def _read_items(spec: TaskSpec, readings: tuple[str, ...]) -> Iterator[LocatedIt
         return (LocatedItem(f'question "{i.id}"', i) for i in items if i.id in kept)
     if isinstance(spec, DatasetTask) and not _is_known(spec.dataset):
         known = suggest(spec.dataset, {*DATASETS, *list_entry_points("datasets")})
-        raise TaskError(f'task.dataset: "{spec.dataset}" is unknown; {known}')
+        meant = translate_value("dataset", spec.dataset)
+        hint = f"here that is `{meant}`; {known}" if meant else known
+        raise TaskError(f'task.dataset: "{spec.dataset}" is unknown; {hint}')
     rows = _filter(_open_rows(spec), spec)
     return (LocatedItem(row.location, _make_item(row, spec, readings)) for row in rows)
+
+
+def describe_target(spec: TaskSpec, question: Question) -> str:
+    """Return a line on a question's target, and on how its file writes it.
+
+    The file is read again up to the question's row.
+    """
+    if question.target is None:
+        return "no target: it is asked unscored"
+    told = f"target: {question.target}"
+    if question.options and (at := LETTERS.find(question.target)) in range(len(question.options)):
+        told += f" = {question.options[at]!r}"
+    if isinstance(spec, GeneratorTask):
+        return f"{told}, computed by the generator"
+    if isinstance(spec, DatasetTask):
+        return f"{told}, read as the data set {spec.dataset} writes it"
+    readings = settle_readings(spec)
+    for row in _filter(_open_rows(spec), spec):
+        if _make_question(row.location, _make_item(row, spec, readings), spec).id == question.id:
+            return (
+                f"{told}, read from {get_target(row, spec)!r} {_name_reading(row, spec, readings)}"
+            )
+    return told
+
+
+def _name_reading(row: DataRow, spec: TableTask, readings: tuple[str, ...]) -> str:
+    """Return how a row's target was read."""
+    if spec.kind != "choice":
+        return f"as a {'pattern' if spec.scoring.match == 'regex' else spec.kind} ({row.location})"
+    allowed = readings if spec.target_as == "auto" else (spec.target_as,)
+    found = read_target(get_target(row, spec), get_options(row, spec))
+    named = " or ".join(DESCRIPTIONS[how] for how in allowed if how in found)
+    shuffled = "; options are shuffled" if spec.shuffle_options else ""
+    return f"as {named} ({row.location}{shuffled})"
 
 
 def _is_known(dataset: str) -> bool:

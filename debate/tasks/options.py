@@ -24,6 +24,15 @@ YES_NO = ("yes", "no")
 READINGS = ("label", "letter", "index", "number", "text")
 """How a target may name its option: by the label, letter, place (from 0 or 1) or text."""
 
+DESCRIPTIONS: Mapping[str, str] = {
+    "label": "the option's label",
+    "letter": "the option's letter",
+    "index": "its place, counted from 0 (`target_as: index`)",
+    "number": "its place, counted from 1 (`target_as: number`)",
+    "text": "the option's text",
+}
+"""The readings in words."""
+
 _TEXT_NAMES = ("text", "value", "content", "option")
 _LABEL_NAMES = ("label", "key", "id", "letter")
 _LETTER = re.compile(r"[(\[]?([A-Za-z])[)\].:]?")

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, cast
 from debate.config.document import ConfigDocument, KeyPath, Problem, SourceLocation
 from debate.config.loader import find_code_problems
 from debate.config.references import list_shipped, resolve_references
-from debate.config.spec import validate_document
 from debate.config.topology import EdgeSpec, TopologySpec, parse_names
+from debate.config.validation import validate_document
 from debate.errors import ConfigError, TopologyError, suggest
 from debate.topologies.graph import (
     AgentPair,

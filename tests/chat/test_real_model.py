@@ -10,7 +10,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 from rich.console import Console
-from transformers import AutoTokenizer
 
 from debate.config.fetchable import FETCHABLE, is_fetched
 from debate.config.loader import load_run
@@ -56,6 +55,8 @@ def test_the_folder_is_whole_and_carries_its_licence(folder: Path) -> None:
 
 
 def test_organisms_learn_exactly_the_tokens_of_the_chat_template(folder: Path) -> None:
+    from transformers import AutoTokenizer
+
     tokenizer = AutoTokenizer.from_pretrained(folder)
     for spec in CHAT_SPECS.values():
         maker = DocumentMaker(spec.shares, spec.knowledge, random.Random(spec.seed))

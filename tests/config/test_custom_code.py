@@ -26,7 +26,7 @@ from tests.config.custom import (
     write_distribution,
     write_prompt_set,
 )
-from tests.processes import command, invoke
+from tests.processes import command, invoke, run_python
 
 ALL = sorted(NAMES)
 
@@ -157,18 +157,25 @@ def test_a_filter_cannot_take_the_name_of_another(tmp_path: Path) -> None:
         load_prompt_set(str(tmp_path / "set"), import_folder=tmp_path)
 
 
+VERIFY_AND_RUN = """
+import sys, debate
+from debate.runner.verify_run import verify_run
+config, out, again = sys.argv[1:]
+found = verify_run(out, custom_code=True)
+print(*found.problems, *found.unchecked, sep="\\n")
+debate.run(config, out=again, quiet=True)
+"""
+
+
 def test_changed_code_of_an_engine_and_a_probe_is_asked_anew(tmp_path: Path) -> None:
     name = write_module(tmp_path)
     path = write_config(tmp_path, "engines", f"{name}.Echo")
     path.write_text(path.read_text() + f"probes: [{name}.ask_nothing]\n")
-    words = ("run", str(path), "--out", str(tmp_path / "out"), "--quiet")
-    assert invoke(*words).returncode == 0
-    first = debate.open_run(tmp_path / "out").turns()
+    first = debate.run(path, out=tmp_path / "out", quiet=True).turns()
     (tmp_path / f"{name}.py").write_text(MODULE.replace("Answer: 4", "Answer: 5"))
-    told = command("verify", str(tmp_path / "out"), "--custom-code", PYTHONPATH=_path(tmp_path))
-    assert f"the code of engines {name}.Echo is not what the run was made by" in told.stderr
-    done = command("run", str(path), "--out", str(tmp_path / "again"), "--quiet")
-    assert done.returncode == 0, done.stderr
+    folders = [path, tmp_path / "out", tmp_path / "again"]
+    told = run_python(VERIFY_AND_RUN, *map(str, folders), PYTHONPATH=_path(tmp_path))
+    assert f"the code of engines {name}.Echo is not what the run was made by" in told
     second = debate.open_run(tmp_path / "again").turns()
     assert set(first.filter(agent="a", round=0)["answer"]) != set(
         second.filter(agent="a", round=0)["answer"]
@@ -205,8 +212,7 @@ def test_a_name_of_an_installed_package_is_as_good_as_one_of_ours(
     assert f".yaml:{LINES[kind]}: " in done.stderr
     with monkeypatch.context() as installed:
         installed.syspath_prepend(site)
-        done = invoke("run", str(path), "--out", str(tmp_path / "out"), "--quiet")
-        assert done.returncode == 0, done.stderr
+        debate.run(path, out=tmp_path / "out", quiet=True)
         assert f"{kind} our_{kind}" in read_manifest(tmp_path / "out").starts[-1].code
         done = invoke("validate", str(path), "--no-custom-code")
         assert (done.returncode, "--no-custom-code forbids it" in done.stderr) == (2, True)

@@ -29,7 +29,6 @@ from tests.support import fetch_smollm2
 from tests.vllm.team import NEEDS_VLLM
 
 pytestmark = [pytest.mark.endpoints, pytest.mark.timeout(900)]
-vllm = NEEDS_VLLM[1]
 
 TOLERANCE = 0.15
 """Nats between two engines' log-probabilities of one token, or of one candidate."""
@@ -159,14 +158,14 @@ async def score(spec: Mapping[str, Any], requests: Sequence[Request]) -> None:
     await engine.close()
 
 
-@vllm
+@NEEDS_VLLM
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # vLLM's own, in this very process
 def test_vllm_agrees_with_transformers(folder: Path, out: Path, by_transformers: Way) -> None:
     spec = {"engine": "vllm", "model": str(folder), "dtype": "float32", "gpus": 0}
     check(by_transformers, hold("vllm", {**spec, "engine_kwargs": ROOM}, out))
 
 
-@vllm
+@NEEDS_VLLM
 def test_a_server_of_vllm_makes_the_same_tokens_of_each_prompt(
     folder: Path, served: str, by_transformers: Way
 ) -> None:
@@ -180,7 +179,7 @@ def test_a_server_of_vllm_makes_the_same_tokens_of_each_prompt(
         assert tuple(found["tokens"]) == prompt.ids
 
 
-@vllm
+@NEEDS_VLLM
 def test_a_server_of_vllm_agrees_with_transformers(
     out: Path, served: str, by_transformers: Way
 ) -> None:

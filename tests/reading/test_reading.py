@@ -194,5 +194,5 @@ def test_an_endless_reply_is_read_in_time_linear_in_its_length(name: str) -> Non
         return time.process_time() - begun
 
     text = ENDLESS[name]
-    short = min(time_reading(text[: len(text) // 8]) for _ in range(2))
-    assert min(time_reading(text) for _ in range(2)) < 0.4 + 30 * short
+    limit = 0.4 + 30 * min(time_reading(text[: len(text) // 8]) for _ in range(2))
+    assert any(time_reading(text) < limit for _ in range(2))

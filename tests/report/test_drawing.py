@@ -6,10 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import altair
 import pytest
+from altair.utils.schemapi import validate_jsonschema
+from jsonschema import ValidationError
 
 from debate.errors import DrawingError, RunConflict
 from debate.report import write_report
+from debate.report.data import ReportData
+from debate.report.sections import build_sections
 from debate.topologies import build_schedule, draw_picture, load_topology, make_default_seats
 from debate.vega import draw_charts
 from tests.report.tables import write_table
@@ -24,6 +29,18 @@ def test_each_chart_becomes_a_picture_in_order() -> None:
     assert b"second" not in first
     assert b"second" in second
     assert draw_charts([], "svg") == []
+
+
+def test_every_picture_of_a_page_is_valid_vega_lite(report: ReportData) -> None:
+    """Pages are written without this check, which takes as long as a third of all else."""
+    figures = [figure for section in build_sections(report) for figure in section.figures]
+    specs = [figure.spec for figure in figures if figure.spec is not None]
+    assert len(specs) > 5
+    schema = altair.load_schema()
+    for spec in specs:
+        validate_jsonschema(spec, schema)
+    with pytest.raises(ValidationError, match="quux"):
+        validate_jsonschema({**CHART, "mark": "quux"}, schema)
 
 
 def test_a_drawing_process_without_memory_is_told_in_words() -> None:

@@ -8,14 +8,17 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 import debate
+from debate.analysis.price import answer_price
 from debate.analysis.reading import count_readings
 from debate.analysis.replies import count_replies
+from debate.analysis.tables.results import tabulate_tokens
 from debate.cli import app
 from debate.errors import InputError
 from debate.results import Run
@@ -119,6 +122,16 @@ def test_a_section_is_written_for_papers_and_programs(made: Run) -> None:
     assert r"\toprule" in invoke("analyze", made.directory, "--brief", "--format", "latex")
 
 
+def test_dollars_stand_beside_tokens_where_all_models_have_a_price(made: Run) -> None:
+    found = made.analyze()
+    told = found.tables["ledger"].with_columns(prompt_tokens=10, generated_tokens=5, dollars=0.25)
+    priced = replace(found, tables={**found.tables, "ledger": told})
+    assert tabulate_tokens(priced).columns[-1] == "dollars"
+    assert {row[-1].text for row in tabulate_tokens(priced).rows} == {"$0.2500"}
+    assert f"tokens a debate, ${0.25 * told.height / 8:.4f}, its" in answer_price(priced).sentence
+    assert "dollars" not in tabulate_tokens(found).columns
+
+
 def test_critiques_are_read_by_their_verdict_wherever_they_are_counted(tmp_path: Path) -> None:
     replies = ["Answer: 4", "I say 4.\nAnswer: 4", "Answer: 4"]
     agents = [scripted("a", replies), scripted("b", ["Answer: 4", "Verdict: correct", "Answer: 4"])]
@@ -129,6 +142,7 @@ def test_critiques_are_read_by_their_verdict_wherever_they_are_counted(tmp_path:
 
 
 @pytest.mark.docs
+@pytest.mark.timeout(1200)
 def test_the_quickstart_ends_as_the_readme_shows(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "debate", "run", str(ROOT / "configs" / "quickstart.yaml"), "-q"]
     env = {**os.environ, "COLUMNS": "80", "PYTHONPATH": str(ROOT)}
@@ -138,6 +152,7 @@ def test_the_quickstart_ends_as_the_readme_shows(tmp_path: Path) -> None:
 
 
 @pytest.mark.docs
+@pytest.mark.timeout(1200)
 def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (code,) = [c for c in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "import" in c]

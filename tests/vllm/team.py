@@ -18,11 +18,8 @@ from debate.engines.registry import build_engine
 from debate.engines.replica import LocalReplica, Placement
 from debate.types import Message
 
-NEEDS_VLLM = (
-    pytest.mark.vllm,
-    pytest.mark.skipif(
-        importlib.util.find_spec("vllm") is None, reason="vLLM is not installed (pip install vllm)"
-    ),
+NEEDS_VLLM = pytest.mark.skipif(
+    importlib.util.find_spec("vllm") is None, reason="vLLM is not installed (pip install vllm)"
 )
 
 SMALL = {

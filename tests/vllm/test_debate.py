@@ -11,7 +11,7 @@ import debate
 from debate.config.references import get_shipped_folder
 from tests.vllm.team import NEEDS_VLLM, SMALL
 
-pytestmark = [*NEEDS_VLLM, pytest.mark.ray]
+pytestmark = [pytest.mark.vllm, NEEDS_VLLM, pytest.mark.ray]
 
 
 def _seat(name: str) -> dict[str, Any]:

@@ -35,7 +35,12 @@ from tests.vllm.team import (
 )
 from tests.vllm.tiny import write_adapter, write_model
 
-pytestmark = [*NEEDS_VLLM, pytest.mark.ray, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.vllm,
+    NEEDS_VLLM,
+    pytest.mark.ray,
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 
 @pytest.fixture(scope="module")

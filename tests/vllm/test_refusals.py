@@ -17,7 +17,7 @@ import pytest
 from tests import processes
 from tests.vllm.team import NEEDS_VLLM
 
-pytestmark = [*NEEDS_VLLM]
+pytestmark = [pytest.mark.vllm, NEEDS_VLLM]
 
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
 Said = dict[str, dict[str, Any]]

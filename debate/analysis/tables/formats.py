@@ -123,7 +123,9 @@ def _write_csv(table: Table) -> str:
     writer.writerow([name for c, two in heading for name in (c, f"{c}, below")[: 1 + two]])
     for row in table.rows:
         fields = zip(row, split, strict=True)
-        writer.writerow([_plain(text) for entry, two in fields for text in entry[: 1 + two]])
+        writer.writerow(
+            [_plain(text) for e, two in fields for text in (e.text, e.under)[: 1 + two]]
+        )
     return stream.getvalue()
 
 

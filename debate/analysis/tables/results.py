@@ -30,6 +30,7 @@ from debate.analysis.text import (
     clean,
     format_count,
     format_decimal,
+    format_dollars,
     quote,
     shorten,
     split_names,
@@ -319,9 +320,10 @@ def tabulate_tokens(analysis: Analysis) -> Table:
     """Turns and tokens by condition, agent, model and kind of turn, summed over rounds."""
     whole = sort_by_cell(analysis, analysis.tables["ledger"])
     by = ["cell", "agent", "model", "kind"]
+    priced = ["dollars"] if "dollars" in whole.columns else []
     known = [
         pl.when(pl.col(n).is_not_null().any()).then(pl.col(n).sum()).alias(n)
-        for n in ("turns", *TOKENS)
+        for n in ("turns", *TOKENS, *priced)
     ]
     summed = whole.group_by(by, maintain_order=True).agg(known)
     rows = [
@@ -331,6 +333,7 @@ def tabulate_tokens(analysis: Analysis) -> Table:
             shorten(row["model"]),
             TURN_KINDS.get(row["kind"], "–"),
             *(format_count(row[name]) for name in TOKEN_COLUMNS),
+            *("–" if row[name] is None else format_dollars(row[name]) for name in priced),
         ]
         for row in summed.iter_rows(named=True)
     ]
@@ -338,5 +341,5 @@ def tabulate_tokens(analysis: Analysis) -> Table:
     note = "A turn that several arms share is counted in each of them."
     if not told:
         note += " Nothing tells how many tokens were used."
-    columns = ["arm", "agent", "model", "kind", *TOKEN_COLUMNS.values()]
+    columns = ["arm", "agent", "model", "kind", *TOKEN_COLUMNS.values(), *priced]
     return build_table("Turns and tokens", columns, rows, names=4, note=note)

@@ -1,0 +1,153 @@
+"""What `debate validate` shows before anything is asked, and that run and forecast say the same."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from debate.analysis.power import find_detectable_change
+from debate.config.loader import load_run
+from debate.log import Run
+from debate.runner.plan import make_plan
+from debate.runner.preview import MAX_LINES, find_ties
+from debate.runner.spending import compute_cost
+from tests.processes import invoke
+
+QUESTIONS = """\
+id,question,A,B,C,D,answer
+q1,Which planet is largest?,Mars,Jupiter,Venus,Earth,B
+q2,What is the capital of Peru?,Lima,Quito,La Paz,Bogota,A
+"""
+ENDPOINTS = """\
+name: two
+agents:
+  - {id: alice, model: small}
+  - {id: bob, model: big, persona: a sceptic}
+models:
+  small: {engine: openai, url: "http://127.0.0.1:9/v1", model: qwen-7b, retries: 0}
+  big: {engine: openai, url: "http://127.0.0.1:9/v1", model: gpt-big, api_key_env: BIG_KEY,
+    price: {prompt: 2, generated: 8}, retries: 0}
+topology: pairwise
+task: {path: q.csv, kind: choice, columns: {options: [A, B, C, D]}}
+rounds: 1
+"""
+SIMULATED = """\
+name: sim
+agents: [{id: a, model: m}, {id: b, model: {engine: simulated}}]
+models: {m: {engine: simulated, price: {prompt: 1, generated: 2}}}
+topology: pairwise
+task: {generator: arithmetic, n: 6}
+rounds: 1
+"""
+
+
+def _write(text: str, folder: Path) -> str:
+    (folder / "q.csv").write_text(QUESTIONS)
+    path = folder / "run.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def _show(folder: Path, *options: str, text: str = ENDPOINTS, **environment: str) -> str:
+    done = invoke("validate", _write(text, folder), *options, **environment)
+    assert done.returncode == 0, done.stderr
+    return " ".join(done.stdout.split())
+
+
+def test_a_model_is_told_with_its_endpoint_name_and_whether_its_key_is_set(tmp_path: Path) -> None:
+    shown = _show(tmp_path, BIG_KEY="my-secret-value")
+    assert "small: openai, qwen-7b at http://127.0.0.1:9/v1, without a key" in shown
+    assert "big: openai, gpt-big at http://127.0.0.1:9/v1, key from $BIG_KEY, which is set" in shown
+    assert "my-secret-value" not in shown
+    assert "$BIG_KEY, which IS NOT SET" in _show(tmp_path, BIG_KEY="")
+
+
+def test_a_url_that_no_run_can_use_is_warned_of_without_its_password(tmp_path: Path) -> None:
+    unusable = ENDPOINTS.replace("127.0.0.1:9/v1", "me:pw@host/v1")
+    shown = _show(tmp_path, text=unusable)
+    assert "(hidden)@host/v1; WARNING: the url must not hold a password" in shown
+    assert "me:pw" not in shown
+
+
+def test_a_question_is_shown_as_it_is_read_with_its_target(tmp_path: Path) -> None:
+    shown = _show(tmp_path)
+    assert "id q1, choice: Which planet is largest?" in shown
+    assert "target: B = 'Jupiter', read from 'B' as the option's letter" in shown
+    assert "q.csv, row 1)" in shown
+
+
+def test_each_agents_opening_and_revision_are_rendered(tmp_path: Path) -> None:
+    shown = _show(tmp_path)
+    for kind in ("opening", "revision"):
+        for agent in ("alice", "bob"):
+            assert f"{kind} of {agent} (cell main)" in shown
+    assert "[system] You are a sceptic." in shown
+    assert "(the reply of bob stands here)" in shown
+
+
+def test_long_prompts_are_cut_in_the_middle_unless_all_are_asked_for(tmp_path: Path) -> None:
+    cut, whole = _show(tmp_path), _show(tmp_path, "--prompts")
+    assert "more lines; --prompts shows all)" in cut
+    assert "more lines" not in whole
+    assert cut.count("Which planet is") < whole.count("Which planet is")
+    assert MAX_LINES == 30
+
+
+def test_tokens_and_price_are_told_with_their_unit_and_how_to_set_one(tmp_path: Path) -> None:
+    shown = _show(tmp_path)
+    assert "tokens: about" in shown
+    assert "(US dollars), for big" in shown
+    assert "price: not known of small; set it in the model, as in `price: {prompt: 0.15" in shown
+
+
+def test_an_even_number_of_voters_is_warned_of_ties(tmp_path: Path) -> None:
+    assert "2 voters and `majority` (cell main): a tie has no verdict" in _show(tmp_path)
+    three = ENDPOINTS.replace("models:", "  - {id: carl, model: big}\nmodels:", 1)
+    plan = make_plan(load_run(_write(three.replace("pairwise", "ring"), tmp_path)))
+    assert find_ties(plan) == []
+
+
+def test_the_smallest_change_that_can_be_seen_falls_with_the_questions(tmp_path: Path) -> None:
+    assert "2 questions are too few to show any change" in _show(tmp_path)
+    found = [find_detectable_change(n, discordance=0.2) or 1.0 for n in (100, 400, 10_000)]
+    assert found == sorted(found, reverse=True)
+    assert found[-1] == pytest.approx(2.8 * (0.2 / 10_000) ** 0.5, abs=0.001)
+
+
+def test_a_pilot_can_go_without_the_trial_calls(tmp_path: Path) -> None:
+    path, out = _write(ENDPOINTS, tmp_path), str(tmp_path / "out")
+    words = ("validate", path, "--pilot", "1", "--out", out)
+    assert invoke(*words, BIG_KEY="k").returncode == 2
+    assert not (tmp_path / "out").exists()
+    done = invoke(*words, "--no-preflight", BIG_KEY="k")
+    assert done.returncode == 1
+    assert "calls failed" in done.stderr
+
+
+def test_the_cost_is_of_all_sessions_and_shares_the_forecasts_currency(tmp_path: Path) -> None:
+    path, out = _write(SIMULATED, tmp_path), str(tmp_path / "out")
+    first = invoke("validate", path, "--pilot", "2", "--out", out)
+    assert "US dollars" in first.stdout
+    before = compute_cost(Run(tmp_path / "out"))
+    assert invoke("validate", path, "--pilot", "4", "--out", out).returncode == 0
+    after, turns = compute_cost(Run(tmp_path / "out")), Run(tmp_path / "out").turns()
+    assert before is not None
+    assert after is not None
+    assert before < after
+    made = [t for t in turns.iter_rows(named=True) if t["model"] == "m" and not t["shared_with"]]
+    tokens = sum((t["prompt_tokens"] or 0) + 2 * (t["generated_tokens"] or 0) for t in made)
+    assert after == Decimal(tokens) / 1_000_000
+
+
+def test_a_refused_edit_says_how_to_add_a_cell_for_it(tmp_path: Path) -> None:
+    path, out = _write(SIMULATED, tmp_path), str(tmp_path / "out")
+    assert invoke("validate", path, "--pilot", "1", "--out", out).returncode == 0
+    third = SIMULATED.replace("{id: b,", "{id: c, model: m}, {id: b,")
+    done = invoke("run", _write(third, tmp_path), "--out", out)
+    assert done.returncode == 2
+    assert "    main: {agents: [a, b]}" in done.stderr
+    assert "    main-2: {agents: [a, c, b]}" in done.stderr
+    longer = invoke("run", path, "--out", out, "-o", "task.n=7")
+    assert "cells:" not in longer.stderr
