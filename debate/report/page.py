@@ -23,8 +23,9 @@ from debate.report.debates import INDEX, OUTCOMES, TURNED_RIGHT, TURNED_WRONG, w
 from debate.report.figure import Figure, convert_svg, draw_figures
 from debate.report.glossary import explain_column, read_glossary
 from debate.report.markup import embed_csv, make_environment
+from debate.report.page_parts import Section
 from debate.report.provenance import dump_spec, list_facts
-from debate.report.sections import Section, build_sections
+from debate.report.sections import build_sections
 
 PAGE = "report.html"
 

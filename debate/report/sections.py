@@ -8,16 +8,11 @@ navigation, the Parquet files beside the page and the pictures of `--figures` fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
-
-import polars as pl
+from collections.abc import Callable
 
 from debate.analysis.main_questions import answer_main_questions
 from debate.analysis.present import list_lacking
 from debate.analysis.replies import warn_replies
-from debate.analysis.tables import Entry, Place, Table
 from debate.analysis.tables.confidence import (
     tabulate_calibration_changes,
     tabulate_calibration_errors,
@@ -58,8 +53,8 @@ from debate.analysis.tables.team_tables import (
     tabulate_teams,
 )
 from debate.report.data import ReportData
-from debate.report.figure import Figure
 from debate.report.overview import describe_run
+from debate.report.page_parts import Section, prune_tables
 from debate.report.pictures.calibration import draw_calibration, draw_reliability
 from debate.report.pictures.critique import draw_cross_critique
 from debate.report.pictures.flow import draw_flow
@@ -69,36 +64,6 @@ from debate.report.pictures.teams import draw_dose, draw_teams, draw_votes
 from debate.report.pictures.trajectories import draw_beliefs, draw_trajectories
 from debate.report.pictures.utilisation import draw_utilisation
 from debate.report.transcripts import find_hotspots
-
-TEMPLATE = "section.html"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    """A part of the page, between two headings."""
-
-    name: str
-    """The anchor of the heading."""
-    title: str
-    """The heading."""
-    nav: str = ""
-    """The text of the link to the section; by default the title."""
-    note: str = ""
-    """A sentence below the heading."""
-    figures: tuple[Figure, ...] = ()
-    tables: tuple[Table, ...] = ()
-    """Tables, in this order below the figures; those without rows are left out."""
-    open: int = 1
-    """The number of tables that stand open; the others unfold."""
-    template: str = TEMPLATE
-    """The layout; a section of another shape than figures above tables has its own."""
-    content: Mapping[str, Any] = field(default_factory=dict)
-    """The values for a layout of its own."""
-    anchors: Mapping[Place, str] = field(default_factory=dict)
-    """The identifiers of the turns in this section, to which links in tables lead."""
-    data: Mapping[str, pl.DataFrame] = field(default_factory=dict)
-    """Further frames that are written beside the page as Parquet, by name."""
-
 
 SectionBuilder = Callable[[ReportData], Section | None]
 
@@ -367,39 +332,4 @@ members, for errors, who heard whom, at what price, what to beware of, and where
 def build_sections(report: ReportData) -> tuple[Section, ...]:
     """Return every section that this report has something for, in the order of the page."""
     built = (build(report) for build in SECTIONS)
-    return tuple(_prune_tables(section) for section in built if section is not None)
-
-
-def _prune_tables(section: Section) -> Section:
-    """The section without columns, rows and tables in which nothing is known; a line says which."""
-    pruned = [prune_table(table) for table in section.tables]
-    empty = [table.title for table in pruned if not table.rows]
-    kept = tuple(table for table in pruned if table.rows)
-    lacking = f"Left out, for nothing in it is known: {'; '.join(empty)}." if empty else ""
-    note = " ".join(filter(None, (section.note, lacking)))
-    num_open = sum(1 for table in pruned[: section.open] if table.rows)
-    return replace(section, tables=kept, note=note, open=max(num_open, section.open and 1))
-
-
-def prune_table(table: Table) -> Table:
-    """Return the table without rows and columns of dashes alone; the note names the columns."""
-    names = table.num_names
-    rows = [row for row in table.rows if any(not is_dash(entry) for entry in row[names:])]
-    if not rows:
-        return replace(table, rows=())
-    known = [
-        k for k, _ in enumerate(table.columns) if k < names or any(not is_dash(r[k]) for r in rows)
-    ]
-    left_out = [column for k, column in enumerate(table.columns) if k not in known]
-    told = f"Left out, for nothing is known of it: {'; '.join(left_out)}." if left_out else ""
-    return replace(
-        table,
-        columns=tuple(table.columns[k] for k in known),
-        rows=tuple(tuple(row[k] for k in known) for row in rows),
-        note=" ".join(filter(None, (table.note, told))),
-    )
-
-
-def is_dash(entry: Entry) -> bool:
-    """Whether a field of a table says nothing."""
-    return entry.text in ("–", "") and not entry.under
+    return tuple(prune_tables(section) for section in built if section is not None)

@@ -17,7 +17,7 @@ from debate.report import write_report
 from debate.report.conditions import describe_condition
 from debate.report.data import ReportData, read_report_data
 from debate.report.markup import embed_csv
-from debate.report.sections import prune_table
+from debate.report.page_parts import prune_table
 from debate.report.transcripts import MAX_HOTSPOTS, MAX_HOTSPOTS_PER_ARM, find_hotspots
 from tests.report.reading import Elements
 from tests.report.tables import write_table
