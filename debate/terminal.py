@@ -8,6 +8,8 @@ import sys
 from contextlib import suppress
 
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
 NO_LIMIT = 10_000
 """The width of what is no terminal."""
@@ -54,3 +56,19 @@ def discard_output() -> None:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
         os.close(null)
+
+
+def print_whole(table: Table, console: Console) -> None:
+    """Print a table of which no cell is cut: cells fold, and rows overflow where words are longer
+    than the terminal, or than the 80 columns of a pipe, allows.
+    """
+    roomy = console.options.update(width=10_000)
+    for column in table.columns:
+        column.overflow = "fold"
+        fields = [Measurement.get(console, roomy, each) for each in (column.header, *column.cells)]
+        column.min_width = max(column.min_width or 0, *(each.minimum for each in fields))
+    needed = Measurement.get(console, roomy, table).minimum
+    width = console.width
+    console.width = max(width, needed)
+    console.print(table, crop=False)
+    console.width = width

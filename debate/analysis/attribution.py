@@ -19,8 +19,8 @@ import polars as pl
 from debate.analysis.members import compute_error_mass
 from debate.analysis.states import select_transitions
 from debate.analysis.sums import compute_group_rates, split_sorted
-from debate.analysis.text import split_names
 from debate.errors import InputError
+from debate.text import split_names
 from debate.types import Kind
 
 SPEAKER = ("answer", "outcome", "confidence", "model")

@@ -11,8 +11,8 @@ from debate.analysis.design import Controls
 from debate.analysis.factors import NOUNS, find_factors
 from debate.analysis.states import LEAST_MASS, find_cells_without_levels
 from debate.analysis.stopping import describe_oracle_stopping
-from debate.analysis.text import format_count, join_names, shorten
 from debate.log.table_answers import count_equal_numbers, describe_unread
+from debate.text import format_count, join_names, shorten
 
 FEW_QUESTIONS = 30
 

@@ -14,7 +14,6 @@ from typing import Any
 import polars as pl
 
 from debate.agents.prompt_sets import load_prompt_set
-from debate.analysis.text import join_names
 from debate.errors import DebateError
 from debate.log import Run
 from debate.log.trajectories import SPEAKING
@@ -23,6 +22,7 @@ from debate.tasks.choice import LETTERS
 from debate.tasks.parsing import find_answer
 from debate.tasks.scoring import normalise, parse_value
 from debate.tasks.values import fold_case
+from debate.text import join_names
 from debate.types import BELIEF_AFTER, Question
 
 AT_THE_ANSWER = ("answer_token", "sequence", BELIEF_AFTER)

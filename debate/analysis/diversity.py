@@ -29,7 +29,7 @@ from debate.analysis.quantity import (
     take_quotient,
 )
 from debate.analysis.sums import split_groups, sum_by_question
-from debate.analysis.text import split_names
+from debate.text import split_names
 
 MOST_AGENTS = 16
 """Pairs are listed one by one for teams up to this size; above it only the team is described."""

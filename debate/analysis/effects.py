@@ -18,7 +18,7 @@ from debate.analysis.intervals import LEVEL, Interval
 from debate.analysis.power import compute_level
 from debate.analysis.schema import Estimate
 from debate.analysis.summary import Analysis
-from debate.analysis.text import format_decimal
+from debate.text import format_decimal
 
 _UNBROKEN = ",\N{NO-BREAK SPACE}"
 MOST_ARMS = 3

@@ -23,7 +23,7 @@ from debate.analysis.quantity import SIGNED_UNIT, UNIT, Measure, Unavailable, de
 from debate.analysis.schema import Estimate, from_interval, make_estimate
 from debate.analysis.states import count_questions, select_transitions
 from debate.analysis.sums import ClusterSums, build_group_matrices, sum_by_group
-from debate.analysis.text import split_names
+from debate.text import split_names
 
 COUNTS = ["cc", "ci", "ic", "ii"]
 COUNT_COLUMNS = [*COUNTS, "right_now", "now"]

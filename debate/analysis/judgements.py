@@ -44,8 +44,8 @@ from debate.analysis.intervals import (
 from debate.analysis.schema import Estimate, from_interval
 from debate.analysis.scores import compute_auroc
 from debate.analysis.sums import split_groups
-from debate.analysis.text import split_names
 from debate.log import Run
+from debate.text import split_names
 from debate.types import BELIEF_AFTER
 
 ANSWER_KEY = ("cell", "question", "seed")

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from debate.analysis.tables import Entry, Table
-from debate.analysis.text import clean
+from debate.text import clean
 
 GAP = "  "
 WIDEST_NAME, WIDEST_NUMBER, WIDEST_TEXT, NARROW = 24, 28, 60, 16

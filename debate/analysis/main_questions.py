@@ -30,7 +30,7 @@ from debate.analysis.paired import compute_detectable_effect
 from debate.analysis.price import answer_price, join_extremes
 from debate.analysis.schema import Estimate
 from debate.analysis.summary import Analysis
-from debate.analysis.text import format_count, format_decimal, join_names, shorten
+from debate.text import format_count, format_decimal, join_names, shorten
 
 
 def answer_main_questions(analysis: Analysis) -> tuple[MainAnswer, ...]:

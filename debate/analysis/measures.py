@@ -48,7 +48,6 @@ from debate.analysis.sums import (
     sum_by_question,
     tabulate_measures,
 )
-from debate.analysis.text import split_names
 from debate.analysis.tokens import (
     AT_EQUAL_TOKENS,
     DEBATE_KEY,
@@ -69,6 +68,7 @@ from debate.analysis.votes import (
     name_vote,
 )
 from debate.errors import suggest
+from debate.text import split_names
 
 EVERYONE, EACH_AGENT = "everyone", "each agent"
 """Among whom a share's design effect is pooled: conditions and rounds, or their agents, too."""

@@ -57,8 +57,8 @@ from debate.analysis.tables.team_tables import (
     tabulate_team_contrasts,
     tabulate_teams,
 )
-from debate.analysis.text import clean, format_count, join_names
 from debate.errors import InputError, suggest
+from debate.text import clean, format_count, join_names
 
 
 class SectionTables(NamedTuple):

@@ -17,7 +17,7 @@ from debate.analysis.effects import (
 )
 from debate.analysis.intervals import Interval
 from debate.analysis.summary import Analysis
-from debate.analysis.text import format_count, format_dollars
+from debate.text import format_count, format_dollars
 
 
 def answer_price(analysis: Analysis) -> MainAnswer:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from debate.agents.prompt_sets import load_prompt_set
 from debate.analysis.design import read_seats
-from debate.analysis.text import clean
 from debate.errors import DebateError
 from debate.log import Run
 from debate.log.codec import TurnStruct
@@ -20,6 +19,7 @@ from debate.log.index import TurnKey, take_snapshot
 from debate.tasks.answer_format import CHAT, FORMATS, AnswerFormat
 from debate.tasks.assessments import parse_confidence, parse_verdict
 from debate.tasks.parsing import parse_answer
+from debate.text import clean
 from debate.types import Question, Turn
 
 UNKNOWN_FORM = "not recorded"

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from debate.analysis.text import quote, shorten
 from debate.log import Run
+from debate.text import quote, shorten
 
 SAMPLES = 3
 READ_SHARE_EXPECTED = 0.9

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from debate.analysis.intervals import Array, Codes, sum_by_code
-from debate.analysis.text import format_count, join_names, shorten
+from debate.text import format_count, join_names, shorten
 
 LEVEL = 0.001
 """Of the test in each condition, shared among the conditions."""

@@ -30,6 +30,7 @@ from debate.analysis.flips import (
     tabulate_flow,
 )
 from debate.analysis.hypotheses import Finding, conclude_hypotheses
+from debate.analysis.labels import Labels, read_labels
 from debate.analysis.measures import Measures
 from debate.analysis.minority import find_minorities
 from debate.analysis.reference_free import estimate_reference_free, is_reference_free
@@ -47,11 +48,11 @@ from debate.analysis.states import (
 )
 from debate.analysis.sums import sum_by_group
 from debate.analysis.teams import compare_teams
-from debate.analysis.text import Labels, format_count, read_labels
 from debate.analysis.tokens import build_ledger, build_team_table, tabulate_costs
 from debate.analysis.votes import build_vote_states, find_own_methods
 from debate.config.run import HypothesisSpec
 from debate.errors import InputError, suggest
+from debate.text import format_count
 
 FORMAT = 1
 MOST_JSON_ROWS = 5_000

@@ -25,7 +25,7 @@ from debate.analysis.paired import compute_zero_p
 from debate.analysis.quantity import Measure, Quantity, Unavailable
 from debate.analysis.schema import Estimate
 from debate.analysis.states import classify_teams
-from debate.analysis.text import split_names
+from debate.text import split_names
 
 LINE_PARTS = {"slope": "change per unit of error correlation", "crossing": "error correlation"}
 """What is estimated of a line, and its unit."""

@@ -20,7 +20,7 @@ from debate.analysis.quantity import UNIT, Measure, Quantity, Unavailable, defin
 from debate.analysis.schema import Estimate
 from debate.analysis.states import classify_teams
 from debate.analysis.sums import sum_by_question
-from debate.analysis.text import split_names
+from debate.text import split_names
 
 TOKENS = ("prompt_tokens", "cached_tokens", "generated_tokens")
 

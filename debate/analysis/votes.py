@@ -21,7 +21,7 @@ from debate.analysis.quantity import SIGNED_UNIT, Measure, Quantity, Unavailable
 from debate.analysis.schema import OPTIONAL, UNANSWERED, verdicts_frame
 from debate.analysis.states import build_states
 from debate.analysis.sums import NO_ANSWERS, split_groups, sum_by_question
-from debate.analysis.text import split_names
+from debate.text import split_names
 
 KEY = ["cell", "question", "seed", "round"]
 DEBATE = ["cell", "question", "seed"]

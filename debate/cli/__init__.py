@@ -98,7 +98,7 @@ def _tell(what: str, *, style: str = "red") -> None:
 
 def _describe_interruption(heard: signal.Signals) -> str:
     """Say what happened, and how to go on."""
-    from debate.analysis.text import clean
+    from debate.text import clean
 
     what = "interrupted" if heard == signal.SIGINT else f"stopped by {heard.name}"
     words = sys.argv[1:]
@@ -110,7 +110,7 @@ def _describe_interruption(heard: signal.Signals) -> str:
 
 def _format_error(what: str, error: Exception) -> str:
     """Format an error so that nothing that it quotes can steer the terminal."""
-    from debate.analysis.text import clean
+    from debate.text import clean
 
     return clean(f"{what}: {error}", keep="\n\t")
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, get_args
 import typer
 from rich.table import Table
 
-from debate.analysis.text import clean, print_whole
 from debate.config.task import ColumnsSpec
 from debate.errors import InputError, Undecided
-from debate.terminal import make_console
+from debate.terminal import make_console, print_whole
+from debate.text import clean
 from debate.types import AnswerKind
 
 if TYPE_CHECKING:

@@ -161,9 +161,9 @@ def report(
     kind: KindOption = None,
 ) -> None:
     """Write one self-contained page with the run's tables and pictures."""
-    from debate.analysis.text import clean
     from debate.report import write_report
     from debate.runner.prompt_examples import render_examples
+    from debate.text import clean
 
     page = write_report(
         source,
@@ -263,8 +263,8 @@ def verify(
 
     Every debate is gone through again from the log: who heard whom, prompts, answers, verdicts.
     """
-    from debate.analysis.text import clean
     from debate.runner.verify_run import verify_run
+    from debate.text import clean
 
     found = verify_run(directory, custom_code=custom_code)
     for problem in found.problems[:MAX_SHOWN]:
@@ -315,8 +315,9 @@ def list_names(
 
     Code of one's own can be named besides, as `module.name`.
     """
-    from debate.analysis.text import clean, print_whole
     from debate.config.registry import list_registered, read_kind
+    from debate.terminal import print_whole
+    from debate.text import clean
 
     kinds = [read_kind(kind)] if kind else list(KINDS)
     rows = [row for each in kinds for row in list_registered(each, custom_code=not no_custom_code)]

@@ -126,8 +126,8 @@ def probe(
     At each answer, every candidate that anybody stated in any cell; what is on record is not asked
     again, and no answer or decision changes. Kill it whenever you like; the same command goes on.
     """
-    from debate.analysis.text import clean
     from debate.runner.probe_run import probe_run
+    from debate.text import clean
 
     console = make_console(stderr=True)
     found = probe_run(
@@ -235,9 +235,9 @@ def bench(
     ] = None,
 ) -> None:
     """Measure orchestration, latency, throughput, prefix cache and memory, as ratios of one run."""
-    from debate.analysis.text import print_whole
     from debate.bench.suite import encode_results, make_table, parse_parts, read_load, run_parts
     from debate.log.manifest import detect_hardware
+    from debate.terminal import print_whole
 
     wanted, load = parse_parts(",".join(part)), read_load()
     results, console = [], make_console(stderr=True)

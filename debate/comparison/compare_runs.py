@@ -26,7 +26,6 @@ from debate.analysis.tables.team_tables import (
     tabulate_teams,
 )
 from debate.analysis.teams import compare_teams
-from debate.analysis.text import clean, format_count, format_decimal
 from debate.analysis.votes import build_vote_states
 from debate.comparison.pairing import (
     ComparedRun,
@@ -38,6 +37,7 @@ from debate.comparison.pairing import (
     read_runs,
 )
 from debate.log.identity import diff_fields, format_clauses
+from debate.text import clean, format_count, format_decimal
 
 FORMAT = 1
 COMPARED_MEASURES = (

@@ -13,13 +13,12 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from debate.analysis.text import print_whole
 from debate.config.references import get_shipped_folder
 from debate.errors import InputError
 from debate.installation import require_extra
 from debate.organisms.cards import build_card_table, read_cards
 from debate.organisms.specs import CHAT_SPECS, SPECS, ChatSpec, OrganismSpec, make_dial_pairs
-from debate.terminal import make_console
+from debate.terminal import make_console, print_whole
 
 if TYPE_CHECKING:
     from debate.organisms.chat_quality import FamilyFigures

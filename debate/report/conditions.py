@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from debate.analysis.text import clean, count_noun, join_names, shorten, split_names
 from debate.report.glossary import list_values
+from debate.text import clean, count_noun, join_names, shorten, split_names
 
 NOT_SHOWN = split_names(
     "host replicas gpus cpus max_in_flight timeout_s max_restarts max_failures pause_s price "

@@ -20,10 +20,10 @@ from debate.analysis.states import (
     select_authors,
     select_members,
 )
-from debate.analysis.text import clean
 from debate.errors import InputError
 from debate.log import Run
 from debate.log.manifest import Manifest
+from debate.text import clean
 from debate.types import Answer, Confidence, DebateKey, Message, Question, Turn
 
 MAX_ARMS = 48

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import polars as pl
 
-from debate.analysis.text import clean, count_noun, shorten
 from debate.log.disk import replace_file, wrap_disk_errors
 from debate.report.conditions import describe_condition
 from debate.report.data import ReportData
@@ -21,6 +20,7 @@ from debate.report.transcripts import (
     build_transcript,
     format_question,
 )
+from debate.text import clean, count_noun, shorten
 from debate.types import DebateKey
 
 INDEX = "debates.html"

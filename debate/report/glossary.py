@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from debate.analysis.registry import MEASURES
-from debate.analysis.text import split_names
+from debate.text import split_names
 
 PAGE = "glossary.md"
 _HEADING = re.compile(r"^#{2,3} (.+?)$", re.MULTILINE)

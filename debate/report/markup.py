@@ -9,8 +9,8 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from debate.analysis.text import clean
 from debate.report.theme import declare_variables
+from debate.text import clean
 
 MAX_EMBEDDED = 24_000
 """Bytes of CSV up to which a table of data stands in the page itself."""

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from debate.analysis.text import clean, count_noun, join_names, shorten
 from debate.report.conditions import describe_condition, describe_model, describe_sampling
 from debate.report.data import ReportData
 from debate.report.glossary import list_values
 from debate.report.transcripts import format_question, format_text
+from debate.text import clean, count_noun, join_names, shorten
 from debate.types import Message
 
 NUM_EXAMPLES = 3

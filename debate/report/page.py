@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from debate.analysis.tables import Entry
-from debate.analysis.text import clean, count_noun
 from debate.errors import DrawingError, InputError
 from debate.log.disk import make_folder, replace_file, resolve_alias, wrap_disk_errors
 from debate.report.data import PromptExample, ReportData, read_report_data
@@ -26,6 +25,7 @@ from debate.report.markup import embed_csv, make_environment
 from debate.report.page_parts import Section
 from debate.report.provenance import dump_spec, list_facts
 from debate.report.sections import build_sections
+from debate.text import clean, count_noun
 
 PAGE = "report.html"
 

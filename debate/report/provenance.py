@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from debate.analysis.text import format_count
 from debate.log.disk import wrap_disk_errors
 from debate.log.manifest import Manifest, RunStart, get_package_versions
 from debate.report.data import ReportData
+from debate.text import format_count
 
 
 class Fact(NamedTuple):

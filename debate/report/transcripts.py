@@ -16,9 +16,9 @@ from debate.analysis.tables.influence import (
     join_arms,
     merge_shared_turns,
 )
-from debate.analysis.text import clean, count_noun, format_decimal, shorten
 from debate.report.data import ReportData
 from debate.tasks import list_candidates
+from debate.text import clean, count_noun, format_decimal, shorten
 from debate.types import Confidence, DebateKey, Question, Turn, states_answer
 
 MAX_HOTSPOTS, MAX_HOTSPOTS_PER_ARM = 30, 10

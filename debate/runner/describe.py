@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from debate.analysis.text import clean, format_count, format_decimal, print_whole
 from debate.cluster.inquiry import ClusterState, describe_state
 from debate.cluster.launch import select_local_models
 from debate.cluster.packing import RoomPlan, describe_slots, plan_room
@@ -38,6 +37,8 @@ from debate.runner.preview import (
     print_question,
 )
 from debate.tasks.options import describe_same_target
+from debate.terminal import print_whole
+from debate.text import clean, count_noun, format_count, format_decimal
 from debate.topologies import draw_text
 
 if TYPE_CHECKING:
@@ -141,8 +142,9 @@ def print_outline(plan: Plan, console: Console, room: RoomPlan | None = None) ->
     seeds = f" × {len(plan.spec.seeds)} seeds" if len(plan.spec.seeds) > 1 else ""
     shared = f" ({plan.num_shared_calls:,} more are shared)" if plan.num_shared_calls else ""
     console.print(
-        f"{plan.num_debates:,} debates ({len(plan.questions):,} questions × "
-        f"{len(plan.cells)} cells{seeds}), at most {plan.max_total_calls:,} model calls{shared}"
+        f"{count_noun(plan.num_debates, 'debate')} ({count_noun(len(plan.questions), 'question')}"
+        f" × {count_noun(len(plan.cells), 'cell')}{seeds}), at most "
+        f"{count_noun(plan.max_total_calls, 'model call')}{shared}"
         f"{'; turns whose prompts turn out alike share a call, too' if shared else ''}",
         highlight=False,
     )
@@ -298,9 +300,8 @@ def _print_edges(plan: Plan, console: Console) -> None:
 
 def _describe_protocol(cell: Condition) -> str:
     noise = ", noise in place of all that is heard" if cell.spec.view.noise else ""
-    return (
-        f"{cell.spec.name}, {cell.spec.speaking}, {cell.rounds} rounds, {cell.decision.name}{noise}"
-    )
+    rounds = count_noun(cell.rounds, "round")
+    return f"{cell.spec.name}, {cell.spec.speaking}, {rounds}, {cell.decision.name}{noise}"
 
 
 def _draw_edges(cell: Condition, plan: Plan) -> str:

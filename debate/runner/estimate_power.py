@@ -37,7 +37,6 @@ from debate.analysis.states import (
     select_authors,
     select_members,
 )
-from debate.analysis.text import join_names as named
 from debate.analysis.votes import build_vote_states
 from debate.config.run import HypothesisSpec
 from debate.errors import InputError
@@ -45,6 +44,7 @@ from debate.log import Run
 from debate.log.identity import diff_fields, format_clauses
 from debate.runner.forecast import RunCost, forecast_question
 from debate.runner.plan import NOT_IDENTITY, Plan, canonicalize
+from debate.text import join_names as named
 
 FORMAT = 1
 SMALL_PILOT = 30

@@ -13,7 +13,6 @@ from pathlib import Path
 import polars as pl
 from rich.console import Console
 
-from debate.analysis.text import clean
 from debate.config.run import RunSpec
 from debate.engines.breaker import OrderlyEnd, describe_reasons
 from debate.engines.metrics import ModelMetrics
@@ -45,6 +44,7 @@ from debate.runner.spending import (
     sum_up,
 )
 from debate.terminal import make_console
+from debate.text import clean
 from debate.types import DebateKey
 
 MIN_DEBATES, MAX_DEBATES = 16, 4096

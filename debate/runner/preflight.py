@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from rich.console import Console
 
 from debate.agents.agent import Agent, make_sampling
-from debate.analysis.text import clean, format_count
 from debate.config.models import OpenaiModel
 from debate.config.secrets import redact_text
 from debate.engines.base import Completion, Request
@@ -17,6 +16,7 @@ from debate.engines.client import ModelClient
 from debate.errors import BudgetSpent, ModelRefused
 from debate.log.manifest import TrialCall
 from debate.runner.plan import Plan
+from debate.text import clean, format_count
 from debate.types import Message, Usage
 
 ASKED = "This is a test. Reply with the one word: ready"

@@ -5,11 +5,9 @@ A debate is held without models, in which a placeholder stands for each reply.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -17,12 +15,12 @@ from rich.console import Console
 
 from debate.agents.views import estimate_tokens
 from debate.analysis.power import find_detectable_change
-from debate.analysis.text import clean, shorten
 from debate.config.models import LocalWeights, ModelSpec, OpenaiModel
 from debate.config.secrets import redact_text
 from debate.engines.addresses import make_address
 from debate.engines.base import Request
 from debate.errors import EngineError
+from debate.interrupts import run_to_end
 from debate.log.spend import CallSize
 from debate.orchestrator.call_store import CallStore, PendingTurn
 from debate.orchestrator.condition import Condition
@@ -33,6 +31,7 @@ from debate.runner.offline import FULL_LENGTH, NullLog
 from debate.runner.plan import Plan
 from debate.runner.tariff import Tariff
 from debate.tasks.loading import describe_target
+from debate.text import clean, count_noun, shorten
 from debate.types import Answer, Question, Turn, states_answer
 
 REPLY_TOKENS = 150
@@ -94,8 +93,7 @@ def preview_turns(
         return [(turn, debate.request(turn.ref)) for turn in last.turns]
 
     try:
-        with ThreadPoolExecutor(1) as thread:  # the caller may be inside an event loop
-            return thread.submit(asyncio.run, hold()).result()
+        return run_to_end(hold())
     except Exception:
         if cell.spec.name in PROTOCOLS:
             raise
@@ -183,8 +181,9 @@ def describe_detectable(plan: Plan) -> str:
     supposed = f"if the outcome of {DISCORDANCE:.0%} of questions changes"
     if change is None:
         return (
-            f"{num:,} questions are too few to show any change of the vote's accuracy in 80 % of "
-            f"runs, {supposed} (`debate power` says what a pilot's numbers need)"
+            f"too few to show any change of the vote's accuracy in 80 % of runs: "
+            f"{count_noun(num, 'question')}, {supposed} (`debate power` says what a pilot's "
+            "numbers need)"
         )
     return (
         f"smallest change of the vote's accuracy that {num:,} questions show in 80 % of runs: "

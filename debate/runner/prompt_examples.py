@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -10,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from debate.errors import DebateError
+from debate.interrupts import run_to_end
 from debate.log import Run
 from debate.orchestrator.call_store import CallStore, PendingTurn
 from debate.orchestrator.condition import Condition
@@ -77,7 +77,7 @@ def _replay(
 ) -> list[PromptExample]:
     calls = _PromptCalls(turns)
     with suppress(DebateError, _NotRecorded):  # what was asked until then is as it was
-        asyncio.run(debate_question(question, [cell], calls, seed=key.seed))
+        run_to_end(debate_question(question, [cell], calls, seed=key.seed))
     return [each for each in calls.examples if not cell.agents[each.agent].spec.confederate]
 
 

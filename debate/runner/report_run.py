@@ -15,7 +15,6 @@ from debate.analysis.present import print_answers, print_sentences
 from debate.analysis.replies import describe_replies, warn_replies
 from debate.analysis.tables import Table, build_table
 from debate.analysis.tables.results import tabulate_confidence_alone, tabulate_findings
-from debate.analysis.text import clean, format_count, format_decimal, format_dollars
 from debate.analysis.whole_questions import NOTHING_WHOLE, has_whole_questions
 from debate.log import Run
 from debate.log.trajectories import (
@@ -29,6 +28,7 @@ from debate.report.page import PAGE, write_page
 from debate.runner.execute import RunResult
 from debate.runner.prompt_examples import render_examples
 from debate.runner.spending import compute_cost
+from debate.text import clean, format_count, format_decimal, format_dollars
 
 MOST_ROUNDS = 24
 """Lines of the closing table up to which every round has one."""

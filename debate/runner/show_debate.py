@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from debate.analysis.text import clean, format_count, format_decimal, join_names, shorten
 from debate.errors import InputError, suggest
 from debate.log import Run
 from debate.tasks import list_candidates
+from debate.text import clean, format_count, format_decimal, join_names, shorten
 from debate.types import DebateKey, Question, Turn
 
 MOST_NAMED = 8

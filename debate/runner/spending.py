@@ -15,7 +15,6 @@ import msgspec
 import polars as pl
 from rich.console import Console
 
-from debate.analysis.text import format_dollars
 from debate.errors import BudgetSpent, RunEnded
 from debate.log import Run, RunLog
 from debate.log.codec import UsageStruct
@@ -27,6 +26,7 @@ from debate.runner.forecast import Forecast, compute_busy_s
 from debate.runner.monitoring import RunProgress
 from debate.runner.plan import Plan
 from debate.runner.tariff import Tariff, Units
+from debate.text import format_dollars
 
 BLOCK_S = 10.0
 """Seconds of running time that are written down in advance, so that a kill forgets none."""

@@ -6,7 +6,6 @@ compared with what the run's configuration makes of the turns before it.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from debate.agents.final_line import lacks_final_line, may_ask_final_line
 from debate.config.registry import find_changed_code
 from debate.engines.base import Completion
 from debate.errors import DebateError
+from debate.interrupts import run_to_end
 from debate.log import LogProblem, check_log, read_questions
 from debate.log.frames import IsRight, upgrade_verdict
 from debate.log.manifest import Manifest, read_manifest
@@ -227,7 +227,7 @@ def replay_debate(
     log = _ReplayLog(turns, verdicts, lambda answer, _: cell.score(answer, question))
     calls = _ReplayCalls(cell, question, log)
     try:
-        asyncio.run(debate_question(question, [cell], calls, seed=debate.seed))
+        run_to_end(debate_question(question, [cell], calls, seed=debate.seed))
     except _MissingTurn as missing:
         if log.is_over:
             log.add_mismatch(f"turn {missing}", "is missing, though the debate is over")

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from debate.agents.sanitize import join_lines, sanitize_text, sanitize_value
-from debate.analysis.text import clean
 from debate.config.secrets import looks_like_key, redact_text
 from debate.config.topology import parse_edges, parse_names
 from debate.log import Run
@@ -17,6 +16,7 @@ from debate.log.codec import CorruptLine, decode_line, has_valid_checksum
 from debate.report import write_report
 from debate.report.transcripts import format_text
 from debate.runner.verify_run import verify_run
+from debate.text import clean
 from debate.types import Turn
 from tests.faults.driver import disturbed
 from tests.faults.engines import Faults, FaultyEngine

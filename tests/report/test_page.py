@@ -12,13 +12,13 @@ import pytest
 from debate.analysis.tables import Place, build_table
 from debate.analysis.tables.influence import RANKINGS
 from debate.analysis.tables.results import tabulate_headline, tabulate_tokens
-from debate.analysis.text import format_count, format_decimal
 from debate.report import write_report
 from debate.report.conditions import describe_condition
 from debate.report.data import ReportData, read_report_data
 from debate.report.markup import embed_csv
 from debate.report.page_parts import prune_table
 from debate.report.transcripts import MAX_HOTSPOTS, MAX_HOTSPOTS_PER_ARM, find_hotspots
+from debate.text import format_count, format_decimal
 from tests.report.reading import Elements
 from tests.report.tables import write_table
 

@@ -14,11 +14,12 @@ from rich.table import Table
 
 from debate.analysis import analyze_run
 from debate.analysis.replies import count_replies, describe_replies, warn_replies
-from debate.analysis.text import print_whole, quote
 from debate.report import write_report
 from debate.runner.execute import RunResult
 from debate.runner.monitoring import RunProgress
 from debate.runner.report_run import report_run
+from debate.terminal import print_whole
+from debate.text import quote
 from tests.support import run, scripted, simulated
 
 LONG = "It may be 4 or it may be 5, for all I know of it, " * 8 + "so let us leave it."

@@ -110,7 +110,7 @@ def test_an_even_number_of_voters_is_warned_of_ties(tmp_path: Path) -> None:
 
 
 def test_the_smallest_change_that_can_be_seen_falls_with_the_questions(tmp_path: Path) -> None:
-    assert "2 questions are too few to show any change" in _show(tmp_path)
+    assert "80 % of runs: 2 questions, if the outcome" in _show(tmp_path)
     found = [find_detectable_change(n, discordance=0.2) or 1.0 for n in (100, 400, 10_000)]
     assert found == sorted(found, reverse=True)
     assert found[-1] == pytest.approx(2.8 * (0.2 / 10_000) ** 0.5, abs=0.001)

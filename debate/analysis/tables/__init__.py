@@ -13,7 +13,7 @@ from debate.analysis.design import IS_CONTROL
 from debate.analysis.registry import MEASURES, get_words, is_signed
 from debate.analysis.schema import Estimate
 from debate.analysis.summary import Analysis
-from debate.analysis.text import format_count, format_decimal
+from debate.text import format_count, format_decimal
 
 MOST_ROWS = 200
 

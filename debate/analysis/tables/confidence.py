@@ -16,7 +16,7 @@ from debate.analysis.tables import (
     tabulate_by_round,
     write_confidence_note,
 )
-from debate.analysis.text import split_names
+from debate.text import split_names
 
 ERRORS = split_names(
     "eai_over_control eai accuracy_change entrenchment entrenchment_stated change_when_right "

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from debate.analysis.tables import Entry, Table
-from debate.analysis.text import clean
+from debate.text import clean
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~$])")
 _LATEX: Mapping[str, str] = MappingProxyType(

@@ -22,7 +22,7 @@ from debate.analysis.tables import (
     show_interval,
     sort_by_cell,
 )
-from debate.analysis.text import format_count, format_decimal, shorten, split_names
+from debate.text import format_count, format_decimal, shorten, split_names
 
 TRANSITIONS = ("right_to_wrong", "wrong_to_right")
 RELATIONS = {

@@ -26,7 +26,8 @@ from debate.analysis.tables import (
     tabulate_by_round,
     write_confidence_note,
 )
-from debate.analysis.text import (
+from debate.analysis.tokens import TOKENS
+from debate.text import (
     clean,
     format_count,
     format_decimal,
@@ -35,7 +36,6 @@ from debate.analysis.text import (
     shorten,
     split_names,
 )
-from debate.analysis.tokens import TOKENS
 
 
 def tabulate_findings(analysis: Analysis) -> Table:

@@ -16,7 +16,7 @@ from debate.analysis.tables import (
     show_interval,
     sort_by_cell,
 )
-from debate.analysis.text import format_count, format_decimal, shorten, split_names
+from debate.text import format_count, format_decimal, shorten, split_names
 
 TEAM_COLUMNS = split_names(
     "mean_member best_member oracle vote_0 vote_T kappa_p error_correlation effective_votes"

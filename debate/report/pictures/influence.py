@@ -10,10 +10,10 @@ import altair as alt
 import networkx as nx
 import polars as pl
 
-from debate.analysis.text import count_noun, shorten
 from debate.report.data import ReportData
 from debate.report.figure import Figure, make_figure, make_missing_figure, to_values
 from debate.report.theme import BLUE, INK, MUTED, PAPER, VERMILLION
+from debate.text import count_noun, shorten
 from debate.topologies import from_graph
 from debate.topologies.layout import Curve, Point, Positions, compute_curves, compute_positions
 

@@ -11,7 +11,6 @@ import polars as pl
 
 from debate.analysis.registry import get_words
 from debate.analysis.tables.results import write_unanswered_note
-from debate.analysis.text import shorten
 from debate.report.data import ReportData
 from debate.report.figure import (
     Figure,
@@ -25,6 +24,7 @@ from debate.report.figure import (
     to_data,
 )
 from debate.report.theme import BLUE, GREEN, INDIGO, INK, MUTED, ORANGE, MarkStyle
+from debate.text import shorten
 
 VOTES_NAME, VOTES_TITLE = "votes", "The vote before and after the debate"
 VOTES_CAPTION = (

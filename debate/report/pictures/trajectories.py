@@ -11,7 +11,6 @@ import polars as pl
 from debate.analysis.design import choose_controls
 from debate.analysis.states import count_questions
 from debate.analysis.sums import sum_by_group
-from debate.analysis.text import count_noun, join_names
 from debate.report.data import ReportData
 from debate.report.figure import (
     Figure,
@@ -26,6 +25,7 @@ from debate.report.figure import (
     to_data,
 )
 from debate.report.theme import BLUE, GREY, INK, PAPER, VERMILLION, MarkStyle
+from debate.text import count_noun, join_names
 
 TRAJECTORIES_NAME, TRAJECTORIES_TITLE = "trajectories", "Confidence in a wrong opening answer"
 MAX_LINES = 60

@@ -1,19 +1,11 @@
-"""Text made fit to be shown: without control characters, of bounded length, simulated or not."""
+"""Text made fit to be shown: without control characters, of bounded length; numbers in words."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from decimal import Decimal
-
-import polars as pl
-from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
-
-from debate.analysis.schema import ALIASES
 
 _TERMINAL = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # control sequences, such as colours
@@ -83,22 +75,6 @@ def _cut_at_word(part: str, *, from_end: bool) -> str:
     return (after if from_end else before) if blank else part
 
 
-def print_whole(table: Table, console: Console) -> None:
-    """Print a table of which no cell is cut: cells fold, and rows overflow where words are longer
-    than the terminal, or than the 80 columns of a pipe, allows.
-    """
-    roomy = console.options.update(width=10_000)
-    for column in table.columns:
-        column.overflow = "fold"
-        fields = [Measurement.get(console, roomy, each) for each in (column.header, *column.cells)]
-        column.min_width = max(column.min_width or 0, *(each.minimum for each in fields))
-    needed = Measurement.get(console, roomy, table).minimum
-    width = console.width
-    console.width = max(width, needed)
-    console.print(table, crop=False)
-    console.width = width
-
-
 def format_decimal(value: float | None, digits: int = 3, *, signed: bool = False) -> str:
     """A number to so many digits; absent ones are a dash.
 
@@ -156,43 +132,3 @@ def format_dollars(amount: Decimal | float) -> str:
     ('$1.20', '$0.0123')
     """
     return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"
-
-
-NAME_LENGTH = 40
-WHOLLY, PARTLY = " (simulated)", " (partly simulated)"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Labels:
-    """arms: what is said after the name of a cell; agents: after that of (cell, agent).
-
-    Where a whole condition is simulated its own name says so, and its agents' need not.
-    """
-
-    arms: Mapping[str, str] = field(default_factory=dict)
-    agents: Mapping[tuple[str, str], str] = field(default_factory=dict)
-
-    def arm(self, cell: str) -> str:
-        """A cell's name as it is shown."""
-        return shorten(cell, NAME_LENGTH) + self.arms.get(cell, "")
-
-    def agent(self, cell: str, agent: str | None) -> str:
-        """An agent's name as it is shown; None is nobody."""
-        if agent is None:
-            return "nobody"
-        told = self.agents.get((cell, agent), "") if self.arms.get(cell) == PARTLY else ""
-        return shorten(agent, NAME_LENGTH) + told
-
-
-def read_labels(trajectories: pl.DataFrame) -> Labels:
-    """The labels of these trajectories' cells and agents."""
-    if "simulated" not in trajectories.columns or not trajectories["simulated"].any():
-        return Labels()
-    named = trajectories.rename(ALIASES, strict=False)
-    simulated = pl.col("simulated").fill_null(False)
-    by_agent = named.group_by("cell", "agent").agg(simulated.any()).filter("simulated")
-    wholly = named.group_by("cell").agg(simulated.all()).filter("simulated")["cell"].to_list()
-    return Labels(
-        arms={cell: WHOLLY if cell in wholly else PARTLY for cell in by_agent["cell"].unique()},
-        agents=dict.fromkeys(by_agent.select("cell", "agent").iter_rows(), WHOLLY),
-    )
