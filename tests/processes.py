@@ -68,13 +68,13 @@ def invoke(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 def start(config: Path, out: Path) -> subprocess.Popen[bytes]:
     """A process that runs, or resumes, a configuration."""
-    words = ("run", str(config), "--out", str(out), "--quiet")
+    words = ("run", str(config), "--out", str(out), "--quiet", "--no-report")
     return subprocess.Popen([sys.executable, "-m", "debate", *words], stdout=subprocess.DEVNULL)
 
 
 def start_listening(config: Path, out: Path) -> subprocess.Popen[str]:
     """The same, and what it prints can be read."""
-    words = ("run", str(config), "--out", str(out), "--quiet")
+    words = ("run", str(config), "--out", str(out), "--quiet", "--no-report")
     pipe = subprocess.PIPE
     return subprocess.Popen(
         [sys.executable, "-m", "debate", *words], stdout=pipe, stderr=pipe, text=True

@@ -92,6 +92,10 @@ def run(
             help="Where a model fails again and again, go on with the others and try it later.",
         ),
     ] = False,
+    no_report: Annotated[
+        bool,
+        typer.Option("--no-report", help="Write no page; `debate report` does it afterwards."),
+    ] = False,
 ) -> None:
     """Run a configuration, or go on with it where it was interrupted.
 
@@ -107,7 +111,7 @@ def run(
     outcome = run_to_end(
         execute(plan, directory, console=console, quiet=quiet, preflight=not no_preflight)
     )
-    report_run(outcome, make_console(overflows=True))
+    report_run(outcome, make_console(overflows=True), with_page=not no_report)
     raise_if_failed(outcome, min_completed=plan.spec.min_completed)
     if outcome.is_stopped:
         raise typer.Exit(BUDGET_SPENT)

@@ -13,6 +13,7 @@ from debate.analysis.layout import print_table
 from debate.analysis.main_questions import answer_main_questions
 from debate.analysis.present import print_answers, print_sentences
 from debate.analysis.replies import describe_replies, warn_replies
+from debate.analysis.source import read_source
 from debate.analysis.tables import Table, build_table
 from debate.analysis.tables.results import tabulate_confidence_alone, tabulate_findings
 from debate.analysis.whole_questions import NOTHING_WHOLE, has_whole_questions
@@ -38,8 +39,8 @@ _ACCURACIES = {"accuracy": "accuracy, all", "accuracy_answered": "accuracy, answ
 """Shown where some turn stated no answer."""
 
 
-def report_run(result: RunResult, console: Console) -> None:
-    """Analyse the run, write its report page, and print what it ends with.
+def report_run(result: RunResult, console: Console, *, with_page: bool = True) -> None:
+    """Analyse the run, write its report page where one is wanted, and print what it ends with.
 
     Printed are what was repaired or made again, the main questions with their answers, the closing
     tables, what became of the replies, and where to look next.
@@ -50,15 +51,18 @@ def report_run(result: RunResult, console: Console) -> None:
         console.print(Text(NOTHING_WHOLE), soft_wrap=True)
         _print_spending(result, console)
         return
-    report = read_report_data(result.directory, prompts=render_examples(result.directory))
-    _print_results(report.analysis, console)
-    _print_run(run, report.analysis, console)
+    report = None
+    if with_page:
+        report = read_report_data(result.directory, prompts=render_examples(result.directory))
+    analysis = report.analysis if report else read_source(result.directory).analyze()
+    _print_results(analysis, console)
+    _print_run(run, analysis, console)
 
     def warn(told: str) -> None:
         console.print(Text(clean(f"WARNING: {told}"), style="bold red"), soft_wrap=True)
 
-    page = write_page(report, report.source / PAGE, tell=warn)
-    _print_next(report.source, page, console)
+    page = write_page(report, result.directory / PAGE, tell=warn) if report else None
+    _print_next(result.directory, page, console)
     _print_spending(result, console)
 
 

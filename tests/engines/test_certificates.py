@@ -71,7 +71,9 @@ def test_a_certificate_is_checked_before_anything_is_sent(
         config = {"agents": [agent], "topology": "isolated", "rounds": 0}
         path = tmp_path / "run.yaml"
         path.write_text(json.dumps(config | {"task": write_questions(tmp_path, 1)}))
-        done = invoke("run", str(path), "--out", str(tmp_path / "out"), COLUMNS="300")
+        done = invoke(
+            "run", str(path), "--out", str(tmp_path / "out"), "--no-report", COLUMNS="300"
+        )
     if told is None:
         assert (done.returncode, len(asked)) == (0, 2)
         return

@@ -160,7 +160,7 @@ class Command(_Running):
         file.write_text(json.dumps(config))
         self._said = directory.with_name(f"{directory.name}.said")
         self._said.unlink(missing_ok=True)
-        words = ("run", str(file), "--out", str(directory), *words)
+        words = ("run", str(file), "--out", str(directory), "--no-report", *words)
         super().__init__(directory, _obey, (words, self._said))
 
     def outcome(self) -> tuple[int, str]:

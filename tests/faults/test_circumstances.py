@@ -47,7 +47,7 @@ def test_nothing_is_ordered_by_a_clock_that_jumps(
     undisturbed(CONFIG, other)
     cut_turns(other)
     config = write_config(tmp_path)
-    for words in (["run", config, "--out", str(other)], ["analyze", str(other)]):
+    for words in (["run", config, "--out", str(other), "--no-report"], ["analyze", str(other)]):
         done = invoke(*words)
         assert done.returncode == 0, done.stderr
     assert any(
@@ -62,14 +62,14 @@ def test_a_run_that_goes_on_with_other_versions_says_so(tmp_path: Path) -> None:
     undisturbed(CONFIG, tmp_path / "whole")
     undisturbed(CONFIG, other)
     cut_turns(other)
-    assert "other versions" not in invoke("run", config, "--out", str(other)).stderr
+    assert "other versions" not in invoke("run", config, "--out", str(other), "--no-report").stderr
     cut_turns(other)
     manifest: dict[str, Any] = json.loads((other / "manifest.json").read_text())
     packages = manifest["starts"][0]["environment"]["packages"]
     new = packages["numpy"]
     packages |= {"numpy": "0.9", "of-old": "1.0"}
     (other / "manifest.json").write_text(json.dumps(manifest))
-    done = invoke("run", config, "--out", str(other))
+    done = invoke("run", config, "--out", str(other), "--no-report")
     assert done.returncode == 0
     told = f"begun with other versions: numpy 0.9 → {new}, of-old 1.0 → (absent); what is recorded"
     assert told in done.stderr

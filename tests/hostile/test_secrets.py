@@ -65,7 +65,7 @@ def test_a_key_is_found_nowhere_after_a_run(tmp_path: Path) -> None:
         path = write_config(tmp_path, endpoint.url, api_key_env="PLANTED", extra_body=extra)
         out = str(tmp_path / "out")
         endpoint.strike(0.5, (_tell_tale,), "tell")
-        done = debate("run", str(path), "--out", out, "--quiet", "--no-preflight")
+        done = debate("run", str(path), "--out", out, "--quiet", "--no-preflight", "--no-report")
         assert done.returncode == 0, done.stderr
         assert endpoint.num_struck
         assert_nowhere(tmp_path, done)

@@ -185,7 +185,7 @@ def test_the_adder_with_two_tokens_is_cut_and_the_run_says_so(tmp_path: Path) ->
     )
     short = "agents.adder.sampling.max_tokens=2"
     out = tmp_path / "out"
-    done = command("run", str(config), "-o", short, "--out", str(out), COLUMNS="300")
+    done = command("run", str(config), "-o", short, "--out", str(out), "--no-report", COLUMNS="300")
     assert done.returncode == 0, done.stderr
     assert "WARNING: Replies were cut off" in done.stdout
     assert "adder 8 of 8 (100.0 %; raise its sampling.max_tokens, now 2)" in done.stdout

@@ -208,7 +208,7 @@ def test_a_run_killed_in_the_middle_forgets_no_call(tmp_path: Path) -> None:
 def test_the_command_ends_with_a_code_of_its_own_and_says_how_to_go_on(tmp_path: Path) -> None:
     config = tmp_path / "run.yaml"
     config.write_text(json.dumps(make_config()))
-    words = ("run", str(config), "--out", str(tmp_path / "run"))
+    words = ("run", str(config), "--out", str(tmp_path / "run"), "--no-report")
     stopped = invoke(*words, "-o", "budget.calls=5")
     assert stopped.returncode == 3
     assert "spent: 5 of 5 calls; the same command with a larger budget" in stopped.stdout

@@ -45,7 +45,8 @@ def write_config(folder: Path, *agents: dict[str, Any], num: int = 3, **fields: 
 
 
 def start(config: str, folder: Path, *words: str) -> CompletedProcess[str]:
-    return invoke("run", config, "--out", str(folder / "out"), *words, COLUMNS="300", MY_KEY="k1")
+    words = ("--out", str(folder / "out"), "--no-report", *words)
+    return invoke("run", config, *words, COLUMNS="300", MY_KEY="k1")
 
 
 def make(config: str, folder: Path, **options: bool) -> Run:

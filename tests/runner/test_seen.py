@@ -31,13 +31,19 @@ def _end(directory: Path) -> str:
     console = Console(file=out, width=80)
     progress = RunProgress(models={}, num_debates=1)
     ended = RunResult(directory=directory, progress=progress, problems=(), stale=())
-    report_run(ended, console)
+    report_run(ended, console, with_page=False)
     return out.getvalue()
 
 
 def test_a_run_of_which_everything_was_read_says_so_in_one_line(tmp_path: Path) -> None:
     done = run(tmp_path, [scripted("a", "Answer: 4"), scripted("b", "Answer: 5")], rounds=1)
     assert describe_replies(count_replies(done)) == ["read: a 2 replies, b 2 replies"]
+
+
+def test_a_run_without_a_page_says_how_to_write_it(tmp_path: Path) -> None:
+    done = run(tmp_path, [scripted("a", "Answer: 4"), scripted("b", "Answer: 5")], rounds=1)
+    assert f"report: debate report {done.directory}" in _end(done.directory)
+    assert not (done.directory / "report.html").exists()
     assert "WARNING" not in _end(done.directory)
     assert "answered" not in _end(done.directory)
 

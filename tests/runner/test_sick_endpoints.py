@@ -96,7 +96,9 @@ def test_what_was_done_otherwise_is_told_once_at_the_end(tmp_path: Path) -> None
         task = write_questions(tmp_path, 3)
         written = {"agents": [seat(url, max_in_flight=1)], "topology": "isolated", "task": task}
         config.write_text(json.dumps(written | {"rounds": 0}))
-        ended = command("run", str(config), "--out", str(tmp_path / "out"), "--quiet")
+        ended = command(
+            "run", str(config), "--out", str(tmp_path / "out"), "--quiet", "--no-report"
+        )
     assert ended.returncode == 0
     told = [line for line in ended.stdout.splitlines() if "top_p" in line]
     assert told == ["note: model a, 3 turns: without top_p, which the endpoint refused"]

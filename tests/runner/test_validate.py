@@ -145,7 +145,7 @@ def test_a_refused_edit_says_how_to_add_a_cell_for_it(tmp_path: Path) -> None:
     path, out = _write(SIMULATED, tmp_path), str(tmp_path / "out")
     assert invoke("validate", path, "--pilot", "1", "--out", out).returncode == 0
     third = SIMULATED.replace("{id: b,", "{id: c, model: m}, {id: b,")
-    done = invoke("run", _write(third, tmp_path), "--out", out)
+    done = invoke("run", _write(third, tmp_path), "--out", out, "--no-report")
     assert done.returncode == 2
     assert "    main: {agents: [a, b]}" in done.stderr
     assert "    main-2: {agents: [a, c, b]}" in done.stderr
