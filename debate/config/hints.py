@@ -110,8 +110,7 @@ def find_meaning(
     usable = [
         each
         for each in [*meant, *elsewhere]
-        if (each[len(place)] in fields if each[: len(place)] == place else _may_move(each, place))
-        or (each in meant and each[: len(place)] != place)
+        if _is_usable(each, place, fields, is_meant=each in meant)
     ]
 
     def rank(target: Place) -> tuple[bool, int, int]:
@@ -120,6 +119,13 @@ def find_meaning(
         return (not is_missing, -common, 0 if target in meant else len(target))
 
     return min(usable, key=rank, default=None)
+
+
+def _is_usable(target: Place, place: Place, fields: Collection[str], *, is_meant: bool) -> bool:
+    """Whether a field can be advised for a word that was written at a place with these fields."""
+    if target[: len(place)] == place:
+        return target != place and target[len(place)] in fields
+    return is_meant or _may_move(target, place)
 
 
 def _may_move(target: Place, place: Place) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar, get_args
 
@@ -230,8 +231,12 @@ def _quote(value: object) -> str:
 
 
 def _cut_middle(message: str) -> str:
-    """Leave out the middle of a message that quotes too much; its end says what would be right."""
+    """Cut long quotes, and the middle of what is too long still; the end says what is right."""
+    message = _LONG_QUOTE.sub(r"\1\2…\1", message)
     return message if len(message) <= 6000 else f"{message[:3000]} … {message[-2000:]}"
+
+
+_LONG_QUOTE = re.compile(r"""(["'])([^"']{57})[^"']{20,}\1""")
 
 
 def _split_expected(expected: str) -> list[str]:

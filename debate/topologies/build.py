@@ -82,6 +82,11 @@ def load_topology(
     if unresolved:
         raise ConfigError("\n".join(message for _, message in unresolved))
     document = document.at(("topology",))
+    if isinstance(document.value, dict) and {"agents", "task"} & {*document.value}:
+        raise ConfigError(
+            f"{document.locate(())}: this is the configuration of a run, no topology; "
+            "`debate validate` shows who hears whom in it"
+        )
     spec = validate_document(TopologySpec, document)
     if wrong := find_code_problems(spec, folder=folder, custom_code=custom_code):
         raise ConfigError("\n".join(f"{document.locate(path)}: {told}" for path, told in wrong))

@@ -20,8 +20,13 @@ def turn_key(turn: Turn) -> Key:
 
 
 def timeless(turn: Turn) -> Turn:
-    """The turn without times, waits, and which of two equal calls was made first."""
+    """The turn without times, waits, and which of two equal calls was made first.
+
+    Of probes that need the same scores the first has the usage.
+    """
     usage = replace(turn.usage, queued_s=None, running_s=None)
+    if turn.kind == "probe":
+        usage = Usage()
     notes = tuple([note for note in turn.notes if note != PACED])
     untimed = replace(turn, started_at=0.0, finished_at=0.0, usage=usage, notes=notes)
     return replace(untimed, shared_with=None)

@@ -325,7 +325,7 @@ REFUSED = {
 """Fields that `--no-custom-code` refuses where they name code, or what could load some."""
 DATA = {
     "AgentSpec": "card description group id model persona prompts system",
-    "CellSpec": "agents author factors",
+    "CellSpec": "agents author description factors",
     "ClusterSpec": "namespace",
     "ColumnsSpec": "category cluster id options question target",
     "DatasetTask": "filter path",
