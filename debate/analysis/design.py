@@ -13,10 +13,13 @@ from debate.config.registry import RECORDED
 from debate.config.run import RunSpec, expand_agents
 from debate.errors import InputError, suggest
 from debate.log import Run
+from debate.text import join_names
 
 CONTROL, BASELINE = "repeat", "single"
 """The arms that serve as control and as baseline where nothing else is said."""
-OWNERSHIP = ("restate", "noise", "sibling")
+NOISE = "noise"
+"""The arm that is shown random text, where nothing else is said."""
+OWNERSHIP = ("restate", NOISE, "sibling")
 """The arms that entrenchment is held against: ownership, more text, another's text."""
 IS_CONTROL = "this arm is itself the control"
 NO_CONTROL = 'an arm of mere resampling beside it ("repeat", or the one named as control)'
@@ -108,6 +111,17 @@ def find_silent_seats(run: Run) -> set[str]:
     return {seat.id for seat in read_seats(run) if seat.confederate or seat.role != "debater"}
 
 
+def find_scripted_seats(run: Run) -> set[str]:
+    """The agents that call no model: tools, and confederates that speak from a script."""
+    models: Mapping[str, Mapping[str, Any]] = run.manifest.spec.get("models") or {}
+    scripts = {name for name, model in models.items() if model.get("engine") == "scripted"}
+    return {
+        seat.id
+        for seat in read_seats(run)
+        if seat.role == "tool" or (seat.confederate and seat.model in scripts)
+    }
+
+
 _WHOM = {"arm", "author", "team"}
 """Factors that say what a cell is and about whom, not under which conditions it ran."""
 
@@ -118,7 +132,8 @@ class Design:
 
     controls: cell -> the `repeat` cell of its author under the same conditions; baselines: the
     same with `single`; ownership: the same with `restate`, `noise` and `sibling`; anonymous: cell
-    with named speakers -> the one that differs in this alone.
+    with named speakers -> the one that differs in this alone. noisy: the cells whose agents are
+    shown random text.
     """
 
     controls: Mapping[str, str] = field(default_factory=dict)
@@ -126,15 +141,18 @@ class Design:
     ownership: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     anonymous: Mapping[str, str] = field(default_factory=dict)
     authors: Mapping[str, str] = field(default_factory=dict)
+    noisy: tuple[str, ...] = ()
 
     @property
     def caveat(self) -> str | None:
         """A sentence on numbers that are about authors alone; None where none are."""
         if not self.authors:
             return None
-        whom = ", ".join(sorted(set(self.authors.values())))
+        whom = join_names(sorted(set(self.authors.values())))
         return (
-            f"In arms, members' estimates are of the author alone ({whom}); votes are the team's."
+            f"In arms about an author ({whom}), accuracy, confidence and all other numbers of "
+            "members are the author's alone; votes and teams are of all who vote, tokens and "
+            "calls of everybody."
         )
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,7 +160,7 @@ class Design:
         found: dict[str, Any] = {"authors": self.authors, "anonymous": self.anonymous}
         if given.get("control") is None:
             found["controls"] = self.controls
-        found["ownership"] = self.ownership
+        found |= {"ownership": self.ownership, "noisy": self.noisy}
         if given.get("baseline") is None:
             found["baselines"] = self.baselines
         return found
@@ -165,7 +183,13 @@ def read_design(spec: Mapping[str, Any], present: Collection[str]) -> Design:
         authors={
             name: c["author"] for name, c in cells.items() if c.get("arm") and c.get("author")
         },
+        noisy=tuple(name for name, cell in cells.items() if _is_noisy(cell)),
     )
+
+
+def _is_noisy(cell: Mapping[str, Any]) -> bool:
+    view = (cell.get("protocol") or {}).get("view") or {}
+    return bool(view.get("noise"))
 
 
 def _get_conditions(cell: Mapping[str, Any]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Effects of several arms in one sentence: each with its interval, and what that tells.
 
 The level of the intervals is shared among the arms of a sentence (Bonferroni), so that a word such
-as "better" holds for all of them together. Up to three arms are gone through one by one; more are
+as "better" holds for all of them together. Up to four arms are gone through one by one; more are
 counted, with both extremes.
 """
 
@@ -21,7 +21,7 @@ from debate.analysis.summary import Analysis
 from debate.text import format_decimal
 
 _UNBROKEN = ",\N{NO-BREAK SPACE}"
-MOST_ARMS = 3
+MOST_ARMS = 4
 """Arms that a sentence goes through one by one; more are counted."""
 
 

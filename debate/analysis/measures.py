@@ -6,7 +6,7 @@ a hypothesis takes one; both sum the same expression by question and make the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import combinations
@@ -70,8 +70,9 @@ from debate.analysis.votes import (
 from debate.errors import suggest
 from debate.text import split_names
 
-EVERYONE, EACH_AGENT = "everyone", "each agent"
-"""Among whom a share's design effect is pooled: conditions and rounds, or their agents, too."""
+EVERYONE, EACH_AGENT, VOTERS = "everyone", "each agent", "voters"
+"""Among whom a share's design effect is pooled: conditions and rounds of members or of teams, or
+their agents, too."""
 BY_AGENT = split_names(
     "accuracy accuracy_completed accuracy_answered abstention_rate cut_rate failure_rate "
     "carried_rate confidence over_confidence"
@@ -118,16 +119,26 @@ CONTRASTED: Mapping[str, Measure] = MappingProxyType(
 class Measures:
     """The measures of one analysis, made when they are asked for.
 
-    states: of the members; vote_states: the same with the deciding rule in the agent's place.
-    team: the states of everybody whose answers are ballots, where `states` hold an author alone.
+    states: of the members, in an arm those of its author; vote_states: the same with the deciding
+    rule in the agent's place. team: the states of those whose answers are ballots, by default the
+    members'. seats: the states of everybody who answers, whose tokens a debate takes; by default
+    the team's. noisy: the conditions whose agents were shown random text: no independent samples.
     """
 
     def __init__(
-        self, states: pl.DataFrame, vote_states: pl.DataFrame, team: pl.DataFrame | None = None
+        self,
+        states: pl.DataFrame,
+        vote_states: pl.DataFrame,
+        team: pl.DataFrame | None = None,
+        seats: pl.DataFrame | None = None,
+        *,
+        noisy: Collection[str] = (),
     ) -> None:
         self.num_questions = count_questions(states)
         self.states, self.vote_states = states, vote_states
-        self._team = states if team is None else team
+        self.team = states if team is None else team
+        self._everyone = self.team if seats is None else seats
+        self._noisy = frozenset(noisy)
         self._pooled: dict[tuple[str, str], float | None] = {}
         self._kept: dict[tuple[str, str, int], Quantity] = {}
         self._matched: dict[tuple[str, str], MatchedVote | Unavailable] = {}
@@ -138,23 +149,37 @@ class Measures:
         return split_sorted(self.states, "cell")
 
     @cached_property
+    def _teams(self) -> dict[str, pl.DataFrame]:
+        return self._cells | split_sorted(self.team, "cell")
+
+    @cached_property
+    def _seated(self) -> dict[str, pl.DataFrame]:
+        return self._teams | split_sorted(self._everyone, "cell")
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """For each condition, whether one model fills all seats of its team."""
+        return classify_teams(self.states) | classify_teams(self.team)
+
+    @cached_property
     def _votes(self) -> dict[str, pl.DataFrame]:
         return split_sorted(self.vote_states, "cell")
 
     @cached_property
     def teams(self) -> tuple[str, ...]:
         """The conditions in which agents hear one another."""
-        return find_debating_cells(self.states)
+        return find_debating_cells(self.team)
 
     @cached_property
     def pools(self) -> tuple[SamplePool, ...]:
         """The conditions of independent samples."""
-        return find_pools(self.states)
+        found = find_pools(self.team)
+        return tuple(pool for pool in found if pool.cell not in self._noisy)
 
     @cached_property
     def _options(self) -> pl.DataFrame:
         """The options of each question, as the tables of pairs count them."""
-        counted = add_num_options(select_ends(self.states))
+        counted = add_num_options(select_ends(self.team))
         return counted.select("question_code", "num_options").unique()
 
     def select(self, cell: str, round: int) -> pl.DataFrame:
@@ -206,7 +231,7 @@ class Measures:
             )
 
     def _estimate_all_rounds(self) -> Iterator[Estimate]:
-        measures, kinds = [MEMBERS[name] for name in OVER_ALL_ROUNDS], classify_teams(self.states)
+        measures = [MEMBERS[name] for name in OVER_ALL_ROUNDS]
         for measure, (cell,), quantity in tabulate_measures(
             self.states, measures, ["cell"], self.num_questions
         ):
@@ -215,7 +240,7 @@ class Measures:
             yield replace(
                 made,
                 p_value=quantity.p_value() if quantity.n else None,
-                method=f"{made.method}; {kinds[cell]} team",
+                method=f"{made.method}; {self.kinds[cell]} team",
             )
 
     def _estimate_scores(
@@ -236,8 +261,8 @@ class Measures:
 
     def _estimate_teams(self) -> Iterator[Estimate]:
         """Every pair's statistics and the team's, at the openings and after the last round."""
-        caveats = () if "num_options" in self.states.columns else (OPTIONS_CAVEAT,)
-        for cell, round_, table in build_end_matrices(self.states):
+        caveats = () if "num_options" in self.team.columns else (OPTIONS_CAVEAT,)
+        for cell, round_, table in build_end_matrices(self.team):
             if len(table.agents) <= MOST_AGENTS:
                 for (a, one), (b, other) in combinations(enumerate(table.agents), 2):
                     sums = sum_pair(table, a, b, self.num_questions)
@@ -251,14 +276,14 @@ class Measures:
                 for name in TEAM_STATISTICS:
                     found = measure_team(name, table, self.num_questions)
                     yield make_estimate(TEAM[name], found, cell=cell, round=round_)
-        told = self.states.select("cell", "round", "question_code", "debate", "correct")
+        told = self.team.select("cell", "round", "question_code", "debate", "correct")
         for (cell,), rows in split_groups(told.filter(pl.col("round") == 0), "cell"):
             found = measure_oracle(rows, self.num_questions)
             yield make_estimate(TEAM["oracle"], found, cell=str(cell), round=0)
 
     def seats(self, cell: str) -> tuple[str, ...]:
-        """The models in a condition's seats."""
-        return list_seat_models(self._cells[cell])
+        """The models in the seats of a condition's team."""
+        return list_seat_models(self._teams[cell])
 
     def find(
         self, name: str, *, cell: str, round: int | None = None, subject: str | None = None
@@ -273,15 +298,23 @@ class Measures:
         kept = self._kept.get((name, cell, -1 if round is None else round))
         if kept is not None and subject is None and kept.n:
             return kept
-        rows = self._select_rows(self._cells[cell], name, round)
+        whole = self._get_states(name, cell)
+        rows = self._select_rows(whole, name, round)
         if subject is not None:
             rows = rows.filter(pl.col("agent") == subject)
         if rows.is_empty():
-            return Unavailable(_explain_no_rows(self._cells[cell], cell, round, subject))
+            return Unavailable(_explain_no_rows(whole, cell, round, subject))
         if name in PAIRS or name in TEAM_STATISTICS:
             of = measure_pairs if name in PAIRS else measure_team
             return of(name, self._get_answers(cell, rows), self.num_questions)
         return self._measure_rows(name, rows, among=EVERYONE if subject is None else EACH_AGENT)
+
+    def _get_states(self, name: str, cell: str) -> pl.DataFrame:
+        """The states behind a measure of one condition: all seats', the team's, or the members'."""
+        if name in COST:
+            return self._seated[cell]
+        is_of_team = name in OF_OPENINGS or name in OF_VOTE or name in AT_EQUAL_TOKENS
+        return (self._teams if is_of_team else self._cells)[cell]
 
     def matched(self, name: str, cell: str) -> MatchedVote | Unavailable:
         """The samples that "self_consistency" or "best_single" of a team rests on."""
@@ -290,17 +323,18 @@ class Measures:
         return self._matched[name, cell]
 
     def _find_match(self, name: str, cell: str) -> MatchedVote | Unavailable:
-        turns = self._cells[cell].select(*DEBATE_KEY, "carried", "generated_tokens")
-        rows = turns.filter(~pl.col("carried"))
-        debates = rows.select(DEBATE_KEY).unique().height
-        told = rows["generated_tokens"].null_count() == 0
-        tokens = float(rows["generated_tokens"].sum()) / debates if told else None
+        team, seats = (
+            states[cell].filter(~pl.col("carried")) for states in (self._teams, self._seated)
+        )
+        debates = team.select(DEBATE_KEY).unique().height
+        told = seats["generated_tokens"].null_count() == 0
+        tokens = float(seats["generated_tokens"].sum()) / debates if told else None
         find = match_mixed_pool if name == "self_consistency" else match_best_single
         return find(
             self.pools,
             self.seats(cell),
             tokens=tokens,
-            turns=round(rows.height / debates),
+            turns=round(team.height / debates),
             num_questions=self.num_questions,
         )
 
@@ -308,12 +342,11 @@ class Measures:
         self, name: str, cell: str, *, round: int | None = None, subject: str | None = None
     ) -> pl.DataFrame:
         """The members' states behind a measure of a condition, as `find` takes it; none where
-        there are none. Behind a vote, or samples at equal tokens, stand all who vote.
+        there are none. Behind a vote, a number of the team, or samples at equal tokens, stand all
+        who vote.
         """
-        is_of_team = name in OF_VOTE or name in AT_EQUAL_TOKENS
-        states = self._team if is_of_team else self.states
-        rows = states.filter(pl.col("cell") == cell)
-        rows = self._select_rows(rows, name, 0 if name == "vote_0" else round)
+        whole = self._get_states(name, cell) if cell in self._cells else self.states.clear()
+        rows = self._select_rows(whole, name, 0 if name == "vote_0" else round)
         named = rows.filter(pl.col("agent") == subject) if subject is not None else rows
         return rows if named.is_empty() else named
 
@@ -324,7 +357,7 @@ class Measures:
         if measure.name in OF_VOTE:
             rows = self._select_votes(measure.name, cell, round, subject)
         else:
-            rows = self._select_rows(self._cells[cell], measure.name, round)
+            rows = self._select_rows(self._get_states(measure.name, cell), measure.name, round)
             rows = rows if subject is None else rows.filter(pl.col("agent") == subject)
         found = next(tabulate_measures(rows, [measure], [], self.num_questions), None)
         return found[2] if found is not None else Unavailable(measure.lacking)
@@ -343,15 +376,16 @@ class Measures:
             return _count_tokens(rows, self.num_questions)
         if name in CALIBRATION:
             return measure_calibration(name, select_scored(rows), self.num_questions)
-        measure = MEMBERS["accuracy" if name == "mean_member" else name]
-        return self._average(measure, rows, among=among)
+        if name == "mean_member":
+            return self._average(MEMBERS["accuracy"], rows, among=VOTERS)
+        return self._average(MEMBERS[name], rows, among=among)
 
     def _average(
         self, measure: Measure, rows: pl.DataFrame, *, among: str
     ) -> Quantity | Unavailable:
         """One measure of these rows, its share with the design effect pooled `among` all.
 
-        among: EVERYONE, EACH_AGENT, or the rule of a vote.
+        among: EVERYONE, EACH_AGENT, VOTERS, or the rule of a vote.
         """
         found = next(tabulate_measures(rows, [measure], [], self.num_questions), None)
         if found is None or not found[2].n:
@@ -363,8 +397,10 @@ class Measures:
 
     def _find_pooled_effect(self, measure: Measure, among: str) -> float | None:
         if (measure.name, among) not in self._pooled:
-            is_vote = among not in (EVERYONE, EACH_AGENT)
-            rows = self.vote_states.filter(pl.col("agent") == among) if is_vote else self.states
+            members = {EVERYONE: self.states, EACH_AGENT: self.states, VOTERS: self.team}
+            rows = members.get(among)
+            if rows is None:
+                rows = self.vote_states.filter(pl.col("agent") == among)
             by = ["cell", "round", "agent"] if among == EACH_AGENT else ["cell", "round"]
             every = tabulate_measures(rows, [measure], by, self.num_questions)
             self._pooled[measure.name, among] = next((q.pooled for _, _, q in every), None)

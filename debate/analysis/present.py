@@ -13,6 +13,7 @@ from debate.analysis.effects import MainAnswer
 from debate.analysis.layout import print_line, print_table, wrap
 from debate.analysis.main_questions import answer_main_questions
 from debate.analysis.registry import get_words
+from debate.analysis.schema import Estimate
 from debate.analysis.summary import Analysis
 from debate.analysis.tables import Table, TableMaker, is_lacking, write_copied_note
 from debate.analysis.tables.confidence import (
@@ -58,7 +59,7 @@ from debate.analysis.tables.team_tables import (
     tabulate_teams,
 )
 from debate.errors import InputError, suggest
-from debate.text import clean, format_count, join_names
+from debate.text import clean, format_count, join_names, shorten
 
 
 class SectionTables(NamedTuple):
@@ -128,6 +129,8 @@ TABLES: tuple[TableMaker, ...] = tuple(make for each in SECTIONS.values() for ma
 CONFIDENCE = SectionTables("confidence by round", (tabulate_confidence_alone,))
 CAVEATS = "caveats"
 WIDEST_SENTENCE = 100
+MOST_PLACES = 3
+"""Rules, pairs or agents without a value that a sentence names."""
 
 
 def list_sections(analysis: Analysis) -> Mapping[str, SectionTables]:
@@ -233,18 +236,42 @@ def _get_sentence_width(console: Console) -> int:
 def list_lacking(analysis: Analysis) -> list[str]:
     """List what estimates of conditions with several rounds lack, one sentence each.
 
-    The control condition is not among it: its lack is a caveat.
+    Where a measure has a value in some other round, or of somebody else, the sentence names the
+    places without one. The control condition is not among it: its lack is a caveat.
     """
     moving = {e.cell for e in analysis.select("accuracy", "confidence") if e.round}
-    arms: dict[tuple[str, str], dict[str, None]] = {}
+    places: dict[tuple[str, str], list[Estimate]] = {}
     for e in analysis.estimates:
-        if is_lacking(e) and e.missing != NO_CONTROL and e.cell in moving:
-            named = arms.setdefault((e.cell or "", e.missing or ""), {})
-            named[get_words(e.name)] = None
+        if e.cell in moving:
+            places.setdefault((e.cell or "", e.name), []).append(e)
+    arms: dict[tuple[str, str], list[str]] = {}
+    for (cell, name), found in places.items():
+        lacking = [e for e in found if is_lacking(e) and e.missing != NO_CONTROL]
+        for missing in dict.fromkeys(e.missing or "" for e in lacking):
+            alike = [e for e in lacking if e.missing == missing]
+            words = f"{get_words(name)}{_name_places(alike, found)}"
+            arms.setdefault((cell, missing), []).append(words)
     told: dict[tuple[str, str], list[str]] = {}
     for (cell, missing), names in arms.items():
-        told.setdefault((join_names(list(names)), missing), []).append(analysis.labels.arm(cell))
+        told.setdefault((join_names(names), missing), []).append(analysis.labels.arm(cell))
     return [
         f"In {join_names(sorted(cells))}, {names} would need {missing}."
         for (names, missing), cells in told.items()
     ]
+
+
+def _name_places(lacking: Sequence[Estimate], found: Sequence[Estimate]) -> str:
+    """Where a measure lacks a value: empty where it has none anywhere.
+
+    lacking: the places that lack it; found: all places of the measure in one condition.
+    """
+    if len(lacking) == len(found):
+        return ""
+    subjects = list(dict.fromkeys(e.subject for e in lacking))
+    rounds = [{e.round for e in lacking if e.subject == subject} for subject in subjects]
+    if all(each == rounds[0] for each in rounds) and len(subjects) <= MOST_PLACES:
+        whom = join_names([shorten(subject, 40) for subject in subjects if subject is not None])
+        named = sorted(round for round in rounds[0] if round is not None)
+        at = f"round{'s' * (len(named) > 1)} {join_names([str(each) for each in named])}"
+        return f" ({', '.join(filter(None, (whom, at if named else '')))})"
+    return f" (in {len(lacking)} of {len(found)} rounds and subjects)"

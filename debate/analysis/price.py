@@ -17,7 +17,10 @@ from debate.analysis.effects import (
 )
 from debate.analysis.intervals import Interval
 from debate.analysis.summary import Analysis
-from debate.text import format_count, format_dollars
+from debate.text import format_count, format_dollars, join_names
+
+UNEQUAL = 0.1
+"""Samples whose tokens differ by more than this share from the debate's are not as many."""
 
 
 def answer_price(analysis: Analysis) -> MainAnswer:
@@ -29,12 +32,17 @@ def answer_price(analysis: Analysis) -> MainAnswer:
     told = [_describe_price(price) for price in prices[:MOST_ARMS]]
     if len(prices) > MOST_ARMS:
         told = [_describe_price_range(prices)]
-    parts = (f"{'; '.join(told)}.", _describe_equal_tokens(analysis))
+    num_answers, num_turns = _select_answers(analysis).height, analysis.tables["ledger"].height
+    probes = "" if num_answers == num_turns else "Probes are not counted."
+    parts = filter(None, (f"{'; '.join(told)}.", probes, _describe_equal_tokens(analysis)))
     return MainAnswer(question=question, sentence=" ".join(parts), section="tokens")
 
 
 class ArmPrice(NamedTuple):
-    """What one question takes in an arm, and its openings alone; None where not told."""
+    """What one question takes in an arm, and its openings alone; None where not told.
+
+    Calls are those of models, probes left out on both sides; tokens are prompt and generated.
+    """
 
     arm: str
     calls: float
@@ -46,12 +54,11 @@ class ArmPrice(NamedTuple):
 
 def _price(analysis: Analysis, cell: str) -> Iterator[ArmPrice]:
     """The price of an arm, if it goes on after its openings."""
-    ledger = analysis.tables["ledger"].filter(pl.col("cell") == cell)
+    ledger = _select_answers(analysis).filter(pl.col("cell") == cell)
     debates = analysis.tables["costs"].filter(pl.col("cell") == cell)["debates"].to_numpy().sum()
-    openings = ledger.filter(pl.col("round") == 0)
-    if openings["kind"].null_count() == 0:
-        openings = openings.filter(pl.col("kind") == "opening")
-    calls, first = (float(part["turns"].sum()) / debates for part in (ledger, openings))
+    is_opening = (pl.col("kind") == "opening").fill_null(pl.col("round") == 0)
+    openings = ledger.filter(is_opening)
+    calls, first = (float(part["calls"].sum()) / debates for part in (ledger, openings))
     if calls > first:
         yield ArmPrice(
             arm=analysis.labels.arm(cell),
@@ -61,6 +68,11 @@ def _price(analysis: Analysis, cell: str) -> Iterator[ArmPrice]:
             opening_tokens=_sum_tokens(openings, debates),
             dollars=_sum_dollars(ledger, debates),
         )
+
+
+def _select_answers(analysis: Analysis) -> pl.DataFrame:
+    """The ledger without probes, which measure a debate and are no part of it."""
+    return analysis.tables["ledger"].filter(pl.col("kind").ne_missing("probe"))
 
 
 def _sum_tokens(ledger: pl.DataFrame, debates: int) -> float | None:
@@ -79,7 +91,7 @@ def _sum_dollars(ledger: pl.DataFrame, debates: int) -> float | None:
 def _describe_price(price: ArmPrice) -> str:
     told, beside = f"{price.arm} takes {_round_count(price.calls)} calls", ""
     if price.tokens is not None and price.opening_tokens:
-        told += f" and {format_count(price.tokens)} tokens"
+        told += f" and {format_count(price.tokens)} tokens (prompt and generated)"
         beside = f" and {format_count(price.opening_tokens)}"
         beside += f" ({price.tokens / price.opening_tokens:.1f} times the tokens)"
     cost = "" if price.dollars is None else f", {format_dollars(price.dollars)}"
@@ -100,7 +112,7 @@ def _describe_price_range(prices: Sequence[ArmPrice]) -> str:
     told = f"A debate takes {join_extremes(calls)} times the calls of its openings"
     ratios = [p.tokens / p.opening_tokens for p in prices if p.tokens and p.opening_tokens]
     if len(ratios) == len(prices):
-        told += f" and {join_extremes(ratios)} times the tokens"
+        told += f" and {join_extremes(ratios)} times the tokens (prompt and generated)"
     costs = [price.dollars for price in prices if price.dollars is not None]
     if len(costs) == len(prices):
         told += f", {format_dollars(min(costs))} to {format_dollars(max(costs))}"
@@ -122,7 +134,7 @@ def _describe_equal_tokens(analysis: Analysis) -> str:
     known = gains.filter(pl.col("low").is_not_null())
     if known.is_empty():
         missing = next(iter(gains["missing"].drop_nulls()), "an arm of independent samples")
-        return f"What as many tokens buy without exchange would need {missing}."
+        return f"What as many generated tokens buy without exchange would need {missing}."
     effects = [
         ArmEffect(
             analysis.labels.arm(row["cell"]),
@@ -132,4 +144,19 @@ def _describe_equal_tokens(analysis: Analysis) -> str:
     ]
     words = ("better", "worse", "not distinguishable")
     told = describe_effects(effects, words)
-    return f"Against a vote over as many tokens of independent samples: {told}"
+    what = f"Against a vote over as many generated tokens of independent samples: {told}"
+    return f"{what} {describe_small_pools(analysis)}".strip()
+
+
+def describe_small_pools(analysis: Analysis, measure: str = "self_consistency") -> str:
+    """A sentence on the teams whose samples have clearly fewer or more tokens than the debate."""
+    rows = analysis.tables["teams"].filter(
+        (pl.col("measure") == measure) & ((pl.col("matched_tokens") - 1).abs() > UNEQUAL)
+    )
+    told = [
+        f"{analysis.labels.arm(cell)} {share:.0%}"
+        for cell, share in rows.select("cell", "matched_tokens").iter_rows()
+    ]
+    return f"There were not as many: the samples have, of the tokens of {join_names(told)}." * bool(
+        told
+    )

@@ -11,12 +11,17 @@ import polars as pl
 
 from debate.analysis.claims import read_claims, temper_findings
 from debate.analysis.copying import add_copied
-from debate.analysis.design import find_silent_seats, read_design, read_seats
+from debate.analysis.design import (
+    find_scripted_seats,
+    find_silent_seats,
+    read_design,
+    read_seats,
+)
 from debate.analysis.judgements import read_judgements
 from debate.analysis.judging import analyze_judging
 from debate.analysis.replies import ReplyCounts, count_replies, warn_replies
 from debate.analysis.summary import Analysis, analyze
-from debate.analysis.tokens import add_dollars, build_ledger
+from debate.analysis.tokens import add_dollars, build_ledger, fill_script_tokens
 from debate.analysis.whole_questions import ITEM, find_whole_items, keep_whole, warn_of_parts
 from debate.errors import InputError, suggest
 from debate.log import Run, read_table
@@ -147,8 +152,9 @@ def analyze_run(
     further = [*options.pop("further", ()), *judged.estimates]
     if "opinions" not in options:
         options["opinions"] = run.beliefs()
+    scripted = find_scripted_seats(run)
     found = analyze(
-        add_copied(run, _add_prompt_sets(rows, run.manifest.spec)),
+        add_copied(run, _add_prompt_sets(fill_script_tokens(rows, scripted), run.manifest.spec)),
         verdicts,
         hypotheses=told,
         further=further,
@@ -159,7 +165,9 @@ def analyze_run(
     counts = count_replies(run) if replies is None else replies
     caveats = (*filter(None, (caveat, *warn_replies(counts), cut, design.caveat)), *found.caveats)
     ledger = found.tables.get("ledger")
-    priced = {"ledger": add_dollars(ledger, _get_models(run))} if ledger is not None else {}
+    priced = {}
+    if ledger is not None:
+        priced["ledger"] = add_dollars(fill_script_tokens(ledger, scripted), _get_models(run))
     return replace(
         found,
         tables={**found.tables, **judged.tables, **priced},

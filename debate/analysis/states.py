@@ -9,7 +9,7 @@ turns that were really taken: nothing changed where nobody spoke.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import polars as pl
 
@@ -208,6 +208,15 @@ def select_members(states: pl.DataFrame) -> pl.DataFrame:
     return states if debaters.is_empty() else debaters
 
 
+def select_voters(members: pl.DataFrame, silent: Collection[str]) -> pl.DataFrame:
+    """The states of the team: of the members but those whose answers are no ballots.
+
+    Of all, if nobody's would be.
+    """
+    voters = members.filter(~pl.col("agent").is_in(list(silent))) if silent else members
+    return members if voters.is_empty() else voters
+
+
 def select_authors(states: pl.DataFrame, authors: Mapping[str, str]) -> pl.DataFrame:
     """Of each cell that `authors` names, the states of its author alone; the rest as it is."""
     if not authors:
@@ -233,6 +242,6 @@ def count_questions(states: pl.DataFrame) -> int:
 
 
 def classify_teams(states: pl.DataFrame) -> dict[str, str]:
-    """For each condition, whether one model fills all its seats."""
+    """For each condition, whether one model fills all seats of its team, whose states are given."""
     models = states.group_by("cell").agg(pl.col("model").n_unique()).sort("cell")
     return {c: "homogeneous" if count == 1 else "mixed" for c, count in models.iter_rows()}

@@ -21,7 +21,7 @@ from debate.analysis.contrasts import (
     compare_with_openings,
     contrast_conditions,
 )
-from debate.analysis.design import Controls, choose_controls
+from debate.analysis.design import NOISE, Controls, choose_controls
 from debate.analysis.factors import estimate_across_factors
 from debate.analysis.flips import (
     estimate_conformity,
@@ -45,6 +45,7 @@ from debate.analysis.states import (
     name_confidence,
     select_authors,
     select_members,
+    select_voters,
 )
 from debate.analysis.sums import sum_by_group
 from debate.analysis.teams import compare_teams
@@ -69,6 +70,7 @@ class Analysis:
     confidence: the estimator that all numbers of confidence are of; None where there is none.
     is_reference_free: nothing says what would be right, so all numbers are of confidence alone.
     replies: of a run, what became of each agent's replies and of each probe's.
+    authors: of each condition that is about one agent, that agent: numbers of members are its.
     """
 
     estimates: tuple[Estimate, ...]
@@ -81,6 +83,7 @@ class Analysis:
     is_reference_free: bool = False
     labels: Labels = field(default_factory=Labels)
     replies: tuple[ReplyCounts, ...] = ()
+    authors: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         arms = f"{len(self.cells)} arm{'' if len(self.cells) == 1 else 's'}"
@@ -143,6 +146,7 @@ def analyze(
     baselines: Mapping[str, str] | None = None,
     authors: Mapping[str, str] | None = None,
     hypotheses: Mapping[str, HypothesisSpec] | None = None,
+    noisy: Collection[str] = (NOISE,),
     further: Sequence[Estimate] = (),
     spent: pl.DataFrame | None = None,
     opinions: pl.DataFrame | None = None,
@@ -158,8 +162,9 @@ def analyze(
     baseline: the cells that serve as such, by default `repeat` and `single` where they are;
     controls, ownership, anonymous, baselines: cell -> its resampling control, the cells that
     entrenchment is held against, its twin without speaker names, its baseline. authors: cell -> the
-    one agent that it is about; estimates of members are then its. hypotheses: what was claimed
-    beforehand, by name. further: estimates made from something else than trajectories, which belong
+    one agent that it is about; estimates of members are then its. noisy: the cells whose agents are
+    shown random text, which are no independent samples. hypotheses: what was claimed beforehand, by
+    name. further: estimates made from something else than trajectories, which belong
     to the same analysis. spent: the ledger of all turns, critiques and probes included; by default
     that of the trajectories. opinions: beliefs over candidates, for the log-opinion pool (columns:
     `build_vote_states`). silent: the agents whose answers are no ballots. stopping_is_known: the
@@ -181,9 +186,10 @@ def analyze(
         anonymous=anonymous,
         baselines=baselines,
     )
-    voters = _select_voters(team, silent)
+    voters = select_voters(team, silent)
     vote_states = build_vote_states(voters, verdicts, opinions=opinions)
-    measures = Measures(states, vote_states, team)
+    costs = tabulate_costs(everyone)
+    measures = Measures(states, vote_states, voters, everyone, noisy=noisy)
     heard = build_heard_tables(states, everyone, limit=limit)
     teams, minorities = compare_teams(measures), find_minorities(voters, vote_states)
     estimates = [
@@ -200,10 +206,11 @@ def analyze(
         tables={
             **heard,
             **_make_plain_tables(states),
+            "costs": costs,
             **teams.tables,
             "minorities": minorities.table,
-            "ledger": build_ledger(states) if spent is None else spent,
-            "team": build_team_table(estimates, states, find_own_methods(vote_states)),
+            "ledger": build_ledger(everyone) if spent is None else spent,
+            "team": build_team_table(estimates, voters, costs, find_own_methods(vote_states)),
             "comparisons": pl.DataFrame([asdict(c) for c in compared], infer_schema_length=None),
         },
         caveats=collect_caveats(
@@ -226,13 +233,8 @@ def analyze(
             else {},
         ),
         labels=read_labels(trajectories),
+        authors=dict(authors or {}),
     )
-
-
-def _select_voters(team: pl.DataFrame, silent: Collection[str]) -> pl.DataFrame:
-    """The states of those whose answers are ballots; of all, if nobody's would be."""
-    voters = team.filter(~pl.col("agent").is_in(list(silent))) if silent else team
-    return team if voters.is_empty() else voters
 
 
 def _estimate_all(
@@ -299,7 +301,6 @@ def _make_plain_tables(states: pl.DataFrame) -> dict[str, pl.DataFrame]:
         "reliability": tabulate_reliability(states),
         "flow": tabulate_flow(states),
         "beliefs": tabulate_beliefs(states),
-        "costs": tabulate_costs(states),
     }
 
 

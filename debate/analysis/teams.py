@@ -24,7 +24,6 @@ from debate.analysis.measures import Measures
 from debate.analysis.paired import compute_zero_p
 from debate.analysis.quantity import Measure, Quantity, Unavailable
 from debate.analysis.schema import Estimate
-from debate.analysis.states import classify_teams
 from debate.text import split_names
 
 LINE_PARTS = {"slope": "change per unit of error correlation", "crossing": "error correlation"}
@@ -92,7 +91,10 @@ def fit_dose_response(
 ) -> Line | Unavailable:
     """The line of one response for each dose, both of the same questions, over the teams."""
     if len(doses) < FEWEST_TEAMS:
-        return Unavailable(f"at least {FEWEST_TEAMS} teams that debate (there are {len(doses)})")
+        return Unavailable(
+            f"at least {FEWEST_TEAMS} teams that debate, with error correlation and gain known "
+            f"(there are {len(doses)})"
+        )
     x, y = (np.array([m.value for m in each]) for each in (doses, responses))
     if not np.all(np.isfinite([x, y])):
         return Unavailable("a dose and a response of every team")
@@ -230,8 +232,9 @@ def compare_teams(measures: Measures) -> TeamComparison:
     Tables: `teams` (a row for each team and measure), `dose` (a row for each team and response),
     `dose_lines` (each line with its band). Empty where no agents hear one another.
     """
-    kinds = classify_teams(measures.states)
-    against = choose_reference(measures.teams, kinds)
+    kinds = measures.kinds
+    several = [cell for cell in measures.teams if len(measures.seats(cell)) > 1]
+    against = choose_reference(several, kinds)
     rows = [
         _compare_measure(measures, cell, kinds[cell], name, against)
         for cell in measures.teams
@@ -249,7 +252,10 @@ def compare_teams(measures: Measures) -> TeamComparison:
 
 
 def choose_reference(cells: Sequence[str], kinds: dict[str, str]) -> str | None:
-    """The team that others are compared with: the one called homogeneous, or the first such."""
+    """The team that others are compared with: the one called homogeneous, or the first such.
+
+    cells: the teams of several members; one that votes alone is a reference to none.
+    """
     alike = [cell for cell in cells if kinds[cell] == "homogeneous"]
     return REFERENCE if REFERENCE in cells else next(iter(alike), None)
 

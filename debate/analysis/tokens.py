@@ -8,8 +8,9 @@ answers that are right: a vote is held against another of the same rule.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -22,11 +23,13 @@ from debate.analysis.states import classify_teams
 from debate.analysis.sums import sum_by_question
 from debate.text import split_names
 
+_FREE = {"prompt": 0.0, "generated": 0.0}
 TOKENS = ("prompt_tokens", "cached_tokens", "generated_tokens")
 
 
 def build_ledger(turns: pl.DataFrame) -> pl.DataFrame:
-    """Turns and tokens by cell, agent, model, kind and round; null where no turn tells its tokens.
+    """Turns, calls and tokens by cell, agent, model, kind and round; tokens are null where no turn
+    tells them.
 
     turns: every turn, critiques and probes included, or the states where only answers are known.
     """
@@ -34,17 +37,37 @@ def build_ledger(turns: pl.DataFrame) -> pl.DataFrame:
     known = "kind" in spoken.columns
     spoken = spoken if known else spoken.with_columns(kind=pl.lit(None, pl.String))
     by = ["cell", "agent", "model", "kind", "round"]
-    summed = spoken.group_by(by).agg(turns=pl.len(), **{name: _sum_known(name) for name in TOKENS})
+    summed = spoken.group_by(by).agg(
+        turns=pl.len(), calls=pl.len(), **{name: _sum_known(name) for name in TOKENS}
+    )
     return summed.sort(by, nulls_last=True)
+
+
+def fill_script_tokens(turns: pl.DataFrame, scripted: Collection[str]) -> pl.DataFrame:
+    """Turns, or a ledger, in which agents that speak from a script call no model and use no tokens.
+
+    A ledger's `calls` are 0 for them.
+    """
+    is_scripted = pl.col("agent").is_in(list(scripted))
+    changed = {name: pl.col(name).fill_null(0) for name in TOKENS}
+    if "calls" in turns.columns:
+        changed["calls"] = pl.col("calls") * 0
+    return turns.with_columns(
+        pl.when(is_scripted).then(value).otherwise(pl.col(name)).alias(name)
+        for name, value in changed.items()
+    )
 
 
 def add_dollars(ledger: pl.DataFrame, models: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
     """The ledger with `dollars`, null where tokens are not told; as it is where a model of it has
-    no price.
+    no price. What calls no model costs nothing.
 
     models: the recorded specs by name; a price is dollars for a million tokens.
     """
     prices = {name: models.get(name, {}).get("price") for name in ledger["model"].unique()}
+    if "calls" in ledger.columns:
+        called = set(ledger.filter(pl.col("calls") > 0)["model"])
+        prices |= {name: _FREE for name in prices if name not in called}
     if ledger.is_empty() or not all(prices.values()):
         return ledger
     parts = [
@@ -190,17 +213,22 @@ def match_mixed_pool(
     turns: int,
     num_questions: int,
 ) -> MatchedVote | Unavailable:
-    """Self-consistency of exactly these seats; of several such conditions the one nearest in
-    tokens.
+    """Self-consistency of these seats, each model in the same share; of several such conditions
+    the one nearest in tokens.
     """
     fitting = [
         cut_pool(pool, tokens=tokens, turns=turns, num_questions=num_questions)
         for pool in found
-        if pool.seats == seats
+        if _compute_shares(pool.seats) == _compute_shares(seats)
     ]
     if not fitting:
         return Unavailable("an arm of the same seats, isolated, protocol repeat")
     return min(fitting, key=_compute_mismatch)
+
+
+def _compute_shares(seats: tuple[str, ...]) -> dict[str, Fraction]:
+    """The share of the seats that each model fills."""
+    return {model: Fraction(seats.count(model), len(seats)) for model in seats}
 
 
 def _compute_mismatch(matched: MatchedVote) -> float:
@@ -286,36 +314,41 @@ TEAM_TABLE = split_names(
 
 
 def build_team_table(
-    estimates: Iterable[Estimate], states: pl.DataFrame, methods: dict[str, str]
+    estimates: Iterable[Estimate], team: pl.DataFrame, costs: pl.DataFrame, methods: dict[str, str]
 ) -> pl.DataFrame:
-    """One row for each cell; null where a column has nothing to be computed from.
+    """One row for each cell of `costs` (`tabulate_costs`); null where a column has nothing to be
+    computed from.
 
-    team: homogeneous or mixed, by the models in its seats. methods: the rule by which each
-    condition was decided. best_member is picked on the same questions, which flatters it; a
-    comparison at equal tokens needs its own condition (that member alone, sampled as often).
-    kappa_p is the mean over pairs.
+    team: the states of those who vote; the column says homogeneous or mixed, by the models in their
+    seats. methods: the rule by which each condition was decided. best_member is picked on the same
+    questions, which flatters it; a comparison at equal tokens needs its own condition (that member
+    alone, sampled as often). kappa_p is the mean over pairs.
     """
-    found = list(estimates)
-    table, teams = tabulate_costs(states), classify_teams(states)
+    found, kinds, members = list(estimates), classify_teams(team), _average_members(team)
     rows = [
-        {"cell": cell, "team": teams[cell]}
+        {"cell": cell, "team": kinds.get(cell)}
         | {name: _read_cell_value(found, cell, name, methods.get(cell)) for name in TEAM_TABLE}
-        for cell in table["cell"]
+        | members.get(cell, {})
+        for cell in costs["cell"]
     ]
     schema = {"cell": pl.String(), "team": pl.String()} | dict.fromkeys(TEAM_TABLE, pl.Float64())
-    return pl.DataFrame(rows, schema=schema).join(table, on="cell", how="left")
+    return pl.DataFrame(rows, schema=schema).join(costs, on="cell", how="left")
+
+
+def _average_members(team: pl.DataFrame) -> dict[str, dict[str, float]]:
+    """For each condition, the mean and the best accuracy of its voters at the openings."""
+    openings = team.filter(pl.col("round") == 0)
+    each = openings.group_by("cell", "agent").agg(pl.col("score").mean())
+    both = each.group_by("cell").agg(
+        mean_member=pl.col("score").mean(), best_member=pl.col("score").max()
+    )
+    return {row.pop("cell"): row for row in both.iter_rows(named=True)}
 
 
 def _read_cell_value(
     estimates: list[Estimate], cell: str, column: str, method: str | None
 ) -> float | None:
     inside = [e for e in estimates if e.cell == cell and e.value is not None]
-    if column == "best_member" or column == "mean_member":
-        members = [e for e in inside if e.name == "accuracy" and e.round == 0]
-        alone = [e.value for e in members if e.subject is not None] or [e.value for e in members]
-        known = [v for v in alone if v is not None]
-        pick = max(known, default=None) if column == "best_member" else _compute_mean(known)
-        return pick
     if column in ("vote_0", "vote_T"):
         rounds = [e for e in inside if e.name == "vote_accuracy" and e.round is not None]
         ordered = sorted((e for e in rounds if e.subject == method), key=lambda e: e.round or 0)

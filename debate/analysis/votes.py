@@ -374,6 +374,39 @@ def _decide(
     )
 
 
+def _draw_folds(num_questions: int) -> NDArray[np.int64]:
+    """The fold of each question."""
+    return np.random.default_rng(0).permutation(num_questions) % NUM_FOLDS
+
+
+def _choose_rules(rules: Mapping[str, QuestionSums], folds: NDArray[np.int64]) -> list[str]:
+    """For each fold, the rule that does best on the other folds."""
+    chosen = []
+    for fold in range(NUM_FOLDS):
+        means = {
+            name: sums.totals[folds != fold].sum() / max(1.0, sums.counts[folds != fold].sum())
+            for name, sums in rules.items()
+        }
+        chosen.append(max(sorted(means), key=lambda name: means[name]))
+    return chosen
+
+
+def find_best_rule(vote_states: pl.DataFrame, num_questions: int) -> str | None:
+    """The rule that `find_best_rule_gain` takes on most folds; None where there is no opening.
+
+    vote_states: the vote states of one condition.
+    """
+    openings = vote_states.filter(pl.col("round") == 0)
+    rules = {
+        str(method): sum_by_question(part, "score", num_questions)
+        for (method,), part in split_groups(openings, "agent")
+    }
+    if not rules:
+        return None
+    chosen = _choose_rules(rules, _draw_folds(num_questions))
+    return max(sorted(set(chosen)), key=chosen.count)
+
+
 def find_best_rule_gain(vote_states: pl.DataFrame, num_questions: int) -> Quantity | Unavailable:
     """The own vote at the end minus the openings' vote under the rule that does best on them.
 
@@ -394,14 +427,9 @@ def find_best_rule_gain(vote_states: pl.DataFrame, num_questions: int) -> Quanti
         str(method): sum_by_question(part, "score", num_questions)
         for (method,), part in split_groups(openings, "agent")
     }
-    folds = np.random.default_rng(0).permutation(num_questions) % NUM_FOLDS
+    folds = _draw_folds(num_questions)
     before = np.zeros(num_questions)
-    for fold in range(NUM_FOLDS):
-        means = {
-            name: sums.totals[folds != fold].sum() / max(1.0, sums.counts[folds != fold].sum())
-            for name, sums in rules.items()
-        }
-        best = rules[max(sorted(means), key=lambda name: means[name])]
-        before[folds == fold] = best.totals[folds == fold]
+    for fold, name in enumerate(_choose_rules(rules, folds)):
+        before[folds == fold] = rules[name].totals[folds == fold]
     table = np.stack([after.totals - before, after.counts], axis=1)
     return Quantity(sums=table, of=take_quotient, n=after.n, kind="difference", limits=SIGNED_UNIT)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from debate.analysis.design import find_silent_seats, read_design
+from debate.analysis.design import find_scripted_seats, find_silent_seats, read_design
 from debate.analysis.hypotheses import ChosenQuantity, choose_quantity, describe_hypothesis
 from debate.analysis.intervals import Codes
 from debate.analysis.measures import Measures
@@ -36,7 +36,9 @@ from debate.analysis.states import (
     name_confidence,
     select_authors,
     select_members,
+    select_voters,
 )
+from debate.analysis.tokens import fill_script_tokens
 from debate.analysis.votes import build_vote_states
 from debate.config.run import HypothesisSpec
 from debate.errors import InputError
@@ -208,16 +210,18 @@ def _get_names(spec: Mapping[str, Any], kind: str) -> set[str]:
 def _measure_pilot(run: Run, rows: FinishedDebates, confidence: str) -> PilotMeasures:
     """The measures of the pilot, as `debate analyze` makes them."""
     cells = rows.trajectories["cell"].unique().to_list()
-    authors = read_design(run.manifest.spec, cells).authors
-    opinions, silent = run.beliefs(), find_silent_seats(run)
+    design, opinions = read_design(run.manifest.spec, cells), run.beliefs()
+    silent, scripted = find_silent_seats(run), find_scripted_seats(run)
 
     def measure(frames: Sequence[pl.DataFrame | None]) -> Measures:
         turns, verdicts, held = frames
         assert turns is not None
-        team = select_members(build_states(turns, confidence=confidence))
-        voters = team.filter(~pl.col("agent").is_in(list(silent)))
+        everyone = build_states(fill_script_tokens(turns, scripted), confidence=confidence)
+        team = select_members(everyone)
+        voters = select_voters(team, silent)
         seated = build_vote_states(voters, verdicts, opinions=held)
-        return Measures(select_authors(team, authors), seated)
+        states = select_authors(team, design.authors)
+        return Measures(states, seated, voters, everyone, noisy=design.noisy)
 
     frames = (rows.trajectories, rows.verdicts, opinions)
     whole = measure(frames)

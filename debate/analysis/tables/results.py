@@ -32,6 +32,7 @@ from debate.text import (
     format_count,
     format_decimal,
     format_dollars,
+    join_names,
     quote,
     shorten,
     split_names,
@@ -178,13 +179,26 @@ def tabulate_headline(analysis: Analysis) -> Table:
     note = (
         "The vote is by the run's own rule; a tie scores the share of the tied answers that are "
         "right, and stands below each vote. The best rule of the openings is chosen on other "
-        "questions than it is scored on. Accuracies are of all members, with failures, cut replies "
-        "and abstentions as wrong. Error amplification (EAI) is the change of confident-error mass "
-        "since the openings: above 0, the debate amplified errors. Below each number its 95 % "
-        "interval, clustered by question."
+        f"questions than it is scored on. {describe_members(analysis)} Failures, cut replies "
+        "and abstentions count as wrong. Error amplification (EAI) is the change of "
+        "confident-error mass since the openings: above 0, the debate amplified errors. Below each "
+        "number its 95 % interval, clustered by question."
     )
     told = " ".join(filter(None, (write_confidence_note(analysis, ["eai"]), unanswered, note)))
     return build_table("Before and after", columns, rows, note=told)
+
+
+def describe_members(analysis: Analysis) -> str:
+    """A sentence on whose accuracies and confidences are shown."""
+    about = {analysis.labels.arm(c) for c in analysis.cells if c in analysis.authors}
+    if not about:
+        return "Accuracies are of all members."
+    what = "Accuracies, over-confidence and error amplification are of the author alone"
+    if len(about) == len(analysis.cells):
+        return f"{what}, votes of all who vote."
+    return (
+        f"{what} in {join_names(sorted(about))}, of all members elsewhere; votes of all who vote."
+    )
 
 
 def _show_headline(analysis: Analysis, cell: str) -> list[object]:

@@ -9,8 +9,10 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from debate.analysis.price import describe_small_pools
 from debate.analysis.registry import get_words
 from debate.analysis.tables.results import write_unanswered_note
+from debate.analysis.teams import DOSE_MEASURE
 from debate.report.data import ReportData
 from debate.report.figure import (
     Figure,
@@ -28,9 +30,9 @@ from debate.text import shorten
 
 VOTES_NAME, VOTES_TITLE = "votes", "The vote before and after the debate"
 VOTES_CAPTION = (
-    "Accuracy over all questions of each arm. The two votes are of the same run, so their "
-    "difference is free of sampling noise; bars are 95 % intervals of each, and the paired "
-    "test stands in the table of comparisons."
+    "Accuracy over all questions of each arm. Bars are 95 % intervals of each vote. Both votes "
+    "answer the same questions, so their difference may be surer than the two bars tell; its own "
+    "interval, paired by question, stands in the table of comparisons."
 )
 VOTES_STEP = 46
 MIDDLE = 0.8 * VOTES_STEP / 2
@@ -156,7 +158,8 @@ def draw_teams(report: ReportData) -> Figure:
     if data["cell"].n_unique() < 2:
         note = "Fewer than two teams debated, so there is nothing to compare."
         return make_missing_figure(TEAMS_NAME, TEAMS_TITLE, note)
-    caption = (TEAMS_CAPTION, write_unanswered_note(report.analysis))
+    shares = describe_small_pools(report.analysis)
+    caption = (TEAMS_CAPTION, shares, write_unanswered_note(report.analysis))
     return make_figure(TEAMS_NAME, TEAMS_TITLE, _draw_team_lines(data), data, *caption)
 
 
@@ -202,7 +205,7 @@ def draw_dose(report: ReportData) -> Figure:
     }
     responses = [response for response, rows in by_response.items() if rows.height > 1]
     if not responses:
-        note = "Fewer than two teams debated, so there is no dose to tell apart."
+        note = _explain_no_dose(report)
         return make_missing_figure(DOSE_NAME, DOSE_TITLE, note)
     arms = {cell: report.label_arm(cell) for cell in points["cell"].unique()}
     points = points.with_columns(arm=pl.col("cell").replace_strict(arms, return_dtype=pl.String))
@@ -212,6 +215,21 @@ def draw_dose(report: ReportData) -> Figure:
         panels.append(_draw_response(points.filter(inside), lines.filter(inside), response))
     caption = (_describe_crossings(report), DOSE_CAPTION)
     return make_figure(DOSE_NAME, DOSE_TITLE, arrange_panels(panels, 2), points, *caption)
+
+
+def _explain_no_dose(report: ReportData) -> str:
+    """Say why no two teams have a dose and a response."""
+    teams = report.analysis.tables["teams"]
+    num = teams["cell"].n_unique()
+    if num < 2:
+        return "Fewer than two teams debated, so there is no dose to tell apart."
+    doses = teams.filter(pl.col("measure") == DOSE_MEASURE)
+    known = doses.filter(pl.col("value").is_not_null())
+    if known.height > 1:
+        return f"No gain is known of two of the {num} teams that debated."
+    told = f"The error correlation of the openings is known of {known.height} of the {num} teams"
+    missing = next(iter(doses["missing"].drop_nulls()), "a vote of two or more members")
+    return f"{told} that debated, and a dose needs two. It would need {missing}."
 
 
 def _describe_crossings(report: ReportData) -> str:
