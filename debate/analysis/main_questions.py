@@ -9,7 +9,7 @@ is lacking.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -64,9 +64,11 @@ def answer_gain(analysis: Analysis) -> MainAnswer:
         return lack_answer(question, f"That would need {missing or 'more questions'}.", "votes")
     words = ("better", "worse", "not distinguishable")
     told = describe_effects(effects, words)
-    first = _describe_votes(analysis, arms) if len(effects) <= MOST_ARMS else ""
+    is_told = len(effects) <= MOST_ARMS
+    first = _describe_votes(analysis, arms) if is_told else ""
+    best = _describe_best_rules(analysis, gains) if is_told else ""
     what = "The vote at the end minus the best vote of the openings"
-    parts = (first, f"{what}: {told}", _describe_detectable(effects))
+    parts = (first, best, f"{what}: {told}", _describe_detectable(effects))
     return MainAnswer(question=question, sentence=" ".join(filter(None, parts)), section="votes")
 
 
@@ -81,6 +83,19 @@ def _describe_votes(analysis: Analysis, arms: Sequence[str]) -> str:
         if cell in own
     ]
     return f"The run's own vote went in {join_names(told)}." if told else ""
+
+
+def _describe_best_rules(analysis: Analysis, gains: Mapping[str, Estimate | None]) -> str:
+    """The best vote of each arm's openings, which the gain takes off, and its rule."""
+    own = {c.cell: c for c in analysis.comparisons if c.is_own and "vote_T" in c.family}
+    rules = dict(analysis.tables["opening_rules"].iter_rows())
+    told = [
+        f"{format_decimal(own[cell].first_value - gain.value)} in {analysis.labels.arm(cell)} "
+        f"({shorten(rules[cell])})"
+        for cell, gain in gains.items()
+        if gain is not None and gain.value is not None and cell in own and cell in rules
+    ]
+    return f"The best vote of the openings was {join_names(told)}." if told else ""
 
 
 def _describe_detectable(effects: Sequence[ArmEffect]) -> str:

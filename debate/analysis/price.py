@@ -154,9 +154,7 @@ def describe_small_pools(analysis: Analysis, measure: str = "self_consistency") 
         (pl.col("measure") == measure) & ((pl.col("matched_tokens") - 1).abs() > UNEQUAL)
     )
     told = [
-        f"{analysis.labels.arm(cell)} {share:.0%}"
+        f"in {analysis.labels.arm(cell)} {share:.0%}"
         for cell, share in rows.select("cell", "matched_tokens").iter_rows()
     ]
-    return f"There were not as many: the samples have, of the tokens of {join_names(told)}." * bool(
-        told
-    )
+    return f"Not as many were to be had: {join_names(told)} of the debate's." if told else ""

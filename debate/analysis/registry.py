@@ -89,6 +89,13 @@ def _write_lines() -> Iterator[str]:
         "c is the confidence of the estimator that is analysed, which every table names; round 0",
         "holds the openings. Intervals are 95 %, clustered by question, or by the `cluster` that",
         "the data name.",
+        "",
+        "Whose numbers: *members* are all who answer but judges; in an arm about an author, the",
+        "author alone. The *team* are the members that vote. Confederates, such as scripted",
+        "speakers, and tools are heard and have no ballot: they are not of the team. Votes, pairs,",
+        "teams and samples at equal tokens are of the team; the tokens that samples are matched",
+        "to, and those of a debate, are of everybody who answers. A script calls no model, and",
+        "uses no tokens.",
     )
     for title, family in FAMILIES.items():
         yield from ("", f"## {title}", "")

@@ -50,7 +50,7 @@ from debate.analysis.states import (
 from debate.analysis.sums import sum_by_group
 from debate.analysis.teams import compare_teams
 from debate.analysis.tokens import build_ledger, build_team_table, tabulate_costs
-from debate.analysis.votes import build_vote_states, find_own_methods
+from debate.analysis.votes import build_vote_states, find_best_rules, find_own_methods
 from debate.config.run import HypothesisSpec
 from debate.errors import InputError, suggest
 from debate.text import format_count
@@ -65,7 +65,7 @@ class Analysis:
 
     tables: comparisons, team, reliability, flow, beliefs, hazards, edges, credit, flip_sources,
     where_questions, where_categories, where_agents, where_edges, where_rounds, hotspots, links,
-    ledger, costs, teams, dose, dose_lines, minorities. Their columns are told by the
+    ledger, costs, teams, dose, dose_lines, minorities, opening_rules. Their columns are told by the
     functions that make them.
     confidence: the estimator that all numbers of confidence are of; None where there is none.
     is_reference_free: nothing says what would be right, so all numbers are of confidence alone.
@@ -209,6 +209,7 @@ def analyze(
             "costs": costs,
             **teams.tables,
             "minorities": minorities.table,
+            "opening_rules": _tabulate_opening_rules(vote_states, measures.num_questions),
             "ledger": build_ledger(everyone) if spent is None else spent,
             "team": build_team_table(estimates, voters, costs, find_own_methods(vote_states)),
             "comparisons": pl.DataFrame([asdict(c) for c in compared], infer_schema_length=None),
@@ -235,6 +236,13 @@ def analyze(
         labels=read_labels(trajectories),
         authors=dict(authors or {}),
     )
+
+
+def _tabulate_opening_rules(vote_states: pl.DataFrame, num_questions: int) -> pl.DataFrame:
+    """The rule that makes most of each condition's openings: cell, rule."""
+    found = find_best_rules(vote_states, num_questions)
+    schema = {"cell": pl.String, "rule": pl.String}
+    return pl.DataFrame(sorted(found.items()), schema=schema, orient="row")
 
 
 def _estimate_all(

@@ -16,11 +16,12 @@ from types import MappingProxyType
 import numpy as np
 import polars as pl
 
+from debate.analysis.intervals import Codes
 from debate.analysis.members import MEMBERS
 from debate.analysis.quantity import SIGNED_UNIT, Measure, Quantity, Unavailable, take_quotient
 from debate.analysis.schema import OPTIONAL, UNANSWERED, verdicts_frame
 from debate.analysis.states import build_states
-from debate.analysis.sums import NO_ANSWERS, split_groups, sum_by_question
+from debate.analysis.sums import NO_ANSWERS, ClusterSums, split_groups, sum_by_question
 from debate.text import split_names
 
 KEY = ["cell", "question", "seed", "round"]
@@ -374,12 +375,12 @@ def _decide(
     )
 
 
-def _draw_folds(num_questions: int) -> NDArray[np.int64]:
+def _draw_folds(num_questions: int) -> Codes:
     """The fold of each question."""
-    return np.random.default_rng(0).permutation(num_questions) % NUM_FOLDS
+    return np.asarray(np.random.default_rng(0).permutation(num_questions) % NUM_FOLDS)
 
 
-def _choose_rules(rules: Mapping[str, QuestionSums], folds: NDArray[np.int64]) -> list[str]:
+def _choose_rules(rules: Mapping[str, ClusterSums], folds: Codes) -> list[str]:
     """For each fold, the rule that does best on the other folds."""
     chosen = []
     for fold in range(NUM_FOLDS):
@@ -391,20 +392,15 @@ def _choose_rules(rules: Mapping[str, QuestionSums], folds: NDArray[np.int64]) -
     return chosen
 
 
-def find_best_rule(vote_states: pl.DataFrame, num_questions: int) -> str | None:
-    """The rule that `find_best_rule_gain` takes on most folds; None where there is no opening.
-
-    vote_states: the vote states of one condition.
-    """
+def find_best_rules(vote_states: pl.DataFrame, num_questions: int) -> dict[str, str]:
+    """For each condition, the rule that `find_best_rule_gain` takes on most folds."""
     openings = vote_states.filter(pl.col("round") == 0)
-    rules = {
-        str(method): sum_by_question(part, "score", num_questions)
-        for (method,), part in split_groups(openings, "agent")
-    }
-    if not rules:
-        return None
-    chosen = _choose_rules(rules, _draw_folds(num_questions))
-    return max(sorted(set(chosen)), key=chosen.count)
+    rules: dict[str, dict[str, ClusterSums]] = {}
+    for (cell, method), part in split_groups(openings, "cell", "agent"):
+        sums = sum_by_question(part, "score", num_questions)
+        rules.setdefault(str(cell), {})[str(method)] = sums
+    chosen = {cell: _choose_rules(each, _draw_folds(num_questions)) for cell, each in rules.items()}
+    return {cell: max(sorted(set(names)), key=names.count) for cell, names in chosen.items()}
 
 
 def find_best_rule_gain(vote_states: pl.DataFrame, num_questions: int) -> Quantity | Unavailable:
