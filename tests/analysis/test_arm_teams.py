@@ -125,8 +125,8 @@ def test_samples_that_are_too_few_are_said_to_be_so() -> None:
 def test_no_team_of_one_voter_and_no_mixed_team_is_the_reference(arms: Analysis) -> None:
     against = arms.tables["teams"]["against"].drop_nulls().unique().to_list()
     assert against == ["sibling"]
-    models = tabulate_teams(arms).rows[0]
-    assert [getattr(cell, "text", cell) for cell in models[1:]] == ["mixed", "homogeneous", "homogeneous"]
+    models = [getattr(cell, "text", cell) for cell in tabulate_teams(arms).rows[0]]
+    assert models[1:] == ["mixed", "homogeneous", "homogeneous"]
 
 
 def test_the_headline_says_whose_accuracies_it_shows(arms: Analysis) -> None:
