@@ -90,8 +90,8 @@ def _describe_best_rules(analysis: Analysis, gains: Mapping[str, Estimate | None
     own = {c.cell: c for c in analysis.comparisons if c.is_own and "vote_T" in c.family}
     rules = dict(analysis.tables["opening_rules"].iter_rows())
     told = [
-        f"{format_decimal((own[cell].first_value or 0.0) - gain.value)} in {analysis.labels.arm(cell)} "
-        f"({shorten(rules[cell])})"
+        f"{format_decimal((own[cell].first_value or 0.0) - gain.value)} in "
+        f"{analysis.labels.arm(cell)} ({shorten(rules[cell])})"
         for cell, gain in gains.items()
         if gain is not None and gain.value is not None and cell in own and cell in rules
     ]
