@@ -6,7 +6,7 @@ there u's own answer is the one that it held before, after round 0.
 Error growth is ranked by questions, categories, agents, edges, rounds and turns. Each trajectory's
 contribution to EAI is its change of confident-error mass over the number of trajectories of its
 cell, so every ranking adds up to the cell's EAI after its last round. Each line of a ranking names
-its steepest turn, the one at which mass rose most.
+its steepest turn, the one at which mass rose most. A rise that is shown as 0.00 is none.
 """
 
 from __future__ import annotations
@@ -214,6 +214,8 @@ def _select_at_risk(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(flipped=FLIP.eq(pl.col("transition")).fill_null(False))
 
 
+LEAST_RISE = 0.005
+"""Less than this rise of mass at a turn reads as 0.00."""
 TURN = ("question", "seed", "agent", "round")
 STEEPEST = tuple(f"steepest_{name}" for name in TURN)
 STEP = split_names("cell question category seed agent model round rise step contribution")
@@ -285,7 +287,7 @@ def compute_mass_steps(states: pl.DataFrame) -> pl.DataFrame:
 def rank_contributions(steps: pl.DataFrame, *by: str) -> pl.DataFrame:
     """Contributions by cell and `by`, with the steepest turn of each; null where nothing rose."""
     top = pl.col("contribution").arg_max()
-    rose = pl.col("contribution").max() > 0
+    rose = (pl.col("contribution").max() > 0) & (pl.col("step").get(top) >= LEAST_RISE)
     grouped = steps.group_by("cell", *by).agg(
         pl.col("contribution").sum().alias("total"),
         *(pl.when(rose).then(pl.col(name).get(top)).alias(f"steepest_{name}") for name in TURN),
@@ -302,27 +304,18 @@ def split_over_edges(steps: pl.DataFrame, heard: pl.DataFrame) -> pl.DataFrame:
     """
     sources = heard.select("trajectory", "round", "critic", "relation")
     moved = steps.filter(pl.col("step") != 0)
-    moved = moved.select("cell", "trajectory", *TURN, "contribution", author="agent")
+    moved = moved.select("cell", "trajectory", *TURN, "step", "contribution", author="agent")
     joined = moved.join(sources, on=["trajectory", "round"], how="left")
     part = pl.col("contribution") / pl.len().over("trajectory", "round")
     return joined.with_columns(contribution=part)
 
 
 def rank_hotspots(steps: pl.DataFrame, *, limit: int) -> pl.DataFrame:
-    """The trajectories of each cell whose mass rose most, at the round where it rose most.
-
-    One row of `steps` each.
-    """
-    whole = steps.group_by("cell", "trajectory").agg(pl.col("rise").first())
-    risen = whole.filter(pl.col("rise") > 0).sort(
-        ["cell", "rise", "trajectory"], descending=[False, True, False]
+    """The turns of each cell at which mass rose most, the steepest first; rows of `steps`."""
+    risen = steps.filter(pl.col("step") >= LEAST_RISE).sort(
+        ["cell", "step", "trajectory", "round"], descending=[False, True, False, False]
     )
-    top = risen.group_by("cell", maintain_order=True).head(limit)
-    turns = steps.join(top.select("trajectory"), on="trajectory").sort(
-        ["trajectory", "step", "round"], descending=[False, True, False]
-    )
-    steepest = turns.group_by("trajectory", maintain_order=True).first()
-    return steepest.sort(["cell", "rise", "trajectory"], descending=[False, True, False])
+    return risen.group_by("cell", maintain_order=True).head(limit)
 
 
 def select_linked(steps: pl.DataFrame, rankings: Iterable[pl.DataFrame]) -> pl.DataFrame:

@@ -2,8 +2,9 @@
 
 Error amplification is held against mere resampling (`repeat`). Entrenchment is not: the prompt of
 `repeat` is the opening's, so a probed belief is unchanged there and subtracts exactly 0. What
-ownership adds is the difference from `restate` (the same answer, no speaker named), what the own
-text adds that from `noise` (as much text) and from `sibling` (somebody else's).
+ownership adds is held against `restate`, which shows the last answer alone and names no speaker:
+from round 2 on `self` shows earlier answers, too, so that the difference is of both together. What
+the own text adds is the difference from `noise` (as much text) and `sibling` (somebody else's).
 
 Comparisons of votes are of scores, a tie scoring the share of the tied answers that are right,
 paired and clustered by question. McNemar's exact test takes each debate as one pair, so with
@@ -49,7 +50,9 @@ _CONTRASTS = (
     Measure(
         "entrenchment_over_control",
         "entrenchment over control (log-odds)",
-        "entrenchment − that of the control named, over all who were wrong at round 0",
+        "entrenchment − that of the control named, over all who were wrong at round 0; over "
+        "`restate`, which shows the last answer alone, ownership and (from round 2 on) a longer "
+        "history together",
         unit="nat",
         kind="contrast",
         is_signed=True,
@@ -163,8 +166,8 @@ class Comparison:
     first_value, second_value: the two accuracies; first_tied, second_tied: the share of tied
     votes. p_value: exact, by sign-flips of each question's difference; p_holm: corrected within
     `family`; p_mcnemar: exact, debates as pairs; detectable: smallest true difference found in
-    80 % of studies of this size; gained and lost: debates that score higher in first, in second.
-    is_own: the rule is that of the run's file.
+    80 % of studies of this size, None where none would be; gained and lost: debates that score
+    higher in first, in second. is_own: the rule is that of the run's file.
     """
 
     family: str
@@ -230,7 +233,7 @@ def compare_scores(
         p_value=compute_paired_p(differences, counts),
         p_holm=None,
         p_mcnemar=compute_mcnemar_p(gained, lost),
-        detectable=None if interval.se is None else compute_detectable_effect(interval.se),
+        detectable=compute_detectable_effect(interval),
         first_value=float(after.mean()) if known else None,
         second_value=float(before.mean()) if known else None,
         first_tied=float(pairs["after_tied"].to_numpy().mean()) if known else 0.0,

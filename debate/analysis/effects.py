@@ -1,24 +1,26 @@
 """Effects of several arms in one sentence: each with its interval, and what that tells.
 
 The level of the intervals is shared among the arms of a sentence (Bonferroni), so that a word such
-as "better" holds for all of them together. Up to four arms are gone through one by one; more are
-counted, with both extremes.
+as "better" holds for all of them together. An effect about which the run claims something is judged
+by the interval of the claim, and named with its outcome, so that both say the same. Up to four
+arms are gone through one by one; more are counted, with both extremes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import polars as pl
 
-from debate.analysis.hypotheses import widen
+from debate.analysis.hypotheses import Finding, widen
 from debate.analysis.intervals import LEVEL, Interval
 from debate.analysis.power import compute_level
 from debate.analysis.schema import Estimate
 from debate.analysis.summary import Analysis
-from debate.text import format_decimal
+from debate.text import format_decimal, shorten
 
 _UNBROKEN = ",\N{NO-BREAK SPACE}"
 MOST_ARMS = 4
@@ -40,10 +42,29 @@ class MainAnswer:
 
 
 class ArmEffect(NamedTuple):
-    """An effect in one arm, with the 95 % interval."""
+    """An effect in one arm, with the 95 % interval, and the claim about it if there is one."""
 
     arm: str
     interval: Interval
+    claim: Finding | None = None
+
+
+def find_claim(
+    analysis: Analysis, found: Estimate, *, contrast: tuple[str, str] | None = None
+) -> Finding | None:
+    """The claim about the same number as an estimate, if it has an interval.
+
+    contrast: the measure and the control of which the estimate is the difference.
+    """
+    for claim in analysis.findings:
+        is_same = (claim.estimate, claim.control) in ((found.name, None), contrast)
+        if not is_same or claim.cell != found.cell or claim.round not in (None, found.round):
+            continue
+        if claim.low is None or claim.value is None or found.value is None:
+            continue
+        if math.isclose(claim.value, found.value, abs_tol=1e-9):
+            return claim
+    return None
 
 
 def describe_effects(
@@ -55,11 +76,14 @@ def describe_effects(
     level is shared, by default these.
     """
     level = compute_level(num or len(effects))
-    at = "" if level == LEVEL else f"; intervals at {100 * level:.3g}\N{NO-BREAK SPACE}%"
-    wide = [ArmEffect(arm, widen(interval, level)) for arm, interval in effects]
+    wide = [_widen_effect(each, level) for each in effects]
+    at = _describe_level(wide, level)
     if len(wide) <= MOST_ARMS:
         return (
-            "; ".join(f"{_describe_effect(each)}, {_judge(each, words)}" for each in wide)
+            "; ".join(
+                f"{_describe_effect(each)}, {_judge(each, words)}{_describe_outcome(each)}"
+                for each in wide
+            )
             + f"{at}."
         )
     judged = [_judge(each, words) for each in wide]
@@ -69,6 +93,37 @@ def describe_effects(
         f"of {len(wide)} arms {counts}; from {_describe_effect(least)} to "
         f"{_describe_effect(most)}{at}."
     )
+
+
+def _widen_effect(effect: ArmEffect, level: float) -> ArmEffect:
+    """The effect with its interval at this level, or with that of the claim about it."""
+    claim = effect.claim
+    if claim is None:
+        return effect._replace(interval=widen(effect.interval, level))
+    return effect._replace(interval=effect.interval._replace(low=claim.low, high=claim.high))
+
+
+def _describe_level(effects: Sequence[ArmEffect], level: float) -> str:
+    """The level of the intervals that are not of claims, where it goes without saying no more."""
+    claims = [each.claim for each in effects if each.claim]
+    at = f"intervals at {_format_level(level)}"
+    if not claims:
+        return "" if level == LEVEL else f"; {at}"
+    of_claims = f", those of claims at {_format_level(claims[0].level)}"
+    told = "" if len(claims) == len(effects) else f"; other {at}"
+    return told if len(effects) <= MOST_ARMS else f"; {at}{of_claims}"
+
+
+def _format_level(level: float) -> str:
+    return f"{100 * level:.3g}\N{NO-BREAK SPACE}%"
+
+
+def _describe_outcome(effect: ArmEffect) -> str:
+    """The outcome of the claim about an effect, in brackets."""
+    claim = effect.claim
+    if claim is None:
+        return ""
+    return f" (claim {shorten(claim.name)}, at {_format_level(claim.level)}: {claim.verdict})"
 
 
 def _describe_effect(effect: ArmEffect) -> str:
@@ -115,7 +170,8 @@ def list_rereading_arms(analysis: Analysis) -> tuple[str, ...]:
 def get_interval(estimate: Estimate) -> Interval:
     """The estimate's interval, with as many questions as its degrees of freedom go with."""
     num = estimate.num_questions if estimate.df is None else estimate.df + 1
-    return Interval(estimate.value, estimate.low, estimate.high, estimate.se, num)
+    method = estimate.method
+    return Interval(estimate.value, estimate.low, estimate.high, estimate.se, num, method)
 
 
 def lack_answer(question: str, sentence: str, section: str) -> MainAnswer:

@@ -60,8 +60,9 @@ class Finding:
     averaged is not known, around all that it may be (`value` is then of what is known, or None).
     p_value: of "equal to the reference"; p_holm: corrected. detectable: where undecided, the
     smallest true effect that a study of this size finds in 80 % of cases; needed: about how many
-    questions would decide at the same effect. confidence: the estimator analysed, None where the
-    number depends on none; others: the same under every other one recorded. unanswered: of each
+    questions would have to be asked to decide, at the same effect, where `num_questions` of
+    `num_asked` bear on it. cell, control, round, subject: as in the hypothesis. confidence: the
+    estimator analysed, None where the number depends on none; others: the same under every other one recorded. unanswered: of each
     arm and round concerned, the turns and how many stated no answer. reason: why there is no
     verdict, or what tempers it.
     """
@@ -80,6 +81,11 @@ class Finding:
     level: float = LEVEL
     is_bounded: bool = False
     num_questions: int = 0
+    num_asked: int = 0
+    cell: str | None = None
+    control: str | None = None
+    round: int | None = None
+    subject: str | None = None
     p_value: float | None = None
     p_holm: float | None = None
     detectable: float | None = None
@@ -102,7 +108,8 @@ class HypothesisValue(NamedTuple):
     """The number of a hypothesis: its value, the interval of its verdict, and the exact p.
 
     doubt: the turns behind it; where that says why they do not suffice, `bounded` is the interval
-    around the best and worst case, None where there is none.
+    around the best and worst case, None where there is none. is_exact: the interval excludes 0 only
+    where the sign-flip test does. num_asked: questions, whether they bear on the number or not.
     """
 
     value: float | None
@@ -112,6 +119,8 @@ class HypothesisValue(NamedTuple):
     note: str = ""
     doubt: Doubt = Doubt()
     bounded: Interval | None = None
+    is_exact: bool = False
+    num_asked: int = 0
 
 
 def conclude_hypotheses(
@@ -191,7 +200,15 @@ def measure_hypothesis(
     p_value = _compute_p_value(found, hypothesis.reference)
     bounded = None if chosen.imputed is None else chosen.imputed.bounded(level)
     return HypothesisValue(
-        value, found.bounded(level), is_bounded, p_value, chosen.note, chosen.doubt, bounded
+        value,
+        found.bounded(level),
+        is_bounded,
+        p_value,
+        chosen.note,
+        chosen.doubt,
+        bounded,
+        is_exact=found.kind in ("difference", "contrast"),
+        num_asked=measures.num_questions,
     )
 
 
@@ -291,10 +308,11 @@ def _read_estimate(
     is_bounded = chosen.bound_low is not None
     low, high = (chosen.bound_low, chosen.bound_high) if is_bounded else (chosen.low, chosen.high)
     num = chosen.num_questions if chosen.df is None else chosen.df + 1
-    wide = widen(Interval(chosen.value, low, high, chosen.se, num), level)
+    wide = widen(Interval(chosen.value, low, high, chosen.se, num, chosen.method), level)
     told = wide._replace(num_questions=chosen.num_questions)
     doubt = doubt_estimate(hypothesis, measures, chosen, estimates)
-    return HypothesisValue(chosen.value, told, is_bounded, None, doubt=doubt)
+    num_asked = measures.num_questions
+    return HypothesisValue(chosen.value, told, is_bounded, None, doubt=doubt, num_asked=num_asked)
 
 
 def widen(interval: Interval, level: float) -> Interval:
@@ -334,6 +352,10 @@ def _conclude_finding(
         smallest=hypothesis.smallest,
         reference=hypothesis.reference,
         source=hypothesis.source,
+        cell=hypothesis.cell,
+        control=hypothesis.control,
+        round=hypothesis.round,
+        subject=hypothesis.subject,
         verdict="not computed",
     )
     counts = found.doubt.counts
@@ -349,6 +371,7 @@ def _conclude_finding(
         p_value=found.p_value,
         is_bounded=found.is_bounded,
         num_questions=interval.num_questions,
+        num_asked=max(found.num_asked, interval.num_questions),
     )
     if interval.low is None or interval.high is None:
         lacking = interval.reason or "no interval"
@@ -363,7 +386,7 @@ def _conclude_finding(
     told = replace(told, verdict=verdict)
     if found.doubt.why:
         return _conclude_in_doubt(told, found, hypothesis)
-    return _add_plan(told, interval) if verdict == "undecided" else told
+    return _add_plan(told, found) if verdict == "undecided" else told
 
 
 def _conclude_in_doubt(
@@ -397,20 +420,26 @@ def _join(*clauses: str) -> str:
     return "; ".join(filter(None, clauses))
 
 
-def _add_plan(finding: Finding, interval: Interval) -> Finding:
-    """An undecided finding with what this study could find, and the n that would decide."""
+def _add_plan(finding: Finding, found: HypothesisValue) -> Finding:
+    """An undecided finding with what this study could find, and the questions that would decide.
+
+    These are questions to ask, of which as large a share is taken to bear on the number as here.
+    """
     if finding.is_bounded:
         told = "the bounds of what is not known do not agree"
         return replace(finding, reason=_join(finding.reason, told))
+    interval, level = found.interval, finding.level
     needed = count_questions_to_decide(
         interval,
         direction=finding.direction,
         smallest=finding.smallest,
         reference=finding.reference,
         nothing_differs=finding.p_value == 1.0 and not interval.value,
+        exact_level=level if found.is_exact else None,
     )
-    se = interval.se
-    least = None if se is None else compute_detectable_effect(se, level=finding.level)
+    if needed is not None:
+        needed = -(-needed * finding.num_asked // interval.num_questions)
+    least = compute_detectable_effect(interval, level=level, is_exact=found.is_exact)
     return replace(finding, detectable=least, needed=needed)
 
 

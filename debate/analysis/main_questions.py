@@ -19,6 +19,7 @@ from debate.analysis.effects import (
     ArmEffect,
     MainAnswer,
     describe_effects,
+    find_claim,
     format_ends,
     get_interval,
     holds_zero,
@@ -52,7 +53,7 @@ def answer_gain(analysis: Analysis) -> MainAnswer:
     arms = list_debating_arms(analysis)
     gains = {cell: analysis.find("gain_over_best_rule", cell=cell) for cell in arms}
     effects = [
-        ArmEffect(analysis.labels.arm(cell), get_interval(found))
+        ArmEffect(analysis.labels.arm(cell), get_interval(found), find_claim(analysis, found))
         for cell, found in gains.items()
         if found is not None and found.low is not None
     ]
@@ -100,10 +101,12 @@ def _describe_best_rules(analysis: Analysis, gains: Mapping[str, Estimate | None
 
 def _describe_detectable(effects: Sequence[ArmEffect]) -> str:
     """The difference that one arm that shows none would have shown."""
-    if len(effects) != 1 or not holds_zero(effects[0].interval) or not effects[0].interval.se:
+    if len(effects) != 1 or effects[0].claim or not holds_zero(effects[0].interval):
         return ""
-    least = format_decimal(compute_detectable_effect(effects[0].interval.se))
-    return f"A difference of {least} would show in four of five such runs."
+    least = compute_detectable_effect(effects[0].interval)
+    if least is None:
+        return "In so few questions no difference would show, whatever it is."
+    return f"A difference of {format_decimal(least)} would show in four of five such runs."
 
 
 def answer_amplification(analysis: Analysis) -> MainAnswer:
@@ -137,7 +140,10 @@ def _describe_amplification(analysis: Analysis, cells: Sequence[str], whose: str
             continue
         interval = get_interval(found)
         if interval.low is not None:
-            by_name[name].append(ArmEffect(analysis.labels.arm(cell), interval))
+            control = analysis.controls.resampling.get(cell)
+            contrast = ("eai", control) if control and name == "eai_over_control" else None
+            claim = find_claim(analysis, found, contrast=contrast)
+            by_name[name].append(ArmEffect(analysis.labels.arm(cell), interval, claim))
     words = ("errors gained weight", "errors lost weight", "not distinguishable from no change")
     num = sum(map(len, by_name.values()))
     kinds = {"eai_over_control": " beyond resampling", "eai": ""}
@@ -158,7 +164,13 @@ def _describe_lack_of_control(analysis: Analysis, cells: Sequence[str]) -> str:
 def _describe_entrenchment(analysis: Analysis, cells: Sequence[str]) -> str:
     """What entrenchment adds to its controls, by probed belief."""
     effects = [
-        ArmEffect(f"{analysis.labels.arm(cell)} {e.subject}", get_interval(e))
+        ArmEffect(
+            f"{analysis.labels.arm(cell)} {e.subject}",
+            get_interval(e),
+            find_claim(
+                analysis, e, contrast=("entrenchment", (e.subject or "").removeprefix("over "))
+            ),
+        )
         for cell in cells
         for e in _select_last(analysis.select("entrenchment_over_control", cell=cell))
         if e.low is not None
@@ -190,11 +202,13 @@ def answer_minority(analysis: Analysis) -> MainAnswer:
 
 
 def _describe_minority(analysis: Analysis, cell: str, right: Estimate) -> str:
+    debates = f"the {format_count(right.n)} debates of {analysis.labels.arm(cell)}"
+    if not right.value:
+        return (
+            f"In none of {debates} was the openings' majority wrong and somebody right against it."
+        )
     share = f"{format_decimal(right.value)} {format_ends(get_interval(right), signed=False)}"
-    told = (
-        f"In {share} of the {format_count(right.n)} debates of {analysis.labels.arm(cell)} the "
-        "openings' majority was wrong and somebody right against it"
-    )
+    told = f"In {share} of {debates} the openings' majority was wrong and somebody right against it"
     members = analysis.tables["minorities"].filter(pl.col("cell") == cell)
     if members.is_empty():
         return f"{told}."
@@ -204,6 +218,8 @@ def _describe_minority(analysis: Analysis, cell: str, right: Estimate) -> str:
     won = analysis.find("minority_won", cell=cell)
     if won is None or won.value is None:
         return f"{told}."
+    if not won.value:
+        return f"{told}; by the end the right answer had won in none of them."
     ends = format_ends(get_interval(won), signed=False)
     share = f"{format_decimal(won.value)} {ends}"
     return f"{told}; by the end the right answer had won in {share} of them."
@@ -217,12 +233,19 @@ def _describe_minority_range(analysis: Analysis, known: Sequence[tuple[str, Esti
         for e in analysis.select("minority_won", cell=cell)
         if e.value is not None
     ]
+    if not any(shares):
+        return (
+            f"In none of the debates of {len(known)} arms was the openings' majority wrong and "
+            "somebody right against it."
+        )
     told = (
         f"In {join_extremes(shares, 3)} of debates, over {len(known)} arms, the "
         "openings' majority was wrong and somebody right against it"
     )
     if not wins:
         return f"{told}."
+    if not any(wins):
+        return f"{told}; by the end the right answer had won in none of them."
     return f"{told}; by the end the right answer had won in {join_extremes(wins, 3)} of them."
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import bdtr, ndtri, stdtr
+from scipy.special import bdtr, bdtri, ndtri, stdtr, stdtrit
 
 from debate.analysis.intervals import (
     ABSENT,
@@ -252,15 +252,40 @@ def compute_zero_p(interval: Interval) -> float | None:
     return float(2 * stdtr(interval.num_questions - 1, -abs(interval.value) / interval.se))
 
 
-def compute_detectable_effect(se: float, *, level: float = 0.95, power: float = 0.8) -> float:
-    """Smallest true difference found with `power` at this standard error (Miller 2411.00640, §5).
+def count_least_clusters(level: float) -> int:
+    """The number of clusters below which no sign-flip test rejects at this level.
 
-    With discordance .2 and 500 pairs: se = sqrt(.2 / 500), about 5.6 points.
+    >>> count_least_clusters(0.95), count_least_clusters(1 - 0.05 / 6)
+    (6, 8)
+    """
+    return 1 + math.ceil(-math.log2(1 - level) - ROUNDING)
 
-    >>> round(compute_detectable_effect((0.2 / 500) ** 0.5), 3)
+
+def compute_detectable_effect(
+    interval: Interval, *, level: float = LEVEL, power: float = 0.8, is_exact: bool = True
+) -> float | None:
+    """Smallest true difference whose interval excludes 0 with `power` in studies of this size.
+
+    interval: at this level. Its wider half h, with quantile q, becomes h (1 + q_power / q), as in
+    Miller 2411.00640, §5; the quantiles are normal for Tango's interval, else Student's. is_exact:
+    the interval excludes 0 only where the sign-flip test rejects it. Then there is none with fewer
+    than `count_least_clusters`; and of single pairs, so many must change with `power`.
+
+    >>> round(compute_detectable_effect(Interval(0.0, -0.039, 0.039, 0.02, 500, "Tango")), 3)
     0.056
     """
-    return float(ndtri(0.5 + level / 2) + ndtri(power)) * se
+    value, low, high, _, num = interval[:5]
+    if value is None or low is None or high is None or num < 2:
+        return None
+    is_tango = interval.method.startswith("Tango")
+    outer, inner = float(ndtri(0.5 + level / 2)), float(ndtri(power))
+    if not is_tango:
+        outer, inner = get_t_quantile(level, num - 1), float(stdtrit(num - 1, power))
+    found = max(value - low, high - value) * (1 + inner / outer)
+    least = count_least_clusters(level)
+    if is_exact and num < least:
+        return None
+    return max(found, float(bdtri(least - 1, num, 1 - power))) if is_exact and is_tango else found
 
 
 FEWEST_ERRORS = 5

@@ -25,6 +25,7 @@ from debate.analysis.paired import (
     compute_mcnemar_p,
     compute_paired_difference,
     compute_tango_interval,
+    count_least_clusters,
 )
 from debate.analysis.quantity import Quantity
 from debate.config.run import HypothesisSpec
@@ -170,9 +171,12 @@ def count_questions_to_decide(
     smallest: float,
     reference: float = 0.0,
     nothing_differs: bool = False,
+    exact_level: float | None = None,
 ) -> int | None:
     """About how many questions would decide, the value and the variance per question unchanged.
 
+    They are questions such as the interval's `num_questions`, which bear on the value.
+    exact_level: of an interval that excludes 0 only where the sign-flip test does, its level.
     Both ends come closer to the value with the square root of the number of questions; where
     `nothing_differs` (Tango's interval without one change) as 1/(n + z^2). The number there is
     where the interval already decides; None where no number does (a value exactly at an edge of
@@ -182,11 +186,14 @@ def count_questions_to_decide(
     if value is None or low is None or high is None or num < 1:
         return None
     below, above = value - low, high - value
+    least = 0 if exact_level is None else count_least_clusters(exact_level)
 
     def decides(n: int) -> bool:
         down, up = (
             _shrink_width(width, num, n, faster=nothing_differs) for width in (below, above)
         )
+        if n < least and not value - down <= 0 <= value + up:
+            return False
         found = conclude(
             value - down, value + up, direction=direction, smallest=smallest, reference=reference
         )

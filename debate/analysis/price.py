@@ -12,10 +12,12 @@ from debate.analysis.effects import (
     ArmEffect,
     MainAnswer,
     describe_effects,
+    find_claim,
     lack_answer,
     list_debating_arms,
 )
 from debate.analysis.intervals import Interval
+from debate.analysis.schema import Estimate
 from debate.analysis.summary import Analysis
 from debate.text import format_count, format_dollars, join_names
 
@@ -139,6 +141,9 @@ def _describe_equal_tokens(analysis: Analysis) -> str:
         ArmEffect(
             analysis.labels.arm(row["cell"]),
             Interval(row["value"], row["low"], row["high"], None, row["num_questions"]),
+            find_claim(
+                analysis, Estimate(name="gain_over_pool", cell=row["cell"], value=row["value"])
+            ),
         )
         for row in known.iter_rows(named=True)
     ]

@@ -71,6 +71,7 @@ class Analysis:
     is_reference_free: nothing says what would be right, so all numbers are of confidence alone.
     replies: of a run, what became of each agent's replies and of each probe's.
     authors: of each condition that is about one agent, that agent: numbers of members are its.
+    controls: the conditions that each was compared with.
     """
 
     estimates: tuple[Estimate, ...]
@@ -84,6 +85,7 @@ class Analysis:
     labels: Labels = field(default_factory=Labels)
     replies: tuple[ReplyCounts, ...] = ()
     authors: Mapping[str, str] = field(default_factory=dict)
+    controls: Controls = field(default_factory=Controls)
 
     def __repr__(self) -> str:
         arms = f"{len(self.cells)} arm{'' if len(self.cells) == 1 else 's'}"
@@ -224,6 +226,7 @@ def analyze(
         ),
         cells=tuple(sorted(states["cell"].unique())),
         confidence=name,
+        controls=chosen,
         findings=conclude_hypotheses(
             hypotheses or {},
             measures,

@@ -5,17 +5,19 @@ between two arms isolates what the two show differently:
 
     arm             the author sees                            isolates
     single          nothing; it answers once                   the baseline
-    self            its own last answer (a self-loop)          self-revision
+    self            its own earlier answers (a self-loop)      self-revision
     repeat          nothing: an independent new answer         mere resampling
-    restate         its last answer, as nobody's in particular repetition without ownership
+    restate         its last answer alone, as nobody's         repetition without ownership
     noise           random text as long as what it would hear  extra text
     sibling         other samples of its own model             peers that are not different
     peer            the other debaters of its team             diversity
     scripted        peers who all state the same wrong answer  conformity
     scripted_right  peers who all state the right answer       conformity
 
-In the last five the team's topology and protocol hold; in `sibling` and `scripted` other agents
-take the places of the other debaters. What a factor cannot change in an arm (the topology of
+From round 2 on `self` shows more answers than `restate`, so that their difference is of the
+history, too; `view: {rounds: last}` shows the last one in both. In the last five the team's
+topology and protocol hold; in `sibling` and `scripted` other agents take the places of the other
+debaters. What a factor cannot change in an arm (the topology of
 `repeat`, the rounds of `single`) does not make further cells of it. An arm of an installed
 package's or of a user's own is an `ArmFunction`, and every factor makes further cells of it.
 """
@@ -78,7 +80,7 @@ def single(base: Arm) -> Arm:
 
 
 def self_revision(base: Arm) -> Arm:
-    """Show the author its own last answer, by a self-loop: self-revision."""
+    """Show the author its own earlier answers, by a self-loop: self-revision."""
     return replace(base, members=(base.author,), topology=SELF_LOOPS)
 
 
@@ -89,7 +91,7 @@ def repeat(base: Arm) -> Arm:
 
 
 def restate(base: Arm) -> Arm:
-    """Show the author its last answer, as nobody's in particular: repetition without ownership."""
+    """Show the author its last answer alone, as nobody's: repetition without ownership."""
     protocol = base.protocol.model_copy(update={"name": "restate"})
     return replace(base, members=(base.author,), topology=SELF_LOOPS, protocol=protocol)
 

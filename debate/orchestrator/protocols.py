@@ -35,7 +35,7 @@ async def repeat(debate: Debate, author: AgentId, round: int) -> Turn | None:
 
 
 async def restate(debate: Debate, author: AgentId, round: int) -> Turn | None:
-    """Be told one's own last answer as somebody's: the control for ownership."""
+    """Be told one's own last answer alone, as somebody's: the control for ownership."""
     own = await debate.turn(author, round - 1)
     told = [] if own is None else [own]
     return await debate.answer_anew(author, round, told)

@@ -19,7 +19,7 @@ SECRET = ("api_key_env", "headers", "proxy")
 PROTOCOLS = {
     "critique": "each critic writes a critique, and the author answers again",
     "repeat": "everybody answers anew and hears nothing",
-    "restate": "an author is told its last answer as nobody's in particular",
+    "restate": "an author is told its last answer alone, as nobody's in particular",
     "cross_critique": "critics judge each opening in private; nobody hears them",
 }
 """What else happens than that agents hear one another's answers and answer again."""

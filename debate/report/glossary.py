@@ -45,14 +45,14 @@ COLUMN_TERMS: Mapping[str, str] = {
 COLUMN_WORDS: Mapping[str, str] = {
     "claim": "the estimate that decides, in which arm, against which control, and on which side",
     "p, no effect": "probability of a difference as large if there were no effect, after Holm",
-    "detectable": "the effect that a study of this size finds in 80 % of cases",
-    "questions to decide": "about how many questions would decide, at the same effect",
+    "detectable": "the least true effect whose interval lies off 0 in 80 % of studies of this size",
+    "questions to decide": "about how many questions asked would decide, at the same effect; where "
+    "only some bear on the claim, below stands how many of those asked do",
     "another round?": "whether the last round's gain says that a further round would pay",
     "first": "the number of what stands first in the comparison",
     "second": "the number of what stands second in the comparison",
     "difference": "first − second, by question, with its 95 % interval",
-    "comparison": "what is taken off what: vote_3 is the vote after round 3, vote_0 that of the "
-    "openings",
+    "comparison": "what is taken off what, each of the same debates",
     "p (Holm)": "exact probability of a difference as large by chance, corrected for the family",
     "p (McNemar)": "exact probability by the questions on which the two differ",
     "turns": "how many turns the tokens were used for",

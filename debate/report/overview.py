@@ -102,14 +102,19 @@ def _describe_agents(report: ReportData, spec: Mapping[str, Any]) -> Iterator[Ro
             *([f"{num} of them"] if num > 1 else []),
             *([str(agent["role"])] if agent.get("role") not in (None, "debater") else []),
             describe_model(model),
-            *([] if model.get("engine") == "scripted" else [describe_sampling(agent)]),
-            f"prompt set {shorten(str(agent.get('prompts') or '–').rsplit('/', 1)[-1])}",
+            *([] if model.get("engine") == "scripted" else _describe_asking(agent)),
         )
         more = [str(agent[name]) for name in ("persona", "description") if agent.get(name)]
         yield Row(shorten(agent.get("id")), clean("; ".join(what)), shorten(" ".join(more), 300))
     if not spec:
         pairs = report.states.select("agent", "model").unique().sort("agent", "model")
         yield from (Row(shorten(agent), shorten(model)) for agent, model in pairs.iter_rows())
+
+
+def _describe_asking(agent: Mapping[str, Any]) -> tuple[str, str]:
+    """The sampling and the prompt set of an agent that reads its prompts."""
+    prompts = shorten(str(agent.get("prompts") or "–").rsplit("/", 1)[-1])
+    return describe_sampling(agent), f"prompt set {prompts}"
 
 
 def _describe_arms(report: ReportData, spec: Mapping[str, Any]) -> Iterator[tuple[str, Row]]:

@@ -46,7 +46,7 @@ def prune_tables(section: Section) -> Section:
     pruned = [prune_table(table) for table in section.tables]
     empty = [table.title for table in pruned if not table.rows]
     kept = tuple(table for table in pruned if table.rows)
-    lacking = f"Left out, for nothing in it is known: {'; '.join(empty)}." if empty else ""
+    lacking = f"Tables without any value, left out: {'; '.join(empty)}." if empty else ""
     note = " ".join(filter(None, (section.note, lacking)))
     num_open = sum(1 for table in pruned[: section.open] if table.rows)
     return replace(section, tables=kept, note=note, open=max(num_open, section.open and 1))
@@ -62,7 +62,7 @@ def prune_table(table: Table) -> Table:
         k for k, _ in enumerate(table.columns) if k < names or any(not is_dash(r[k]) for r in rows)
     ]
     left_out = [column for k, column in enumerate(table.columns) if k not in known]
-    told = f"Left out, for nothing is known of it: {'; '.join(left_out)}." if left_out else ""
+    told = f"Columns without any value, left out: {'; '.join(left_out)}." if left_out else ""
     return replace(
         table,
         columns=tuple(table.columns[k] for k in known),

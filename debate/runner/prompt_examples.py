@@ -1,4 +1,4 @@
-"""Prompts of a finished run, made again from its log for readers: one of each kind."""
+"""Prompts of a finished run, made again from its log: one of each kind, and of each arm."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from debate.errors import DebateError
 from debate.interrupts import run_to_end
@@ -17,15 +18,17 @@ from debate.orchestrator.question import debate_question
 from debate.report.data import PromptExample
 from debate.runner.cells import rebuild_cells
 from debate.runner.offline import NullLog
-from debate.types import DebateKey, Question, Turn
+from debate.types import DebateKey, Message, Question, Turn
 
 MAX_QUESTIONS_TRIED, MAX_EXAMPLES = 5, 24
 KINDS = ("opening", "revision", "critique", "judgment", "probe")
 
 
 def render_examples(directory: Path) -> tuple[PromptExample, ...]:
-    """Return one prompt of each kind of turn and prompt set, and of each arm's first revision.
+    """Return one prompt of each kind of turn and prompt set, and of each arm's last revision.
 
+    Of the first few questions it is that in which most of them differ; arms are one example where
+    the prompts of all rounds coincide in it.
     Each is made again from recorded turns; no model is asked and no custom code is run. Empty where
     the directory holds no run whose debates can be made again.
     """
@@ -36,14 +39,27 @@ def render_examples(directory: Path) -> tuple[PromptExample, ...]:
         cells = rebuild_cells(run.manifest.spec).cells
     except DebateError:
         return ()
-    found: dict[object, PromptExample] = {}
-    for name, cell in cells.items():
-        author = run.manifest.spec["cells"][name].get("author")
-        examples = _find_examples(run, name, replace(cell, keep_prompts=True))
-        for each in sorted(examples, key=lambda e: e.agent != author):
-            found.setdefault(_get_sort(each, cell), each)
+    questions = islice(run.questions_by_id.values(), MAX_QUESTIONS_TRIED)
+    tried = [_find_series(run, cells, question) for question in questions]
+    tried.sort(
+        key=lambda found: -len([*_join_alike(found.values())])
+    )  # stable: the first of equals
+    found = {sort: each for series in reversed(tried) for sort, each in series.items()}
     chosen = sorted(_join_alike(found.values()), key=lambda each: KINDS.index(each.kind))
     return tuple(chosen[:MAX_EXAMPLES])
+
+
+def _find_series(
+    run: Run, cells: Mapping[str, Condition], question: Question
+) -> dict[object, _Series]:
+    """The prompts of one question by what they stand for, an arm's author before others."""
+    found: dict[object, _Series] = {}
+    for name, cell in cells.items():
+        author = run.manifest.spec["cells"][name].get("author")
+        examples = _find_examples(run, question, replace(cell, keep_prompts=True))
+        for each in _join_rounds(sorted(examples, key=lambda e: e.agent != author)):
+            found.setdefault(_get_sort(each.last, cell), each)
+    return found
 
 
 def _get_sort(example: PromptExample, cell: Condition) -> object:
@@ -52,24 +68,38 @@ def _get_sort(example: PromptExample, cell: Condition) -> object:
     return example.kind, prompts, example.cells if example.kind == "revision" else None
 
 
-def _join_alike(examples: Iterable[PromptExample]) -> Iterator[PromptExample]:
-    """Examples of the same text as one, which names all their cells."""
+class _Series(NamedTuple):
+    """The prompts of one agent's turns of one kind: the last, and the messages of all rounds."""
+
+    last: PromptExample
+    messages: tuple[tuple[Message, ...], ...]
+
+
+def _join_rounds(examples: Iterable[PromptExample]) -> Iterator[_Series]:
+    """The revisions of each agent as a series; every other prompt alone, as a series of one."""
+    series: dict[object, list[PromptExample]] = {}
+    for position, each in enumerate(examples):
+        key = each.agent if each.kind == "revision" else position
+        series.setdefault(key, []).append(each)
+    for alike in series.values():
+        yield _Series(max(alike, key=lambda e: e.round), tuple(e.messages for e in alike))
+
+
+def _join_alike(found: Iterable[_Series]) -> Iterator[PromptExample]:
+    """Series of the same text in all rounds as one example, which names all their cells."""
     by_text: dict[object, list[PromptExample]] = {}
-    for each in examples:
-        by_text.setdefault((each.kind, each.messages), []).append(each)
+    for last, messages in found:
+        by_text.setdefault((last.kind, messages), []).append(last)
     for alike in by_text.values():
         yield replace(alike[0], cells=tuple(cell for each in alike for cell in each.cells))
 
 
-def _find_examples(run: Run, name: str, cell: Condition) -> Sequence[PromptExample]:
-    """The prompts of the first recorded debate of a cell that can be debated again."""
+def _find_examples(run: Run, question: Question, cell: Condition) -> Sequence[PromptExample]:
+    """The prompts of a cell's debate of this question; empty where it cannot be debated again."""
     seeds = run.manifest.seeds or (0,)
-    for question in islice(run.questions_by_id.values(), MAX_QUESTIONS_TRIED):
-        key = DebateKey(cell=name, question=question.id, seed=seeds[0])
-        turns = {turn.ref: turn for turn in run.recorded(key)}
-        if found := _replay(cell, question, key, turns) if turns else []:
-            return found
-    return []
+    key = DebateKey(cell=cell.name, question=question.id, seed=seeds[0])
+    turns = {turn.ref: turn for turn in run.recorded(key)}
+    return _replay(cell, question, key, turns) if turns else []
 
 
 def _replay(

@@ -90,6 +90,8 @@ def group_estimates(
 def show_estimate(estimate: Estimate | None) -> Entry:
     """An estimate with its interval; a dash where it is not known, a star where it lacks a control.
 
+    One that is known in bounds only is shown by them.
+
     >>> show_estimate(Estimate(name="eai", value=0.1, low=0.05, high=0.15)).text
     '+0.100'
     """
@@ -98,10 +100,21 @@ def show_estimate(estimate: Estimate | None) -> Entry:
     signed = is_signed(estimate.name)
     found = show_interval(estimate.value, estimate.low, estimate.high, signed=signed)
     if estimate.bound_low is not None:
-        bounds = f"bounds {format_ends(estimate.bound_low, estimate.bound_high, signed=signed)}"
-        found = found._replace(under=f"{found.under}; {bounds}" if found.under else bounds)
+        found = add_bounds(found, estimate.bound_low, estimate.bound_high, signed=signed)
     is_starred = is_lacking(estimate) and estimate.is_known
     return found._replace(text=f"{found.text}*") if is_starred else found
+
+
+def add_bounds(found: Entry, low: float | None, high: float | None, *, signed: bool) -> Entry:
+    """A number with its bounds below it; where it is a dash, the bounds in its place.
+
+    >>> add_bounds(Entry("–"), -0.1, 0.2, signed=True)
+    Entry(text='−0.100 to +0.200', under='bounds', place=None)
+    """
+    bounds = format_ends(low, high, signed=signed)
+    if found.text == "–":
+        return found._replace(text=bounds, under="bounds")
+    return found._replace(under=f"{found.under}; bounds {bounds}".removeprefix("; "))
 
 
 def is_lacking(estimate: Estimate) -> bool:

@@ -60,7 +60,8 @@ def tabulate_entrenchment(analysis: Analysis) -> Table:
         if any(e.is_known for e in named.values())
     ]
     note = (
-        "Over restate: what ownership adds; over noise: what the own text adds to as much of any; "
+        "Over restate, which shows the last answer alone: what ownership adds together with, from "
+        "round 2 on, the answers before it; over noise: what the own text adds to as much of any; "
         "over sibling: to somebody else's. Against repeat a probed belief subtracts exactly 0, its "
         "prompt being the opening's. Errors kept in both arms are selected by what both did."
     )

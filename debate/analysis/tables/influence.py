@@ -22,7 +22,14 @@ from debate.analysis.tables import (
     show_interval,
     sort_by_cell,
 )
-from debate.text import format_count, format_decimal, shorten, split_names
+from debate.text import (
+    count_noun,
+    format_count,
+    format_decimal,
+    join_names,
+    shorten,
+    split_names,
+)
 
 TRANSITIONS = ("right_to_wrong", "wrong_to_right")
 RELATIONS = {
@@ -120,25 +127,35 @@ def _show_surer(value: bool | None) -> str:
 STATED = ("previous_confidence", "confidence")
 MOST_IN_CELL = 6
 """Lines of a ranking for each condition: all where there are no more, else five and the rest."""
+PLURALS = {"category": "categories"}
 MOST_SPOTS = 10
+NOTHING, LEAST_SHOWN = 1e-12, 0.00005
+"""A contribution that is nothing but rounding, and the least that does not read as 0.0000."""
 
 
 def make_ranking_table(kind: str, title: str, label: Callable[[Analysis, Row], str]) -> TableMaker:
     """The table of one ranking: of each condition the first lines, and the sum of all others.
 
-    So the contributions that are shown add up to the condition's error amplification.
+    So the contributions that are shown add up to the condition's error amplification. What adds
+    nothing has no line; the note counts it.
     """
 
     def make(analysis: Analysis) -> Table:
         whole = sort_by_cell(analysis, analysis.tables[f"where_{kind}"])
         totals = _sum_contributions(analysis)
         rows: list[list[object]] = []
+        idle: list[str] = []
         for (cell,), part in whole.group_by("cell", maintain_order=True):
-            if not part.filter(pl.col("contribution") != 0).is_empty():
-                rows.extend(_show_contributions(analysis, part, totals[str(cell)], label))
+            adding = part.filter(pl.col("contribution").abs() > NOTHING)
+            if not adding.is_empty():
+                rows.extend(_show_contributions(analysis, adding, totals[str(cell)], label))
+                if num := part.height - adding.height:
+                    told = count_noun(num, title, PLURALS.get(title, ""))
+                    idle.append(f"{told} of {analysis.labels.arm(str(cell))}")
         heads = ["steepest turn", "heard just before", "adds to EAI", "trajectories"]
         columns = ["arm", title, *heads]
-        return build_table(f"By {title}", columns, rows, names=4)
+        note = f"Left out, as they add nothing: {join_names(idle, most=60)}." if idle else ""
+        return build_table(f"By {title}", columns, rows, names=4, note=note)
 
     return make
 
@@ -152,9 +169,14 @@ def _sum_contributions(analysis: Analysis) -> dict[str, float]:
 def _show_contributions(
     analysis: Analysis, part: pl.DataFrame, total: float, label: Callable[[Analysis, Row], str]
 ) -> Iterator[list[object]]:
-    """The lines of one condition. part: its contributions, the largest first."""
+    """The lines of one condition. part: its contributions, the largest first.
+
+    Those that would read +0.0000 are among all others.
+    """
     arm = analysis.labels.arm(part["cell"][0])
-    shown = part if part.height <= MOST_IN_CELL else part.head(MOST_IN_CELL - 1)
+    visible = part.filter(pl.col("contribution").abs() >= LEAST_SHOWN)
+    is_whole = visible.height == part.height <= MOST_IN_CELL
+    shown = part if is_whole else visible.head(MOST_IN_CELL - 1)
     for row in shown.iter_rows(named=True):
         yield [
             arm,

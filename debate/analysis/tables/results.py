@@ -17,8 +17,8 @@ from debate.analysis.summary import Analysis
 from debate.analysis.tables import (
     Entry,
     Table,
+    add_bounds,
     build_table,
-    format_ends,
     format_p_value,
     show_estimate,
     show_interval,
@@ -57,7 +57,9 @@ def _write_findings_note(found: Sequence[Finding]) -> str:
         f"Each outcome is read from the interval shown, at {100 * found[0].level:.3g} %: "
         f"1 − .05/{len(found)}, all hypotheses of the file together. p, no effect: exact for "
         "paired differences, corrected by Holm. Detectable: what a study of this size finds in "
-        "80 % of cases. Questions to decide: about how many would, at the same effect. Under "
+        "80 % of cases; a dash where it finds nothing, whatever there is. Questions to decide: "
+        "about how many would have to be asked, at the same effect and with as large a share of "
+        "them that bear on it. Under "
         "other estimators of confidence a claim carries no outcome of its own. Nothing else may "
         "be called a finding."
     )
@@ -66,7 +68,7 @@ def _write_findings_note(found: Sequence[Finding]) -> str:
 def _show_finding(finding: Finding) -> list[object]:
     what = show_interval(finding.value, finding.low, finding.high, signed=True)
     if finding.is_bounded and finding.low is not None:
-        what = what._replace(under=f"bounds {format_ends(finding.low, finding.high, signed=True)}")
+        what = add_bounds(what._replace(under=""), finding.low, finding.high, signed=True)
     told = [clean(finding.reason), *map(_show_other_estimator, finding.others)]
     return [
         Entry(finding.name, clean(finding.statement)),
@@ -75,8 +77,15 @@ def _show_finding(finding: Finding) -> list[object]:
         what,
         format_p_value(finding.p_holm),
         format_decimal(finding.detectable),
-        format_count(finding.needed),
+        _show_needed(finding),
     ]
+
+
+def _show_needed(finding: Finding) -> Entry:
+    """The questions to ask; below them how many of those asked bear on the claim, if not all do."""
+    is_share = finding.needed is not None and finding.num_questions < finding.num_asked
+    share = f"{format_count(finding.num_questions)} of {format_count(finding.num_asked)} count"
+    return Entry(format_count(finding.needed), share if is_share else "")
 
 
 def _name_claim(what: str) -> str:
@@ -296,7 +305,7 @@ def tabulate_comparisons(analysis: Analysis) -> Table:
         [
             analysis.labels.arm(c.cell),
             Entry(shorten(c.method), "" if c.is_own else "not the run's"),
-            f"{shorten(c.first, 40)} − {shorten(c.second, 40)}",
+            f"{_name_side(c, c.first)} − {_name_side(c, c.second)}",
             Entry(format_decimal(c.first_value), f"{c.first_tied:.0%} tied"),
             Entry(format_decimal(c.second_value), f"{c.second_tied:.0%} tied"),
             show_interval(c.value, c.low, c.high, signed=True),
@@ -310,15 +319,24 @@ def tabulate_comparisons(analysis: Analysis) -> Table:
     note = (
         "Each rule against itself; a tie scores the share of the tied answers that are right. "
         "p (Holm): exact, by sign-flips of each question's difference. Detectable: the smallest "
-        "true difference that a study of this size finds in 80 % of cases."
+        "true difference that a study of this size finds in 80 % of cases; a dash where it finds "
+        "nothing, whatever there is."
     )
     return build_table("Paired comparisons of accuracy", columns, rows, names=3, note=note)
+
+
+def _name_side(found: Comparison, name: str) -> str:
+    """One side of a comparison: a condition, or the vote after a round."""
+    kind, _, round_ = name.rpartition("_")
+    if "vote_T" not in found.family or kind != "vote":
+        return shorten(name, 40)
+    return "vote of the openings" if round_ == "0" else f"vote after round {round_}"
 
 
 TOKEN_COLUMNS = {
     "turns": "turns",
     "prompt_tokens": "prompt tokens",
-    "cached_tokens": "of them cached",
+    "cached_tokens": "cached prompt tokens",
     "generated_tokens": "generated tokens",
 }
 TURN_KINDS = {
@@ -335,6 +353,9 @@ def tabulate_tokens(analysis: Analysis) -> Table:
     whole = sort_by_cell(analysis, analysis.tables["ledger"])
     by = ["cell", "agent", "model", "kind"]
     priced = ["dollars"] if "dollars" in whole.columns else []
+    told = whole["generated_tokens"].is_not_null().any()
+    unknown = [n for n in TOKEN_COLUMNS if told and whole[n].null_count() == whole.height]
+    shown = {n: words for n, words in TOKEN_COLUMNS.items() if n not in unknown}
     known = [
         pl.when(pl.col(n).is_not_null().any()).then(pl.col(n).sum()).alias(n)
         for n in ("turns", *TOKENS, *priced)
@@ -346,14 +367,15 @@ def tabulate_tokens(analysis: Analysis) -> Table:
             analysis.labels.agent(row["cell"], row["agent"]),
             shorten(row["model"]),
             TURN_KINDS.get(row["kind"], "–"),
-            *(format_count(row[name]) for name in TOKEN_COLUMNS),
+            *(format_count(row[name]) for name in shown),
             *("–" if row[name] is None else format_dollars(row[name]) for name in priced),
         ]
         for row in summed.iter_rows(named=True)
     ]
-    told = whole["generated_tokens"].is_not_null().any()
     note = "A turn that several arms share is counted in each of them."
     if not told:
         note += " Nothing tells how many tokens were used."
-    columns = ["arm", "agent", "model", "kind", *TOKEN_COLUMNS.values(), *priced]
+    if unknown:
+        note += f" Not recorded: {', '.join(TOKEN_COLUMNS[n] for n in unknown)}."
+    columns = ["arm", "agent", "model", "kind", *shown.values(), *priced]
     return build_table("Turns and tokens", columns, rows, names=4, note=note)
