@@ -62,9 +62,9 @@ class Finding:
     smallest true effect that a study of this size finds in 80 % of cases; needed: about how many
     questions would have to be asked to decide, at the same effect, where `num_questions` of
     `num_asked` bear on it. cell, control, round, subject: as in the hypothesis. confidence: the
-    estimator analysed, None where the number depends on none; others: the same under every other one recorded. unanswered: of each
-    arm and round concerned, the turns and how many stated no answer. reason: why there is no
-    verdict, or what tempers it.
+    estimator analysed, None where the number depends on none; others: the same under every other
+    one recorded. unanswered: of each arm and round concerned, the turns and how many stated no
+    answer. reason: why there is no verdict, or what tempers it.
     """
 
     name: str

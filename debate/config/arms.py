@@ -17,9 +17,9 @@ between two arms isolates what the two show differently:
 From round 2 on `self` shows more answers than `restate`, so that their difference is of the
 history, too; `view: {rounds: last}` shows the last one in both. In the last five the team's
 topology and protocol hold; in `sibling` and `scripted` other agents take the places of the other
-debaters. What a factor cannot change in an arm (the topology of
-`repeat`, the rounds of `single`) does not make further cells of it. An arm of an installed
-package's or of a user's own is an `ArmFunction`, and every factor makes further cells of it.
+debaters. What a factor cannot change in an arm (the topology of `repeat`, the rounds of `single`)
+does not make further cells of it. An arm of an installed package's or of a user's own is an
+`ArmFunction`, and every factor makes further cells of it.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from debate.analysis.effects import MainAnswer
 from debate.analysis.main_questions import answer_main_questions
 from debate.analysis.tokens import add_dollars
 from tests.analysis.small import named
-from tests.experiments.frames import Row, turn
+from tests.experiments.frames import Row, analysis_of, claim, turn
 
 Rights = Callable[[int], tuple[str, str]]
 """Of a question, who opens with a right answer and who ends with one, as letters of agents."""
@@ -106,6 +106,38 @@ def test_amplification_is_told_beyond_the_control_or_the_control_is_asked_for() 
     beside = ask([*alone("self", 0.3), *alone("repeat", 0.1)], "rereading").sentence
     assert "beyond resampling: self +0.100" in beside
     assert "would tell" not in beside
+
+
+def test_a_sentence_about_a_claimed_contrast_says_what_the_claim_says() -> None:
+    """Off 0 at 95 %, the contrast holds 0 at the level of ten claims."""
+    rows = [
+        turn(
+            cell,
+            q,
+            "a",
+            r,
+            right=False,
+            confidence=0.5 + (0.1 + 0.35 * (-1) ** (q // 2) * (q % 4 > 0)) * r * (cell == "self"),
+            heard="0:opening:a" if r and cell == "self" else "",
+        )
+        for cell in ("self", "repeat")
+        for q in range(36)
+        for r in (0, 1)
+    ]
+    alone = ask(rows, "rereading").sentence
+    claims = {
+        f"c{k}": claim("eai", cell="self", control="repeat", smallest=0.01) for k in range(10)
+    }
+    found = analysis_of(rows, **claims)
+    (told,) = [e.sentence for e in answer_main_questions(found) if "rereading" in e.question]
+    assert "errors gained weight" in alone
+    assert found.findings[0].verdict == "undecided"
+    assert "not distinguishable from no change (claim c0, at 99.5\N{NO-BREAK SPACE}%: undecided)" in told
+
+
+def test_a_share_of_nothing_is_told_as_none() -> None:
+    told = ask(list(panel("ring", 20, lambda q: ("abc", "abc"))), "against the majority").sentence
+    assert told.startswith("In none of the 20 debates of ring was the openings' majority wrong")
 
 
 def test_what_a_run_cannot_tell_is_said_of_every_question() -> None:

@@ -1,6 +1,7 @@
 """Tests for paired comparisons against statsmodels."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -210,6 +211,48 @@ def test_one_cluster_or_none_has_no_interval() -> None:
     assert compute_paired_difference(np.zeros(0), np.zeros(0)).value is None
 
 
-@pytest.mark.parametrize(("pairs", "points"), [(500, 0.056), (2000, 0.028)])
-def test_the_detectable_effect_at_discordance_a_fifth(pairs: int, points: float) -> None:
-    assert compute_detectable_effect(math.sqrt(0.2 / pairs)) == pytest.approx(points, abs=5e-4)
+Draw = Callable[[np.random.Generator, float], tuple[np.ndarray, np.ndarray]]
+"""One study with a true difference: each cluster's summed difference, and its pairs."""
+
+
+def draw_pairs(num: int, changing: float) -> Draw:
+    """Single pairs of which a share changes, or as many as the difference needs."""
+
+    def draw(rng: np.random.Generator, true: float) -> tuple[np.ndarray, np.ndarray]:
+        gains = max((changing + true) / 2, true)
+        chances = [gains, gains - true, 1 - 2 * gains + true]
+        return rng.choice([1.0, -1.0, 0.0], num, p=chances), np.ones(num)
+
+    return draw
+
+
+def draw_means(num: int) -> Draw:
+    """Clusters of three pairs whose differences are of all sizes."""
+    return lambda rng, true: (3 * rng.normal(true, 0.1, num), np.full(num, 3.0))
+
+
+STUDIES = [
+    pytest.param(draw_pairs(60, 0.0), 0.95, id="pairs-of-which-none-changes"),
+    pytest.param(draw_pairs(100, 0.2), 0.95, id="pairs"),
+    pytest.param(draw_pairs(100, 0.5), 1 - 0.05 / 6, id="pairs-among-six-claims"),
+    pytest.param(draw_means(10), 0.95, id="ten-clusters"),
+]
+
+
+@pytest.mark.parametrize(("draw", "level"), STUDIES)
+def test_four_of_five_studies_show_the_detectable_difference(draw: Draw, level: float) -> None:
+    rng = np.random.default_rng(5)
+    pilots = [compute_paired_difference(*draw(rng, 0.0), level=level) for _ in range(40)]
+    least = [compute_detectable_effect(pilot, level=level) or math.nan for pilot in pilots]
+    halves = [max(p.value - p.low, p.high - p.value) for p in pilots]
+    assert all(one > half for one, half in zip(least, halves, strict=True))
+    true = float(np.sqrt(np.mean(np.square(least))))
+    studies = [compute_paired_difference(*draw(rng, true), level=level) for _ in range(200)]
+    assert 0.7 < sum(study.low > 0 for study in studies) / len(studies) < 0.92
+
+
+def test_where_no_sign_flip_can_reject_no_difference_is_detectable() -> None:
+    level = 1 - 0.05 / 6
+    for num, is_possible in ((7, False), (8, True)):
+        found = compute_paired_difference(np.linspace(-0.5, 0.7, num), np.ones(num), level=level)
+        assert (compute_detectable_effect(found, level=level) is not None) == is_possible

@@ -79,7 +79,7 @@ def test_the_verdict_follows_from_value_and_error(
 
 def test_an_undecided_hypothesis_says_what_could_have_been_found() -> None:
     alone, among_many = _told(0.03, 0.04), _several([(0.03, 0.04)] * 10)[0]
-    assert alone.detectable == pytest.approx(2.8 * 0.04, rel=0.01)
+    assert alone.detectable == pytest.approx(2.8 * 0.04, rel=0.03)
     assert among_many.detectable is not None
     assert among_many.detectable > alone.detectable
     assert _told(0.3, 0.04).detectable is None

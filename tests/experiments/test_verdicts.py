@@ -87,6 +87,23 @@ def test_an_undecided_claim_says_how_many_questions_would_decide() -> None:
     assert found.needed == 73
 
 
+def test_the_questions_to_decide_are_questions_to_ask_and_tables_say_how_many_count() -> None:
+    """Only the wrong openings, a third of the questions, bear on the confidence in them."""
+    rows = [
+        turn("self", q, "a", r, right=q % 3 > 0, confidence=0.5 + r * 0.1 * (-1) ** q)
+        for q in range(36)
+        for r in (0, 1)
+    ]
+    told = claim("confidence_when_wrong", cell="self", smallest=0.1, reference=0.45)
+    found = analysis_of(rows, it=told)
+    (finding,) = found.findings
+    assert (finding.num_questions, finding.num_asked, finding.verdict) == (12, 36, "undecided")
+    assert finding.needed is not None
+    assert finding.needed >= 36
+    assert finding.needed % 3 == 0
+    assert tabulate_findings(found).rows[0][-1].under == "12 of 36 count"
+
+
 def test_the_level_is_that_of_all_claims_of_the_file() -> None:
     told = {f"c{k}": claim("accuracy_change", cell="self", direction="equal") for k in range(6)}
     six = analysis_of(changed(132, gained=0, lost=0), **told).findings

@@ -112,6 +112,30 @@ def test_a_table_shows_no_column_of_dashes_and_says_which_were_left_out() -> Non
     assert "unknown" in table.note
 
 
+def test_a_number_known_in_bounds_only_is_shown_by_them() -> None:
+    shown = show_estimate(Estimate(name="eai", bound_low=-0.1, bound_high=0.2))
+    assert (shown.text, shown.under) == ("−0.100 to +0.200", "bounds")
+
+
+def test_what_adds_nothing_has_no_line_and_is_counted(tmp_path: Path) -> None:
+    rows = [
+        {
+            "cell": "ring",
+            "question": f"q{q}",
+            "agent": "a",
+            "round": r,
+            "answer": "5",
+            "target": "4",
+            "confidence": 0.5 + (0.1 * r if q < 2 else 0.0),
+        }
+        for q in range(9)
+        for r in (0, 1)
+    ]
+    found = RANKINGS["where_questions"](analyze(pl.DataFrame(rows)))
+    assert [row[1].text for row in found.rows] == ["q0", "q1"]
+    assert found.note == "Left out, as they add nothing: 7 questions of ring."
+
+
 def test_identifiers_are_unique(page: Path) -> None:
     found = Elements(page.read_text()).values("id")
     assert len(found) == len({*found})

@@ -16,6 +16,7 @@ from debate.agents.views import ShownTurn
 from debate.analysis import analyze_run
 from debate.errors import ConfigError
 from debate.log import Run, check_log
+from debate.runner.prompt_examples import render_examples
 from debate.types import Question
 from tests.support import by_ref, run, said, scripted, simulated, turns_of
 
@@ -49,6 +50,17 @@ def test_each_arm_shows_its_author_what_it_is_named_after(tmp_path: Path) -> Non
     assert "this and that" in seen["restate"]
     assert "Your own" not in seen["restate"]
     assert "everybody knows" in seen["peer"]
+
+
+def test_examples_of_arms_that_differ_later_are_shown_apart(tmp_path: Path) -> None:
+    """Without past replies `self` and `restate` are alike in round 1, and not in round 2."""
+    agents = [scripted("a", ["Answer: 7", "Answer: 7", "Answer: 7"], prompts="compact")]
+    found = arms(tmp_path, "self", "restate", "repeat", agents=agents)
+    told = [each for each in render_examples(found.directory) if each.kind == "revision"]
+    assert sorted(each.cells for each in told) == [("repeat",), ("restate",), ("self",)]
+    assert {each.round for each in told} == {2}
+    length = {each.cells[0]: len(each.messages) for each in told}
+    assert length == {"self": 3, "restate": 2, "repeat": 1}
 
 
 def test_noise_is_as_long_as_what_it_stands_for_and_says_nothing_of_it(tmp_path: Path) -> None:
