@@ -117,7 +117,7 @@ def test_a_sentence_about_a_claimed_contrast_says_what_the_claim_says() -> None:
             "a",
             r,
             right=False,
-            confidence=0.5 + (0.1 + 0.35 * (-1) ** (q // 2) * (q % 4 > 0)) * r * (cell == "self"),
+            confidence=0.5 + (0.1 + 0.24 * (-1) ** q) * r * (cell == "self"),
             heard="0:opening:a" if r and cell == "self" else "",
         )
         for cell in ("self", "repeat")
@@ -132,7 +132,8 @@ def test_a_sentence_about_a_claimed_contrast_says_what_the_claim_says() -> None:
     (told,) = [e.sentence for e in answer_main_questions(found) if "rereading" in e.question]
     assert "errors gained weight" in alone
     assert found.findings[0].verdict == "undecided"
-    assert "not distinguishable from no change (claim c0, at 99.5\N{NO-BREAK SPACE}%: undecided)" in told
+    claimed = "(claim c0, at 99.5\N{NO-BREAK SPACE}%: undecided)"
+    assert f"not distinguishable from no change {claimed}" in told
 
 
 def test_a_share_of_nothing_is_told_as_none() -> None:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from debate.analysis import Analysis
+from debate.analysis.tables.results import tabulate_findings
 from debate.errors import InputError
 from tests.experiments.frames import Row, analysis_of, arm, claim, turn
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from debate.analysis.tables import Place, build_table
+from debate.analysis import analyze
+from debate.analysis.schema import Estimate
+from debate.analysis.tables import Place, build_table, show_estimate
 from debate.analysis.tables.influence import RANKINGS
 from debate.analysis.tables.results import tabulate_headline, tabulate_tokens
 from debate.report import write_report
