@@ -54,7 +54,7 @@ def test_each_arm_shows_its_author_what_it_is_named_after(tmp_path: Path) -> Non
 
 def test_examples_of_arms_that_differ_later_are_shown_apart(tmp_path: Path) -> None:
     """Without past replies `self` and `restate` are alike in round 1, and not in round 2."""
-    agents = [scripted("a", ["7\\n", "7\\n", "7\\n"], prompts="compact")]
+    agents = [scripted("a", ["7", "7", "7"], prompts="compact")]
     found = arms(tmp_path, "self", "restate", "repeat", agents=agents)
     told = [each for each in render_examples(found.directory) if each.kind == "revision"]
     assert sorted(each.cells for each in told) == [("repeat",), ("restate",), ("self",)]
