@@ -150,7 +150,7 @@ def test_every_estimate_that_is_named_is_printed() -> None:
         "beneficial revision",
         "Hazard of a flip",
         "What flips go back to",
-        "vote_2 − vote_0",
+        "vote after round 2 −",
         "p (Holm)",
         "p (McNemar)",
         "detectable",
