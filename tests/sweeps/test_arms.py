@@ -220,7 +220,7 @@ def test_estimates_of_an_arm_are_its_author_s_and_it_finds_its_controls(tmp_path
     entrenched = analysis.find("entrenchment", cell="peer-r2-named", round=2)
     assert entrenched is not None
     assert entrenched.missing is None or "control" not in entrenched.missing
-    assert any("of the author alone (a)" in sentence for sentence in analysis.caveats)
+    assert any("In arms about an author (a)" in sentence for sentence in analysis.caveats)
 
 
 def test_an_arm_needs_a_team_that_it_can_be_had_of(tmp_path: Path) -> None:
