@@ -20,7 +20,6 @@ from debate.analysis.effects import (
     MainAnswer,
     describe_effects,
     find_claim,
-    format_ends,
     get_interval,
     holds_zero,
     lack_answer,
@@ -202,13 +201,16 @@ def answer_minority(analysis: Analysis) -> MainAnswer:
 
 
 def _describe_minority(analysis: Analysis, cell: str, right: Estimate) -> str:
-    debates = f"the {format_count(right.n)} debates of {analysis.labels.arm(cell)}"
+    arm = analysis.labels.arm(cell)
     if not right.value:
         return (
-            f"In none of {debates} was the openings' majority wrong and somebody right against it."
+            f"In none of the {format_count(right.n)} debates of {arm} was the openings' majority "
+            "wrong and somebody right against it."
         )
-    share = f"{format_decimal(right.value)} {format_ends(get_interval(right), signed=False)}"
-    told = f"In {share} of {debates} the openings' majority was wrong and somebody right against it"
+    told = (
+        f"In {_count_share(right, ' debates')} of {arm} the openings' majority was wrong and "
+        "somebody right against it"
+    )
     members = analysis.tables["minorities"].filter(pl.col("cell") == cell)
     if members.is_empty():
         return f"{told}."
@@ -220,9 +222,16 @@ def _describe_minority(analysis: Analysis, cell: str, right: Estimate) -> str:
         return f"{told}."
     if not won.value:
         return f"{told}; by the end the right answer had won in none of them."
-    ends = format_ends(get_interval(won), signed=False)
-    share = f"{format_decimal(won.value)} {ends}"
-    return f"{told}; by the end the right answer had won in {share} of them."
+    return f"{told}; by the end the right answer had won in {_count_share(won)}."
+
+
+def _count_share(estimate: Estimate, noun: str = "") -> str:
+    """A share as a count, then in percent: "2 of 60 debates (3 %, [1 %, 11 %])"."""
+    value, num = estimate.value or 0.0, estimate.n or 0
+    ends = ""
+    if estimate.low is not None and estimate.high is not None:
+        ends = f", [{100 * estimate.low:.0f} %, {100 * estimate.high:.0f} %]"
+    return f"{value * num:,.0f} of {format_count(num)}{noun} ({100 * value:.0f} %{ends})"
 
 
 def _describe_minority_range(analysis: Analysis, known: Sequence[tuple[str, Estimate]]) -> str:

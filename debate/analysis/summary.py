@@ -71,7 +71,8 @@ class Analysis:
     is_reference_free: nothing says what would be right, so all numbers are of confidence alone.
     replies: of a run, what became of each agent's replies and of each probe's.
     authors: of each condition that is about one agent, that agent: numbers of members are its.
-    controls: the conditions that each was compared with.
+    controls: the conditions that each was compared with. own_rules: the rule by which each was
+    decided.
     """
 
     estimates: tuple[Estimate, ...]
@@ -86,6 +87,7 @@ class Analysis:
     replies: tuple[ReplyCounts, ...] = ()
     authors: Mapping[str, str] = field(default_factory=dict)
     controls: Controls = field(default_factory=Controls)
+    own_rules: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         arms = f"{len(self.cells)} arm{'' if len(self.cells) == 1 else 's'}"
@@ -106,11 +108,28 @@ class Analysis:
     def find(
         self, name: str, *, cell: str, round: int | None = None, subject: str | None = None
     ) -> Estimate | None:
-        """The one estimate of that name and place; None where there is none."""
-        for e in self.select(name, cell=cell):
-            if (e.round, e.subject) == (round, subject):
-                return e
-        return None
+        """The one estimate of that name and place; None where there is none.
+
+        subject: of a vote, by default the rule by which the arm was decided. Raises InputError for
+        a cell that was not analysed, and for a round or subject that no number is of.
+        """
+        if cell not in self.cells:
+            raise InputError(f'no arm is called "{cell}"; {suggest(cell, self.cells)}')
+        places = {(e.round, e.subject): e for e in self.select(name, cell=cell)}
+        own = self.own_rules.get(cell) if subject is None else None
+        found = places.get((round, subject)) or places.get((round, own))
+        if found is None:
+            self._require_place(round, subject)
+        return found
+
+    def _require_place(self, round: int | None, subject: str | None) -> None:
+        """Refuse a round or a subject that nothing here is about."""
+        rounds = {e.round for e in self.estimates} - {None}
+        subjects = {e.subject for e in self.estimates if e.subject is not None}
+        if round is not None and round not in rounds:
+            raise InputError(f"nothing is of round {round}; {suggest(round, map(str, rounds))}")
+        if subject is not None and subject not in subjects:
+            raise InputError(f'nothing is of subject "{subject}"; {suggest(subject, subjects)}')
 
     def frame(self, *names: str) -> pl.DataFrame:
         """The estimates of these names (all, if none is given) as a table."""
@@ -227,6 +246,7 @@ def analyze(
         cells=tuple(sorted(states["cell"].unique())),
         confidence=name,
         controls=chosen,
+        own_rules=find_own_methods(vote_states),
         findings=conclude_hypotheses(
             hypotheses or {},
             measures,

@@ -4,7 +4,8 @@ A tied vote has no answer, and counting it as wrong makes of every vote over ope
 three experts who each know something else tie nearly always. So a tie scores its expected value,
 the share of the tied answers that are right, and stays an outcome of its own. Openings hold more
 than a majority of them shows, so votes before and after stand side by side under each rule, and the
-gain is also taken over the rule that does best on the openings, chosen on other questions.
+gain is also taken over the rule that does best on the openings, chosen on other questions: the
+run's own unless another is clearly better.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from types import MappingProxyType
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from debate.analysis.intervals import Codes
+from debate.analysis.intervals import Array, Codes, compute_clustered_se
 from debate.analysis.members import MEMBERS
 from debate.analysis.quantity import SIGNED_UNIT, Measure, Quantity, Unavailable, take_quotient
 from debate.analysis.schema import OPTIONAL, UNANSWERED, verdicts_frame
@@ -24,6 +26,7 @@ from debate.analysis.states import build_states
 from debate.analysis.sums import NO_ANSWERS, ClusterSums, split_groups, sum_by_question
 from debate.text import split_names
 
+Mask = NDArray[np.bool_]
 KEY = ["cell", "question", "seed", "round"]
 DEBATE = ["cell", "question", "seed"]
 _PLACE = ["debate", "round"]
@@ -42,6 +45,8 @@ LEAST_KNOWN = 0.9
 _OF_TURNS = (set(OPTIONAL) - {"confidence"}) | {"log_odds"}
 """Columns of the states that say nothing of a vote."""
 NUM_FOLDS = 5
+FEWEST_CLUSTERS = 2
+"""Questions that a standard error needs."""
 VOTE_PREFIX = "vote_"
 OF_MEMBERS = split_names(
     "accuracy accuracy_completed abstention_rate tied_rate confidence over_confidence brier nll"
@@ -69,8 +74,9 @@ _GAINS = (
     Measure(
         "gain_over_best_rule",
         "vote, end − best rule of the openings",
-        "mean of the vote's score at the end − that of the openings under the rule that is "
-        "best on the other four fifths of the questions",
+        "mean of the vote's score at the end − that of the openings under the run's own rule or, "
+        "where another is better on the other four fifths of the questions by more than one "
+        "standard error of their paired difference, under that one",
         kind="difference",
         is_signed=True,
         limits=SIGNED_UNIT,
@@ -380,26 +386,28 @@ def _draw_folds(num_questions: int) -> Codes:
     return np.asarray(np.random.default_rng(0).permutation(num_questions) % NUM_FOLDS)
 
 
+def _sum_rules(openings: pl.DataFrame, num_questions: int) -> dict[str, ClusterSums]:
+    """The scores of each rule over the openings of one condition, the run's own rule first."""
+    return {
+        str(method): sum_by_question(part, "score", num_questions)
+        for is_own in (True, False)
+        for (method,), part in split_groups(openings.filter(pl.col("is_own") == is_own), "agent")
+    }
+
+
 def _choose_rules(rules: Mapping[str, ClusterSums], folds: Codes) -> list[str]:
-    """For each fold, the rule that does best on the other folds."""
-    chosen = []
-    for fold in range(NUM_FOLDS):
-        means = {
-            name: sums.totals[folds != fold].sum() / max(1.0, sums.counts[folds != fold].sum())
-            for name, sums in rules.items()
-        }
-        chosen.append(max(sorted(means), key=lambda name: means[name]))
-    return chosen
+    """For each fold, the rule that is chosen on the other folds."""
+    return [_choose_rule(rules, folds != fold) for fold in range(NUM_FOLDS)]
 
 
 def find_best_rules(vote_states: pl.DataFrame, num_questions: int) -> dict[str, str]:
     """For each condition, the rule that `find_best_rule_gain` takes on most folds."""
     openings = vote_states.filter(pl.col("round") == 0)
-    rules: dict[str, dict[str, ClusterSums]] = {}
-    for (cell, method), part in split_groups(openings, "cell", "agent"):
-        sums = sum_by_question(part, "score", num_questions)
-        rules.setdefault(str(cell), {})[str(method)] = sums
-    chosen = {cell: _choose_rules(each, _draw_folds(num_questions)) for cell, each in rules.items()}
+    folds = _draw_folds(num_questions)
+    chosen = {
+        str(cell): _choose_rules(_sum_rules(part, num_questions), folds)
+        for (cell,), part in split_groups(openings, "cell")
+    }
     return {cell: max(sorted(set(names)), key=names.count) for cell, names in chosen.items()}
 
 
@@ -408,7 +416,7 @@ def find_best_rule_gain(vote_states: pl.DataFrame, num_questions: int) -> Quanti
 
     vote_states: the vote states of one condition. The rule is chosen on the other folds of
     questions: the best of several rules, chosen where it is scored, would make "debating hurts" of
-    nothing.
+    nothing. The run's own rule stands unless another is clearly better there (`_choose_rule`).
     """
     last = int(vote_states["round"].to_numpy().max()) if vote_states.height else 0
     if not last:
@@ -419,13 +427,41 @@ def find_best_rule_gain(vote_states: pl.DataFrame, num_questions: int) -> Quanti
     both = pl.concat([end, openings])
     if "outcome" in both.columns and both["outcome"].is_in(UNANSWERED).all():
         return Unavailable(NO_ANSWERS)
-    rules = {
-        str(method): sum_by_question(part, "score", num_questions)
-        for (method,), part in split_groups(openings, "agent")
-    }
+    rules = _sum_rules(openings, num_questions)
     folds = _draw_folds(num_questions)
     before = np.zeros(num_questions)
     for fold, name in enumerate(_choose_rules(rules, folds)):
         before[folds == fold] = rules[name].totals[folds == fold]
     table = np.stack([after.totals - before, after.counts], axis=1)
     return Quantity(sums=table, of=take_quotient, n=after.n, kind="difference", limits=SIGNED_UNIT)
+
+
+def _choose_rule(rules: Mapping[str, ClusterSums], chosen_on: Mask) -> str:
+    """The first rule, or one after it that is clearly better on the questions `chosen_on`.
+
+    Clearly: by more than one standard error of their paired difference, by question. The mean
+    alone would choose among near ties: a rule that is unlucky on the fold left out looks better on
+    the rest, so that the choice would score below every rule there is.
+    """
+    best, *others = rules
+    chosen_on = chosen_on & (rules[best].counts > 0)
+    if chosen_on.sum() < FEWEST_CLUSTERS:
+        return best
+    for name in others:
+        rule, held = rules[name], rules[best]
+        moves = _compute_influence(rule, chosen_on) - _compute_influence(held, chosen_on)
+        gain = _compute_mean(rule, chosen_on) - _compute_mean(held, chosen_on)
+        if gain > compute_clustered_se(moves) + SAME_WEIGHT:
+            best = name
+    return best
+
+
+def _compute_mean(rule: ClusterSums, among: Mask) -> float:
+    return float(rule.totals[among].sum() / max(1.0, rule.counts[among].sum()))
+
+
+def _compute_influence(rule: ClusterSums, among: Mask) -> Array:
+    """The influence of each of these questions on the mean score."""
+    counts = rule.counts[among]
+    moved = rule.totals[among] - _compute_mean(rule, among) * counts
+    return np.asarray(moved / max(1.0, counts.sum()))

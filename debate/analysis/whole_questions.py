@@ -50,8 +50,11 @@ def warn_of_parts(num_begun: int, num_whole: int) -> str:
     The budget stopped the run: of 12 questions × seeds begun, 2 were not debated to the end in \
 every arm and are left out of every arm; the 10 others are counted.
     """
+    num_lost = num_begun - num_whole
+    were, are = ("was", "is") if num_lost == 1 else ("were", "are")
+    rest = "other is" if num_whole == 1 else "others are"
     return (
         f"The budget stopped the run: of {num_begun:,} questions × seeds begun, "
-        f"{num_begun - num_whole:,} were not debated to the end in every arm and are left out of "
-        f"every arm; the {num_whole:,} others are counted."
+        f"{num_lost:,} {were} not debated to the end in every arm and {are} left out of "
+        f"every arm; the {num_whole:,} {rest} counted."
     )

@@ -51,7 +51,7 @@ def test_a_right_opening_that_two_others_outvote_is_counted_with_its_fate() -> N
     assert found.tables["minorities"].rows() == [("ring", "c", 6, 4, "q0000")]
     told = ask(rows, "against the majority").sentence
     assert "most often c (6)" in told
-    assert "had won in 0.667" in told
+    assert "had won in 4 of 6 (67 %" in told
 
 
 def test_three_that_all_differ_have_no_majority() -> None:

@@ -189,7 +189,8 @@ def test_an_estimate_is_found_by_its_place() -> None:
     accuracy = found.find("accuracy", cell="debate", round=2)
     assert isinstance(accuracy, Estimate)
     assert accuracy.n == 120
-    assert found.find("accuracy", cell="debate", round=9) is None
+    with pytest.raises(InputError, match="round 9"):
+        found.find("accuracy", cell="debate", round=9)
 
 
 def test_json_holds_no_nan_and_can_be_read_again() -> None:

@@ -17,6 +17,7 @@ from debate.analysis.schema import Estimate
 from debate.analysis.states import build_states
 from debate.analysis.votes import build_vote_states, find_best_rule_gain
 from debate.cli import app
+from debate.errors import InputError
 from debate.log import read_table
 
 from .small import debates, measures_of, named, quantity, turns
@@ -180,6 +181,50 @@ def test_the_gain_over_the_best_rule_is_nothing_where_rules_are_noise() -> None:
     assert np.mean(flattered) < -5 * error
 
 
+def near_ties(rng: np.random.Generator, num: int, better: float = 0.0) -> pl.DataFrame:
+    """Two rules over openings, the second better by so much, and one vote at the end."""
+    scores = {
+        ("x", 0, True): rng.random(num) < 0.6,
+        ("y", 0, False): rng.random(num) < 0.6 + better,
+        ("x", 1, True): rng.random(num) < 0.75,
+    }
+    return pl.concat(
+        pl.DataFrame({"question_code": range(num), "score": right.astype(float)}).with_columns(
+            agent=pl.lit(agent), round=pl.lit(last), is_own=pl.lit(is_own)
+        )
+        for (agent, last, is_own), right in scores.items()
+    )
+
+
+def gains_over_openings(vote_states: pl.DataFrame, num: int) -> tuple[float, float, float]:
+    """The gain over the best rule, then the plain gains over the own rule and the other one."""
+    found = find_best_rule_gain(vote_states, num)
+    assert isinstance(found, Quantity)
+    means = vote_states.group_by("agent", "round").agg(pl.col("score").mean())
+    of = {(agent, last): score for agent, last, score in means.iter_rows()}
+    return found.value, of["x", 1] - of["x", 0], of["x", 1] - of["y", 0]
+
+
+def test_the_gain_over_the_best_of_two_equally_good_rules_is_the_plain_gain() -> None:
+    """On average; and few near ties score below both rules, as most do by the mean alone."""
+    num, runs = 60, 200
+    drawn = (near_ties(np.random.default_rng(seed), num) for seed in range(runs))
+    told = [gains_over_openings(vote_states, num) for vote_states in drawn]
+    excess = np.array([best - own for best, own, _ in told])
+    assert abs(excess.mean()) < 3 * excess.std() / np.sqrt(runs)
+    close = [(best, max(own, other)) for best, own, other in told if abs(own - other) <= 0.05]
+    assert len(close) > 50
+    assert sum(best > plain + 1e-9 for best, plain in close) < 0.2 * len(close)
+
+
+def test_the_gain_is_over_a_clearly_better_rule_of_the_openings() -> None:
+    num = 60
+    for seed in range(20):
+        vote_states = near_ties(np.random.default_rng(seed), num, better=0.4)
+        best, _, over_better = gains_over_openings(vote_states, num)
+        assert best == pytest.approx(over_better)
+
+
 def test_a_rule_that_is_better_on_every_fold_is_the_one_that_is_chosen() -> None:
     """By confidence the openings are right throughout, so the debate's own majority gained 0."""
     rows = [
@@ -227,3 +272,13 @@ def test_votes_are_the_teams_where_estimates_are_of_one_author() -> None:
     heard = analyze(table, silent={"b", "c"}, resamples=20)
     alone = {c.method: c.second_value for c in heard.comparisons}
     assert alone == dict.fromkeys(("majority", "confidence_weighted"), pytest.approx(1 / 3))
+
+
+def test_a_vote_is_found_by_the_runs_own_rule_and_an_unknown_place_is_refused() -> None:
+    found = analyze(turns(*OPENINGS, *ENDS))
+    own = found.find("vote_gain", cell="ring", round=1)
+    assert own is not None
+    assert own == found.find("vote_gain", cell="ring", round=1, subject="majority")
+    for wrong in ({"cell": "rnig"}, {"round": 7}, {"subject": "majorty"}):
+        with pytest.raises(InputError, match=r"ring|1|majority"):
+            found.find("vote_gain", **{"cell": "ring", **wrong})  # type: ignore[arg-type]

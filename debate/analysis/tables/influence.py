@@ -312,7 +312,7 @@ def tabulate_self_critique(analysis: Analysis) -> Table:
 
 
 def _show_self_critique(analysis: Analysis, cell: str) -> Iterator[Entry]:
-    yield show_estimate(analysis.find(SELF_CRITIQUE[0], cell=cell, subject="others"))
+    yield show_estimate(_find_of_others(analysis, cell))
     for name in SELF_CRITIQUE[1:]:
         yield show_estimate(analysis.find(name, cell=cell))
 
@@ -399,3 +399,8 @@ def tabulate_labels(analysis: Analysis) -> Table:
 def _list_judging_cells(analysis: Analysis) -> list[str]:
     judged = {e.cell for e in analysis.select("judging_abstention")}
     return [cell for cell in analysis.cells if cell in judged]
+
+
+def _find_of_others(analysis: Analysis, cell: str) -> Estimate | None:
+    found = analysis.select(SELF_CRITIQUE[0], cell=cell)
+    return next((e for e in found if e.subject == "others" and e.round is None), None)

@@ -187,8 +187,9 @@ def tabulate_headline(analysis: Analysis) -> Table:
             row.insert(place, show_estimate(answered[-1] if len(answered) > 1 else None))
     note = (
         "The vote is by the run's own rule; a tie scores the share of the tied answers that are "
-        "right, and stands below each vote. The best rule of the openings is chosen on other "
-        f"questions than it is scored on. {describe_members(analysis)} Failures, cut replies "
+        "right, and stands below each vote. The best rule of the openings is the run's own unless "
+        "another is clearly better on other questions than it is scored on. "
+        f"{describe_members(analysis)} Failures, cut replies "
         "and abstentions count as wrong. Error amplification (EAI) is the change of "
         "confident-error mass since the openings: above 0, the debate amplified errors. Below each "
         "number its 95 % interval, clustered by question."
