@@ -12,6 +12,7 @@ from rich.console import Console
 from debate.analysis import Analysis, Estimate, analyze
 from debate.analysis.present import TABLES, present
 from debate.analysis.tables.results import tabulate_accuracy as by_round
+from debate.errors import InputError
 
 from . import simulate
 
