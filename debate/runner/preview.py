@@ -245,9 +245,7 @@ def print_question(plan: Plan, console: Console) -> None:
 
 
 def print_prompts(plan: Plan, console: Console, *, whole: bool = False) -> None:
-    """Print what agents of the first cell that has revisions are asked; `whole`: those of all cells,
-    without a limit.
-    """
+    """Print what is asked in the first arm with revisions; `whole`: in all, without a limit."""
     first = next((cell for cell in plan.cells if cell.rounds), plan.cells[0])
     for cell in plan.cells if whole else (first,):
         for shown in preview_prompts(plan, cell):

@@ -65,7 +65,8 @@ def test_no_word_at_the_end_of_a_run_is_cut_at_the_edge_of_a_terminal(tmp_path: 
 
 def test_the_line_of_progress_counts_ties_by_their_name() -> None:
     progress = RunProgress(models={}, num_debates=2)
-    verdict = Verdict("c", "q", 0, 0, "majority", None, "tied", tied=("1", "2"))
+    place = {"cell": "c", "question": "q", "seed": 0, "round": 0}
+    verdict = Verdict(**place, method="majority", value=None, outcome="tied", tied=("1", "2"))
     progress.on_verdicts([verdict])
     progress.on_verdicts([replace(verdict, outcome="abstained", tied=())])
     assert " 1 tie " in progress.format_line()
