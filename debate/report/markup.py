@@ -21,7 +21,7 @@ _UNIT = re.compile(
     rf"|(?<=\d,) (?={_END}\])"
 )
 """The blank in "95 %", "± 2", "0.1 to 0.2" and "[0.1, 0.2]"."""
-_JOINT = re.compile(r"([_/])(?=\w)")
+_JOINT = re.compile(r"(?<=\w)([_/])(?=\w)")
 
 
 def make_environment() -> Environment:
