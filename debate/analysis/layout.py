@@ -62,6 +62,16 @@ def print_line(console: Console, line: str, *, style: str = "") -> None:
     console.print(Text(line, style=style), soft_wrap=True)
 
 
+def print_wrapped(text: str, console: Console, *, style: str = "", indent: str = "  ") -> None:
+    """Print a text sanitised: on a terminal broken at blanks, elsewhere as one line."""
+    told = clean(text)
+    start = told[: len(told) - len(told.lstrip())]
+    is_broken = console.is_terminal
+    lines = wrap(told, console.width, first=start, indent=start + indent) if is_broken else [told]
+    for line in lines:
+        print_line(console, line, style=style)
+
+
 def wrap(text: str, width: int, *, indent: str = "", first: str = "") -> list[str]:
     """Break a text into lines of `width` columns, but for words that are longer.
 
@@ -156,9 +166,9 @@ def _measure_column(table: Table, position: int) -> ColumnWidth:
 def _lay_out_part(
     table: Table, widths: Sequence[ColumnWidth], positions: Sequence[int], width: int
 ) -> TablePart:
-    chosen = _fit_widths([widths[position] for position in positions], width)
-    columns = list(zip(positions, chosen, strict=True))
     aligned = [_is_number(table, position) for position in positions]
+    chosen = _fit_widths([widths[position] for position in positions], aligned, width)
+    columns = list(zip(positions, chosen, strict=True))
 
     def join(fields: Sequence[list[str]]) -> Iterator[str]:
         for k in range(max(map(len, fields))):
@@ -177,8 +187,23 @@ def _lay_out_part(
     )
 
 
-def _fit_widths(widths: Sequence[ColumnWidth], width: int) -> list[int]:
-    """The widths of columns side by side: usual ones, the widest made narrower, or all wider."""
+def _fit_widths(
+    widths: Sequence[ColumnWidth], are_numbers: Sequence[bool], width: int
+) -> list[int]:
+    """The widths of columns side by side: usual ones, the widest made narrower, or all wider.
+
+    Where one column of numbers has to set its intervals below, all do.
+    """
+    chosen = _narrow(widths, width)
+    numbers = [k for k, is_number in enumerate(are_numbers) if is_number]
+    if all(chosen[k] >= widths[k].usual for k in numbers):
+        return chosen
+    folded = [c._replace(usual=c.least, whole=c.least) for c in widths]
+    return _narrow([folded[k] if k in numbers else c for k, c in enumerate(widths)], width)
+
+
+def _narrow(widths: Sequence[ColumnWidth], width: int) -> list[int]:
+    """Usual widths, the widest made narrower, or all wider."""
     chosen = [column.usual for column in widths]
     spare = width - _sum_widths(chosen)
     for k, column in enumerate(widths):

@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from debate.log.codec import TurnStruct
+from debate.text import clean, format_decimal, join_names
 from debate.types import Question, Usage, Verdict, find_leaders
 
 TURN_KEY = ("cell", "question", "seed", "round", "kind", "agent", "about")
@@ -268,3 +269,24 @@ def _make_lists(name: str, values: Iterable[Sized], flat: pl.Series) -> pl.Serie
 def _replace_surrogates(values: Iterable[str | None]) -> list[str | None]:
     """Replace lone surrogates, which a frame cannot hold, by question marks."""
     return [value and value.encode(errors="replace").decode() for value in values]
+
+
+_DECIDED = {"correct": "right", "wrong": "wrong", "abstained": "no answer", "failed": "failed"}
+
+
+def describe_verdict(verdict: Mapping[str, Any]) -> str:
+    """Return a row of verdicts in words: rule, answer, tally, and what ended the debate."""
+    answer, outcome = verdict["answer"], verdict["outcome"]
+    if outcome == "tied":
+        told = f"tied between {join_names(list(verdict['tied'] or ()))}"
+    elif answer is None:
+        told = _DECIDED.get(outcome or "abstained", "no answer")
+    else:
+        told = f"{answer} ({_DECIDED.get(outcome, 'not scored')})"
+    tally = ", ".join(f"{e['value']}: {e['weight']:g}" for e in verdict["tally"] or ())
+    parts = [f"{verdict['method']}: {told}", *([f"tally {tally}"] if tally else [])]
+    if verdict["confidence"] is not None:
+        parts.append(f"confidence {format_decimal(verdict['confidence'])}")
+    if verdict["stopped_by"]:
+        parts.append(f"stopped by {verdict['stopped_by']}")
+    return clean(" · ".join(parts))

@@ -22,6 +22,7 @@ from debate.analysis.states import (
 )
 from debate.errors import InputError
 from debate.log import Run
+from debate.log.frames import describe_verdict
 from debate.log.manifest import Manifest
 from debate.text import clean
 from debate.types import Answer, Confidence, DebateKey, Message, Question, Turn
@@ -58,6 +59,10 @@ class PromptExample:
     messages: tuple[Message, ...]
 
 
+def _know_no_verdict(_: DebateKey) -> Mapping[int, str]:
+    return {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
     """Everything that the tables, pictures and transcripts of one report are made from."""
@@ -74,6 +79,8 @@ class ReportData:
     """None for a table."""
     read_turns: Callable[[DebateKey], tuple[Turn, ...]]
     find_question: Callable[[str], Question | None]
+    read_verdicts: Callable[[DebateKey], Mapping[int, str]] = _know_no_verdict
+    """The team's verdicts of a debate in words, by round; none where a table tells none."""
     prompts: tuple[PromptExample, ...] = ()
     """Prompts that turns of the run had, one of each kind."""
 
@@ -143,6 +150,7 @@ def read_report_data(
         authors=read_design(run.manifest.spec, analysis.cells).authors if run else {},
         manifest=run.manifest if run else None,
         read_turns=partial(_read_run_turns, run) if run else _TableTurns(rows),
+        read_verdicts=_RunVerdicts(run) if run else _know_no_verdict,
         find_question=run.questions_by_id.get if run else _find_no_question,
         prompts=prompts,
     )
@@ -161,6 +169,25 @@ def _read_run_turns(run: Run, key: DebateKey) -> tuple[Turn, ...]:
 
 def _find_no_question(_: str) -> Question | None:
     return None
+
+
+class _RunVerdicts:
+    """Tells the verdicts of one debate of a run, all of which are read at the first call."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    @cached_property
+    def _by_debate(self) -> dict[DebateKey, dict[int, str]]:
+        found: dict[DebateKey, dict[int, str]] = {}
+        for row in self._run.verdicts().sort("round").iter_rows(named=True):
+            key = DebateKey(cell=row["cell"], question=row["question"], seed=row["seed"])
+            found.setdefault(key, {})[row["round"]] = describe_verdict(row)
+        return found
+
+    def __call__(self, key: DebateKey) -> Mapping[int, str]:
+        """The verdicts in words by round, in order; empty where there are none."""
+        return self._by_debate.get(key, {})
 
 
 class _TableTurns:

@@ -76,6 +76,11 @@ class ListedArm:
     omitted: int
 
     @property
+    def outcome_anchors(self) -> dict[str, str]:
+        """The anchors of the lists in the index by outcome, of the outcomes that occur."""
+        return {outcome: f"{self.anchor}-{OUTCOMES[outcome]}" for outcome in self.by_outcome}
+
+    @property
     def debates(self) -> Iterator[ListedDebate]:
         """All of them."""
         for debates in self.by_outcome.values():
@@ -184,8 +189,8 @@ def read_shown(report: ReportData, page: DebatePage, *, limit: int) -> Iterator[
         )
 
 
-def write_debates(report: ReportData, folder: Path, *, page: str) -> dict[str, str]:
-    """Write the pages of all debates and their index; return the anchor of each cell in the index.
+def write_debates(report: ReportData, folder: Path, *, page: str) -> tuple[ListedArm, ...]:
+    """Write the pages of all debates and their index; return the arms as the index lists them.
 
     page: the name of the report beside the folder. Pages that an earlier report left are removed.
     Raises LogError where the disk refuses.
@@ -216,7 +221,7 @@ def write_debates(report: ReportData, folder: Path, *, page: str) -> dict[str, s
     )
     replace_file(folder / INDEX, _encode(index))
     _remove_others(folder, {each.file for each in pages})
-    return {arm.cell: arm.anchor for arm in arms}
+    return arms
 
 
 def _encode(content: str) -> bytes:

@@ -124,9 +124,12 @@ def encode_shape(field: str, styles: Mapping[str, MarkStyle], **options: Any) ->
     return alt.Shape(field, scale=_make_scale(styles, "shape"), **options)
 
 
-def encode_dash(field: str, styles: Mapping[str, MarkStyle], **options: Any) -> Any:
-    """Return the channel in which each name has the dashes of its style."""
-    return alt.StrokeDash(field, scale=_make_scale(styles, "dash"), **options)
+def encode_dash(field: str, styles: Mapping[str, MarkStyle]) -> Any:
+    """Return the channel in which each name has the dashes of its style.
+
+    It has no legend: a legend's symbols would be outlined with the dashes, and look torn.
+    """
+    return alt.StrokeDash(field, scale=_make_scale(styles, "dash"), legend=None)
 
 
 def _make_scale(styles: Mapping[str, MarkStyle], what: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any
 
 import polars as pl
@@ -14,6 +15,13 @@ from debate.text import clean
 
 MAX_EMBEDDED = 24_000
 """Bytes of CSV up to which a table of data stands in the page itself."""
+_END = r"[+−–-]?\d[\d.,]*"
+_UNIT = re.compile(
+    rf"(?<=\d) (?=%)|(?<=±) (?=\d)|(?<=\d) (?=to {_END})|(?<=\d to) (?={_END})"
+    rf"|(?<=\d,) (?={_END}\])"
+)
+"""The blank in "95 %", "± 2", "0.1 to 0.2" and "[0.1, 0.2]"."""
+_JOINT = re.compile(r"(?<=\w)([_/])(?=\w)")
 
 
 def make_environment() -> Environment:
@@ -28,8 +36,35 @@ def make_environment() -> Environment:
     )
     environment.globals["day"] = Markup(declare_variables(dark=False))
     environment.globals["night"] = Markup(declare_variables(dark=True))
-    environment.filters["mark_code"] = mark_code
+    environment.filters |= {
+        "mark_code": mark_code,
+        "verbatim": show_verbatim,
+        "breakable": allow_breaks,
+    }
     return environment
+
+
+def join_units(text: str) -> str:
+    """Return a sentence of ours in which no line ends between a number and what belongs to it.
+
+    >>> join_units("95 % of 0.1 [0.05, 0.15] ± 2").count("\N{NO-BREAK SPACE}")
+    3
+    """
+    return _UNIT.sub("\N{NO-BREAK SPACE}", text)
+
+
+def show_verbatim(text: str) -> Markup:
+    """Return a text of others, escaped, its blanks as they are."""
+    return escape(clean(text, keep="\n\t"))
+
+
+def allow_breaks(text: str) -> Markup:
+    """Return a name, escaped, that a line may part after an underscore or a slash.
+
+    >>> str(allow_breaks("own_answer"))
+    'own_<wbr>answer'
+    """
+    return Markup(_JOINT.sub(r"\1<wbr>", str(escape(join_units(clean(text))))))
 
 
 def mark_code(text: str) -> Markup:
@@ -38,9 +73,10 @@ def mark_code(text: str) -> Markup:
     >>> str(mark_code("an arm `repeat` < 1"))
     'an arm <code>repeat</code> &lt; 1'
     """
-    parts = clean(text).split("`")
+    told = join_units(clean(text))
+    parts = told.split("`")
     if len(parts) % 2 == 0:
-        return escape(clean(text))
+        return escape(told)
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if k % 2 else escape(part)
         for k, part in enumerate(parts)
@@ -48,7 +84,7 @@ def mark_code(text: str) -> Markup:
 
 
 def _clean_value(value: Any) -> Any:
-    return value if isinstance(value, Markup) else clean(str(value), keep="\n\t")
+    return value if isinstance(value, Markup) else join_units(clean(str(value), keep="\n\t"))
 
 
 def embed_csv(frame: pl.DataFrame) -> str:

@@ -18,7 +18,7 @@ from debate.analysis.tables import Entry
 from debate.errors import DrawingError, InputError
 from debate.log.disk import make_folder, replace_file, resolve_alias, wrap_disk_errors
 from debate.report.data import PromptExample, ReportData, read_report_data
-from debate.report.debates import INDEX, OUTCOMES, TURNED_RIGHT, TURNED_WRONG, write_debates
+from debate.report.debates import INDEX, TURNED_RIGHT, TURNED_WRONG, ListedArm, write_debates
 from debate.report.figure import Figure, convert_svg, draw_figures
 from debate.report.glossary import explain_column, read_glossary
 from debate.report.markup import embed_csv, make_environment
@@ -80,8 +80,8 @@ def write_page(
     folder = resolve_alias(page.parent)
     drawing = _draw_pictures(_list_drawn(sections))
     _save_data(sections, folder / page.stem)
-    anchors = write_debates(report, folder / page.stem, page=page.name)
-    links = link_debates(report, anchors, page.stem)
+    arms = write_debates(report, folder / page.stem, page=page.name)
+    links = link_debates(arms, page.stem)
     content = render_page(report, sections, drawing, links, data_folder=page.stem)
     replace_file(folder / page.name, content.encode("utf-8", errors="backslashreplace"))
     if drawing.problem:
@@ -155,26 +155,33 @@ def _list_drawn(sections: Sequence[Section]) -> list[Figure]:
 
 
 class DebateLinks(NamedTuple):
-    """Where the debates behind numbers are found: by cell, by an arm's label, by a column."""
+    """Where the debates behind numbers are found: by cell, by an arm's label, and by an arm's label
+    and a column, of the outcomes that occur in the arm.
+    """
 
     debate_links: Mapping[str, str]
     arm_links: Mapping[str, str]
-    column_ends: Mapping[str, str]
+    outcome_links: Mapping[tuple[str, str], str]
 
 
-COLUMN_ENDS = {
-    "right → wrong": f"-{OUTCOMES[TURNED_WRONG]}",
-    "wrong → right": f"-{OUTCOMES[TURNED_RIGHT]}",
-}
-"""Columns whose numbers are of debates with one outcome, and the end of that list's anchor."""
+OUTCOMES_BY_COLUMN = {"right → wrong": TURNED_WRONG, "wrong → right": TURNED_RIGHT}
+"""Columns whose numbers are of debates with one outcome."""
 
 
-def link_debates(report: ReportData, anchors: Mapping[str, str], folder: str) -> DebateLinks:
+def link_debates(arms: Sequence[ListedArm], folder: str) -> DebateLinks:
     """Return the links from the page to the index of debates in `folder` beside it."""
     index = f"{quote(folder)}/{INDEX}"
-    by_cell = {cell: f"{index}#{anchor}" for cell, anchor in anchors.items()}
-    by_label = {report.label_arm(cell): link for cell, link in by_cell.items()}
-    return DebateLinks(by_cell, by_label, COLUMN_ENDS)
+    by_outcome = {
+        (arm.label, column): f"{index}#{arm.outcome_anchors[outcome]}"
+        for arm in arms
+        for column, outcome in OUTCOMES_BY_COLUMN.items()
+        if outcome in arm.by_outcome
+    }
+    return DebateLinks(
+        {arm.cell: f"{index}#{arm.anchor}" for arm in arms},
+        {arm.label: f"{index}#{arm.anchor}" for arm in arms},
+        by_outcome,
+    )
 
 
 def render_page(
@@ -212,11 +219,24 @@ def render_page(
             data_folder=data_folder,
             group_rows=_group_rows,
             explain=explain_column,
+            headings=_list_headings(sections),
             glossary=read_glossary(),
             embedded={figure.name: embed_csv(figure.data) for figure in _list_drawn(sections)},
             **links._asdict(),
         )
     )
+
+
+def _list_headings(sections: Sequence[Section]) -> dict[str, str]:
+    """The headings of all tables that the page can explain, and the anchor of each explanation.
+
+    Of a table whose first column has no heading, its names of lines are among them.
+    """
+    tables = [table for section in sections for table in section.tables]
+    found = [column for table in tables for column in table.columns]
+    found += [row[0].text for table in tables if not table.columns[0] for row in table.rows]
+    told = [name for name in dict.fromkeys(found) if name and explain_column(name)]
+    return {name: f"column-{number}" for number, name in enumerate(told, start=1)}
 
 
 def _group_rows(rows: Sequence[Sequence[Entry]]) -> list[list[Sequence[Entry]]]:

@@ -307,8 +307,8 @@ def build_caveats(report: ReportData) -> Section:
 
 
 SECTIONS: tuple[SectionBuilder, ...] = (
-    build_run,
     build_summary,
+    build_run,
     build_findings,
     build_votes,
     build_teams,
@@ -325,8 +325,9 @@ SECTIONS: tuple[SectionBuilder, ...] = (
     build_rankings,
     build_transcripts,
 )
-"""The order is that of a reader's questions: what was run, what came out, for the team and its
-members, for errors, who heard whom, at what price, what to beware of, and where to look."""
+"""The order is that of a reader's questions: the answers in short, what was run, what came out for
+the team and its members, for errors, who heard whom, at what price, what to beware of, and where to
+look."""
 
 
 def build_sections(report: ReportData) -> tuple[Section, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -28,6 +28,8 @@ MAX_CHARACTERS, MIN_CHARACTERS = 6_000, 300
 """Of one turn, this many characters are shown at most, and this many in any case."""
 MAX_PAGE_CHARACTERS = 3_000_000
 """All turns on the page together have about this many characters at most."""
+PAPER_LINES, PAPER_COLUMNS = 12, 76
+"""Lines of a turn that are printed on paper, and about how many letters one of them holds."""
 MARKS = {"correct": "✓", "wrong": "✗", "abstained": "∅", "cut": "✂", "failed": "!", "open": "·"}
 KEY = list(Place._fields)
 
@@ -65,6 +67,14 @@ class TranscriptTurn:
     is_spot: bool
     was_heard: bool
     anchor: str = ""
+    verdict: str = ""
+    """The team's verdict after the round, at the round's last turn."""
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the text takes more lines than are printed on paper."""
+        lines = self.text.split("\n")
+        return sum(1 + len(line) // PAPER_COLUMNS for line in lines) > PAPER_LINES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,11 +205,17 @@ def build_transcript(
     for turn in turns:
         if turn.kind == "probe":
             probed.setdefault((turn.agent, turn.round), []).extend(turn.confidences)
-    return tuple(
+    made = [
         _make_turn(report, turn, probed.get((turn.agent, turn.round), []), row, limit, anchor)
         for turn in turns
         if turn.kind != "probe"
-    )
+    ]
+    rounds = [turn.round for turn in turns if turn.kind != "probe"]
+    verdicts = report.read_verdicts(turns[0].debate) if made else {}
+    last = {round_: position for position, round_ in enumerate(rounds)}
+    for round_, position in last.items():
+        made[position] = replace(made[position], verdict=verdicts.get(round_, ""))
+    return tuple(made)
 
 
 def _make_turn(

@@ -143,7 +143,7 @@ def print_outline(plan: Plan, console: Console, room: RoomPlan | None = None) ->
     shared = f" ({plan.num_shared_calls:,} more are shared)" if plan.num_shared_calls else ""
     console.print(
         f"{count_noun(plan.num_debates, 'debate')} ({count_noun(len(plan.questions), 'question')}"
-        f" × {count_noun(len(plan.cells), 'cell')}{seeds}), at most "
+        f" × {count_noun(len(plan.cells), 'arm')}{seeds}), at most "
         f"{count_noun(plan.max_total_calls, 'model call')}{shared}"
         f"{'; turns whose prompts turn out alike share a call, too' if shared else ''}",
         highlight=False,
@@ -248,7 +248,7 @@ def _make_cell_table(plan: Plan) -> Table:
     cells = plan.spec.cells
     factors = [f for f in FACTORS if any(f in cells[cell.name].factors for cell in plan.cells)]
     shown = factors if factors else ["members"]
-    table = Table("cell", *shown, "calls at most", title="Cells")
+    table = Table("arm", *shown, "calls at most", title="Arms")
     for cell in plan.cells:
         levels = cells[cell.name].factors
         values = [levels.get(f, "–") for f in factors] or [", ".join(cell.agents)]
@@ -293,7 +293,7 @@ def _print_edges(plan: Plan, console: Console) -> None:
         key = (_describe_protocol(cell), _draw_edges(cell, plan))
         alike.setdefault(key, []).append(cell.name)
     for (protocol, edges), names in alike.items():
-        console.rule(Text(f"cell{'s' if len(names) > 1 else ''} {', '.join(names)}"))
+        console.rule(Text(f"arm{'s' if len(names) > 1 else ''} {', '.join(names)}"))
         console.print(protocol, highlight=False, markup=False)
         console.print(edges, highlight=False, markup=False)
 
@@ -305,9 +305,9 @@ def _describe_protocol(cell: Condition) -> str:
 
 
 def _draw_edges(cell: Condition, plan: Plan) -> str:
-    changing = " (round 1; it changes by round)" if cell.schedule.changes else ""
+    changing = "round 1; the topology changes by round\n" if cell.schedule.changes else ""
     topology = cell.schedule.at(1, seed=plan.spec.seeds[0])
-    return f"edges{changing}:\n{draw_text(topology)}"
+    return f"{changing}{draw_text(topology)}"
 
 
 def format_duration(seconds: float) -> str:

@@ -24,6 +24,7 @@ from debate.config.models import ModelSpec
 from debate.engines.metrics import ModelMetrics, ReplicaMetrics
 from debate.errors import LogError
 from debate.log.utilisation import UtilisationLog, UtilisationSample
+from debate.text import count_noun
 from debate.types import Turn, Usage, Verdict
 
 LIVE_EVERY_S = 0.5
@@ -116,7 +117,7 @@ class RunProgress:
     def on_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Count one debate."""
         self.debates += 1
-        self.ties += verdicts[-1].value is None and verdicts[-1].outcome != "failed"
+        self.ties += bool(verdicts[-1].tied)
 
     @property
     def elapsed_s(self) -> float:
@@ -138,7 +139,7 @@ class RunProgress:
             f"{self.debates}/{self.num_debates} debates",
             f"{self.turns} turns ({pace:,.{1 if pace < 10 else 0}f}/s)",
             f"{tokens / self.elapsed_s:,.0f} tokens/s",
-            f"{self.failures} failed, {self.abstentions} abstained, {self.ties} without verdict",
+            f"{self.failures} failed, {self.abstentions} abstained, {count_noun(self.ties, 'tie')}",
         ]
         if self.cut:
             parts.append(f"{self.cut} cut off")

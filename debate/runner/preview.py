@@ -204,7 +204,7 @@ def _describe_tie(num: int, cells: Sequence[str]) -> str:
     p = _COMPETENCE
     share = math.comb(num, num // 2) * (p * (1 - p)) ** (num // 2)
     return (
-        f"warning: {num} voters and `majority` (cell {', '.join(cells)}): a tie has no verdict. "
+        f"warning: {num} voters and `majority` (arm {', '.join(cells)}): a tie has no verdict. "
         f"Of voters that are each right in {p:.0%} of cases, independently of each other, "
         f"{share:.0%} of openings tie, more where wrong answers differ. An odd number of voters, "
         "or `decision: confidence_weighted`, avoids it"
@@ -245,14 +245,15 @@ def print_question(plan: Plan, console: Console) -> None:
 
 
 def print_prompts(plan: Plan, console: Console, *, whole: bool = False) -> None:
-    """Print what agents of the first cell are asked; `whole`: those of all, without a limit."""
-    for cell in plan.cells if whole else plan.cells[:1]:
+    """Print what is asked in the first arm with revisions; `whole`: in all, without a limit."""
+    first = next((cell for cell in plan.cells if cell.rounds), plan.cells[0])
+    for cell in plan.cells if whole else (first,):
         for shown in preview_prompts(plan, cell):
             who = ", ".join(shown.agents)
-            console.rule(f"{shown.kind} of {clean(who)} (cell {clean(cell.name)})")
+            console.rule(f"{shown.kind} of {clean(who)} (arm {clean(cell.name)})")
             _say("\n".join(_list_lines(shown.request, whole=whole)), console)
     if not whole and len(plan.cells) > 1:
-        _say("--prompts shows those of all cells", console)
+        _say("--prompts shows those of all arms", console)
 
 
 def _list_lines(request: Request, *, whole: bool) -> list[str]:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from debate.analysis import Analysis, Estimate
-from debate.analysis.layout import print_table
+from debate.analysis.layout import print_table, print_wrapped
 from debate.analysis.main_questions import answer_main_questions
 from debate.analysis.present import print_answers, print_sentences
 from debate.analysis.replies import describe_replies, warn_replies
@@ -48,7 +48,7 @@ def report_run(result: RunResult, console: Console, *, with_page: bool = True) -
     _print_made_again(result, console)
     run = Run(result.directory)
     if result.is_stopped and not has_whole_questions(run):
-        console.print(Text(NOTHING_WHOLE), soft_wrap=True)
+        print_wrapped(NOTHING_WHOLE, console)
         _print_spending(result, console)
         return
     report = None
@@ -59,7 +59,7 @@ def report_run(result: RunResult, console: Console, *, with_page: bool = True) -
     _print_run(run, analysis, console)
 
     def warn(told: str) -> None:
-        console.print(Text(clean(f"WARNING: {told}"), style="bold red"), soft_wrap=True)
+        print_wrapped(f"WARNING: {told}", console, style="bold red")
 
     page = write_page(report, result.directory / PAGE, tell=warn) if report else None
     _print_next(result.directory, page, console)
@@ -101,10 +101,10 @@ def _print_run(run: Run, analysis: Analysis, console: Console) -> None:
 def _print_spending(result: RunResult, console: Console) -> None:
     if result.spending is not None:
         style = "bold yellow" if result.is_stopped else ""
-        console.print(Text(result.spending.in_words(), style=style), soft_wrap=True)
+        print_wrapped(result.spending.in_words(), console, style=style)
     if (cost := compute_cost(Run(result.directory))) is not None:
         told = f"cost of all sessions and pilots, in US dollars: {format_dollars(cost)}"
-        console.print(Text(told), soft_wrap=True)
+        print_wrapped(told, console)
 
 
 def _print_made_again(result: RunResult, console: Console) -> None:
@@ -123,18 +123,18 @@ def _print_made_again(result: RunResult, console: Console) -> None:
 def _print_replies(analysis: Analysis, console: Console) -> None:
     """What became of each agent's replies and probes, with samples of those that were not read."""
     for line in describe_replies(analysis.replies):
-        console.print(Text(clean(line)), soft_wrap=True)
+        print_wrapped(line, console)
     copied = next((c for c in analysis.caveats if "measures copying" in c), None)
     low = [each for each in analysis.replies if each.is_low]
     for told in filter(None, (*warn_replies(low), copied)):
-        console.print(Text(clean(f"WARNING: {told}"), style="bold red"), soft_wrap=True)
+        print_wrapped(f"WARNING: {told}", console, style="bold red")
 
 
 def _print_cut(run: Run, console: Console) -> None:
     """Warn of agents many of whose replies were cut off at their token limit."""
     told = format_cut_replies(find_cut_replies(run.scan_turns(), run.manifest.spec))
     if told is not None:
-        console.print(Text(clean(f"WARNING: {told}"), style="bold red"), soft_wrap=True)
+        print_wrapped(f"WARNING: {told}", console, style="bold red")
 
 
 def _print_notes(run: Run, console: Console) -> None:
@@ -142,7 +142,7 @@ def _print_notes(run: Run, console: Console) -> None:
     for note in find_notes(run.scan_turns()):
         noun = "turn" if note.num_turns == 1 else "turns"
         told = f"note: model {note.model}, {format_count(note.num_turns)} {noun}: {note.note}"
-        console.print(Text(clean(told)), soft_wrap=True)
+        print_wrapped(told, console)
 
 
 def print_served(run: Run, console: Console) -> None:
@@ -154,7 +154,7 @@ def print_served(run: Run, console: Console) -> None:
     for model, versions in by_model.items():
         if len(versions) > 1:
             line = f"note: model {model} changed at its endpoint: {', then '.join(versions)}"
-            console.print(Text(clean(line)), soft_wrap=True)
+            print_wrapped(line, console)
 
 
 def _print_next(

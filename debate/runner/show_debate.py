@@ -13,6 +13,7 @@ import polars as pl
 
 from debate.errors import InputError, suggest
 from debate.log import Run
+from debate.log.frames import describe_verdict
 from debate.tasks import list_candidates
 from debate.text import clean, format_count, format_decimal, join_names, shorten
 from debate.types import DebateKey, Question, Turn
@@ -20,7 +21,6 @@ from debate.types import DebateKey, Question, Turn
 MOST_NAMED = 8
 """Ids that a message names at most."""
 INDENT = "  "
-_DECIDED = {"correct": "right", "wrong": "wrong", "abstained": "no answer", "failed": "failed"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +142,7 @@ def describe_debate(shown: ShownDebate, *, width: int = 80, prompts: bool = Fals
                 yield from _describe_turn(turn, probes, width, prompts=prompts and are_kept)
         for verdict in shown.verdicts:
             if verdict["round"] == round_:
-                yield f"{INDENT}{_describe_verdict(verdict)}"
+                yield f"{INDENT}{describe_verdict(verdict)}"
     if shown.others:
         others = join_names(
             [f"{key.cell} seed {key.seed}" for key in shown.others], most=MOST_NAMED
@@ -238,23 +238,6 @@ def _describe_probe(probe: Turn) -> str:
     if probe.text:
         parts.append(f"“{shorten(probe.text, 200)}”")
     return f"{name}: {' · '.join(parts)}"
-
-
-def _describe_verdict(verdict: Mapping[str, Any]) -> str:
-    answer, outcome = verdict["answer"], verdict["outcome"]
-    if outcome == "tied":
-        told = f"tied between {join_names(list(verdict['tied'] or ()))}"
-    elif answer is None:
-        told = _DECIDED.get(outcome or "abstained", "no answer")
-    else:
-        told = f"{answer} ({_DECIDED.get(outcome, 'not scored')})"
-    tally = ", ".join(f"{e['value']}: {e['weight']:g}" for e in verdict["tally"] or ())
-    parts = [f"{verdict['method']}: {told}", *([f"tally {tally}"] if tally else [])]
-    if verdict["confidence"] is not None:
-        parts.append(f"confidence {format_decimal(verdict['confidence'])}")
-    if verdict["stopped_by"]:
-        parts.append(f"stopped by {verdict['stopped_by']}")
-    return clean(" · ".join(parts))
 
 
 def _wrap(text: str, width: int, indent: str) -> Iterator[str]:

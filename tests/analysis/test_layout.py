@@ -141,3 +141,14 @@ def test_a_long_sample_is_folded_at_words(width: int) -> None:
     )
     printed = [column for part in lay_out(table, width) for column in read_part(part)]
     assert printed[-1] == f"not read, for example {LONG} {LONG}".split()
+
+
+def test_intervals_stand_below_in_all_columns_of_numbers_or_in_none() -> None:
+    field = "0.708 [0.51, 0.85]"
+    rows = [["a_long_name_of_an_arm", "0", field, field, "−0.027 [−0.10, 0.07]"]]
+    table = build_table("T", ["arm", "round", "one", "two", "three"], rows, names=2)
+    whole = [part for width in range(70, 100) if len(part := list(lay_out(table, width))) == 1]
+    assert len(whole) > 10
+    for (part,) in whole:
+        inline = part.rows[0].count(field) + part.rows[0].count("−0.027 [")
+        assert inline in (0, 3), part.rows

@@ -53,9 +53,9 @@ def test_small_data_travel_inside_the_page(page: Path) -> None:
 def test_the_page_begins_with_what_was_run_and_the_headline(page: Path) -> None:
     shown = Elements(page.read_text())
     ids = shown.values("id")
-    order = ["run", "summary", "votes", "headline", "errors", "changes", "tokens", "spots"]
+    order = ["summary", "run", "votes", "headline", "errors", "changes", "tokens", "spots"]
     assert sorted(order, key=ids.index) == order
-    begun = shown.text.split("In short")[-1].split("What each edge did")[0]
+    begun = shown.text.split("In short")[-1].split("Flips after hearing each critic")[0]
     assert begun.index("Did debating help") < begun.index("The vote before and after the debate")
 
 

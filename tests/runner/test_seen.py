@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,15 +21,16 @@ from debate.runner.monitoring import RunProgress
 from debate.runner.report_run import report_run
 from debate.terminal import print_whole
 from debate.text import quote
+from debate.types import Verdict
 from tests.support import run, scripted, simulated
 
 LONG = "It may be 4 or it may be 5, for all I know of it, " * 8 + "so let us leave it."
 
 
-def _end(directory: Path) -> str:
-    """What a run prints at its end, in a pipe."""
+def _end(directory: Path, width: int = 80, *, is_terminal: bool = False) -> str:
+    """What a run prints at its end, by default in a pipe."""
     out = io.StringIO()
-    console = Console(file=out, width=80)
+    console = Console(file=out, width=width, force_terminal=is_terminal, color_system=None)
     progress = RunProgress(models={}, num_debates=1)
     ended = RunResult(directory=directory, progress=progress, problems=(), stale=())
     report_run(ended, console, with_page=False)
@@ -46,6 +48,28 @@ def test_a_run_without_a_page_says_how_to_write_it(tmp_path: Path) -> None:
     assert not (done.directory / "report.html").exists()
     assert "WARNING" not in _end(done.directory)
     assert "answered" not in _end(done.directory)
+
+
+def test_no_word_at_the_end_of_a_run_is_cut_at_the_edge_of_a_terminal(tmp_path: Path) -> None:
+    agents = [scripted("first_of_them", "Answer: 4"), scripted("second_of_them", "I agree.")]
+    done = run(tmp_path, agents, num_questions=3, rounds=0)
+    piped, shown = _end(done.directory), _end(done.directory, 44, is_terminal=True)
+    told = [line for line in piped.splitlines() if "read" in line and "page" not in line]
+    assert any(len(line) > 44 for line in told)
+    for line in told:
+        assert " ".join(line.split()) in " ".join(shown.split())
+    start = shown.index("second_of_them: 0 of 3")
+    lines = shown[start : shown.index("run directory")].splitlines()
+    assert max(map(len, lines)) <= 44
+
+
+def test_the_line_of_progress_counts_ties_by_their_name() -> None:
+    progress = RunProgress(models={}, num_debates=2)
+    place = {"cell": "c", "question": "q", "seed": 0, "round": 0}
+    verdict = Verdict(**place, method="majority", value=None, outcome="tied", tied=("1", "2"))
+    progress.on_verdicts([verdict])
+    progress.on_verdicts([replace(verdict, outcome="abstained", tied=())])
+    assert " 1 tie " in progress.format_line()
 
 
 def test_replies_that_were_not_read_are_counted_with_samples(tmp_path: Path) -> None:

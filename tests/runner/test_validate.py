@@ -82,9 +82,22 @@ def test_each_agents_opening_and_revision_are_rendered(tmp_path: Path) -> None:
     shown = _show(tmp_path)
     for kind in ("opening", "revision"):
         for agent in ("alice", "bob"):
-            assert f"{kind} of {agent} (cell main)" in shown
+            assert f"{kind} of {agent} (arm main)" in shown
     assert "[system] You are a sceptic." in shown
     assert "(the reply of bob stands here)" in shown
+
+
+def test_prompts_are_those_of_the_first_arm_that_has_revisions(tmp_path: Path) -> None:
+    shown = _show(tmp_path, text=ENDPOINTS + "sweep: {arm: [single, self]}\n")
+    assert "opening of alice (arm self)" in shown
+    assert "revision of alice (arm self)" in shown
+    assert "(arm single)" not in shown
+
+
+def test_validate_speaks_of_arms_alone(tmp_path: Path) -> None:
+    for shown in (_show(tmp_path), _show(tmp_path, "--prompts")):
+        assert " cell" not in shown.lower()
+        assert " edges:" not in shown
 
 
 def test_long_prompts_are_cut_in_the_middle_unless_all_are_asked_for(tmp_path: Path) -> None:
@@ -103,7 +116,7 @@ def test_tokens_and_price_are_told_with_their_unit_and_how_to_set_one(tmp_path: 
 
 
 def test_an_even_number_of_voters_is_warned_of_ties(tmp_path: Path) -> None:
-    assert "2 voters and `majority` (cell main): a tie has no verdict" in _show(tmp_path)
+    assert "2 voters and `majority` (arm main): a tie has no verdict" in _show(tmp_path)
     three = ENDPOINTS.replace("models:", "  - {id: carl, model: big}\nmodels:", 1)
     plan = make_plan(load_run(_write(three.replace("pairwise", "ring"), tmp_path)))
     assert find_ties(plan) == []

@@ -16,7 +16,7 @@ from debate.analysis.tables import (
     show_interval,
     sort_by_cell,
 )
-from debate.text import format_count, format_decimal, shorten, split_names
+from debate.text import format_count, format_decimal, join_names, shorten, split_names
 
 TEAM_COLUMNS = split_names(
     "mean_member best_member oracle vote_0 vote_T kappa_p error_correlation effective_votes"
@@ -126,17 +126,29 @@ def _show_difference(row: dict[str, Any] | None) -> Entry:
 
 
 def _describe_matches(rows: pl.DataFrame) -> list[str]:
-    """A sentence for each comparison at equal tokens: its samples, or what it lacks."""
+    """A sentence for each comparison at equal tokens: its samples, or what it lacks.
+
+    What holds of several teams is said once.
+    """
     matched = rows.filter(pl.col("measure").is_in(["self_consistency", "best_single"]))
-    return [_describe_match(row) for row in matched.iter_rows(named=True)]
+    cells: dict[tuple[str, str], list[str]] = {}
+    for row in matched.iter_rows(named=True):
+        told = _describe_match(row)
+        cells.setdefault((get_words(row["measure"]), told), []).append(shorten(row["cell"], 40))
+    measures: dict[tuple[str, ...], list[str]] = {}
+    for (measure, told), names in cells.items():
+        measures.setdefault((told, *names), []).append(measure)
+    return [
+        f"{join_names(names)}, {join_names(listed)}: {told}."
+        for (told, *names), listed in measures.items()
+    ]
 
 
 def _describe_match(row: dict[str, Any]) -> str:
-    what = f"{shorten(row['cell'], 40)}, {get_words(row['measure'])}:"
     if row["matched_arm"] is None:
-        return f"{what} needs {row['missing']}."
+        return f"needs {row['missing']}"
     taken = f"{row['matched_samples']} samples of {shorten(row['matched_arm'], 40)}"
     share = row["matched_tokens"]
     if share is None:
-        return f"{what} {taken}, tokens are not told."
-    return f"{what} {taken}, {format_decimal(100 * share, 0)} % of its tokens."
+        return f"{taken}, tokens are not told"
+    return f"{taken}, {format_decimal(100 * share, 0)} % of its tokens"

@@ -84,7 +84,7 @@ def _draw_scores(report: ReportData, rows: pl.DataFrame, title: str, arms: list[
     styles = dict(zip(arms, MARK_STYLES, strict=False))
     legend = alt.Legend(orient="top", columns=4, labelLimit=260)
     color = encode_color("arm:N", styles, title="arm", legend=legend)
-    dash = encode_dash("arm:N", styles, title="arm")
+    dash = encode_dash("arm:N", styles)
     shape = encode_shape("arm:N", styles, title="arm")
     y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
     at = {"x": make_round_axis(report.rounds), "xOffset": alt.XOffset("shift:Q", scale=None)}

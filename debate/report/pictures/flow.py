@@ -17,7 +17,7 @@ from debate.report.figure import (
     make_missing_figure,
     to_values,
 )
-from debate.report.theme import BLUE, GREEN, GREY, INK, MUTED, ORANGE, PAPER, VERMILLION
+from debate.report.theme import BLUE, GREEN, GREY, INK, ORANGE, PAPER, VERMILLION
 
 NAME, TITLE = "flow", "Who turned right, who turned wrong"
 CAPTION = (
@@ -51,6 +51,8 @@ MAX_ROUNDS, NUM_STEPS = 8, 16
 HALF_BLOCK, GAP = 0.055, 0.02
 """Half of a block's width, in rounds, and the gap between two blocks, as a share."""
 TOP = 1 + (len(STATE_COLORS) - 1) * GAP
+WIDTH, LABEL_WIDTH = 310, 84
+"""In pixels: from the first column to the last, and of a label beside one of these."""
 
 
 def draw_flow(report: ReportData) -> Figure:
@@ -108,11 +110,14 @@ def _draw_arm(report: ReportData, cell: str, rows: pl.DataFrame) -> Any:
     ]
     marked = list(range(len(columns)))
     axis = alt.Axis(values=marked, format="d", grid=False, domain=False, ticks=False)
-    x_scale = alt.Scale(domain=[-0.12, len(columns) - 0.88], nice=False)
+    beside = LABEL_WIDTH / WIDTH * (len(columns) - 1)
+    x_scale = alt.Scale(domain=[-beside, len(columns) - 1 + beside], nice=False)
     x = alt.X("x:Q", title="round", axis=axis, scale=x_scale)
     y = alt.Scale(domain=[0, TOP], nice=False)
     layers = (_draw_ribbons(ribbons, x, y), _draw_blocks(blocks, x, y), *_draw_labels(blocks, x, y))
-    return alt.layer(*layers).properties(width=390, height=210, title=report.label_arm(cell))
+    return alt.layer(*layers).properties(
+        width=WIDTH + 2 * LABEL_WIDTH, height=210, title=report.label_arm(cell)
+    )
 
 
 def _stack_blocks(rows: pl.DataFrame, round_: int, side: str) -> dict[str, dict[str, float]]:
@@ -205,7 +210,7 @@ def _draw_blocks(blocks: list[dict[str, Any]], x: Any, y: Any) -> Any:
 
 
 def _draw_labels(blocks: list[dict[str, Any]], x: Any, y: Any) -> Iterator[Any]:
-    """Shares beside the blocks that are high enough, names in the first and the last round."""
+    """Names and shares beside the outer columns, and shares on paper between the others."""
     last = max(block["round"] for block in blocks)
     rows = [
         {
@@ -213,16 +218,20 @@ def _draw_labels(blocks: list[dict[str, Any]], x: Any, y: Any) -> Iterator[Any]:
             "y": (block["top"] + block["bottom"]) / 2,
             "text": (f"{block['state']} " if block["round"] in (0, last) else "")
             + f"{block['share']:.0%}",
-            "side": "right" if block["round"] == last else "left",
         }
         for block in blocks
         if block["share"] >= 0.045
     ]
-    for side, align, shift in (("left", "left", 9), ("right", "right", -9)):
-        at = alt.Chart(to_values([r for r in rows if r["side"] == side])).encode(
+    half = HALF_BLOCK * WIDTH / max(1, last)
+    first_left = {"align": "right", "dx": -half - 4}
+    beside = {"align": "left", "dx": half + 4}
+    for chosen, place in (
+        ([row for row in rows if row["x"] == 0], first_left),
+        ([row for row in rows if row["x"] > 0], beside),
+    ):
+        at = alt.Chart(to_values(chosen)).encode(
             x=x, y=alt.Y("y:Q", scale=y, axis=None), text="text:N"
         )
-        text = {"align": align, "dx": shift, "fontSize": 10.5}
-        halo = {"stroke": PAPER, "strokeWidth": 3, "strokeOpacity": 0.8}
-        yield at.mark_text(**text, **halo, color=MUTED)
-        yield at.mark_text(**text, color=INK)
+        halo = {"stroke": PAPER, "strokeWidth": 7, "color": PAPER}
+        yield at.mark_text(**place, **halo, fontSize=10.5)
+        yield at.mark_text(**place, fontSize=10.5, color=INK)

@@ -17,7 +17,7 @@ from debate.text import count_noun, shorten
 from debate.topologies import from_graph
 from debate.topologies.layout import Curve, Point, Positions, compute_curves, compute_positions
 
-NAME, TITLE = "influence", "What each edge did"
+NAME, TITLE = "influence", "Flips after hearing each critic"
 CAPTION = (
     "An arrow u → v says that v heard u. Its width, and the number at it, is the share of "
     "turns of v that flipped among those at risk that heard u just before: wrong after being "
@@ -28,8 +28,10 @@ MAX_CELLS, MAX_EDGES, MAX_RATES = 24, 80, 14
 """Arms, edges of one drawing, and edges up to which each has its number beside it."""
 WIDEST_PAIR = 480
 """Arms whose two drawings are wider than this, in pixels, stand below one another."""
-MIN_RADIUS, HALF_LETTER, MARGIN = 17.0, 3.5, 46.0
+MIN_RADIUS, HALF_LETTER, MARGIN = 17.0, 3.5, 10.0
 """In pixels: the least radius of a node, half a letter, and room around everything."""
+MIN_WIDTH = 190.0
+"""In pixels, of one drawing: its title has to fit."""
 STRETCH = 1.35
 """Drawings that are no single row are stretched by this, so that numbers fit between the lines."""
 MAX_MARK_LETTERS, MAX_KEY_ENTRIES, KEY_ENTRIES_PER_LINE = 10, 24, 3
@@ -67,7 +69,12 @@ class DebateGraph:
     @property
     def box(self) -> tuple[list[float], list[float]]:
         """The ends of the drawing from left to right and from bottom to top."""
-        points = [*self.places.values(), *(p for line in self.lines.values() for p in line.points)]
+        rims = [
+            Point(p.x + side * self.radius, p.y + side * self.radius)
+            for p in self.places.values()
+            for side in (-1, 1)
+        ]
+        points = [*rims, *(p for line in self.lines.values() for p in line.points)]
         x, y = [p.x for p in points], [p.y for p in points]
         return [min(x) - MARGIN, max(x) + MARGIN], [min(y) - MARGIN, max(y) + MARGIN]
 
@@ -85,9 +92,9 @@ def draw_influence(report: ReportData) -> Figure:
     data = edges.filter(pl.col("cell").is_in(cells))
     highest = float(data["rate"].to_numpy().max())
     graphs = {cell: _lay_out_arm(report, cell, data) for cell in cells}
-    size = _find_common_size(list(graphs.values()))
+    width = _find_common_width(list(graphs.values()))
     rows = [
-        _draw_arm(report, cell, data.filter(pl.col("cell") == cell), graphs[cell], size, highest)
+        _draw_arm(report, cell, data.filter(pl.col("cell") == cell), graphs[cell], width, highest)
         for cell in cells
     ]
     is_cut = (data.group_by("cell", "transition").len()["len"] > MAX_EDGES).any()
@@ -113,10 +120,9 @@ def _lay_out_arm(report: ReportData, cell: str, data: pl.DataFrame) -> DebateGra
     return lay_out_graph(agents, list(pairs.iter_rows()))
 
 
-def _find_common_size(graphs: Sequence[DebateGraph]) -> Point:
-    """The width and height of the largest drawing: all panels have them."""
-    boxes = [graph.box for graph in graphs]
-    return Point(max(x[1] - x[0] for x, _ in boxes), max(y[1] - y[0] for _, y in boxes))
+def _find_common_width(graphs: Sequence[DebateGraph]) -> float:
+    """The width of the widest drawing: all panels have it, so that they stand below one another."""
+    return max(MIN_WIDTH, *(x[1] - x[0] for x, _ in (graph.box for graph in graphs)))
 
 
 def _draw_arm(
@@ -124,9 +130,11 @@ def _draw_arm(
     cell: str,
     edges: pl.DataFrame,
     graph: DebateGraph,
-    size: Point,
+    width: float,
     highest: float,
 ) -> Any:
+    low, high = graph.box[1]
+    size = Point(width, high - low)
     panels = [_draw_flips(edges, flip, graph, size, highest) for flip in FLIPS]
     title = alt.TitleParams(report.label_arm(cell), subtitle=graph.key)
     return alt.hconcat(*panels, spacing=10).properties(title=title)

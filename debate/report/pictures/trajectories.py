@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Any, NamedTuple
 
@@ -35,7 +36,7 @@ MIN_TRAJECTORIES = 3
 LINES_CAPTION = (
     "Thin lines are single agents on single questions (a seeded sample where there are more "
     f"than {MAX_LINES} in an arm); the thick line is the mean of the whole cohort with its "
-    "95 % band, clustered by question."
+    "95 % band, clustered by question, made on the scale of log-odds."
 )
 CONTROL_CAPTION = "The dashed line is the control arm: mere resampling."
 BELIEF_COHORT = (
@@ -52,8 +53,8 @@ BELIEFS_NAME = "beliefs"
 BELIEFS_TITLE = "Belief in the own wrong answer against belief in the truth"
 BELIEFS_CAPTION = (
     "Teacher-forced probability over one fixed set of candidates, among agents that were "
-    "wrong at round 0; means with 95 % bands, clustered by question. Where the lines cross, "
-    "the average errant agent has come to believe the truth."
+    "wrong at round 0; means with 95 % bands, clustered by question, made on the scale of "
+    "log-odds. Where the lines cross, the average errant agent has come to believe the truth."
 )
 BELIEFS = {"belief_own": "own wrong opening answer", "belief_target": "the truth"}
 BELIEF_STYLES = {
@@ -145,12 +146,29 @@ def _compute_means(rows: pl.DataFrame, num: int) -> pl.DataFrame:
     """The cohort's mean by cell and round, with its interval and its size, of `num` questions."""
     found = sum_by_group(rows, ["cell", "round"], ["value"], num)
     means = [
-        (cell, round_, *sums["value"].mean()[:3], sums["value"].n)
+        (cell, round_, *_keep_within(*sums["value"].mean()[:3]), sums["value"].n)
         for (cell, round_), sums in found.items()
     ]
     numbers = dict.fromkeys(("value", "low", "high"), pl.Float64)
     schema = {"cell": pl.String, "round": pl.Int64, **numbers, "n": pl.Int64}
     return pl.DataFrame(means, schema=schema, orient="row").with_columns(part=pl.lit("mean"))
+
+
+class Band(NamedTuple):
+    """A mean of numbers in [0, 1] with its interval."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+def _keep_within(value: float | None, low: float | None, high: float | None) -> Band:
+    """The same mean with its interval on the scale of log-odds (by the delta method), in [0, 1]."""
+    if value is None or low is None or high is None or not 0 < value < 1:
+        return Band(value, low, high)
+    odds, slope = value / (1 - value), value * (1 - value)
+    lower, upper = (odds * math.exp((end - value) / slope) for end in (low, high))
+    return Band(value, lower / (1 + lower), upper / (1 + upper))
 
 
 def _select_moving(report: ReportData, means: pl.DataFrame) -> list[str]:
@@ -210,7 +228,12 @@ def draw_beliefs(report: ReportData) -> Figure:
     if rows.is_empty():
         note = "No turn carries a belief; the belief probe was not part of this run."
         return make_missing_figure(BELIEFS_NAME, BELIEFS_TITLE, note)
-    data = rows.with_columns(line=pl.col("belief").replace_strict(BELIEFS))
+    bands = [_keep_within(*row) for row in rows.select("value", "low", "high").iter_rows()]
+    data = rows.with_columns(
+        line=pl.col("belief").replace_strict(BELIEFS),
+        low=pl.Series([band.low for band in bands], dtype=pl.Float64),
+        high=pl.Series([band.high for band in bands], dtype=pl.Float64),
+    )
     arms = _select_moving(report, data)
     if not arms:
         note = "There is one round only, so no belief could move."
@@ -222,10 +245,10 @@ def draw_beliefs(report: ReportData) -> Figure:
 
 def _draw_belief(report: ReportData, cell: str, rows: pl.DataFrame) -> Any:
     base = alt.Chart(to_data(rows))
-    legend = alt.Legend(orient="top", symbolType="stroke")
+    legend = alt.Legend(orient="top")
     color = encode_color("line:N", BELIEF_STYLES, title="belief in", legend=legend)
-    dash = encode_dash("line:N", BELIEF_STYLES, title="belief in")
-    shape = encode_shape("line:N", BELIEF_STYLES, legend=None)
+    dash = encode_dash("line:N", BELIEF_STYLES)
+    shape = encode_shape("line:N", BELIEF_STYLES, title="belief in")
     x, y = make_round_axis(report.rounds), make_probability_axis("mean belief")
     bands = base.mark_area(opacity=0.18, clip=True)
     points = base.mark_point(filled=True, size=46, opacity=1)
