@@ -142,7 +142,7 @@ def _print_notes(run: Run, console: Console) -> None:
     for note in find_notes(run.scan_turns()):
         noun = "turn" if note.num_turns == 1 else "turns"
         told = f"note: model {note.model}, {format_count(note.num_turns)} {noun}: {note.note}"
-        console.print(Text(clean(told)), soft_wrap=True)
+        console.print(Text(clean(told)), soft_wrap=not console.is_terminal)
 
 
 def print_served(run: Run, console: Console) -> None:
@@ -154,7 +154,7 @@ def print_served(run: Run, console: Console) -> None:
     for model, versions in by_model.items():
         if len(versions) > 1:
             line = f"note: model {model} changed at its endpoint: {', then '.join(versions)}"
-            console.print(Text(clean(line)), soft_wrap=True)
+            console.print(Text(clean(line)), soft_wrap=not console.is_terminal)
 
 
 def _print_next(
