@@ -40,13 +40,13 @@ def write_recipe(
     if not recorded or any(path[0] not in _PARTS or len(path) < 3 for path in changed):
         return ""
     named = {part: {path[1] for path in changed if path[0] == part} for part in _PARTS}
-    models = _name_anew(named["models"], new["models"])
+    models = _name_anew(sorted(named["models"]), new["models"], joint="_")
     seats = [
         name
         for name, agent in new["agents"].items()
         if name in old["agents"] and (name in named["agents"] or agent["model"] in models)
     ]
-    agents = _name_anew(seats, new["agents"])
+    agents = _name_anew(seats, new["agents"], joint="_")  # b-2 is a copy of b
     cells = [
         name
         for name, cell in old["cells"].items()
@@ -60,7 +60,7 @@ def write_recipe(
     for name, to in agents.items():
         model = new["agents"][name]["model"]
         agent = {**new["agents"][name], "id": to, "model": models.get(model, model)}
-        lines.append(f"    - {_write(_shorten(AgentSpec, agent) | {'id': to})}")
+        lines.append(f"    - {_write({'id': to} | _shorten(AgentSpec, agent))}")
     return "\n".join([*lines, "  cells:", *_write_cells(cells, old, new, agents)]) + "\n"
 
 
@@ -81,7 +81,9 @@ def _is_made(cell: Mapping[str, Any]) -> bool:
     return bool(cell.get("factors")) or cell.get("arm") not in (None, *SOLO_ARMS)
 
 
-def _name_anew(names: Collection[str], taken: Collection[str]) -> dict[str, str]:
+def _name_anew(
+    names: Collection[str], taken: Collection[str], *, joint: str = "-"
+) -> dict[str, str]:
     """Return a further name for each, which nothing has yet.
 
     >>> _name_anew(["a"], ["a", "a-2"])
@@ -90,9 +92,9 @@ def _name_anew(names: Collection[str], taken: Collection[str]) -> dict[str, str]
     found: dict[str, str] = {}
     for name in names:
         number = 2
-        while f"{name}-{number}" in taken:
+        while f"{name}{joint}{number}" in taken:
             number += 1
-        found[name] = f"{name}-{number}"
+        found[name] = f"{name}{joint}{number}"
     return found
 
 
