@@ -223,7 +223,7 @@ def test_from_a_file_to_the_end_of_a_run(folder: Path) -> None:
 
 def test_two_models_are_written_without_ties(folder: Path) -> None:
     given = flags("debate_helps", "mine.csv", "simulated", "simulated")
-    path, config = compose(given, None, None, force=False)
+    path, _config = compose(given, None, None, force=False)
     plan = make_plan(load_run(path))
     assert find_ties(plan) == []
 
