@@ -105,7 +105,8 @@ def _describe_interruption(heard: signal.Signals) -> str:
     goes_on = words[:1] == ["validate"] and "--pilot" in words
     if not goes_on and words[:1] not in RESUMED_BY_THE_SAME:
         return what
-    return clean(f"{what}; the same command goes on from here: {shlex.join(['debate', *words])}")
+    way_on = clean(f"{what}; the same command goes on from here: {shlex.join(['debate', *words])}")
+    return f"{way_on}\ncalls that were under way were given up and are made again"
 
 
 def _format_error(what: str, error: Exception) -> str:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, get_args
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
+from debate.config.synonyms import translate_value
 from debate.config.task import ColumnsSpec
-from debate.errors import InputError, Undecided
+from debate.errors import InputError, Undecided, suggest
 from debate.terminal import make_console, print_whole
 from debate.text import clean
 from debate.types import AnswerKind
@@ -109,6 +111,7 @@ def new(
     if list_points:
         print_starting_points()
         return
+    require_kind(kind)
     told = Told(
         dataset=dataset,
         kind=kind,
@@ -121,6 +124,16 @@ def new(
     given = Given(name=name, data=data, models=tuple(model or ()), told=told)
     target, config = compose(given, out, ask, force=force)
     tell_composed(config, target)
+
+
+def require_kind(kind: str | None) -> None:
+    """Raise InputError for what is no kind of answer, with what it is called here."""
+    known = get_args(AnswerKind)
+    if kind is None or kind in known:
+        return
+    meant = translate_value("kind", kind)
+    hint = f"here that is `--kind {meant}`" if meant else suggest(kind, known)
+    raise InputError(f'--kind "{kind}" is no form of an answer; {hint}')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -332,4 +345,7 @@ def tell_composed(config: NewConfig, path: Path) -> None:
 
 
 def _say(line: str) -> None:
-    typer.echo(clean(line, keep="\n"))
+    """Print a line; on a terminal it is wrapped at blanks."""
+    console = make_console()
+    text = Text(clean(line, keep="\n"))
+    console.print(text, soft_wrap=not console.is_terminal, highlight=False)

@@ -227,6 +227,17 @@ class OpenaiModel(DriverModel):
         ]
         return (*key, *named)
 
+    @field_validator("url")
+    @classmethod
+    def _check_is_url(cls, url: str) -> str:
+        """Refuse what has no scheme or no host; the value is not repeated, it may hold a key."""
+        scheme, separator, rest = url.strip().partition("://")
+        if scheme.lower() not in ("http", "https") or not separator or not rest.strip("/"):
+            raise ValueError(
+                "a url begins with http:// or https:// and a host, as in http://localhost:8000/v1"
+            )
+        return url
+
     @field_validator("api_key_env")
     @classmethod
     def _check_is_variable(cls, name: str | None) -> str | None:

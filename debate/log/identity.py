@@ -25,6 +25,7 @@ from debate.log.manifest import (
     to_plain_spec,
     write_manifest,
 )
+from debate.log.recipe import write_recipe
 from debate.types import Question
 
 FieldPath = tuple[str, ...]
@@ -60,7 +61,8 @@ def start_run(
         manifest = read_manifest(directory)
         old, new = (canonical or _keep_spec)(manifest.spec), (canonical or _keep_spec)(wanted.spec)
         added = find_additions(old, new, among=GROWING) if canonical else ()
-        _require_same_spec(directory, old, new, (*ignoring, *added))
+        cells = manifest.spec.get("cells") or {} if canonical else {}
+        _require_same_spec(directory, old, new, (*ignoring, *added), cells)
         _update_questions(directory, questions)
         if canonical:
             manifest = replace(manifest, spec=wanted.spec, seeds=wanted.seeds, agents=wanted.agents)
@@ -150,51 +152,33 @@ def _require_same_spec(
     old: Mapping[str, Any],
     new: Mapping[str, Any],
     ignoring: Iterable[str | tuple[str, ...]],
+    cells: Mapping[str, Any],
 ) -> None:
-    if clauses := diff_fields(old, new, ignoring=ignoring):
+    ignored = list(ignoring)
+    if clauses := diff_fields(old, new, ignoring=ignored):
+        changed = [path for path, _, _ in _find_differences(old, new, ignored)]
         raise RunConflict(
             f"{directory} holds a run of another configuration (there → here):\n"
             f"{format_clauses(clauses)}\n"
-            f"{_describe_way_out(clauses, old, new)}name another directory, or go back to the "
-            "configuration there"
+            f"{_describe_way_out(changed, old, new, cells)}name another directory, "
+            "or go back to the configuration there"
         )
 
 
 def _describe_way_out(
-    clauses: Sequence[str], old: Mapping[str, Any], new: Mapping[str, Any]
+    changed: Iterable[FieldPath],
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    cells: Mapping[str, Any],
 ) -> str:
     """Return how a change is made beside what has run; empty where no further cell can hold it."""
-    changed = [clause.partition(":")[0].split(".") for clause in clauses]
-    if not all(path[0] in ("cells", "agents", "models") for path in changed):
+    recipe = write_recipe(list(changed), old, new, cells)
+    if not recipe:
         return ""
-    cells = old.get("cells") or {}
-    name = next((path[1] for path in changed if path[0] == "cells"), next(iter(cells), None))
-    if name not in cells or any(len(path) < 3 for path in changed):  # one of them is gone
-        return ""
-    before, after = (each.get("cells", {}).get(name) or {} for each in (old, new))
-    kept = f'keep the cell "{name}" as it was'
-    if all(path[0] != "cells" for path in changed):
-        kept = f'keep "{changed[0][1]}" as it was, give what is new another name'
-    fields = dict.fromkeys(
-        ["agents", *(path[2] for path in changed if path[:2] == ["cells", name])]
-    )
     return (
-        f"{kept}, and add a cell beside it; it makes only those calls that are new:\n"
-        f"  cells:\n    {name}: {{{_write_field('agents', before)}}}"
-        "    # with its topology, rounds and protocol\n"
-        f"    {name}-2: {{{', '.join(_write_field(field, after or before) for field in fields)}}}\n"
-        "or "
+        "keep what there is as it was, and add what is new beside it; it makes only those calls "
+        f"that are new:\n{recipe}or "
     )
-
-
-def _write_field(field: str, cell: Mapping[str, Any]) -> str:
-    """Write a field of a cell as YAML; a topology, and what else is nested, by a name for it."""
-    value = cell.get(field)
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return f"{field}: [{', '.join(value)}]"
-    if isinstance(value, Mapping):
-        value = value.get("name", "ring" if field == "topology" else "NAME")
-    return f"{field}: {value}"
 
 
 def _update_questions(directory: Path, questions: Sequence[Question]) -> None:
@@ -236,12 +220,19 @@ def diff_fields(
     >>> diff_fields(old, new, ignoring=["models.*.cpus"])
     ['rounds: 3 → 4']
     """
-    ignored = [tuple(name.split(".")) if isinstance(name, str) else name for name in ignoring]
     return [
         f"{_join_path(path)}: {_format_value(before)} → {_format_value(after)}"
-        for path, before, after in _iter_differences((), old, new)
-        if not any(_covers(pattern, path) for pattern in ignored)
+        for path, before, after in _find_differences(old, new, ignoring)
     ]
+
+
+def _find_differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], ignoring: Iterable[str | FieldPath]
+) -> Iterator[tuple[FieldPath, Any, Any]]:
+    ignored = [tuple(name.split(".")) if isinstance(name, str) else name for name in ignoring]
+    for path, before, after in _iter_differences((), old, new):
+        if not any(_covers(pattern, path) for pattern in ignored):
+            yield path, before, after
 
 
 def find_additions(

@@ -215,6 +215,19 @@ def _print_hypotheses(plan: Plan, console: Console) -> None:
         console.print(hint, highlight=False, markup=False)
 
 
+def find_unsupported_claims(plan: Plan) -> list[str]:
+    """Return a warning for each hypothesis that the task has too few questions to support."""
+    from debate.analysis.claims import plan_questions
+
+    num, several = len(plan.questions), _find_hypotheses_of_several(plan)
+    least = plan_questions(plan.spec.hypotheses, several_pairs=several)
+    return [
+        f"hypothesis {name}: {_describe_least(needed, num)[0]}"
+        for name, needed in least.items()
+        if needed is not None and needed > num
+    ]
+
+
 def _describe_least(least: int | None, num: int) -> tuple[str, str]:
     """The sentence about one hypothesis, and its style."""
     if least is None:

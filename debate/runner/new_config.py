@@ -14,7 +14,9 @@ import yaml
 from debate.config.loader import load_run
 from debate.config.references import list_shipped
 from debate.errors import InputError
+from debate.runner.describe import find_unsupported_claims
 from debate.runner.plan import make_plan
+from debate.runner.preview import find_ties
 from debate.runner.seats import Seat
 from debate.runner.starting_points import design_fields, find_starting_point
 from debate.tasks.choice import LETTERS
@@ -111,6 +113,8 @@ def _check(fields: Mapping[str, Any], seats: Sequence[Seat]) -> Iterator[str]:
         yield f"warning: {names}: knows short calculations alone; `arithmetic` has such questions"
     size = f"{_count(len(plan.questions), 'question')} in {_count(len(plan.cells), 'cell')}"
     yield f"{size}, at most {plan.max_total_calls:,} model calls"
+    yield from find_ties(plan)
+    yield from find_unsupported_claims(plan)
 
 
 def _sits(seat: Seat, fields: Mapping[str, Any]) -> bool:

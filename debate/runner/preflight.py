@@ -47,7 +47,8 @@ class Preflight:
                 self.usages[name] = reply.usage
                 if not self._quiet:
                     told = clean(describe_answer(name, reply))
-                    self._console.print(told, markup=False, highlight=False, soft_wrap=True)
+                    is_file = not self._console.is_terminal
+                    self._console.print(told, markup=False, highlight=False, soft_wrap=is_file)
         if failed := {name: reply for name, reply in found.items() if reply.failure}:
             raise ModelRefused(self._describe_failures(failed), boundary="preflight")
         for spent in replies:

@@ -55,18 +55,26 @@ def _make_team(seats: Sequence[Seat]) -> list[Fields]:
     return widen(seats, NUM_SAMPLES if len(seats) == 1 else len(seats))
 
 
+def _choose_decision(agents: Sequence[Fields]) -> Fields:
+    """Return the vote, and for an even number of voters one by confidence, which has fewer ties."""
+    if sum(agent.get("count", 1) for agent in agents) % 2:
+        return {"decision": "majority"}
+    return {"decision": "confidence_weighted", "probes": ["verbal"]}
+
+
 def ask_debate_helps(seats: Sequence[Seat]) -> Fields:
     """The team debates; its pool answers as often and hears nothing."""
     claims = borrow_hypotheses(
         "diversity", {"mixed": "debate"}, "mixed_debate_gains", "mixed_beats_its_pool"
     )
     gains, beats = claims.values()
+    team = _make_team(seats)
     return {
-        "agents": _make_team(seats),
+        "agents": team,
         "topology": "complete",
         "protocol": "exchange",
         "rounds": 2,
-        "decision": "majority",
+        **_choose_decision(team),
         "cells": {
             "debate": {"topology": "complete"},
             "debate_pool": {"topology": "isolated", "protocol": "repeat"},

@@ -9,10 +9,11 @@ import pytest
 import yaml
 from aiohttp import web
 
-from debate.cli.new_command import Ask, Given, compose
+from debate.cli.new_command import Ask, Given, compose, require_kind
 from debate.config.loader import load_run
 from debate.errors import InputError
 from debate.runner.plan import make_plan
+from debate.runner.preview import find_ties
 from debate.runner.seats import parse_seat, parse_seats
 from debate.runner.starting_points import STARTING_POINTS
 from debate.tasks.recognition import Told
@@ -218,3 +219,15 @@ def test_from_a_file_to_the_end_of_a_run(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "abstained" not in done.stdout
     assert Path("runs/debate_helps/report.html").exists()
+
+
+def test_two_models_are_written_without_ties(folder: Path) -> None:
+    given = flags("debate_helps", "mine.csv", "simulated", "simulated")
+    path, _config = compose(given, None, None, force=False)
+    plan = make_plan(load_run(path))
+    assert find_ties(plan) == []
+
+
+def test_a_kind_from_elsewhere_is_told_by_its_name_here() -> None:
+    with pytest.raises(InputError, match="here that is `--kind choice`"):
+        require_kind("mcq")

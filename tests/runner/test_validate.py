@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import yaml
 
 from debate.analysis.power import find_detectable_change
 from debate.config.loader import load_run
@@ -160,7 +161,56 @@ def test_a_refused_edit_says_how_to_add_a_cell_for_it(tmp_path: Path) -> None:
     third = SIMULATED.replace("{id: b,", "{id: c, model: m}, {id: b,")
     done = invoke("run", _write(third, tmp_path), "--out", out, "--no-report")
     assert done.returncode == 2
-    assert "    main: {agents: [a, b]}" in done.stderr
-    assert "    main-2: {agents: [a, c, b]}" in done.stderr
+    assert "    main: {agents: [a, b], topology: " in done.stderr
+    assert "    main-2: {agents: [a, c, b], topology: " in done.stderr
     longer = invoke("run", path, "--out", out, "-o", "task.n=7")
     assert "cells:" not in longer.stderr
+
+
+PASTED = (
+    SIMULATED
+    + """
+cells:
+  talk: {topology: complete}
+  pool: {topology: isolated, protocol: repeat}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("protocol: repeat}", "protocol: repeat, rounds: 3}"),
+        ("{id: b,", "{id: c, model: m}, {id: b,"),
+        ("{id: b,", "{id: b, sampling: {temperature: 0.3},"),
+        ("topology: isolated,", "topology: ring,"),
+    ],
+)
+def test_a_recipe_for_a_changed_cell_is_pasted_and_goes_on(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    assert old in PASTED
+    out = str(tmp_path / "out")
+    assert invoke("run", _write(PASTED, tmp_path), "--out", out, "--no-report").returncode == 0
+    edited = PASTED.replace(old, new)
+    refused = invoke("run", _write(edited, tmp_path), "--out", out, "--no-report")
+    assert refused.returncode == 2
+    recipe = yaml.safe_load(refused.stderr.partition("that are new:\n")[2].partition("\nor ")[0])
+    pasted = yaml.safe_load(edited if "{id: c" in new else PASTED)
+    pasted["agents"] += recipe.get("agents", [])
+    pasted["cells"] |= recipe["cells"]
+    done = invoke("run", _write(yaml.safe_dump(pasted), tmp_path), "--out", out, "--no-report")
+    assert done.returncode == 0, done.stderr
+    assert "from the log" in done.stderr
+    expected = {"pool-2"} if "{id" not in old else {"talk-2", "pool-2"}
+    assert set(recipe["cells"]) - {"talk", "pool"} == expected
+    assert recipe["cells"]["pool-2"]["protocol"] == "repeat"
+
+
+@pytest.mark.parametrize("url", ["localhost:8931/v1", "ftp://host/v1", "http://", "host"])
+def test_a_url_without_scheme_or_host_is_refused_with_its_line(tmp_path: Path, url: str) -> None:
+    path = _write(ENDPOINTS.replace("http://127.0.0.1:9/v1", url, 1), tmp_path)
+    done = invoke("validate", path)
+    assert done.returncode == 2
+    assert "run.yaml:6" in done.stderr
+    assert "begins with http:// or https://" in done.stderr
