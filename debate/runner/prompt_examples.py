@@ -20,15 +20,15 @@ from debate.runner.cells import rebuild_cells
 from debate.runner.offline import NullLog
 from debate.types import DebateKey, Message, Question, Turn
 
-MAX_QUESTIONS_TRIED, MAX_EXAMPLES = 5, 24
+MAX_QUESTIONS_TRIED, MAX_EXAMPLES = 12, 24
 KINDS = ("opening", "revision", "critique", "judgment", "probe")
 
 
 def render_examples(directory: Path) -> tuple[PromptExample, ...]:
     """Return one prompt of each kind of turn and prompt set, and of each arm's last revision.
 
-    Of the first few questions it is that in which most of them differ; arms are one example where
-    the prompts of all rounds coincide in it.
+    Of the first few questions, and of agents where an arm is about none, it is that in which most
+    of them differ; arms are one example where the prompts of all rounds coincide in it.
     Each is made again from recorded turns; no model is asked and no custom code is run. Empty where
     the directory holds no run whose debates can be made again.
     """
@@ -40,10 +40,9 @@ def render_examples(directory: Path) -> tuple[PromptExample, ...]:
     except DebateError:
         return ()
     questions = islice(run.questions_by_id.values(), MAX_QUESTIONS_TRIED)
-    tried = [_find_series(run, cells, question) for question in questions]
-    tried.sort(
-        key=lambda found: -len([*_join_alike(found.values())])
-    )  # stable: the first of equals
+    tried = [found for question in questions for found in _find_series(run, cells, question)]
+    # The first of equals, as the sort is stable.
+    tried.sort(key=lambda found: -len([*_join_alike(found.values())]))
     found = {sort: each for series in reversed(tried) for sort, each in series.items()}
     chosen = sorted(_join_alike(found.values()), key=lambda each: KINDS.index(each.kind))
     return tuple(chosen[:MAX_EXAMPLES])
@@ -51,15 +50,23 @@ def render_examples(directory: Path) -> tuple[PromptExample, ...]:
 
 def _find_series(
     run: Run, cells: Mapping[str, Condition], question: Question
-) -> dict[object, _Series]:
-    """The prompts of one question by what they stand for, an arm's author before others."""
-    found: dict[object, _Series] = {}
-    for name, cell in cells.items():
-        author = run.manifest.spec["cells"][name].get("author")
-        examples = _find_examples(run, question, replace(cell, keep_prompts=True))
-        for each in _join_rounds(sorted(examples, key=lambda e: e.agent != author)):
-            found.setdefault(_get_sort(each.last, cell), each)
-    return found
+) -> Iterator[dict[object, _Series]]:
+    """The prompts of one question by what they stand for, with each agent before the others.
+
+    An arm's author stands before all others in that arm.
+    """
+    examples = {
+        name: _find_examples(run, question, replace(cell, keep_prompts=True))
+        for name, cell in cells.items()
+    }
+    for first in sorted({each.agent for made in examples.values() for each in made}):
+        found: dict[object, _Series] = {}
+        for name, cell in cells.items():
+            author = run.manifest.spec["cells"][name].get("author") or first
+            ordered = sorted(examples[name], key=lambda e: e.agent != author)
+            for each in _join_rounds(ordered):
+                found.setdefault(_get_sort(each.last, cell), each)
+        yield found
 
 
 def _get_sort(example: PromptExample, cell: Condition) -> object:
