@@ -128,7 +128,10 @@ def test_dollars_stand_beside_tokens_where_all_models_have_a_price(made: Run) ->
     priced = replace(found, tables={**found.tables, "ledger": told})
     assert tabulate_tokens(priced).columns[-1] == "dollars"
     assert {row[-1].text for row in tabulate_tokens(priced).rows} == {"$0.2500"}
-    assert f"tokens a debate, ${0.25 * told.height / 8:.4f}, its" in answer_price(priced).sentence
+    assert (
+        f"(prompt and generated) a debate, ${0.25 * told.height / 8:.4f}, its"
+        in answer_price(priced).sentence
+    )
     assert "dollars" not in tabulate_tokens(found).columns
 
 
