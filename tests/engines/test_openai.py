@@ -215,9 +215,9 @@ async def test_a_missing_key_is_named_by_its_variable(
 
 
 @pytest.mark.parametrize("url", ["localhost:8000/v1", "ftp://host/v1", "http://", "nonsense"])
-async def test_an_impossible_url_is_refused_at_the_start(endpoint: Endpoint, url: str) -> None:
-    with pytest.raises(EngineError, match="is no url"):
-        await OpenaiEngine(spec(endpoint, url=url)).start()
+def test_an_impossible_url_is_refused_in_the_spec(endpoint: Endpoint, url: str) -> None:
+    with pytest.raises(ValueError, match="a url begins with http"):
+        spec(endpoint, url=url)
 
 
 async def test_a_password_in_the_url_is_refused_and_not_repeated(endpoint: Endpoint) -> None:
