@@ -22,8 +22,8 @@ GAP = "  "
 WIDEST_NAME, WIDEST_NUMBER, WIDEST_TEXT, NARROW = 24, 28, 60, 16
 """Columns that a name, a number with its interval, and a text take where there is room; and what
 they are narrowed to before a table is parted."""
-_UNITS = re.compile(r"\S*\[[+−–\d., \u00a0-]+\]\S*|\S+ to [+−–\d]\S*|\S+")
-"""What no line break parts: words, and intervals as "[0.1, 0.2]" or "0.1 to 0.2"."""
+_UNITS = re.compile(r"\S*\[[+−–\d., %\u00a0-]+\]\S*|\S+ to [+−–\d]\S*|\S+ %\S*|\S+")
+"""What no line break parts: words, "7 %", and intervals as "[0.1, 0.2]" or "0.1 to 0.2"."""
 
 
 class ColumnWidth(NamedTuple):
@@ -79,6 +79,8 @@ def wrap(text: str, width: int, *, indent: str = "", first: str = "") -> list[st
 
     >>> wrap("it fell by 0.1 [0.05, 0.15]", 16, indent="  ")
     ['it fell by 0.1', '  [0.05, 0.15]']
+    >>> wrap("of 60, 7 % [3 %, 14 %]", 15)
+    ['of 60, 7 %', '[3 %, 14 %]']
     """
     lines: list[list[str]] = [[]]
     for unit in _UNITS.findall(text):
