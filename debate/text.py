@@ -132,3 +132,14 @@ def format_dollars(amount: Decimal | float) -> str:
     ('$1.20', '$0.0123')
     """
     return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"
+
+
+def format_duration(seconds: float) -> str:
+    """A duration in words.
+
+    >>> format_duration(3723)
+    '1 h 2 min'
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

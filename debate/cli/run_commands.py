@@ -214,7 +214,7 @@ def power(
     allow_key: AllowKeyOption = None,
 ) -> None:
     """Simulate the hypotheses from a pilot: questions, seeds and price to support them."""
-    from debate.runner.describe import print_power
+    from debate.runner.describe_power import print_power
     from debate.runner.estimate_power import estimate_power
     from debate.runner.plan import make_plan
 

@@ -17,9 +17,9 @@ from debate.config.models import ModelSpec
 from debate.log import Run
 from debate.log.files import MANIFEST
 from debate.orchestrator.probing import FURTHER_PREFIX
-from debate.runner.describe import format_duration
 from debate.runner.plan import Plan
 from debate.terminal import print_whole
+from debate.text import format_duration
 
 _CALL = ("model", "prompt_tokens", "generated_tokens", "started_at", "finished_at", "shared_with")
 _ITEM = ("question", "seed")

@@ -14,7 +14,7 @@ import yaml
 from debate.config.loader import load_run
 from debate.config.references import list_shipped
 from debate.errors import InputError
-from debate.runner.describe import find_unsupported_claims
+from debate.runner.describe_power import find_unsupported_claims
 from debate.runner.plan import make_plan
 from debate.runner.preview import find_ties
 from debate.runner.seats import Seat
