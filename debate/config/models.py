@@ -23,6 +23,7 @@ from pydantic_core import PydanticKnownError
 from debate.config.registry import RECORDED, CodeName, is_custom, list_entry_points
 from debate.config.secrets import is_secret_name, looks_like_key
 from debate.config.spec import CUSTOM_TAG, Probability, Spec
+from debate.config.urls import split_url
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
@@ -230,12 +231,7 @@ class OpenaiModel(DriverModel):
     @field_validator("url")
     @classmethod
     def _check_is_url(cls, url: str) -> str:
-        """Refuse what has no scheme or no host; the value is not repeated, it may hold a key."""
-        scheme, separator, rest = url.strip().partition("://")
-        if scheme.lower() not in ("http", "https") or not separator or not rest.strip("/"):
-            raise ValueError(
-                "a url begins with http:// or https:// and a host, as in http://localhost:8000/v1"
-            )
+        split_url(url)
         return url
 
     @field_validator("api_key_env")

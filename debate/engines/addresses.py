@@ -14,6 +14,7 @@ from urllib import request as proxies_of_urllib
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from debate.config.models import VARIABLE_IN_TEXT, OpenaiModel
+from debate.config.urls import split_url
 from debate.engines.dialects import Dialect
 from debate.errors import EngineError
 from debate.input_files import find_file_problem
@@ -45,7 +46,7 @@ class Address:
 def make_address(url: str, model: str, dialect: Dialect | None) -> Address:
     """Make the addresses of an endpoint, also from that of one of its calls.
 
-    Raises EngineError for what is no URL.
+    Raises EngineError for a URL that holds a password.
 
     >>> make_address("https://host/v1/chat/completions?v=2", "m", None).completions
     'https://host/v1/completions?v=2'
@@ -68,16 +69,9 @@ def make_address(url: str, model: str, dialect: Dialect | None) -> Address:
 
 
 def _split_url(url: str) -> SplitResult:
-    wrong = f'"{url}" is no url; it should look like http://localhost:8000/v1'
-    try:
-        parts = urlsplit(url.strip())
-        parts.port  # noqa: B018 - raises ValueError for a port that is none
-    except ValueError:
-        raise EngineError(wrong) from None
+    parts = split_url(url)
     if parts.username or parts.password:
         raise EngineError("the url must not hold a password; name a variable by api_key_env")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise EngineError(wrong)
     return parts._replace(fragment="")
 
 

@@ -47,26 +47,46 @@ MISTAKES = (
     Mistake("model", "engine: openai, model: m, base_url: 'http://h/v1'", ("`url: http://h/v1`",)),
     Mistake("model", "engine: openai, model: m, api_base: 'http://h/v1'", ("`url: http://h/v1`",)),
     Mistake("model", "engine: openai, model: m, baseUrl: 'http://h/v1'", ("`url: http://h/v1`",)),
-    Mistake("model", "engine: openai, url: u, model_name: m", ("`model: m`",)),
+    Mistake("model", "engine: openai, url: 'http://u', model_name: m", ("`model: m`",)),
     Mistake(
-        "model", "engine: openai, url: u, model: m, api_key: hunter2", ("api_key_env: MY_KEY",)
+        "model",
+        "engine: openai, url: 'http://u', model: m, api_key: hunter2",
+        ("api_key_env: MY_KEY",),
     ),
-    Mistake("model", "engine: openai, url: u, model: m, token: hunter2", ("api_key_env: MY_KEY",)),
-    Mistake("model", "engine: openai, url: u, model: m, top_p: 0.9", ("sampling: {top_p: 0.9}",)),
-    Mistake("model", "engine: openai, url: u, model: m, max_retries: 3", ("`retries: 3`",)),
-    Mistake("model", "engine: openai, url: u, model: m, timeout: 60", ("`timeout_s: 60`",)),
     Mistake(
-        "model", "engine: openai, url: u, model: m, num_concurrent: 4", ("`max_in_flight: 4`",)
+        "model",
+        "engine: openai, url: 'http://u', model: m, token: hunter2",
+        ("api_key_env: MY_KEY",),
     ),
-    Mistake("model", "engine: openai, url: u, model: m, cost: 1", ("price: {prompt", "US dollars")),
+    Mistake(
+        "model",
+        "engine: openai, url: 'http://u', model: m, top_p: 0.9",
+        ("sampling: {top_p: 0.9}",),
+    ),
+    Mistake(
+        "model", "engine: openai, url: 'http://u', model: m, max_retries: 3", ("`retries: 3`",)
+    ),
+    Mistake(
+        "model", "engine: openai, url: 'http://u', model: m, timeout: 60", ("`timeout_s: 60`",)
+    ),
+    Mistake(
+        "model",
+        "engine: openai, url: 'http://u', model: m, num_concurrent: 4",
+        ("`max_in_flight: 4`",),
+    ),
+    Mistake(
+        "model",
+        "engine: openai, url: 'http://u', model: m, cost: 1",
+        ("price: {prompt", "US dollars"),
+    ),
     Mistake("model", "engine: vllm, model: m, tensor_parallel_size: 2", ("`gpus: 2`",)),
     Mistake(
         "model", "engine: vllm, model: m, max_model_len: 99", ("engine_kwargs: {max_model_len",)
     ),
-    Mistake("model", "engine: vllm-openai, model: m, url: u", ("`openai`", "`url`")),
+    Mistake("model", "engine: vllm-openai, model: m, url: 'http://u'", ("`openai`", "`url`")),
     Mistake("model", "engine: hf, model: m", ("`transformers`",)),
     Mistake("model", "engine: [vllm], model: m", ("engine",)),
-    Mistake("model", "provider: openai_api, url: u, model: m", ("`engine: openai`",)),
+    Mistake("model", "provider: openai_api, url: 'http://u', model: m", ("`engine: openai`",)),
     Mistake("agent", "temperature: 0.7", ("under `sampling:`", "sampling: {temperature: 0.7}")),
     Mistake("agent", "max_new_tokens: 9", ("sampling: {max_tokens: 9}",)),
     Mistake("agent", "sampling: {seed: 3}", ("at the top of the file", "seeds: [0, 1, 2]")),

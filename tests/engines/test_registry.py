@@ -43,7 +43,7 @@ def test_capabilities_and_identity_load_no_heavy_library() -> None:
         "from debate.engines.registry import compute_identity, get_capabilities\n"
         "for spec in (TransformersModel(engine='transformers', model='a/b'),"
         " VllmModel(engine='vllm', model='a/b'),"
-        " OpenaiModel(engine='openai', model='m', url='')):\n"
+        " OpenaiModel(engine='openai', model='m', url='http://h')):\n"
         "    get_capabilities(spec), compute_identity(spec)\n"
         "print({'torch', 'transformers', 'vllm', 'ray', 'aiohttp', 'scipy'} & set(sys.modules))"
     )
