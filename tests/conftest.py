@@ -65,10 +65,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With `-n`, give each file to one process, so that what its tests share is made once.
 
-    Of a tier, whose tests are few and long, each process takes what is left.
+    Of the other tiers, whose files are few and long, each process takes what is left.
     """
     from xdist.scheduler import LoadFileScheduling, WorkStealingScheduling
 
     if config.getoption("dist") != "load":
         return None
-    return (WorkStealingScheduling if get_tier(config) else LoadFileScheduling)(config, log)
+    by_file = get_tier(config) in (None, "system")
+    return (LoadFileScheduling if by_file else WorkStealingScheduling)(config, log)

@@ -83,10 +83,13 @@ def test_shipped_declarations_are_found_from_another_folder(
 def test_a_run_with_shipped_agents_works_from_another_folder(
     installed: Path, tmp_path: Path
 ) -> None:
-    words = ("run", "quickstart", "-o", "task.n=6", "-o", "rounds=1", "--quiet")
-    done = _debate(installed, tmp_path, *words)
+    (tmp_path / "adds.yaml").write_text(
+        "agents: [adder]\ntopology: self_loop\nrounds: 1\n"
+        "task: {generator: arithmetic, families: [add], n: 6}\n"
+    )
+    done = _debate(installed, tmp_path, "run", "adds.yaml", "--quiet")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "runs" / "quickstart" / "manifest.json").is_file()
+    assert (tmp_path / "runs" / "adds" / "report.html").is_file()
     assert "over-confidence" in done.stdout
 
 

@@ -268,7 +268,8 @@ def test_actors_and_orchestrators_import_what_lies_beside_the_file(tmp_path: Pat
         + f"protocol: {name}.speak\ndecision: {name}.rule\nprobes: [{name}.ask_nothing]\n"
         + "cluster: {orchestrators: 2}\n"
     )
-    done = command("run", str(path), "--out", str(tmp_path / "out"), "--quiet")
+    words = ("--out", str(tmp_path / "out"), "--quiet", "--no-report")
+    done = command("run", str(path), *words)
     assert done.returncode == 0, done.stderr
     run = debate.open_run(tmp_path / "out")
     assert run.turns().filter(failed=True).height == 0

@@ -38,11 +38,11 @@ CELLS = {
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run: three critics alike, 250 questions, five cells."""
+    """The run: three critics alike, 120 questions, five cells."""
     model = {"discernment": 1.0, "self_leniency": 0.8, "judgement_noise": 1.0, "competence": 0.5}
     seats = [simulated(name, num_wrong=8, **model) for name in "abc"]
     folder = tmp_path_factory.mktemp("critics")
-    made = judged(folder, seats, cells=CELLS, num_questions=250, probes=["belief"], log={})
+    made = judged(folder, seats, cells=CELLS, num_questions=120, probes=["belief"], log={})
     return made.directory
 
 

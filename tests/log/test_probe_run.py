@@ -239,7 +239,8 @@ def test_trained_models_score_what_others_said(tmp_path: Path) -> None:
         "probes": ["belief"],
         "cells": {"self": {"topology": "self_loop"}, "peer": {}},
     }
-    found = debate.run(config, out=tmp_path / "run", quiet=True)
+    here = [f"models.{card}.host=driver" for card in ("adder", "multiplier")]
+    found = debate.run(config, overrides=here, out=tmp_path / "run", quiet=True)
     before = found.trajectories()
     assert fill(found.directory).num_calls > 0
     assert sets(found)["candidate"].max() == 1

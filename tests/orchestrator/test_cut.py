@@ -13,7 +13,7 @@ from debate.log.trajectories import CutReplies, find_cut_replies, format_cut_rep
 from debate.runner.verify_run import verify_run
 from debate.types import Turn
 from tests.cutting import Ended, endpoint, seat
-from tests.processes import command
+from tests.processes import invoke
 from tests.support import by_ref, run, said
 
 RIGHT, HALF = Ended("Answer: 4"), Ended("I think\nAnswer: 1", "length")
@@ -183,9 +183,12 @@ def test_the_adder_with_two_tokens_is_cut_and_the_run_says_so(tmp_path: Path) ->
         "agents: [adder, multiplier]\ntopology: ring\nrounds: 1\n"
         "task: {generator: arithmetic, families: [add], n: 4}\n"
     )
-    short = "agents.adder.sampling.max_tokens=2"
+    names = ("adder", "multiplier")
+    here = [word for name in names for word in ("-o", f"models.{name}.host=driver")]
+    short = ["-o", "agents.adder.sampling.max_tokens=2"]
     out = tmp_path / "out"
-    done = command("run", str(config), "-o", short, "--out", str(out), "--no-report", COLUMNS="300")
+    words = ("run", str(config), *here, *short, "--out", str(out), "--no-report")
+    done = invoke(*words, COLUMNS="300")
     assert done.returncode == 0, done.stderr
     assert "WARNING: Replies were cut off" in done.stdout
     assert "adder 8 of 8 (100.0 %; raise its sampling.max_tokens, now 2)" in done.stdout
