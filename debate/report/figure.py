@@ -9,7 +9,7 @@ import math
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import polars as pl
@@ -28,6 +28,7 @@ _PAINT = (
 _TEXT = "dy font-family font-size font-style font-weight text-anchor"
 ATTRIBUTES = frozenset(f"{_SHAPE} {_PAINT} {_TEXT}".split())
 """The attributes of a picture's elements that reach the page; all others are removed."""
+Direction = Literal["concat", "hconcat", "vconcat"]
 MIN_WIDTH = 560.0
 """On a narrow screen a picture is not drawn smaller than this, in pixels; it is moved instead."""
 
@@ -48,9 +49,15 @@ class Figure:
     """The reason why it cannot be drawn; empty where it can."""
 
 
-def make_figure(name: str, title: str, chart: Any, data: pl.DataFrame, *caption: str) -> Figure:
-    """Return the figure of an altair chart; sentences of the caption may be empty."""
-    spec = chart.configure(**build_vega_config()).to_dict(validate=False)
+def make_figure(
+    name: str, title: str, chart: Mapping[str, Any], data: pl.DataFrame, *caption: str
+) -> Figure:
+    """Return the figure of a chart that `layer_marks` or `join_panels` made.
+
+    Sentences of the caption may be empty.
+    """
+    config = build_vega_config()
+    spec = {"config": config, **chart, "$schema": alt.SCHEMA_URL}
     text = " ".join(sentence for sentence in caption if sentence)
     return Figure(name=name, title=title, caption=text, spec=spec, data=data)
 
@@ -60,10 +67,42 @@ def make_missing_figure(name: str, title: str, note: str) -> Figure:
     return Figure(name=name, title=title, note=note)
 
 
-def arrange_panels(panels: Sequence[Any], columns: int) -> Any:
+def layer_marks(layers: Iterable[Any], **properties: Any) -> dict[str, Any]:
+    """Return altair charts above one another as Vega-Lite, the first at the bottom.
+
+    properties: of the panel as a whole, such as its width, height and title. Layers and panels are
+    put together as dictionaries, since altair copies all of them at every step.
+    """
+    context = {"top_level": False}
+    parts = [layer.to_dict(validate=False, context=context) for layer in layers]
+    return {**_lift_data("layer", parts), **properties}
+
+
+def join_panels(
+    panels: Iterable[dict[str, Any]], direction: Direction, **properties: Any
+) -> dict[str, Any]:
+    """Return panels beside or below one another as Vega-Lite.
+
+    direction: hconcat, vconcat, or concat with `columns` in a row. properties: such as `spacing`
+    in pixels and `title`.
+    """
+    return {**_lift_data(direction, list(panels)), **properties}
+
+
+def _lift_data(key: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The parts under a key, with the data of all of them beside it where these are the same."""
+    data = [part.get("data") for part in parts]
+    if data[0] is None or any(each != data[0] for each in data):
+        return {key: parts}
+    bare = [{name: value for name, value in part.items() if name != "data"} for part in parts]
+    return {key: bare, "data": data[0]}
+
+
+def arrange_panels(panels: Sequence[dict[str, Any]], columns: int) -> dict[str, Any]:
     """Return panels side by side, `columns` in a row, each with its own scales."""
-    chart = alt.concat(*panels, columns=min(columns, len(panels)))
-    return chart.resolve_scale(color="shared", x="independent", y="independent")
+    resolve = {"scale": {"color": "shared", "x": "independent", "y": "independent"}}
+    num = min(columns, len(panels))
+    return join_panels(panels, "concat", columns=num, resolve=resolve)
 
 
 def to_data(frame: pl.DataFrame) -> Any:
@@ -139,7 +178,7 @@ def _make_scale(styles: Mapping[str, MarkStyle], what: str) -> Any:
 def draw_zero_line() -> Any:
     """Return a dashed line where the vertical axis is 0."""
     zero = alt.Chart(to_values([{"y": 0}]))
-    return zero.mark_rule(color=MUTED, strokeDash=[3, 3]).encode(y="y:Q")
+    return zero.mark_rule(color=MUTED, strokeDash=[3, 3]).encode(y=alt.Y("y:Q"))
 
 
 def draw_figures(figures: Sequence[Figure], format: Format) -> dict[str, bytes]:

@@ -71,7 +71,7 @@ def build_vega_config() -> dict[str, Any]:
     return {
         "background": PAPER,
         "font": FONT,
-        "view": {"stroke": None},
+        "view": {"continuousHeight": 300, "continuousWidth": 300, "stroke": None},
         "axis": {
             **words,
             "titleFontWeight": "normal",

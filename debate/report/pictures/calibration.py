@@ -15,6 +15,8 @@ from debate.report.figure import (
     encode_color,
     encode_dash,
     encode_shape,
+    join_panels,
+    layer_marks,
     make_figure,
     make_missing_figure,
     make_round_axis,
@@ -93,13 +95,13 @@ def _draw_scores(report: ReportData, rows: pl.DataFrame, title: str, arms: list[
     lines = base.mark_line(strokeWidth=1.8)
     points = base.mark_point(filled=True, size=42, opacity=1)
     layers = [
-        bars.encode(**at, y="low:Q", y2="high:Q", color=color),
+        bars.encode(**at, y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), color=color),
         lines.encode(**at, y=y, color=color, strokeDash=dash),
         points.encode(**at, y=y, color=color, shape=shape),
     ]
     if "over_confidence" in rows["name"].unique():
         layers.insert(0, draw_zero_line())
-    return alt.layer(*layers).properties(width=370, height=170, title=title)
+    return layer_marks(layers, width=370, height=170, title=title)
 
 
 def _draw_ends(report: ReportData, rows: pl.DataFrame, title: str, arms: list[str]) -> Any:
@@ -120,10 +122,10 @@ def _draw_ends(report: ReportData, rows: pl.DataFrame, title: str, arms: list[st
     bars = base.mark_rule(strokeWidth=1.4)
     points = base.mark_point(filled=True, size=48, opacity=1)
     layers = (
-        bars.encode(**at, x=alt.X("low:Q", **axis), x2="high:Q", color=color),
+        bars.encode(**at, x=alt.X("low:Q", **axis), x2=alt.X2("high:Q"), color=color),
         points.encode(**at, x=alt.X("value:Q", **axis), color=color, shape=shape),
     )
-    return alt.layer(*layers).properties(width=270, height=alt.Step(24), title=title)
+    return layer_marks(layers, width=270, height={"step": 24}, title=title)
 
 
 def _shift_arms(rows: pl.DataFrame, arms: list[str]) -> pl.DataFrame:
@@ -153,7 +155,7 @@ def draw_reliability(report: ReportData) -> Figure:
         for cell, rounds in found.items()
         if rounds
     ]
-    chart = alt.concat(*panels, columns=2 if are_many else 1, spacing=18)
+    chart = join_panels(panels, "concat", columns=2 if are_many else 1, spacing=18)
     is_cut = any(len(rounds) > limit for rounds in found.values())
     omitted = "Some rounds are left out." if is_cut else ""
     caption = (RELIABILITY_CAPTION, omitted, report.drawn_note)
@@ -163,7 +165,7 @@ def draw_reliability(report: ReportData) -> Figure:
 def _draw_arm(report: ReportData, cell: str, data: pl.DataFrame, rounds: list[int]) -> Any:
     parts = {r: data.filter((pl.col("cell") == cell) & (pl.col("round") == r)) for r in rounds}
     panels = [_draw_diagram(rows, r) for r, rows in parts.items() if not rows.is_empty()]
-    return alt.hconcat(*panels, spacing=14).properties(title=report.label_arm(cell))
+    return join_panels(panels, "hconcat", spacing=14, title=report.label_arm(cell))
 
 
 def _draw_diagram(rows: pl.DataFrame, round_: int) -> Any:
@@ -183,8 +185,8 @@ def _draw_diagram(rows: pl.DataFrame, round_: int) -> Any:
     )
     layers = (
         diagonal.encode(x=x, y=y),
-        bars.encode(x=x, y="low:Q", y2="high:Q", color=color),
+        bars.encode(x=x, y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), color=color),
         points.encode(x=x, y=y, color=color, shape=shape, size=size),
     )
-    title = alt.TitleParams(f"round {round_}", fontWeight="normal", fontSize=11, offset=4)
-    return alt.layer(*layers).properties(width=DIAGRAM_SIDE, height=DIAGRAM_SIDE, title=title)
+    title = {"text": f"round {round_}", "fontWeight": "normal", "fontSize": 11, "offset": 4}
+    return layer_marks(layers, width=DIAGRAM_SIDE, height=DIAGRAM_SIDE, title=title)

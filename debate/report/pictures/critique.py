@@ -8,7 +8,14 @@ import altair as alt
 import polars as pl
 
 from debate.report.data import ReportData
-from debate.report.figure import Figure, make_figure, make_missing_figure, to_data
+from debate.report.figure import (
+    Figure,
+    join_panels,
+    layer_marks,
+    make_figure,
+    make_missing_figure,
+    to_data,
+)
 from debate.report.theme import BLUE, INK, PAPER, VERMILLION
 
 NAME, TITLE = "cross-critique", "Who trusts whose answers"
@@ -58,7 +65,7 @@ def draw_cross_critique(report: ReportData) -> Figure:
         "" if cells == distinct else f"{len(cells)} of {len(distinct)} arms are drawn.",
         f"The first {MAX_AGENTS} agents are drawn." if is_cut else "",
     )
-    return make_figure(NAME, TITLE, alt.vconcat(*rows, spacing=20), data, *caption)
+    return make_figure(NAME, TITLE, join_panels(rows, "vconcat", spacing=20), data, *caption)
 
 
 def _drop_repeated(table: pl.DataFrame, cells: list[str]) -> list[str]:
@@ -77,7 +84,7 @@ def _draw_arm(report: ReportData, cell: str, data: pl.DataFrame) -> Any:
     drawn = data.filter(pl.col("critic").is_in(order) & pl.col("author").is_in(order))
     rows = drawn.with_columns(pl.col("critic", "author").replace(labels))
     panels = [_draw_heat_map(rows, each, list(labels.values())) for each in HEAT_MAPS]
-    return alt.hconcat(*panels, spacing=24).properties(title=report.label_arm(cell))
+    return join_panels(panels, "hconcat", spacing=24, title=report.label_arm(cell))
 
 
 def _order_agents(report: ReportData, data: pl.DataFrame) -> list[str]:
@@ -104,12 +111,14 @@ def _draw_heat_map(data: pl.DataFrame, heat_map: HeatMap, agents: list[str]) -> 
     layers = (
         base.mark_rect(color=heat_map.color, cornerRadius=2).encode(opacity=opacity),
         frame.mark_rect(filled=False, stroke=INK, strokeWidth=1.8, cornerRadius=2),
-        base.mark_text(fontSize=12, fontWeight="bold", dy=-4).encode(text="number:N", color=ink),
-        base.mark_text(fontSize=8.5, dy=9).encode(text="ends:N", color=ink),
+        base.mark_text(fontSize=12, fontWeight="bold", dy=-4).encode(
+            text=alt.Text("number:N"), color=ink
+        ),
+        base.mark_text(fontSize=8.5, dy=9).encode(text=alt.Text("ends:N"), color=ink),
     )
     size = {"width": FIELD_SIDE * len(authors), "height": FIELD_SIDE * 0.72 * len(critics)}
-    title = alt.TitleParams(heat_map.title, fontWeight="normal", fontSize=11, offset=4)
-    return alt.layer(*layers).properties(**size, title=title)
+    title = {"text": heat_map.title, "fontWeight": "normal", "fontSize": 11, "offset": 4}
+    return layer_marks(layers, **size, title=title)
 
 
 def _shade_fields(data: pl.DataFrame, heat_map: HeatMap) -> pl.DataFrame:

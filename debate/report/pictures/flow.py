@@ -13,6 +13,7 @@ from debate.report.data import ReportData
 from debate.report.figure import (
     Figure,
     arrange_panels,
+    layer_marks,
     make_figure,
     make_missing_figure,
     to_values,
@@ -115,8 +116,8 @@ def _draw_arm(report: ReportData, cell: str, rows: pl.DataFrame) -> Any:
     x = alt.X("x:Q", title="round", axis=axis, scale=x_scale)
     y = alt.Scale(domain=[0, TOP], nice=False)
     layers = (_draw_ribbons(ribbons, x, y), _draw_blocks(blocks, x, y), *_draw_labels(blocks, x, y))
-    return alt.layer(*layers).properties(
-        width=WIDTH + 2 * LABEL_WIDTH, height=210, title=report.label_arm(cell)
+    return layer_marks(
+        layers, width=WIDTH + 2 * LABEL_WIDTH, height=210, title=report.label_arm(cell)
     )
 
 
@@ -179,9 +180,9 @@ def _draw_ribbons(points: list[dict[str, Any]], x: Any, y: Any) -> Any:
     return areas.encode(
         x=x,
         y=alt.Y("high:Q", scale=y, axis=None),
-        y2="low:Q",
+        y2=alt.Y2("low:Q"),
         color=alt.Color("change:N", title=None, legend=legend, scale=scale),
-        detail="ribbon:N",
+        detail=alt.Detail("ribbon:N"),
         opacity=alt.condition(alt.datum.change == UNCHANGED, alt.value(0.28), alt.value(0.75)),
     )
 
@@ -201,9 +202,9 @@ def _draw_blocks(blocks: list[dict[str, Any]], x: Any, y: Any) -> Any:
         .mark_rect(opacity=1)
         .encode(
             x=x,
-            x2="x2:Q",
+            x2=alt.X2("x2:Q"),
             y=alt.Y("bottom:Q", scale=y, axis=None),
-            y2="top:Q",
+            y2=alt.Y2("top:Q"),
             color=alt.Color("color:N", scale=None),
         )
     )
@@ -230,7 +231,7 @@ def _draw_labels(blocks: list[dict[str, Any]], x: Any, y: Any) -> Iterator[Any]:
         ([row for row in rows if row["x"] > 0], beside),
     ):
         at = alt.Chart(to_values(chosen)).encode(
-            x=x, y=alt.Y("y:Q", scale=y, axis=None), text="text:N"
+            x=x, y=alt.Y("y:Q", scale=y, axis=None), text=alt.Text("text:N")
         )
         halo = {"stroke": PAPER, "strokeWidth": 7, "color": PAPER}
         yield at.mark_text(**place, **halo, fontSize=10.5)

@@ -12,6 +12,8 @@ from debate.report.figure import (
     Figure,
     encode_color,
     encode_shape,
+    join_panels,
+    layer_marks,
     make_figure,
     make_missing_figure,
     make_share_axis,
@@ -48,7 +50,8 @@ def draw_headline(report: ReportData) -> Figure:
         note = "No answer could be scored before and after, and no confidence was recorded."
         return make_missing_figure(NAME, TITLE, note)
     data = pl.concat([votes, errors], how="diagonal")
-    chart = alt.hconcat(*panels, spacing=18).resolve_scale(color="independent", shape="independent")
+    resolve = {"scale": {"color": "independent", "shape": "independent"}}
+    chart = join_panels(panels, "hconcat", spacing=18, resolve=resolve)
     return make_figure(NAME, TITLE, chart, data, CAPTION)
 
 
@@ -97,7 +100,7 @@ def _draw_votes(rows: pl.DataFrame, arms: list[str]) -> Any:
     points = base.mark_point(filled=True, size=70, opacity=1)
     bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=1.6)
     layers = (
-        bars.encode(x=alt.X("low:Q", **axis), x2="high:Q", **at, color=color),
+        bars.encode(x=alt.X("low:Q", **axis), x2=alt.X2("high:Q"), **at, color=color),
         points.encode(x=alt.X("value:Q", **axis), **at, color=color, shape=shape),
     )
     return _finish(layers, "The team's answer")
@@ -111,8 +114,8 @@ def _draw_errors(rows: pl.DataFrame, arms: list[str]) -> Any:
     zero = alt.Chart(to_values([{"x": 0}])).mark_rule(color=MUTED, strokeDash=[3, 3])
     points = base.mark_point(filled=True, size=70, opacity=1, color=VERMILLION, shape="square")
     layers = (
-        zero.encode(x="x:Q"),
-        bars.encode(x=alt.X("low:Q", title="error amplification"), x2="high:Q", **at),
+        zero.encode(x=alt.X("x:Q")),
+        bars.encode(x=alt.X("low:Q", title="error amplification"), x2=alt.X2("high:Q"), **at),
         points.encode(x=x, **at),
     )
     return _finish(layers, "Confidence in errors")
@@ -129,4 +132,4 @@ def _make_arm_axis(arms: list[str]) -> Any:
 
 
 def _finish(layers: tuple[Any, ...], title: str) -> Any:
-    return alt.layer(*layers).properties(width=WIDTH, height=alt.Step(STEP), title=title)
+    return layer_marks(layers, width=WIDTH, height={"step": STEP}, title=title)

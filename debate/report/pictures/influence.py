@@ -11,7 +11,14 @@ import networkx as nx
 import polars as pl
 
 from debate.report.data import ReportData
-from debate.report.figure import Figure, make_figure, make_missing_figure, to_values
+from debate.report.figure import (
+    Figure,
+    join_panels,
+    layer_marks,
+    make_figure,
+    make_missing_figure,
+    to_values,
+)
 from debate.report.theme import BLUE, INK, MUTED, PAPER, VERMILLION
 from debate.text import count_noun, shorten
 from debate.topologies import from_graph
@@ -103,12 +110,12 @@ def draw_influence(report: ReportData) -> Figure:
         f"The {MAX_EDGES} edges heard most often are drawn." if is_cut else "",
         "" if len(heard) == len(cells) else f"{len(cells)} of {len(heard)} arms are drawn.",
     )
-    chart = alt.concat(*rows, columns=_count_columns(rows))
+    chart = join_panels(rows, "concat", columns=_count_columns(rows))
     return make_figure(NAME, TITLE, chart, data, *caption)
 
 
 def _count_columns(rows: list[Any]) -> int:
-    widest = max(sum(panel.width for panel in row.hconcat) for row in rows)
+    widest = max(sum(panel["width"] for panel in row["hconcat"]) for row in rows)
     return 1 if len(rows) == 1 or widest > WIDEST_PAIR else 2
 
 
@@ -136,8 +143,8 @@ def _draw_arm(
     low, high = graph.box[1]
     size = Point(width, high - low)
     panels = [_draw_flips(edges, flip, graph, size, highest) for flip in FLIPS]
-    title = alt.TitleParams(report.label_arm(cell), subtitle=graph.key)
-    return alt.hconcat(*panels, spacing=10).properties(title=title)
+    title = {"text": report.label_arm(cell), "subtitle": graph.key}
+    return join_panels(panels, "hconcat", spacing=10, title=title)
 
 
 def lay_out_graph(agents: Sequence[str], edges: Sequence[tuple[str, str]]) -> DebateGraph:
@@ -198,8 +205,14 @@ def _draw_flips(
     }
     layers = [*_draw_edges(lines, flip, at, highest), *_draw_agents(graph, at)]
     under = f"{count_noun(int(chosen['n'].sum()), 'hearing')} at risk"
-    title = alt.TitleParams(flip.title, subtitle=under, fontSize=11, fontWeight="normal", offset=2)
-    return alt.layer(*layers).properties(width=size.x, height=size.y, title=title)
+    title = {
+        "text": flip.title,
+        "subtitle": under,
+        "fontSize": 11,
+        "fontWeight": "normal",
+        "offset": 2,
+    }
+    return layer_marks(layers, width=size.x, height=size.y, title=title)
 
 
 def _centre(ends: Sequence[float], side: float) -> list[float]:
@@ -221,7 +234,9 @@ def _draw_edges(
     strokes = alt.Chart(to_values(points)).mark_line(
         color=flip.color, strokeDash=list(flip.dash), opacity=0.8
     )
-    yield strokes.encode(**at, detail="edge:N", order="step:Q", strokeWidth=width)
+    yield strokes.encode(
+        **at, detail=alt.Detail("edge:N"), order=alt.Order("step:Q"), strokeWidth=width
+    )
     tips = [{"x": c.tip.x, "y": c.tip.y, "heading": c.heading} for _, c in lines]
     head = alt.Chart(to_values(tips)).mark_point(
         shape="M0,0L0.42,1L0,0.8L-0.42,1Z", size=324, filled=True, color=flip.color, opacity=1
@@ -237,7 +252,7 @@ def _draw_rates(lines: list[tuple[dict[str, Any], Curve]], at: dict[str, Any]) -
         for row, curve in lines
         for middle in [curve.points[int(0.42 * len(curve.points))]]
     ]
-    base = alt.Chart(to_values(marks)).encode(**at, text="rate:N")
+    base = alt.Chart(to_values(marks)).encode(**at, text=alt.Text("rate:N"))
     yield base.mark_text(fontSize=10.5, stroke=PAPER, strokeWidth=10, color=PAPER)
     yield base.mark_text(fontSize=10.5, color=INK)
 
@@ -248,6 +263,6 @@ def _draw_agents(graph: DebateGraph, at: dict[str, Any]) -> Iterator[Any]:
     area = 3.2 * graph.radius**2
     circle = {"shape": "circle", "size": area, "filled": True, "opacity": 1}
     yield base.mark_point(**circle, color=PAPER, stroke=MUTED, strokeWidth=1.4)
-    named = base.encode(text="agent:N")
+    named = base.encode(text=alt.Text("agent:N"))
     yield named.mark_text(fontSize=11, stroke=PAPER, strokeWidth=4, color=PAPER)
     yield named.mark_text(fontSize=11, fontWeight="bold", color=INK)

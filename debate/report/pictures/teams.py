@@ -20,6 +20,7 @@ from debate.report.figure import (
     draw_zero_line,
     encode_color,
     encode_shape,
+    layer_marks,
     make_figure,
     make_missing_figure,
     make_share_axis,
@@ -140,10 +141,10 @@ def _draw_vote_lines(data: pl.DataFrame) -> Any:
     bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=1.6)
     points = base.mark_point(filled=True, size=80, opacity=1)
     layers = (
-        bars.encode(x=alt.X("low:Q", **axis), x2="high:Q", **at, color=color),
+        bars.encode(x=alt.X("low:Q", **axis), x2=alt.X2("high:Q"), **at, color=color),
         points.encode(x=alt.X("value:Q", **axis), **at, color=color, shape=shape),
     )
-    return alt.layer(*layers).properties(width=560, height=alt.Step(VOTES_STEP))
+    return layer_marks(layers, width=560, height={"step": VOTES_STEP})
 
 
 def _make_line_axis(data: pl.DataFrame) -> Any:
@@ -190,10 +191,10 @@ def _draw_team_lines(data: pl.DataFrame) -> Any:
     bars = base.mark_rule(strokeWidth=1.4)
     points = base.mark_point(filled=True, size=70, opacity=1)
     layers = (
-        bars.encode(x=alt.X("low:Q", **axis), x2="high:Q", **at, color=color),
+        bars.encode(x=alt.X("low:Q", **axis), x2=alt.X2("high:Q"), **at, color=color),
         points.encode(x=alt.X("value:Q", **axis), **at, color=color, shape=shape),
     )
-    return alt.layer(*layers).properties(width=560, height=alt.Step(TEAMS_STEP))
+    return layer_marks(layers, width=560, height={"step": TEAMS_STEP})
 
 
 def draw_dose(report: ReportData) -> Figure:
@@ -262,16 +263,16 @@ def _draw_response(points: pl.DataFrame, line: pl.DataFrame, response: str) -> A
     layers = [
         draw_zero_line(),
         *(_draw_fit(line, x, y) if line.height else ()),
-        bars.encode(x=x, y="low:Q", y2="high:Q", color=color),
-        bars.encode(x=alt.X("dose_low:Q", **axis), x2="dose_high:Q", y=y, color=color),
+        bars.encode(x=x, y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), color=color),
+        bars.encode(x=alt.X("dose_low:Q", **axis), x2=alt.X2("dose_high:Q"), y=y, color=color),
         marks.encode(x=x, y=y, color=color, shape=shape),
-        names.encode(x=x, y=y, text="arm:N"),
+        names.encode(x=x, y=y, text=alt.Text("arm:N")),
     ]
-    return alt.layer(*layers).properties(width=370, height=240, title=get_words(response))
+    return layer_marks(layers, width=370, height=240, title=get_words(response))
 
 
 def _draw_fit(line: pl.DataFrame, x: Any, y: Any) -> tuple[Any, Any]:
     fit = alt.Chart(to_data(line))
     band = fit.mark_area(opacity=0.14, color=INK)
     middle = fit.mark_line(strokeWidth=1.4, color=INK)
-    return band.encode(x=x, y="low:Q", y2="high:Q"), middle.encode(x=x, y=y)
+    return band.encode(x=x, y=alt.Y("low:Q"), y2=alt.Y2("high:Q")), middle.encode(x=x, y=y)

@@ -19,6 +19,7 @@ from debate.report.figure import (
     encode_color,
     encode_dash,
     encode_shape,
+    layer_marks,
     make_figure,
     make_missing_figure,
     make_probability_axis,
@@ -191,7 +192,7 @@ def _draw_lines(
     single = alt.Chart(to_data(own.select("trajectory", "round", "value")))
     layers = [
         single.mark_line(color=GREY, strokeWidth=0.7, opacity=0.55).encode(
-            **at, detail="trajectory:N"
+            **at, detail=alt.Detail("trajectory:N")
         ),
         *_draw_mean(mean, at),
     ]
@@ -203,8 +204,8 @@ def _draw_lines(
     num_drawn = own["trajectory"].n_unique()
     under = count_noun(int(size), "trajectory", "trajectories")
     under += "" if num_drawn == size else f", {num_drawn} drawn"
-    title = alt.TitleParams(report.label_arm(cell), subtitle=under)
-    return alt.layer(*layers).properties(width=250, height=190, title=title)
+    title = {"text": report.label_arm(cell), "subtitle": under}
+    return layer_marks(layers, width=250, height=190, title=title)
 
 
 def _draw_mean(mean: pl.DataFrame, at: dict[str, Any]) -> tuple[Any, ...]:
@@ -214,7 +215,7 @@ def _draw_mean(mean: pl.DataFrame, at: dict[str, Any]) -> tuple[Any, ...]:
     )
     return (
         base.mark_area(color=VERMILLION, opacity=0.22, clip=True).encode(
-            x=at["x"], y="low:Q", y2="high:Q"
+            x=at["x"], y=alt.Y("low:Q"), y2=alt.Y2("high:Q")
         ),
         base.mark_line(color=VERMILLION, strokeWidth=2.6).encode(**at),
         points.encode(**at),
@@ -253,8 +254,8 @@ def _draw_belief(report: ReportData, cell: str, rows: pl.DataFrame) -> Any:
     bands = base.mark_area(opacity=0.18, clip=True)
     points = base.mark_point(filled=True, size=46, opacity=1)
     layers = (
-        bands.encode(x=x, y="low:Q", y2="high:Q", color=color),
+        bands.encode(x=x, y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), color=color),
         base.mark_line(strokeWidth=2.2).encode(x=x, y=y, color=color, strokeDash=dash),
         points.encode(x=x, y=y, color=color, shape=shape),
     )
-    return alt.layer(*layers).properties(width=250, height=180, title=report.label_arm(cell))
+    return layer_marks(layers, width=250, height=180, title=report.label_arm(cell))

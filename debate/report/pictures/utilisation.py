@@ -9,7 +9,14 @@ import polars as pl
 
 from debate.log.utilisation import read_utilisation
 from debate.report.data import ReportData
-from debate.report.figure import Figure, make_figure, make_missing_figure, to_data
+from debate.report.figure import (
+    Figure,
+    join_panels,
+    layer_marks,
+    make_figure,
+    make_missing_figure,
+    to_data,
+)
 from debate.report.theme import BLUE, GREY, INK, ORANGE, RULE
 
 NAME, TITLE = "utilisation", "Utilisation of the models"
@@ -34,7 +41,9 @@ def draw_utilisation(report: ReportData) -> Figure:
     panels = [_draw_replica(data.filter(pl.col("name") == name), name, unit) for name in drawn]
     num_omitted = len(replicas) - len(drawn)
     omitted = f"{num_omitted} are left out." if num_omitted else ""
-    return make_figure(NAME, TITLE, alt.vconcat(*panels, spacing=10), data, CAPTION, omitted)
+    return make_figure(
+        NAME, TITLE, join_panels(panels, "vconcat", spacing=10), data, CAPTION, omitted
+    )
 
 
 class TimeUnit(NamedTuple):
@@ -106,7 +115,7 @@ def _draw_replica(slices: pl.DataFrame, name: str, unit: TimeUnit) -> Any:
     y = alt.Y("low:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=axis)
     timed = slices.with_columns(pl.col("minute", "minute_end") * unit.per_minute)
     bars = alt.Chart(to_data(stack_shares(timed))).mark_rect()
-    layers = [bars.encode(x=x, x2="minute_end:Q", y=y, y2="high:Q", color=color)]
+    layers = [bars.encode(x=x, x2=alt.X2("minute_end:Q"), y=y, y2=alt.Y2("high:Q"), color=color)]
     most = max(slices["queued"].fill_null(0))
     if most > 0:
         queue = alt.Chart(to_data(timed.select("minute", "queued")))
@@ -114,6 +123,6 @@ def _draw_replica(slices: pl.DataFrame, name: str, unit: TimeUnit) -> Any:
         queue_axis = alt.Axis(orient="right", tickCount=2, grid=False, format=".2~r")
         queued = alt.Y("queued:Q", title="queued", axis=queue_axis)
         layers.append(queue.encode(x=x, y=queued))
-    title = alt.TitleParams(name, fontWeight="normal", fontSize=11, offset=4)
-    layered = alt.layer(*layers).resolve_scale(y="independent")
-    return layered.properties(width=560, height=64, title=title)
+    title = {"text": name, "fontWeight": "normal", "fontSize": 11, "offset": 4}
+    resolve = {"scale": {"y": "independent"}}
+    return layer_marks(layers, resolve=resolve, width=560, height=64, title=title)
