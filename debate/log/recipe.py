@@ -34,13 +34,16 @@ def write_recipe(
     """Return the models, agents and cells to add, and the cells to keep, all fields of each.
 
     changed: the paths of what differs between two canonical configurations. recorded: the old
-    one's cells as the log has them. Empty where no further cell can hold the change: something is
-    gone, or belongs to all cells, or a cell is made by a sweep or by an arm that seats others.
+    one's cells as the log has them. Empty where no further cell can hold the change: an agent or a
+    cell is gone, or it belongs to all cells, or a cell is made by a sweep or by an arm that seats
+    others.
     """
-    if not recorded or any(path[0] not in _PARTS or len(path) < 3 for path in changed):
+    if not recorded or any(path[0] not in _PARTS or _is_gone(path) for path in changed):
         return ""
     named = {part: {path[1] for path in changed if path[0] == part} for part in _PARTS}
-    models = _name_anew(sorted(named["models"]), new["models"], joint="_")
+    left = sorted(named["models"] - new["models"].keys())  # another name, or none needs it now
+    changed_models = sorted(named["models"].difference(left))
+    models = _name_anew(changed_models, {**old["models"], **new["models"]}, joint="_")
     seats = [
         name
         for name, agent in new["agents"].items()
@@ -54,14 +57,22 @@ def write_recipe(
     ]
     if not cells or any(_is_made(recorded.get(name) or {}) for name in cells):
         return ""
-    lines = ["  models:"] if models else []
-    lines += [f"    {to}: {_write(_shorten_model(new['models'][m]))}" for m, to in models.items()]
+    used = {new["agents"][name]["model"] for name in agents}
+    further = {m: m for m in sorted(used - old["models"].keys())} | models
+    lines = ["  models:"] if left or further else []
+    lines += [f"    {m}: {_write(_shorten_model(old['models'][m]))}    # as it was" for m in left]
+    lines += [f"    {to}: {_write(_shorten_model(new['models'][m]))}" for m, to in further.items()]
     lines += ["  agents:"] if agents else []
     for name, to in agents.items():
         model = new["agents"][name]["model"]
         agent = {**new["agents"][name], "id": to, "model": models.get(model, model)}
         lines.append(f"    - {_write({'id': to} | _shorten(AgentSpec, agent))}")
     return "\n".join([*lines, "  cells:", *_write_cells(cells, old, new, agents)]) + "\n"
+
+
+def _is_gone(path: Sequence[str]) -> bool:
+    """Whether a whole part is gone that is no model: a model may have another name now."""
+    return len(path) < 3 and path[0] != "models"
 
 
 def _write_cells(

@@ -184,6 +184,10 @@ cells:
         ("{id: b,", "{id: c, model: m}, {id: b,"),
         ("{id: b,", "{id: b, sampling: {temperature: 0.3},"),
         ("topology: isolated,", "topology: ring,"),
+        (
+            "m}, {id: b, model: {engine: simulated}}]\nmodels: {m: ",
+            "n}, {id: b, model: {engine: simulated}}]\nmodels: {n: ",
+        ),
     ],
 )
 def test_a_recipe_for_a_changed_cell_is_pasted_and_goes_on(
@@ -198,6 +202,7 @@ def test_a_recipe_for_a_changed_cell_is_pasted_and_goes_on(
     recipe = yaml.safe_load(refused.stderr.partition("that are new:\n")[2].partition("\nor ")[0])
     pasted = yaml.safe_load(edited if "{id: c" in new else PASTED)
     pasted["agents"] += recipe.get("agents", [])
+    pasted["models"] |= recipe.get("models", {})
     pasted["cells"] |= recipe["cells"]
     done = invoke("run", _write(yaml.safe_dump(pasted), tmp_path), "--out", out, "--no-report")
     assert done.returncode == 0, done.stderr
