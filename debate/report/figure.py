@@ -29,8 +29,16 @@ _TEXT = "dy font-family font-size font-style font-weight text-anchor"
 ATTRIBUTES = frozenset(f"{_SHAPE} {_PAINT} {_TEXT}".split())
 """The attributes of a picture's elements that reach the page; all others are removed."""
 Direction = Literal["concat", "hconcat", "vconcat"]
-MIN_WIDTH = 560.0
-"""On a narrow screen a picture is not drawn smaller than this, in pixels; it is moved instead."""
+PHONE_WIDTH = 420.0
+"""A picture of at most this width, in pixels, is drawn once; a wider one also for phones."""
+PHONE_PLOT, PHONE_BANDS, PHONE_LABELS = 290, 220, 150
+"""On phones: the widest plot, the widest beside names of lines, and the widest such names."""
+SMALL_PLOT, SMALL_SHARE = 160, 0.78
+"""Two plots of at most this width stand side by side on phones, by this share smaller."""
+TALL = 1.3
+"""A picture more than this many times higher than wide may fill a page of paper."""
+LEAST_SHARE = 0.75
+"""On a narrow screen a picture is drawn no smaller than this share of its size; it is moved."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,11 +189,75 @@ def draw_zero_line() -> Any:
     return zero.mark_rule(color=MUTED, strokeDash=[3, 3]).encode(y=alt.Y("y:Q"))
 
 
+def narrow_chart(chart: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a chart for phones: its panels below one another, its legends in few columns.
+
+    Two small panels stay side by side. Plots whose horizontal axis is of numbers become narrower;
+    graphs and heat maps keep their shape.
+    """
+    narrowed = dict(chart)
+    for key in ("hconcat", "vconcat", "concat"):
+        if key in narrowed:
+            panels = [narrow_chart(panel) for panel in narrowed.pop(key)]
+            widths = [panel.get("width", PHONE_WIDTH) for panel in panels]
+            columns = 2 if max(widths) <= SMALL_SHARE * SMALL_PLOT else 1
+            narrowed |= {"concat": panels, "columns": columns}
+    if "layer" in narrowed:
+        narrowed["layer"] = [_narrow_layer(layer) for layer in chart["layer"]]
+        narrowed |= _narrow_size(chart)
+    return narrowed
+
+
+def _narrow_size(panel: Mapping[str, Any]) -> dict[str, Any]:
+    """The width of a panel on phones; with its height where both become smaller."""
+    axes = [layer["encoding"] for layer in panel["layer"]]
+    across = [axis["x"] for axis in axes if "x" in axis]
+    if any(x["type"] != "quantitative" or x.get("axis", {}) is None for x in across):
+        return {}
+    width, height = panel["width"], panel["height"]
+    if width <= SMALL_PLOT and width == height:
+        return {"width": SMALL_SHARE * width, "height": SMALL_SHARE * height}
+    has_names = any(axis.get("y", {}).get("type") == "nominal" for axis in axes)
+    return {"width": min(width, PHONE_BANDS if has_names else PHONE_PLOT)}
+
+
+def _narrow_layer(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """A layer with its legends in columns that fit on phones, and shorter names of lines."""
+    encoding = {name: dict(channel) for name, channel in layer["encoding"].items()}
+    for channel in encoding.values():
+        if channel.get("legend"):
+            names = channel.get("scale", {}).get("domain", ())
+            longest = max((len(str(name)) for name in names), default=0)
+            columns = 2 if longest <= PHONE_PLOT / 13 else 1
+            channel["legend"] = {**channel["legend"], "columns": columns}
+    y = encoding.get("y", {})
+    if y.get("type") == "nominal" and y.get("axis"):
+        y["axis"] = {**y["axis"], "labelLimit": PHONE_LABELS}
+    return {**layer, "encoding": encoding}
+
+
 def draw_figures(figures: Sequence[Figure], format: Format) -> dict[str, bytes]:
     """Return the pictures of figures by name, in the colours of paper. Raises DrawingError."""
-    specs = [figure.spec for figure in figures if figure.spec is not None]
-    pictures = draw_charts(specs, format)
-    return dict(zip((f.name for f in figures if f.spec is not None), pictures, strict=True))
+    specs = {figure.name: figure.spec for figure in figures if figure.spec is not None}
+    return dict(zip(specs, draw_charts(list(specs.values()), format), strict=True))
+
+
+def draw_screens(figures: Sequence[Figure]) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """Return the pictures as SVG by name, and those for phones where they are other ones.
+
+    Raises DrawingError.
+    """
+    specs = {figure.name: figure.spec for figure in figures if figure.spec is not None}
+    narrow = {name: narrow_chart(spec) for name, spec in specs.items()}
+    drawn = draw_charts([*specs.values(), *narrow.values()], "svg")
+    wide = dict(zip(specs, drawn, strict=False))
+    phone = dict(zip(narrow, drawn[len(specs) :], strict=True))
+    return wide, {name: svg for name, svg in phone.items() if read_width(wide[name]) > PHONE_WIDTH}
+
+
+def read_width(svg: bytes) -> float:
+    """Return the width of a picture in pixels."""
+    return float(ET.fromstring(svg).attrib["width"])
 
 
 def convert_svg(svg: bytes, *, name: str, label: str) -> Markup:
@@ -198,10 +270,12 @@ def convert_svg(svg: bytes, *, name: str, label: str) -> Markup:
     found = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
     _sanitize(root, {old: f"{name}-{number}" for number, old in enumerate(found)})
     width = root.attrib.pop("width", "")
-    root.attrib.pop("height", None)
+    height = root.attrib.pop("height", "")
+    if float(height or 0) > TALL * float(width or PHONE_WIDTH):
+        root.set("class", "tall")
     root.set("role", "img")
     root.set("aria-label", label)
-    narrowest = min(float(width or MIN_WIDTH), MIN_WIDTH)
+    narrowest = LEAST_SHARE * min(float(width or PHONE_WIDTH), PHONE_WIDTH)
     root.set("style", f"max-width:{width}px;min-width:{narrowest:g}px")
     ET.register_namespace("", SVG)
     return Markup(ET.tostring(root, encoding="unicode"))

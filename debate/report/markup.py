@@ -21,6 +21,7 @@ _UNIT = re.compile(
     rf"|(?<=\d,) (?={_END}\])"
 )
 """The blank in "95 %", "± 2", "0.1 to 0.2" and "[0.1, 0.2]"."""
+_TO = re.compile(r"(?<=\d\N{NO-BREAK SPACE}to)(?=\N{NO-BREAK SPACE})")
 _JOINT = re.compile(r"(?<=\w)([_/])(?=\w)")
 
 
@@ -40,6 +41,7 @@ def make_environment() -> Environment:
         "mark_code": mark_code,
         "verbatim": show_verbatim,
         "breakable": allow_breaks,
+        "parted": part_interval,
     }
     return environment
 
@@ -65,6 +67,16 @@ def allow_breaks(text: str) -> Markup:
     'own_<wbr>answer'
     """
     return Markup(_JOINT.sub(r"\1<wbr>", str(escape(join_units(clean(text))))))
+
+
+def part_interval(text: str) -> Markup:
+    """Return an interval, escaped, that a narrow column of a printed table may part after "to".
+
+    >>> str(part_interval("0.1 to 0.2")).replace("\N{NO-BREAK SPACE}", "_")
+    '0.1_to<wbr>_0.2'
+    """
+    told = escape(join_units(clean(text)))
+    return Markup(_TO.sub("<wbr>", str(told)))
 
 
 def mark_code(text: str) -> Markup:

@@ -19,7 +19,7 @@ from debate.errors import DrawingError, InputError
 from debate.log.disk import make_folder, replace_file, resolve_alias, wrap_disk_errors
 from debate.report.data import PromptExample, ReportData, read_report_data
 from debate.report.debates import INDEX, TURNED_RIGHT, TURNED_WRONG, ListedArm, write_debates
-from debate.report.figure import Figure, convert_svg, draw_figures
+from debate.report.figure import Figure, convert_svg, draw_figures, draw_screens
 from debate.report.glossary import explain_column, read_glossary
 from debate.report.markup import embed_csv, make_environment
 from debate.report.page_parts import Section
@@ -92,17 +92,20 @@ def write_page(
 
 
 class Drawing(NamedTuple):
-    """The pictures of a page as SVG, by name; or why there are none."""
+    """The pictures of a page as SVG, by name, and those that differ on phones; or why there are
+    none.
+    """
 
     pictures: Mapping[str, bytes]
+    narrow: Mapping[str, bytes]
     problem: str = ""
 
 
 def _draw_pictures(figures: Sequence[Figure]) -> Drawing:
     try:
-        return Drawing(draw_figures(figures, "svg"))
+        return Drawing(*draw_screens(figures))
     except DrawingError as error:
-        return Drawing({}, str(error))
+        return Drawing({}, {}, str(error))
 
 
 def _choose_page(source: Path, out: Path | None) -> Path:
@@ -193,13 +196,14 @@ def render_page(
     data_folder: str,
 ) -> str:
     """Return the whole page as HTML. data_folder: where the pictures' data lie beside it."""
-    pictures = {
-        figure.name: convert_svg(
-            drawing.pictures[figure.name], name=figure.name, label=_describe_figure(figure)
-        )
-        for figure in _list_drawn(sections)
-        if figure.name in drawing.pictures
-    }
+    labels = {figure.name: _describe_figure(figure) for figure in _list_drawn(sections)}
+    pictures, narrow = (
+        {
+            name: convert_svg(svg, name=f"{name}{mark}", label=labels[name])
+            for name, svg in drawn.items()
+        }
+        for drawn, mark in ((drawing.pictures, ""), (drawing.narrow, "-narrow"))
+    )
     anchors = {place: id_ for section in sections for place, id_ in section.anchors.items()}
     return (
         make_environment()
@@ -212,6 +216,7 @@ def render_page(
             sections=sections,
             section_names=[section.name for section in sections],
             pictures=pictures,
+            narrow=narrow,
             problem=drawing.problem,
             anchors=anchors,
             facts=list_facts(report),
