@@ -14,6 +14,8 @@ from jsonschema import ValidationError
 from debate.errors import DrawingError, RunConflict
 from debate.report import write_report
 from debate.report.data import ReportData
+from debate.report.figure import PHONE_PLOT, narrow_chart
+from debate.report.markup import part_interval
 from debate.report.sections import build_sections
 from debate.topologies import build_schedule, draw_picture, load_topology, make_default_seats
 from debate.vega import draw_charts
@@ -101,3 +103,27 @@ def test_python_without_docstrings_is_refused_before_anything_is_done() -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: python -OO (PYTHONOPTIMIZE=2) drops the docstrings")
+
+
+def test_panels_stand_below_one_another_on_phones_and_shrink_only_where_numbers_run_across(
+    report: ReportData,
+) -> None:
+    figures = {f.name: f for section in build_sections(report) for f in section.figures if f.spec}
+    flow = narrow_chart(figures["flow"].spec or {})
+    assert flow["columns"] == 1
+    assert all(panel["width"] <= PHONE_PLOT for panel in flow["concat"])
+    rows = narrow_chart(figures["reliability"].spec or {})["concat"]
+    assert {row["columns"] for row in rows} == {2}
+    graphs = figures["influence"].spec or {}
+    widths = [panel["width"] for row in graphs["concat"] for panel in row["hconcat"]]
+    stacked = narrow_chart(graphs)["concat"]
+    assert [panel["width"] for row in stacked for panel in row["concat"]] == widths
+
+
+def test_printed_tables_are_kept_whole_one_by_one_and_spots_show_what_was_heard(page: Path) -> None:
+    style = page.read_text().partition("@media print")[2].partition("</style>")[0]
+    assert ".turn:not(.spot-turn,.heard)" in style
+    chained = [rule for rule in style.split("}") if rule.endswith("{break-after:avoid")]
+    told = [each.strip() for rule in chained for each in rule.partition("{")[0].split(",")]
+    assert all(":not(:last" in each for each in told if each.startswith("tbody"))
+    assert "0.5 to<wbr>" in part_interval("0.5 to 0.7").replace("\N{NO-BREAK SPACE}", " ")

@@ -24,8 +24,8 @@ from debate.report.theme import BLUE, MUTED, ORANGE, VERMILLION, MarkStyle
 
 NAME, TITLE = "headline", "What debating did to answers and to errors"
 CAPTION = (
-    "Left, the share of questions that the team's vote had right, over the openings and at the "
-    "end. Right, error amplification: by how much confidence in errors grew until the last round; "
+    "The first panel has the share of questions that the team's vote had right, over the openings and at the "
+    "end; the second, error amplification: by how much confidence in errors grew until the last round; "
     "to the right of the dashed line errors gained weight. Bars are 95 % intervals, clustered by "
     "question."
 )
