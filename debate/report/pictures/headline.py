@@ -24,10 +24,10 @@ from debate.report.theme import BLUE, MUTED, ORANGE, VERMILLION, MarkStyle
 
 NAME, TITLE = "headline", "What debating did to answers and to errors"
 CAPTION = (
-    "The first panel has the share of questions that the team's vote had right, over the openings and at the "
-    "end; the second, error amplification: by how much confidence in errors grew until the last round; "
-    "to the right of the dashed line errors gained weight. Bars are 95 % intervals, clustered by "
-    "question."
+    "The first panel has the share of questions that the team's vote had right, over the openings "
+    "and at the end; the second, error amplification: by how much confidence in errors grew until "
+    "the last round; to the right of the dashed line errors gained weight. Bars are 95 % "
+    "intervals, clustered by question."
 )
 OPENINGS, END = "vote over the openings", "vote at the end"
 STYLES = {OPENINGS: MarkStyle(ORANGE, "circle"), END: MarkStyle(BLUE, "diamond")}
@@ -36,7 +36,7 @@ MIN_QUESTIONS = 2
 
 
 def draw_headline(report: ReportData) -> Figure:
-    """Draw a line for each arm: both votes on the left, error amplification on the right."""
+    """Draw a line for each arm: both votes, and error amplification in a panel of its own."""
     votes, errors = _collect_votes(report), _collect_errors(report)
     if report.states["question"].n_unique() < MIN_QUESTIONS:
         return make_missing_figure(NAME, TITLE, "One question is no ground for a headline.")
