@@ -15,7 +15,6 @@ from rich.table import Table
 from rich.text import Text
 
 from debate.config.synonyms import translate_value
-from debate.config.task import ColumnsSpec
 from debate.errors import InputError, Undecided, suggest
 from debate.terminal import make_console, print_whole
 from debate.text import clean
@@ -306,6 +305,8 @@ def parse_columns(pairs: Sequence[str]) -> dict[str, str | tuple[str, ...]]:
     >>> parse_columns(["target=gold", "options=A,B"])
     {'target': 'gold', 'options': ('A', 'B')}
     """
+    from debate.config.task import ColumnsSpec
+
     fields = tuple(ColumnsSpec.model_fields)
     found: dict[str, str | tuple[str, ...]] = {}
     for pair in pairs:

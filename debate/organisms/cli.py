@@ -13,10 +13,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from debate.config.references import get_shipped_folder
 from debate.errors import InputError
 from debate.installation import require_extra
-from debate.organisms.cards import build_card_table, read_cards
 from debate.organisms.specs import CHAT_SPECS, SPECS, ChatSpec, OrganismSpec, make_dial_pairs
 from debate.terminal import make_console, print_whole
 
@@ -173,6 +171,9 @@ def _make_bar() -> Bar:
 @app.command("list")
 def list_organisms(agents: Agents = None) -> None:
     """Show the organisms' cards: what each learned, and how well."""
+    from debate.config.references import get_shipped_folder
+    from debate.organisms.cards import build_card_table, read_cards
+
     with _report_user_errors():
         table = build_card_table(read_cards(agents or get_shipped_folder("agents")))
         print_whole(table, make_console())
@@ -202,6 +203,8 @@ def evaluate(
         require_extra("local", "evaluating organisms")
     import torch
 
+    from debate.config.references import get_shipped_folder
+    from debate.organisms.cards import read_cards
     from debate.organisms.evaluate import build_arm_table, build_critic_table, evaluate_organisms
 
     torch.set_num_threads(threads)
