@@ -222,7 +222,8 @@ def test_a_name_of_an_installed_package_is_as_good_as_one_of_ours(
 def test_the_list_tells_where_each_name_is_from(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = command("list", "--json", PYTHONPATH=_path(site))
+    monkeypatch.syspath_prepend(site)
+    done = invoke("list", "--json")
     assert done.returncode == 0, done.stderr
     rows = {(row["kind"], row["name"]): row for row in json.loads(done.stdout)}
     assert {kind for kind, _ in rows} == set(KINDS)
@@ -230,7 +231,6 @@ def test_the_list_tells_where_each_name_is_from(
     assert (row["source"], row["what"]) == ("offering 1.5", "Count votes.")
     assert rows["engines", "vllm"]["what"] == "A vLLM engine in each replica."
     assert rows["generators", "cycle_graph"]["source"].startswith("networkx ")
-    monkeypatch.syspath_prepend(site)
     done = invoke("list", "probes", "--no-custom-code")
     assert "not imported" in " ".join(done.stdout.split())
     assert invoke("list", "probs").returncode == 2

@@ -15,7 +15,7 @@ from debate.config.loader import load_run
 from debate.config.schema import SHORTHANDS, SPECS, SchemaKind, make_schema
 from debate.config.spec import NamedSpec
 from tests.config.broken import BROKEN, Broken
-from tests.processes import command, invoke
+from tests.processes import invoke
 
 ROOT = Path(__file__).parents[2]
 FILES: dict[SchemaKind, list[str]] = {
@@ -165,7 +165,7 @@ def test_every_spec_that_takes_a_bare_name_does_so_in_the_schema() -> None:
 
 
 def test_the_command_prints_the_schema_and_names_the_kinds() -> None:
-    done = command("schema", "agent")
+    done = invoke("schema", "agent")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == make_schema("agent")
     refused = invoke("schema", "agnet")

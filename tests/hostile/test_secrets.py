@@ -132,7 +132,7 @@ def test_an_error_does_not_quote_a_key(fields: dict[str, object], tmp_path: Path
 def test_an_override_with_a_key_is_not_quoted(tmp_path: Path) -> None:
     path = write_config(tmp_path, "http://localhost:1/v1")
     words = ("-o", f"models.m.api_key={KEY}", "-o", "rouds=3")
-    assert_nowhere(tmp_path, debate("validate", str(path), *words))
+    assert_nowhere(tmp_path, here("validate", str(path), *words))
 
 
 def test_what_is_hidden_and_what_is_not() -> None:

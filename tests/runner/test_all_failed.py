@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from debate.log import Run
-from tests.processes import command, invoke
+from tests.processes import invoke
 from tests.support import scripted, simulated, write_questions
 
 
@@ -24,7 +24,7 @@ def test_a_run_whose_every_call_failed_ends_with_exit_code_1_and_the_reasons(
     agents = simulated("a", failure=1.0), scripted("b", {"q0": "Answer: 4"})
     agents[1]["model"]["replies"] = {"elsewhere": "Answer: 4"}
     config = write_config(tmp_path, *agents)
-    done = command("run", config, "--out", str(tmp_path / "out"), COLUMNS="300")
+    done = invoke("run", config, "--out", str(tmp_path / "out"), "--no-report", COLUMNS="300")
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("failed:")]
     assert "every one of 6 calls failed" in line

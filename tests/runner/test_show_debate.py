@@ -11,7 +11,7 @@ import pytest
 from debate.errors import InputError
 from debate.log import Run
 from debate.runner.show_debate import describe_debate, find_question, read_debate
-from tests.processes import command
+from tests.processes import invoke
 from tests.support import run, scripted, simulated
 
 STEER = "\x1b[2J\x1b]0;title\x07Answer: 5"
@@ -138,8 +138,8 @@ def test_failures_beliefs_and_further_seeds_are_shown(tmp_path: Path) -> None:
 
 def test_the_command_prints_text_or_json_and_refuses_with_exit_code_2(debated: Run) -> None:
     directory = str(debated.directory)
-    assert "author: revision" in command("show", directory, "4").stdout
-    found = json.loads(command("show", directory, "4", "--cell", "peer", "--json").stdout)
+    assert "author: revision" in invoke("show", directory, "4").stdout
+    found = json.loads(invoke("show", directory, "4", "--cell", "peer", "--json").stdout)
     assert found["question"]["target"] == "4"
     assert [turn["outcome"] for turn in found["turns"] if turn["kind"] != "probe"] == [
         "wrong",
@@ -147,6 +147,6 @@ def test_the_command_prints_text_or_json_and_refuses_with_exit_code_2(debated: R
         "abstained",
     ]
     assert [verdict["outcome"] for verdict in found["verdicts"]] == ["tied", "correct"]
-    done = command("show", directory, "q")
+    done = invoke("show", directory, "q")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

@@ -13,7 +13,7 @@ from debate.orchestrator.question import debate_question
 from debate.runner.verify_run import verify_run
 from debate.types import Question, Turn, Verdict
 from tests.hostile.echo import Everything, calls_to, cells_of
-from tests.processes import command
+from tests.processes import invoke
 from tests.runner.speaker import chat, saying, seat
 from tests.support import by_ref, run, scripted, write_questions
 
@@ -96,9 +96,8 @@ def test_what_was_done_otherwise_is_told_once_at_the_end(tmp_path: Path) -> None
         task = write_questions(tmp_path, 3)
         written = {"agents": [seat(url, max_in_flight=1)], "topology": "isolated", "task": task}
         config.write_text(json.dumps(written | {"rounds": 0}))
-        ended = command(
-            "run", str(config), "--out", str(tmp_path / "out"), "--quiet", "--no-report"
-        )
+        words = ("run", str(config), "--out", str(tmp_path / "out"), "--quiet", "--no-report")
+        ended = invoke(*words)
     assert ended.returncode == 0
     told = [line for line in ended.stdout.splitlines() if "top_p" in line]
     assert told == ["note: model a, 3 turns: without top_p, which the endpoint refused"]
