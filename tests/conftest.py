@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.doctest import DoctestModule
 from hypothesis import settings
 
 LONG_TIMEOUT_S = 1800.0
@@ -40,6 +42,16 @@ class Choice:
         is_elsewhere = tier is not None and f"mark.{tier}" not in text
         has_tests = collection_path.name.startswith("test_") or ">>> " in text
         return True if is_elsewhere or not has_tests else None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collect_file(
+        self, file_path: Path
+    ) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+        """Look for examples in docstrings only where there are any."""
+        found = yield
+        if ">>> " in file_path.read_text(encoding="utf-8"):
+            return found
+        return [each for each in found if not isinstance(each, DoctestModule)]
 
 
 def pytest_configure(config: pytest.Config) -> None:

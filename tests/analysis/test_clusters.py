@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-import statsmodels.api as sm
+from statsmodels.regression.linear_model import OLS
 
 from debate.analysis import analyze
 from debate.analysis.schema import Estimate
@@ -74,7 +74,7 @@ def test_intervals_cluster_by_the_unit_that_the_data_name(name: str, unit: str) 
     last = last.with_columns(score=(pl.col("answer") == "4").cast(pl.Float64))
     values = last.select(MEANS[name]).to_series().to_numpy()
     _, codes = np.unique(last[unit].to_numpy(), return_inverse=True)
-    fit = sm.OLS(values, np.ones(len(values))).fit(
+    fit = OLS(values, np.ones(len(values))).fit(
         cov_type="cluster", cov_kwds={"groups": codes}, use_t=True
     )
     low, high = fit.conf_int()[0]

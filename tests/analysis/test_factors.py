@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import statsmodels.api as sm
 from scipy.special import expit
+from statsmodels.regression.linear_model import OLS
 
 from debate.analysis import analyze
 from debate.analysis.factors import (
@@ -66,7 +66,7 @@ def test_the_variance_is_that_of_two_way_clustering_in_statsmodels(seed: int) ->
     rng = np.random.default_rng(seed)
     questions, levels = (rng.permutation(np.arange(240) % k).astype(np.int64) for k in (30, 7))
     values = rng.normal(size=30)[questions] + rng.normal(size=7)[levels] + rng.normal(size=240)
-    fitted = sm.OLS(values, np.ones(240)).fit(
+    fitted = OLS(values, np.ones(240)).fit(
         cov_type="cluster", cov_kwds={"groups": np.stack([questions, levels], axis=1)}
     )
     of = TwoWayClusters(questions, levels)

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
+from statsmodels.regression.linear_model import OLS
 
 from debate.analysis.intervals import (
     Interval,
@@ -25,7 +25,7 @@ def test_the_clustered_mean_has_the_standard_error_of_a_clustered_regression() -
     rng = np.random.default_rng(1)
     clusters = rng.integers(0, 40, size=300)
     values = rng.normal(size=300) + rng.normal(size=40)[clusters]
-    fit = sm.OLS(values, np.ones(300)).fit(cov_type="cluster", cov_kwds={"groups": clusters})
+    fit = OLS(values, np.ones(300)).fit(cov_type="cluster", cov_kwds={"groups": clusters})
     ours = compute_clustered_mean(values, clusters)
     assert ours.value == pytest.approx(fit.params[0])
     assert ours.se == pytest.approx(fit.bse[0])
@@ -128,7 +128,7 @@ def test_the_design_effect_is_the_clustered_variance_over_the_binomial_one() -> 
     successes = rng.binomial(counts.astype(int), rng.beta(2, 2, size=80)).astype(float)
     rows = np.concatenate([np.arange(n) < k for k, n in zip(successes, counts, strict=True)])
     clusters = np.repeat(np.arange(80), counts.astype(int))
-    fit = sm.OLS(rows.astype(float), np.ones(len(rows))).fit(
+    fit = OLS(rows.astype(float), np.ones(len(rows))).fit(
         cov_type="cluster", cov_kwds={"groups": clusters}
     )
     p = rows.mean()

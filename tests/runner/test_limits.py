@@ -10,17 +10,25 @@ import pytest
 from debate.agents.prompt_sets import SHIPPED, load_prompt_set
 from debate.agents.template_checks import require_rendering
 from debate.errors import ConfigError, TopologyError
-from debate.limits import LimitExceeded, call_limited
+from debate.limits import CPU_S, LimitExceeded, call_limited
 from debate.topologies import build_schedule, load_topology
 from debate.topologies.seats import make_default_seats
 
-TIME, MEMORY = "3 s of processor time", "memory|MemoryError|OverflowError"
+TIME, MEMORY = "1 s of processor time", "memory|MemoryError|OverflowError"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A prompt set of one's own."""
     return Path(shutil.copytree(SHIPPED / "compact", tmp_path / "mine"))
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls may take one second of processor time, instead of three."""
+    defaults = call_limited.__kwdefaults__
+    assert defaults == {"cpu_s": CPU_S}
+    monkeypatch.setitem(defaults, "cpu_s", 1)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +57,7 @@ def test_a_template_that_is_no_text_is_refused(folder: Path) -> None:
         require_rendering(load_prompt_set(str(folder)))
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_template_that_computes_for_ever_is_refused(folder: Path) -> None:
     loops = "{% for x in range(99999) %}{% for y in range(99999) %}{% endfor %}{% endfor %}"
     (folder / "opening.j2").write_text(f"Answer.\n{loops}\n")
@@ -69,6 +78,7 @@ def test_an_exception_while_rendering_names_template_and_line(folder: Path) -> N
         prompts.render("opening", {})
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_generator_without_an_end_is_refused() -> None:
     spec = load_topology(
         {"generator": "duplication_divergence_graph", "args": {"n": "$n", "p": 0.0}}
