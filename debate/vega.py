@@ -12,7 +12,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
 from debate.errors import DrawingError
@@ -20,6 +23,74 @@ from debate.errors import DrawingError
 Format = Literal["svg", "pdf", "png"]
 
 _COMMAND = ("-P", "-c", "from debate.vega import serve; serve()")
+
+
+class _Drawer:
+    """A process that draws one job after the other, as long as it is kept."""
+
+    def __init__(self) -> None:
+        self._program, self._owner = sys.executable, os.getpid()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
+        # what can be imported here can be there, wherever it comes from
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self._process = subprocess.Popen(
+            [self._program, *_COMMAND],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env=environment,
+        )
+
+    def draw(self, job: Mapping[str, Any]) -> list[bytes]:
+        """Return the job's pictures. Raises DrawingError where the process ends instead."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        reply = b""
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(job).encode() + b"\n")
+            self._process.stdin.flush()
+            reply = self._process.stdout.readline()
+        if reply.endswith(b"\n"):
+            return [base64.b64decode(picture) for picture in json.loads(reply)]
+        self.close()
+        self._stderr.seek(0)
+        how = _explain_end(self._process.returncode, self._stderr.read())
+        raise DrawingError(f"pictures cannot be drawn: {how}")
+
+    def close(self) -> None:
+        """Let the process end, and wait until it has; a fork of its owner leaves it alone."""
+        if self._owner != os.getpid():
+            return
+        with suppress(BrokenPipeError):
+            self._process.communicate()
+
+    def is_usable(self) -> bool:
+        """Whether it runs, was started here, and by the program that would be started now."""
+        here = (self._program, self._owner) == (sys.executable, os.getpid())
+        return here and self._process.poll() is None
+
+
+class _Keeping(threading.local):
+    """Of each thread: whether it keeps the process that draws, and that process."""
+
+    depth = 0
+    drawer: _Drawer | None = None
+
+
+_KEEPING = _Keeping()
+
+
+@contextmanager
+def keep_drawing() -> Iterator[None]:
+    """While inside, draw by one process, which takes a second to start."""
+    _KEEPING.depth += 1
+    try:
+        yield
+    finally:
+        _KEEPING.depth -= 1
+        if not _KEEPING.depth and _KEEPING.drawer:
+            _KEEPING.drawer.close()
+            _KEEPING.drawer = None
 
 
 def draw_charts(
@@ -32,32 +103,29 @@ def draw_charts(
     if not charts:
         return []
     job = {"charts": charts, "format": format, "scale": scale, "version": _get_version()}
-    # what can be imported here can be there, wherever it comes from
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    try:
-        done = subprocess.run(
-            [sys.executable, *_COMMAND],
-            input=json.dumps(job).encode(),
-            capture_output=True,
-            env=environment,
-        )
-    except (OSError, ValueError) as cause:
-        raise DrawingError(f"pictures cannot be drawn: no process for it starts: {cause}") from None
-    if done.returncode:
-        raise DrawingError(f"pictures cannot be drawn: {_explain_end(done)}")
-    return [base64.b64decode(picture) for picture in json.loads(done.stdout)]
+    with keep_drawing():
+        if _KEEPING.drawer and not _KEEPING.drawer.is_usable():
+            _KEEPING.drawer.close()
+            _KEEPING.drawer = None
+        try:
+            _KEEPING.drawer = _KEEPING.drawer or _Drawer()
+        except (OSError, ValueError) as cause:
+            why = f"no process for it starts: {cause}"
+            raise DrawingError(f"pictures cannot be drawn: {why}") from None
+        return _KEEPING.drawer.draw(job)
 
 
 def serve() -> None:
-    """Draw what standard input asks for, in the process that `draw_charts` starts."""
+    """Draw what each line of standard input asks for, in the process that `draw_charts` starts."""
     import vl_convert
 
-    job = json.load(sys.stdin)
-    draw = getattr(vl_convert, f"vegalite_to_{job['format']}")
-    options = {"scale": job["scale"]} if job["format"] == "png" else {}
-    drawn = [draw(chart, vl_version=job["version"], **options) for chart in job["charts"]]
-    files = [each.encode() if isinstance(each, str) else each for each in drawn]
-    json.dump([base64.b64encode(file).decode() for file in files], sys.stdout)
+    for line in sys.stdin.buffer:
+        job = json.loads(line)
+        draw = getattr(vl_convert, f"vegalite_to_{job['format']}")
+        options = {"scale": job["scale"]} if job["format"] == "png" else {}
+        drawn = [draw(chart, vl_version=job["version"], **options) for chart in job["charts"]]
+        files = [each.encode() if isinstance(each, str) else each for each in drawn]
+        print(json.dumps([base64.b64encode(file).decode() for file in files]), flush=True)
 
 
 def _get_version() -> str:
@@ -67,13 +135,13 @@ def _get_version() -> str:
     return ".".join(altair.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 
 
-def _explain_end(done: subprocess.CompletedProcess[bytes]) -> str:
+def _explain_end(code: int, stderr: bytes) -> str:
     """Say how the process ended, and what may help."""
-    if done.returncode < 0:
-        how = f"the process for it was ended by {signal.Signals(-done.returncode).name}"
+    if code < 0:
+        how = f"the process for it was ended by {signal.Signals(-code).name}"
     else:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        how = f"the process for it failed: {said[-1] if said else f'exit code {done.returncode}'}"
+        said = stderr.decode(errors="replace").strip().splitlines()
+        how = f"the process for it failed: {said[-1] if said else f'exit code {code}'}"
     limit = _get_memory_limit()
     if limit is None:
         return how

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from _pytest.doctest import DoctestModule
 from hypothesis import settings
+
+from debate.vega import keep_drawing
 
 LONG_TIMEOUT_S = 1800.0
 LONG_TIERS = frozenset({"slow", "system", "vllm", "gpu", "chat"})
@@ -71,6 +73,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         text = item.path.read_text(encoding="utf-8") if named else ""
         if missing := [name for name in sorted(named) if f"mark.{name}" not in text]:
             raise pytest.UsageError(f"{item.nodeid}: write `pytest.mark.{missing[0]}` in its file")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_drawing_process() -> Iterator[None]:
+    """Have the pictures of all tests drawn by one process, which takes a second to start."""
+    with keep_drawing():
+        yield
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -26,6 +26,7 @@ from debate.report.page_parts import Section
 from debate.report.provenance import dump_spec, list_facts
 from debate.report.sections import build_sections
 from debate.text import clean, count_noun
+from debate.vega import keep_drawing
 
 PAGE = "report.html"
 
@@ -61,7 +62,8 @@ def write_report(
     report = read_report_data(
         source, columns=columns, kind=kind, cells=cells, prompts=tuple(prompts), **options
     )
-    return write_page(report, page, figures=figures, tell=tell)
+    with keep_drawing():
+        return write_page(report, page, figures=figures, tell=tell)
 
 
 def write_page(

@@ -18,7 +18,7 @@ from debate.report.figure import PHONE_PLOT, narrow_chart
 from debate.report.markup import part_interval
 from debate.report.sections import build_sections
 from debate.topologies import build_schedule, draw_picture, load_topology, make_default_seats
-from debate.vega import draw_charts
+from debate.vega import _KEEPING, draw_charts, keep_drawing
 from tests.report.tables import write_table
 
 CHART = {"data": {"values": [{"a": 1}]}, "mark": "point", "encoding": {"x": {"field": "a"}}}
@@ -31,6 +31,18 @@ def test_each_chart_becomes_a_picture_in_order() -> None:
     assert b"second" not in first
     assert b"second" in second
     assert draw_charts([], "svg") == []
+
+
+def test_one_process_draws_while_it_is_kept_and_a_dead_one_is_replaced() -> None:
+    with keep_drawing():
+        first, drawer = draw_charts([CHART], "svg"), _KEEPING.drawer
+        assert draw_charts([CHART], "pdf")[0].startswith(b"%PDF")
+        assert _KEEPING.drawer is drawer
+        assert drawer is not None
+        drawer._process.kill()
+        drawer._process.wait()
+        assert draw_charts([CHART], "svg") == first
+        assert _KEEPING.drawer is not drawer
 
 
 def test_every_picture_of_a_page_is_valid_vega_lite(report: ReportData) -> None:
