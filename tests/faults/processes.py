@@ -17,7 +17,9 @@ from typing import Any, Literal, NamedTuple
 
 PATIENCE_S = 600.0
 FORKING = multiprocessing.get_context("forkserver")
-FORKING.set_forkserver_preload(["tests.faults.driver", "debate.analysis", "debate.cli.run_commands"])
+FORKING.set_forkserver_preload(
+    ["tests.faults.driver", "debate.runner.report_run", "debate.cli.commands"]
+)
 
 Disk = Literal["read-only"] | int | None
 """What the run's folder is to the process: as it is, not to be written, or of so many bytes."""
