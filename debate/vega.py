@@ -52,17 +52,23 @@ class _Drawer:
             reply = self._process.stdout.readline()
         if reply.endswith(b"\n"):
             return [base64.b64decode(picture) for picture in json.loads(reply)]
-        self.close()
-        self._stderr.seek(0)
-        how = _explain_end(self._process.returncode, self._stderr.read())
+        said = self.close()
+        how = _explain_end(self._process.returncode, said)
         raise DrawingError(f"pictures cannot be drawn: {how}")
 
-    def close(self) -> None:
-        """Let the process end, and wait until it has; a fork of its owner leaves it alone."""
-        if self._owner != os.getpid():
-            return
+    def close(self) -> bytes:
+        """Let the process end, wait until it has, and return what it said to standard error.
+
+        A fork of its owner leaves it alone, and what is closed stays so: both return nothing.
+        """
+        if self._owner != os.getpid() or self._stderr.closed:
+            return b""
         with suppress(BrokenPipeError):
             self._process.communicate()
+        self._process.wait()
+        with self._stderr:
+            self._stderr.seek(0)
+            return self._stderr.read()
 
     def is_usable(self) -> bool:
         """Whether it runs, was started here, and by the program that would be started now."""
