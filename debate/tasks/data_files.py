@@ -73,7 +73,10 @@ def get_ending(file: Path) -> str:
 
 def _suggest_file(file: Path) -> str:
     """Return what may have been meant where a file is not there."""
-    if file.exists():
+    try:
+        if file.exists():
+            return ""
+    except OSError:  # the name is too long, say
         return ""
     others = (path for path in file.parent.glob("*") if path.name != file.name)
     near = sorted(path.name for path in others if get_ending(path) in READERS)
