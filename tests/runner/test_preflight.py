@@ -15,9 +15,9 @@ from rich.console import Console
 
 import debate
 from debate.config.loader import load_run
+from debate.config.models import OpenaiModel
 from debate.engines.base import Capabilities, Completion, Request
 from debate.errors import EngineError
-from debate.config.models import OpenaiModel
 from debate.log import Run
 from debate.runner.execute import execute, raise_if_failed
 from debate.runner.plan import make_plan
