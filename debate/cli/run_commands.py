@@ -83,7 +83,8 @@ def _load(
 def _refuse_run_directory(config: str) -> None:
     """Raise InputError for a run's directory in place of its configuration, with what to type."""
     from debate.config.references import list_shipped
-    from debate.log.manifest import MANIFEST, read_manifest
+    from debate.log.files import MANIFEST
+    from debate.log.manifest import read_manifest
 
     if not (Path(config) / MANIFEST).is_file():
         return
@@ -186,6 +187,9 @@ def validate(
     prompts: Annotated[
         bool, typer.Option("--prompts", help="Show the prompts of all agents in all cells, whole.")
     ] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also show agents, models, prompts and who hears whom.")
+    ] = False,
     no_preflight: NoPreflightOption = False,
     no_custom_code: NoCustomCodeOption = False,
     allow_key: AllowKeyOption = None,
@@ -204,7 +208,7 @@ def validate(
     plan, console = make_plan(loaded), make_console()
     with make_console(stderr=True).status("asking the cluster"):
         asked = try_to_ask(plan.models, plan.spec.cluster)
-    print_plan(plan, console, asked, prompts=prompts)
+    print_plan(plan, console, asked, prompts=prompts, everything=everything)
     print_budget(plan, console)
     if probe:
         print_probe_calls(plan, console)
