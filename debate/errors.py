@@ -19,6 +19,7 @@ DebateError
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -27,6 +28,11 @@ from debate.types import Failure
 
 MAX_LISTED = 500
 """Names up to which all that are known are listed."""
+MIN_PART = 4
+"""Letters from which on a part of a name stands for it."""
+_QUOTED = re.compile(r"""(?<!\w)(?:"[^"\n]*"|'[^'\n]*')(?!\w)""")
+_WORD = re.compile(r"\S{201,}")
+_MAX_QUOTED = 100
 
 
 class DebateError(Exception):
@@ -34,7 +40,13 @@ class DebateError(Exception):
 
 
 class InputError(DebateError, ValueError):
-    """Something that a user wrote is wrong; the message says what would be right."""
+    """Something that a user wrote is wrong; the message says what would be right.
+
+    What it quotes is cut to a part of a line.
+    """
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*(cut_values(each) if isinstance(each, str) else each for each in parts))
 
 
 class ConfigError(InputError):
@@ -131,13 +143,41 @@ def boundary(error: type[BoundaryError], place: str) -> Iterator[None]:
         raise error(f"{type(cause).__name__}: {cause}", boundary=place) from cause
 
 
+def cut_values(message: str) -> str:
+    """Return a message with the middle cut out of long values: quoted ones, and long words.
+
+    >>> cut_values(f'model "{"m" * 900}" is unknown')
+    'model "mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm…mmmmmmmmmmmmmmm" is unknown'
+    """
+    message = _QUOTED.sub(lambda found: _cut_middle(found[0], _MAX_QUOTED), message)
+    return _WORD.sub(lambda found: _cut_middle(found[0], 200), message)
+
+
+def _cut_middle(value: str, most: int) -> str:
+    return value if len(value) <= most else f"{value[:41]}…{value[-16:]}"
+
+
 def suggest(name: object, known: Iterable[str]) -> str:
     """Return what would have been right, as a clause to append to a message.
 
-    >>> suggest("rnig", ["ring", "star"])
-    'did you mean "ring"? (ring, star)'
+    Letters may be large or small, and a name may be a part of what is meant.
+
+    >>> suggest("rnig", ["ring", "star"]), suggest("STAR", ["ring", "star"])
+    ('did you mean "ring"? (ring, star)', 'did you mean "star"? (ring, star)')
+    >>> suggest("qwen", ["adder", "gallery/qwen3-8b"])
+    'did you mean "gallery/qwen3-8b"? (adder, gallery/qwen3-8b)'
     """
     names = sorted(known)
-    close = get_close_matches(str(name), names, n=1)
+    close = find_close(name, names)
     listed = ", ".join(names) if len(names) <= MAX_LISTED else f"{len(names):,} are known"
-    return f'did you mean "{close[0]}"? ({listed})' if close else f"known: {listed}"
+    return f'did you mean "{close}"? ({listed})' if close else f"known: {listed}"
+
+
+def find_close(name: object, names: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the name that is meant by one that is not among them; None where none is near."""
+    wanted = str(name).casefold()
+    folded = {each.casefold(): each for each in names}
+    near = get_close_matches(wanted, folded, n=1, cutoff=cutoff)
+    if not near and len(wanted) >= MIN_PART:
+        near = sorted((each for each in folded if wanted in each), key=len)
+    return folded[near[0]] if near else None

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from debate.errors import BudgetSpent, DebateError, InputError
+from debate.errors import BudgetSpent, DebateError, InputError, cut_values
 from debate.installation import DISTRIBUTION
 from debate.interrupts import hear_signals
 
@@ -113,7 +113,7 @@ def _format_error(what: str, error: Exception) -> str:
     """Format an error so that nothing that it quotes can steer the terminal."""
     from debate.text import clean
 
-    return clean(f"{what}: {error}", keep="\n\t")
+    return clean(f"{what}: {cut_values(str(error))}", keep="\n\t")
 
 
 def __getattr__(name: str) -> object:

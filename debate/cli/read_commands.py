@@ -212,9 +212,12 @@ def compare(runs: RunsArgument, json: JsonOption = False) -> None:
 def show(
     directory: Annotated[Path, typer.Argument(help="A run directory.")],
     question: Annotated[
-        str,
-        typer.Argument(help="Its id, the beginning of its id, or its number from 1."),
-    ],
+        str | None,
+        typer.Argument(
+            help="Its id, the beginning of its id, or its number from 1; without it, the questions "
+            "are listed."
+        ),
+    ] = None,
     cell: Annotated[
         str | None, typer.Option(help="The arm; by default the first that debated it.")
     ] = None,
@@ -226,13 +229,23 @@ def show(
 ) -> None:
     """Show one debate: who said and heard what, what was read of it, and each round's verdict."""
     from debate.log import Run
-    from debate.runner.show_debate import describe_debate, read_debate
+    from debate.runner import show_debate
 
-    found = read_debate(Run(directory), question, cell=cell, seed=seed)
+    run = Run(directory)
+    if question is None and json:
+        listed = show_debate.list_questions(run).items()
+        rows = [{"number": number, "id": each.id, "text": each.text} for number, each in listed]
+        typer.echo(dumps(rows, indent=2, ensure_ascii=False))
+        return
+    if question is None:
+        for line in show_debate.describe_questions(run, width=make_console().width):
+            typer.echo(line)
+        return
+    found = show_debate.read_debate(run, question, cell=cell, seed=seed)
     if json:
         typer.echo(found.to_json())
         return
-    for line in describe_debate(found, width=make_console().width, prompts=prompts):
+    for line in show_debate.describe_debate(found, width=make_console().width, prompts=prompts):
         typer.echo(line)
 
 

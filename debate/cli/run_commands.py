@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from debate.bench import TITLES
+from debate.errors import InputError
 from debate.interrupts import run_to_end
 from debate.terminal import make_console
 
@@ -73,8 +75,30 @@ def _load(
 ) -> LoadedRun:
     from debate.config.loader import load_run
 
+    _refuse_run_directory(config)
     allowed = allow_key or ()
     return load_run(config, override or (), custom_code=not no_custom_code, allowed_keys=allowed)
+
+
+def _refuse_run_directory(config: str) -> None:
+    """Raise InputError for a run's directory in place of its configuration, with what to type."""
+    from debate.config.references import list_shipped
+    from debate.log.files import MANIFEST
+    from debate.log.manifest import read_manifest
+
+    if not (Path(config) / MANIFEST).is_file():
+        return
+    manifest = read_manifest(Path(config))
+    name = str(manifest.spec.get("name", "run"))
+    files = [each for each in (f"{name}.yaml", f"{name}.yml") if Path(each).is_file()]
+    shipped = [name] if name in list_shipped("configs") else []
+    written = [*files, *shipped, "CONFIG.yaml"][0]
+    go_on = shlex.join(["debate", "run", written, "--out", config])
+    read = shlex.join(["debate", "summarise", config])
+    raise InputError(
+        f"{config} is the directory of a run ({manifest.status}), not its configuration; to go on "
+        f"with the run: `{go_on}`; to read it: `{read}`"
+    )
 
 
 def run(
@@ -163,6 +187,9 @@ def validate(
     prompts: Annotated[
         bool, typer.Option("--prompts", help="Show the prompts of all agents in all cells, whole.")
     ] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also show agents, models, prompts and who hears whom.")
+    ] = False,
     no_preflight: NoPreflightOption = False,
     no_custom_code: NoCustomCodeOption = False,
     allow_key: AllowKeyOption = None,
@@ -181,7 +208,7 @@ def validate(
     plan, console = make_plan(loaded), make_console()
     with make_console(stderr=True).status("asking the cluster"):
         asked = try_to_ask(plan.models, plan.spec.cluster)
-    print_plan(plan, console, asked, prompts=prompts)
+    print_plan(plan, console, asked, prompts=prompts, everything=everything)
     print_budget(plan, console)
     if probe:
         print_probe_calls(plan, console)

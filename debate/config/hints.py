@@ -24,13 +24,14 @@ from debate.config.synonyms import (
     EXAMPLES,
     NOTES,
     REMARKS,
+    find_hosted,
     list_meanings,
     normalise,
     translate_value,
 )
 from debate.config.task import TaskSpec
 from debate.config.topology import TopologySpec
-from debate.errors import suggest
+from debate.errors import find_close, suggest
 
 Place = tuple[str, ...]
 
@@ -202,6 +203,41 @@ def explain_value(loc: Sequence[int | str], value: object) -> str | None:
         return None
     also = "; its address is the field `url`" if (names[-1], found) == ("engine", "openai") else ""
     return f"here that is `{found}`{also}"
+
+
+def explain_model(name: str, models: Collection[str], cards: Collection[str]) -> str:
+    """Return what would be right where an agent names a model that is not among `models`.
+
+    cards: the agent cards that there are, which bring models of their own.
+    """
+    if find_close(name, models):
+        return suggest(name, models)
+    entry, card = write_endpoint(name), find_close(name, cards, cutoff=_CLOSE)
+    if entry is not None and card != name:
+        return entry
+    if card is not None:
+        lead = "that is" if card == name else f'did you mean "{card}"? That is'
+        return f"{lead} an agent card, which brings its model: write `card: {card}` for `model`"
+    known = suggest(name, models) if models else "none are written yet"
+    weights = "model: {engine: transformers, model: ORG/NAME}"
+    if "/" in name:
+        weights = weights.replace("ORG/NAME", name if len(name) <= _MAX_VALUE_LENGTH else "NAME")
+    endpoint = EXAMPLES["models"].replace("models: {m:", "models: {NAME:")
+    return f"{known}; an endpoint is written as `{endpoint}`, weights as `{weights}`"
+
+
+def write_endpoint(name: str) -> str | None:
+    """Return how a well-known hosted model is written; None where the name is none of one."""
+    hosted = find_hosted(name)
+    if hosted is None or len(name) > _MAX_VALUE_LENGTH:
+        return None
+    own = re.sub(r"[^A-Za-z0-9_.-]+", "-", hosted.name.rpartition("/")[2]).strip("-.") or "m"
+    key = f", api_key_env: {hosted.key}" if hosted.key else ""
+    entry = f"{{engine: openai, url: '{hosted.url}', model: {_write_value(hosted.name)}{key}}}"
+    return (
+        "a hosted model is written with its endpoint, as in "
+        f"`models: {{{own}: {entry}}}`, and named by its agent as `{{id: a, model: {own}}}`"
+    )
 
 
 def _write_task(written: object) -> str:

@@ -13,6 +13,7 @@ set run in a sandbox, and weights are read as data.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -92,10 +93,9 @@ def load_run(
     try:
         spec = validate_document(RunSpec, document, known=[path for path, _ in unresolved])
     except ConfigError as error:
-        found = [message for _, message in unresolved] + str(error).splitlines()
-        raise ConfigError("\n".join(filter(None, dict.fromkeys(found)))) from None
+        raise _join_problems(unresolved, str(error)) from None
     if unresolved:
-        raise ConfigError("\n".join(dict.fromkeys(message for _, message in unresolved)))
+        raise _join_problems(unresolved)
     written = LoadedRun(spec, document, custom_code=custom_code, allowed_keys=allowed_keys)
     _import_custom_code(written)
     expanded = expand_cells(spec)
@@ -105,6 +105,18 @@ def load_run(
     if any(kind == "arms" for kind, *_ in list_custom_code(spec)):
         _import_custom_code(loaded)  # an arm may name further code
     return loaded
+
+
+def _join_problems(unresolved: Iterable[Problem], others: str = "") -> ConfigError:
+    """Return one error for problems that tell their locations, in the order of a file's lines."""
+    lines = "\n".join([*(message for _, message in unresolved), others]).splitlines()
+    return ConfigError("\n".join(sorted(filter(None, dict.fromkeys(lines)), key=_find_line)))
+
+
+def _find_line(message: str) -> tuple[str, int]:
+    """Return the file and line that a message begins with."""
+    found = re.match(r"(.+?):(\d+): ", message)
+    return (found[1], int(found[2])) if found else (message, 0)
 
 
 def _import_custom_code(loaded: LoadedRun) -> None:
@@ -229,7 +241,9 @@ def _assign(document: ConfigDocument, assignment: str) -> ConfigDocument:
         document, path = _descend(document, path, word, location)
     branch = parse_document(text, source=str(location), folder=document.folder)
     locations = dict.fromkeys(branch.locations, location)
-    return document.replace_at(path, ConfigDocument(branch.value, locations, document.folder))
+    changed = document.replace_at(path, ConfigDocument(branch.value, locations, document.folder))
+    made = {path[:n]: location for n in range(1, len(path)) if path[:n] not in changed.locations}
+    return replace(changed, locations={**changed.locations, **made})
 
 
 def _quote_assignment(dotted: str, equals: str, text: str) -> str:

@@ -16,8 +16,9 @@ from typing import Any, Literal, NamedTuple
 from debate.config.agents import AgentCard
 from debate.config.document import ConfigDocument, KeyPath, Problem, SourceLocation, read_document
 from debate.config.fetchable import FETCHABLE, find_fetched
+from debate.config.hints import explain_model, write_endpoint
 from debate.config.models import ENGINES, LocalWeights
-from debate.config.secrets import redact
+from debate.config.secrets import redact, redact_text
 from debate.config.sweep import name_levels
 from debate.config.synonyms import EXAMPLES, translate_value
 from debate.config.validation import validate_document
@@ -71,7 +72,22 @@ def resolve_references(document: ConfigDocument) -> ResolvedDocument:
             document = resolve(document)
         except ConfigError as error:
             unresolved.append(Problem(path, str(error)))
+    unresolved.extend(_find_unknown_models(document))
     return ResolvedDocument(document, unresolved)
+
+
+def _find_unknown_models(document: ConfigDocument) -> Iterator[Problem]:
+    """Yield the names of models that agents have and `models` has not."""
+    agents, models = document.value.get("agents"), document.value.get("models") or {}
+    if not isinstance(models, dict) or not isinstance(agents, list):
+        return
+    for index, agent in enumerate(agents):
+        name = agent.get("model") if isinstance(agent, dict) else None
+        if isinstance(name, str) and name not in models:
+            path: KeyPath = ("agents", index, "model")
+            hint = explain_model(name, list(map(str, models)), list_shipped("agents"))
+            told = f'model "{redact_text(name)}" is not in models; {hint}'
+            yield Problem(path, f"{document.locate(path)}: {told}")
 
 
 def _list_references(
@@ -206,14 +222,23 @@ def find_file(
 ) -> Path:
     """Find the file that a reference names. Raises ConfigError with the names that exist."""
     if looks_like_path(reference):
-        return resolve_path(reference, folder, location)
+        path = resolve_path(reference, folder, location)
+        if path.exists() or path.is_symlink() or _has_yaml_ending(reference):
+            return path
     known = list_shipped(kind)
     if reference not in known:
         word = {"agents": "agent", "topologies": "topology"}[kind]
         meant = translate_value(word, reference)
         hint = f"here that is `{meant}`" if meant in known else suggest(reference, known)
-        raise ConfigError(f'{location}: {word} "{reference}" is unknown; {hint}')
+        if kind == "agents" and (endpoint := write_endpoint(reference)) is not None:
+            hint = endpoint
+        what = "unknown" if not looks_like_path(reference) else "neither a file nor a name"
+        raise ConfigError(f'{location}: {word} "{reference}" is {what}; {hint}')
     return known[reference]
+
+
+def _has_yaml_ending(reference: str) -> bool:
+    return reference.endswith((".yaml", ".yml"))
 
 
 def looks_like_path(reference: str) -> bool:
@@ -222,8 +247,7 @@ def looks_like_path(reference: str) -> bool:
     >>> looks_like_path("mine/ring"), looks_like_path("gallery/qwen3-8b")
     (True, False)
     """
-    is_file = reference.endswith((".yaml", ".yml"))
-    return is_file or "/" in reference.removeprefix(GALLERY)
+    return _has_yaml_ending(reference) or "/" in reference.removeprefix(GALLERY)
 
 
 def resolve_path(reference: str, folder: Path, location: SourceLocation) -> Path:

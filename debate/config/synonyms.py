@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 FIELDS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -257,6 +257,55 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
 """What a value is called elsewhere, by the field whose values these are."""
 
 
+class Host(NamedTuple):
+    """An endpoint of well-known models.
+
+    words: what it is called before a model's name, as in `openai/gpt-4o`. key: the variable that
+    its key usually stands in; None where there is none. names: a pattern of how the names of its
+    own models begin; None where it serves those of others.
+    """
+
+    url: str
+    key: str | None
+    words: str
+    names: str | None = None
+
+
+_GEMINI = "https://generativelanguage.googleapis.com/v1beta/openai"
+HOSTS: Final[tuple[Host, ...]] = (
+    Host("https://api.openai.com/v1", "OPENAI_API_KEY", "openai", r"gpt-[345]|chatgpt|o[134]\b"),
+    Host("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", "anthropic", r"claude\b"),
+    Host(_GEMINI, "GEMINI_API_KEY", "gemini google google_ai_studio", r"gemini\b"),
+    Host(
+        "https://api.mistral.ai/v1",
+        "MISTRAL_API_KEY",
+        "mistral mistral_ai",
+        r"(?:mistral-(?:large|medium|tiny)|magistral|codestral)\b",
+    ),
+    Host(
+        "https://api.deepseek.com/v1",
+        "DEEPSEEK_API_KEY",
+        "deepseek",
+        r"deepseek-(?:chat|reasoner)\b",
+    ),
+    Host("https://api.x.ai/v1", "XAI_API_KEY", "xai x_ai", r"grok\b"),
+    Host("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "openrouter"),
+    Host("https://api.together.xyz/v1", "TOGETHER_API_KEY", "together together_ai togetherai"),
+    Host("https://api.groq.com/openai/v1", "GROQ_API_KEY", "groq"),
+    Host("http://localhost:11434/v1", None, "ollama ollama_chat"),
+    Host("http://localhost:8000/v1", None, "vllm hosted_vllm litellm sglang"),
+)
+"""Well-known endpoints of this kind."""
+
+
+class HostedModel(NamedTuple):
+    """A model by the name that its host knows, and the endpoint where it is asked."""
+
+    name: str
+    url: str
+    key: str | None
+
+
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -290,4 +339,27 @@ def translate_value(field: str, value: object) -> str | None:
     for name, words in VALUES.get(field, {}).items():
         if wanted == name or wanted in words.split():
             return name
+    return None
+
+
+def find_hosted(name: str) -> HostedModel | None:
+    """Return where a model is asked that is called so elsewhere; None for all but hosted ones.
+
+    Known are names of well-known models, bare or after that of a provider, and any after the name
+    of a provider that is no organisation of the hub.
+
+    >>> find_hosted("openai/gpt-4o").url, find_hosted("claude-sonnet-4").key
+    ('https://api.openai.com/v1', 'ANTHROPIC_API_KEY')
+    >>> find_hosted("openai/gpt-oss-20b"), find_hosted("google/gemma-3-4b-it"), find_hosted("o1d")
+    (None, None, None)
+    """
+    provider, _, rest = name.partition("/")
+    bare = name.rpartition("/")[2].lower()
+    for host in HOSTS:
+        is_known = host.names is not None and re.match(host.names, bare) is not None
+        is_its_own = rest != "" and normalise(provider) in host.words.split()
+        if is_its_own and (is_known or host.names is None):
+            return HostedModel(rest, host.url, host.key)
+        if is_known and "/" not in name:
+            return HostedModel(name, host.url, host.key)
     return None

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import msgspec
 
 from debate.config.secrets import redact
-from debate.errors import InputError
+from debate.errors import InputError, suggest
 from debate.log.codec import FailureStruct, UsageStruct
 from debate.log.disk import replace_file, wrap_disk_errors
 from debate.log.files import FORMAT_VERSION, MANIFEST, TURNS, VERDICTS
@@ -153,7 +153,9 @@ def read_manifest(directory: Path) -> Manifest:
     """
     path = directory / MANIFEST
     if not path.is_file():
-        raise InputError(f"{directory} holds no run: {MANIFEST} is missing")
+        raise InputError(
+            f"{directory} holds no run: {MANIFEST} is missing{_suggest_run(directory)}"
+        )
     with wrap_disk_errors(path, "read"):
         content = path.read_bytes()
     try:
@@ -162,6 +164,16 @@ def read_manifest(directory: Path) -> Manifest:
         return msgspec.json.decode(content, type=Manifest)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as cause:
         raise InputError(f"{path} cannot be read as a manifest: {cause}") from cause
+
+
+def _suggest_run(directory: Path) -> str:
+    """Say which directories beside it hold runs, and where those of a configuration are."""
+    if directory.is_file():
+        return "; a run is written to runs/NAME, unless `--out` says otherwise: name that directory"
+    beside = {path.parent.name for path in directory.parent.glob(f"*/{MANIFEST}")}
+    if not beside:
+        return ""
+    return f"; beside it are runs: {suggest(directory.name, beside)}"
 
 
 def add_to_last_start(

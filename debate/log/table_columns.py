@@ -18,7 +18,9 @@ from debate.input_files import find_file_problem
 from debate.tasks.data_files import (
     MISSING,
     NAN,
+    explain_decimal_comma,
     explain_json,
+    find_separator,
     get_ending,
     make_object,
     open_text,
@@ -120,6 +122,7 @@ def _require_values(values: pl.Series, unfit: pl.Series, dtype: Any, name: str) 
     raise TaskError(
         f"{name}, row {row + 1}: {values.name} is {shown[:60]}, not {WANTED[dtype]}"
         + " (divide percentages by 100: 85% is 0.85)" * percent
+        + (explain_decimal_comma(value) if dtype == pl.Float64 else "")
     )
 
 
@@ -216,6 +219,7 @@ def read_table_file(path: Path) -> pl.DataFrame:
 def _read_csv(path: Path, separator: str) -> pl.DataFrame:
     with open_text(path) as file:
         data = file.read()
+    separator = find_separator(data, separator, path)
     read_header(data, separator, path)
     return parse_csv(data, separator, path)
 

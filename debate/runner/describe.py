@@ -33,6 +33,7 @@ from debate.runner.preview import (
     describe_model,
     describe_size,
     find_ties,
+    print_first_prompt,
     print_prompts,
     print_question,
 )
@@ -48,11 +49,12 @@ def print_plan(
     asked: ClusterState | str | None = None,
     *,
     prompts: bool = False,
+    everything: bool = False,
 ) -> None:
-    """Print what a run would do: size, price and warnings, then models, a question, prompts, edges.
+    """Print what a run would do: size, price and warnings, models, a question, a prompt, arms.
 
     `asked` is the state of the cluster that the plan names, or why it could not be asked. prompts:
-    every prompt whole, of all cells.
+    every prompt whole, of all cells. everything: also agents, devices, further prompts and edges.
     """
     nodes = asked.nodes if isinstance(asked, ClusterState) else None
     room = plan_room(plan.models, plan.spec.cluster, nodes)
@@ -65,12 +67,17 @@ def print_plan(
         console.print(describe_model(name, spec), highlight=False, markup=False)
     for line in list_addresses(plan.models):
         console.print(line, highlight=False, markup=False)
-    print_whole(_make_agent_table(plan), console)
-    print_whole(_make_model_table(plan, nodes), console)
+    _print_devices(plan, nodes, console, everything=everything)
     print_question(plan, console)
-    print_prompts(plan, console, whole=prompts)
-    _print_edges(plan, console)
+    if prompts or everything:
+        print_prompts(plan, console, whole=prompts)
+    else:
+        print_first_prompt(plan, console)
+    _print_edges(plan, console, drawn=everything)
     print_whole(_make_cell_table(plan), console)
+    if not everything:
+        told = "--all also shows agents, models, further prompts, and who hears whom"
+        console.print(told, highlight=False)
     console.print("the configuration is valid", style="green")
 
 
@@ -196,7 +203,7 @@ def _make_cell_table(plan: Plan) -> Table:
     cells = plan.spec.cells
     factors = [f for f in FACTORS if any(f in cells[cell.name].factors for cell in plan.cells)]
     shown = factors if factors else ["members"]
-    table = Table("arm", *shown, "calls at most", title="Arms")
+    table = Table("arm", *shown, "calls at most")
     for cell in plan.cells:
         levels = cells[cell.name].factors
         values = [levels.get(f, "–") for f in factors] or [", ".join(cell.agents)]
@@ -215,33 +222,51 @@ def _make_agent_table(plan: Plan) -> Table:
     return table
 
 
-def _make_model_table(plan: Plan, nodes: Sequence[Node] | None) -> Table:
-    """The devices that the models want of the machine or cluster, against those that are there.
+def _print_devices(
+    plan: Plan, nodes: Sequence[Node] | None, console: Console, *, everything: bool
+) -> None:
+    """Print the devices that models want against those there; everything: agents and models, too.
 
     `nodes` are those of a cluster that was asked.
     """
+    there = summarize_resources(plan.models, plan.spec.cluster)
+    total_gpus = there.total_gpus if nodes is None else sum(node.gpus for node in nodes)
+    told = "unknown until the run" if total_gpus is None else f"{total_gpus:g}"
+    if everything:
+        print_whole(_make_agent_table(plan), console)
+        print_whole(_make_model_table(plan), console)
+    if everything or there.requested_gpus:
+        console.print(f"GPUs wanted: {there.requested_gpus:g}; there: {told}", highlight=False)
+
+
+def _make_model_table(plan: Plan) -> Table:
+    """The devices that the models want of the machine or cluster."""
     specs = plan.models
-    there = summarize_resources(specs, plan.spec.cluster)
     table = Table("model", "seats", "host", "replicas", "GPUs each", "CPUs each", title="Models")
     for name, spec in specs.items():
         hosted = spec.host == "actor"
         gpus, cpus = (f"{spec.gpus:g}", f"{spec.cpus:g}") if hosted else ("–", "–")
         seats = str(plan.count_seats(name))
         table.add_row(name, seats, spec.host, str(spec.replicas), gpus, cpus)
-    total_gpus = there.total_gpus if nodes is None else sum(node.gpus for node in nodes)
-    told = "unknown until the run" if total_gpus is None else f"{total_gpus:g}"
-    table.caption = f"GPUs wanted: {there.requested_gpus:g}; there: {told}"
     return table
 
 
-def _print_edges(plan: Plan, console: Console) -> None:
-    """Each cell's protocol and edges; cells that are alike in these stand together."""
+def _print_edges(plan: Plan, console: Console, *, drawn: bool) -> None:
+    """Each cell's protocol and edges; cells that are alike in these stand together.
+
+    drawn: the edges one by one.
+    """
     alike: dict[tuple[str, str], list[str]] = {}
     for cell in plan.cells:
         key = (_describe_protocol(cell), _draw_edges(cell, plan))
         alike.setdefault(key, []).append(cell.name)
     for (protocol, edges), names in alike.items():
-        console.rule(Text(f"arm{'s' if len(names) > 1 else ''} {', '.join(names)}"))
+        told = f"arm{'s' if len(names) > 1 else ''} {', '.join(names)}"
+        if not drawn:
+            edges = edges.partition("\n")[0].partition(" (")[0]
+            console.print(f"{told}: {protocol}; {edges}", highlight=False, markup=False)
+            continue
+        console.rule(Text(told))
         console.print(protocol, highlight=False, markup=False)
         console.print(edges, highlight=False, markup=False)
 

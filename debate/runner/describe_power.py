@@ -29,12 +29,17 @@ def print_hypotheses(plan: Plan, console: Console) -> None:
 
     claims, num = plan.spec.hypotheses, len(plan.questions)
     least = plan_questions(claims, several_pairs=_find_hypotheses_of_several(plan))
+    open_ones = [name for name in claims if least.get(name) is None]
     for name in claims:
-        told, style = _describe_least(least.get(name), num)
-        console.print(f"hypothesis {name}: {told}", style=style, highlight=False, markup=False)
-    if len(least) < len(claims):
-        hint = "where it depends on the variance: debate power CONFIG --pilot RUN"
-        console.print(hint, highlight=False, markup=False)
+        if (needed := least.get(name)) is not None:
+            told, style = _describe_least(needed, num)
+            console.print(f"hypothesis {name}: {told}", style=style, highlight=False, markup=False)
+    if open_ones:
+        several = len(open_ones) > 1
+        lead = f"{'hypotheses' if several else 'hypothesis'} {', '.join(open_ones)}"
+        told = f"how many questions {'each' if several else 'it'} takes depends on the variance"
+        told += f" (debate power CONFIG --pilot RUN); the task has {num:,}"
+        console.print(f"{lead}: {told}", highlight=False, markup=False)
 
 
 def find_unsupported_claims(plan: Plan) -> list[str]:
@@ -50,10 +55,8 @@ def find_unsupported_claims(plan: Plan) -> list[str]:
     ]
 
 
-def _describe_least(least: int | None, num: int) -> tuple[str, str]:
+def _describe_least(least: int, num: int) -> tuple[str, str]:
     """The sentence about one hypothesis, and its style."""
-    if least is None:
-        return f"how many questions it takes depends on the variance; the task has {num:,}", ""
     told = f"can be supported from {least:,} questions on; the task has {num:,}"
     if num >= least:
         return told, ""

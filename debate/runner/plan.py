@@ -226,8 +226,7 @@ def _find_agent_problems(spec: RunSpec, agents: tuple[AgentSpec, ...]) -> Iterat
     seen: set[AgentId] = set()
     for index, agent in enumerate(spec.agents):
         if agent.model not in spec.models:
-            hint = suggest(agent.model, spec.models)
-            what = f'model "{agent.model}" is not in models; {hint}'
+            what = f'model "{agent.model}" is not in models; {suggest(agent.model, spec.models)}'
             yield Problem(("agents", index, "model"), what)
         elif (
             agent.sampling.is_constrained and not get_capabilities(spec.models[agent.model]).guided

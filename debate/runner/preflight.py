@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from urllib.parse import urlsplit, urlunsplit
 
 from rich.console import Console
 
 from debate.agents.agent import Agent, make_sampling
 from debate.config.models import OpenaiModel
 from debate.config.secrets import redact_text
+from debate.engines.addresses import make_address
 from debate.engines.base import Completion, Request
 from debate.engines.client import ModelClient
+from debate.engines.dialects import DIALECTS, guess_from_url
 from debate.errors import BudgetSpent, ModelRefused
 from debate.log.manifest import TrialCall
 from debate.runner.plan import Plan
@@ -144,9 +147,20 @@ def find_hint(spec: OpenaiModel, message: str) -> str | None:
             return "no key was sent; api_key_env names the variable that holds it"
         return f"the key came from {spec.api_key_env} (api_key_env)"
     if code in (404, 405):
-        return f"check url and model: {spec.url} and {spec.model!r}"
+        return _describe_path(spec)
     if message.startswith("cannot connect"):
         return "is the server running, and is url right?"
     if message.startswith(("no connection", "no reply within")):
         return "is url right, and is the server ready?"
     return None
+
+
+def _describe_path(spec: OpenaiModel) -> str:
+    """Say which path was asked, and that of a version where the url has no path at all."""
+    dialect = guess_from_url(spec.url) if spec.dialect == "auto" else DIALECTS.get(spec.dialect)
+    asked = urlsplit(make_address(spec.url, spec.model, dialect).chat).path
+    told = f"the path asked was {asked}; check url and model: {spec.url} and {spec.model!r}"
+    parts = urlsplit(spec.url)
+    if parts.path.strip("/") or (dialect is not None and dialect.name == "azure"):
+        return told
+    return f"{told}; most servers have a version in it: {urlunsplit(parts._replace(path='/v1'))}"

@@ -40,6 +40,8 @@ DISCORDANCE = 0.2
 """The share of questions whose outcome changes that the smallest change to be seen supposes."""
 MAX_LINES = 30
 """Lines of a prompt that are shown."""
+MAX_FIRST_LINES = 6
+"""Lines of the first message that are shown where no prompts are asked for."""
 _COMPETENCE = 0.6
 
 
@@ -254,6 +256,22 @@ def print_prompts(plan: Plan, console: Console, *, whole: bool = False) -> None:
             _say("\n".join(_list_lines(shown.request, whole=whole)), console)
     if not whole and len(plan.cells) > 1:
         _say("--prompts shows those of all arms", console)
+
+
+def print_first_prompt(plan: Plan, console: Console) -> None:
+    """Print the end of what is asked first: its last message, and how much stands before it."""
+    first = next((cell for cell in plan.cells if cell.rounds), plan.cells[0])
+    shown = next(iter(preview_prompts(plan, first)))
+    *before, last = shown.request.messages
+    console.rule(f"{shown.kind} of {clean(', '.join(shown.agents))} (arm {clean(first.name)})")
+    if before:
+        _say(f"({count_noun(len(before), 'message')} before it; --prompts shows all)", console)
+    lines = [f"[{last.role}]", *last.content.splitlines()]
+    head, left = MAX_FIRST_LINES // 2, len(lines) - MAX_FIRST_LINES
+    if left > 1:
+        gap = f"({left} more lines; --prompts shows all)"
+        lines = [*lines[:head], gap, *lines[head - MAX_FIRST_LINES :]]
+    _say("\n".join(lines), console)
 
 
 def _list_lines(request: Request, *, whole: bool) -> list[str]:

@@ -12,6 +12,7 @@ import yaml
 
 from debate.config.fetchable import FETCHABLE
 from debate.config.references import GALLERY, list_shipped
+from debate.config.synonyms import find_hosted
 from debate.errors import InputError, suggest
 
 SAMPLING = {"temperature": 0.7, "max_tokens": 1024}
@@ -68,6 +69,9 @@ def parse_seat(line: str) -> Seat:
         return _make_card(name)
     if Path(name).is_dir() and name:
         weights = {"path": str(Path(name).absolute())}
+    elif (hosted := find_hosted(name)) is not None:
+        line = " ".join(filter(None, (hosted.url, hosted.name, hosted.key)))
+        raise InputError(f'"{name}" is behind an endpoint: write it as "{line}"')
     elif name in FETCHABLE or _HUB_ID.fullmatch(name):
         weights = {"model": name}
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +21,8 @@ from debate.types import DebateKey, Question, Turn
 
 MOST_NAMED = 8
 """Ids that a message names at most."""
+MOST_LISTED = 20
+"""Questions that are listed where none is named."""
 INDENT = "  "
 
 
@@ -122,6 +125,30 @@ def find_question(run: Run, text: str) -> Question:
     near = get_close_matches(text, ids, n=3) or ids[:3]
     told = join_names([f'"{each}"' for each in near], most=MOST_NAMED)
     raise InputError(f"{where} is unknown; did you mean {told}, {numbers}?")
+
+
+def list_questions(run: Run) -> dict[int, Question]:
+    """List the questions that have been debated, by their numbers. Raises InputError for none."""
+    debated = set(run.debates()["question"].unique())
+    numbered = enumerate(run.questions_by_id.values(), start=1)
+    if found := {number: each for number, each in numbered if each.id in debated}:
+        return found
+    raise InputError(f"{run.directory}: no question has been debated yet")
+
+
+def describe_questions(run: Run, *, width: int = 80) -> Iterator[str]:
+    """The questions that can be shown as lines, the first ones, and the command for one of them."""
+    found = list_questions(run)
+    listed = list(found.items())[:MOST_LISTED]
+    ids = {number: shorten(each.id, 16) for number, each in listed}
+    digits, letters = len(str(listed[-1][0])), max(map(len, ids.values()))
+    yield f"{format_count(len(found))} questions have been debated; show one by number or id:"
+    for number, each in listed:
+        begin = f"{number:>{digits}}  {ids[number]:<{letters}}  "
+        yield begin + shorten(each.text, max(width - len(begin), 20))
+    if len(found) > len(listed):
+        yield f"… and {format_count(len(found) - len(listed))} more"
+    yield clean(shlex.join(["debate", "show", str(run.directory), str(listed[0][0])]))
 
 
 def describe_debate(shown: ShownDebate, *, width: int = 80, prompts: bool = False) -> Iterator[str]:

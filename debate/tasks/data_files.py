@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import math
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,8 @@ MISSING = (*NAN, "na", "n/a", "null", "none")
 """Words for a missing value where they cannot be a text."""
 
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_SEPARATORS = {",": "commas", "\t": "tabs"}
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_DECIMAL_COMMA = re.compile(r"[-+]?[0-9]*,[0-9]+%?")
 _DAMAGED_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)
 
 
@@ -73,7 +75,10 @@ def get_ending(file: Path) -> str:
 
 def _suggest_file(file: Path) -> str:
     """Return what may have been meant where a file is not there."""
-    if file.exists():
+    try:
+        if file.exists():
+            return ""
+    except OSError:  # the name is too long, say
         return ""
     others = (path for path in file.parent.glob("*") if path.name != file.name)
     near = sorted(path.name for path in others if get_ending(path) in READERS)
@@ -215,6 +220,8 @@ def _read_csv(
     """Return rows whose cells are texts, as they stand; an empty one is absent."""
     with open_text(file) as stream:
         data = stream.read()
+    if has_header and not names:
+        separator = find_separator(data, separator, file)
     header = read_header(data, separator, file, is_header=has_header and not names)
     if not has_header:
         names = [str(place) for place in range(1, len(header) + 1)]
@@ -223,6 +230,52 @@ def _read_csv(
         names = ()
     frame = parse_csv(data, separator, file, names=names)
     return _iterate_rows(file, frame)
+
+
+def find_separator(data: bytes, usual: str, file: Path) -> str:
+    """Return what parts the columns of a file with a header: in CSV also semicolons or tabs.
+
+    The header line tells it, and the first row where the line has several of them. Raises
+    TaskError where both may be it.
+    """
+    if usual != ",":
+        return usual
+    text = data[:100_000].decode("utf-8", errors="replace")
+    if stated := re.match(r"sep=(.)\r?\n", text):
+        told = f"the line {stated[0].strip()!r} is no header; remove it"
+        raise TaskError(f"{file}:1: {told}")
+    widths = {mark: _count_cells(text, mark) for mark in _SEPARATORS}
+    found = {mark: header for mark, (header, _) in widths.items() if header > 1}
+    if len(found) > 1:
+        found = {mark: num for mark, num in found.items() if widths[mark][1] in (num, 0)} or found
+    if len(found) > 1:
+        ways = " or by ".join(f"{_SEPARATORS[mark]} ({num} columns)" for mark, num in found.items())
+        raise TaskError(
+            f"{file}:1: the header may be parted by {ways}; put quotes around names that hold what "
+            "does not part columns"
+        )
+    return next(iter(found), usual)
+
+
+def _count_cells(text: str, separator: str) -> tuple[int, int]:
+    """Count the cells of the header and of the row after it; 0 of a row that is not there."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    try:
+        return len(next(rows, [])), len(next((row for row in rows if row), []))
+    except csv.Error:  # told where the rows are read
+        return 0, 0
+
+
+def explain_decimal_comma(value: object) -> str:
+    """Return what to write for a number with a decimal comma, which is not guessed; else "".
+
+    >>> explain_decimal_comma("0,85"), explain_decimal_comma("0.85")
+    ('; a decimal comma is not guessed: write 0.85', '')
+    """
+    text = str(value).strip()
+    if not _DECIMAL_COMMA.fullmatch(text):
+        return ""
+    return f"; a decimal comma is not guessed: write {text.replace(',', '.')}"
 
 
 def read_header(data: bytes, separator: str, file: Path, *, is_header: bool = True) -> list[str]:

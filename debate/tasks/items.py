@@ -11,7 +11,7 @@ from typing import Any
 from debate.config.task import ColumnsSpec, ScoringSpec, TableTask
 from debate.errors import TaskError, suggest
 from debate.tasks.column_names import USUAL_COLUMNS, guess_columns
-from debate.tasks.data_files import MISSING, NAN
+from debate.tasks.data_files import MISSING, NAN, explain_decimal_comma
 from debate.tasks.data_files import DataRow as DataRow
 from debate.tasks.mathematics import normalise_math, require_math_verify
 from debate.tasks.number import normalise_number
@@ -239,7 +239,8 @@ def _to_target(target: str, kind: AnswerKind, scoring: ScoringSpec) -> str:
         number = normalise_number(target)
         if number is None:
             hint = "`dataset: gsm8k` reads" if "####" in target else "`kind: text` takes"
-            raise ValueError(f"target {target!r:.200} is not a number; {hint} it as it is")
+            way_on = explain_decimal_comma(target) or f"; {hint} it as it is"
+            raise ValueError(f"target {target!r:.200} is not a number{way_on}")
         return number
     if scoring.match == "regex":
         validate_pattern(target)

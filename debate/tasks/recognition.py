@@ -12,7 +12,7 @@ from typing import Any, get_args
 from debate.config.task import DatasetTask, TableTask
 from debate.errors import TaskError, Undecided, suggest
 from debate.tasks.column_names import USUAL_COLUMNS, guess_columns
-from debate.tasks.data_files import MISSING, DataRow, read_rows
+from debate.tasks.data_files import MISSING, DataRow, explain_decimal_comma, read_rows
 from debate.tasks.datasets import DATASETS, NAMES
 from debate.tasks.items import find_cell, to_text
 from debate.tasks.loading import load_questions, settle_readings
@@ -247,7 +247,13 @@ def _list_remarks(
     if task["kind"] != "text" or not targets:
         return
     odd = [target for target in targets if not _is_number(target)]
-    if 0 < len(odd) <= (1 - MOST) * len(targets):
+    commas = [target for target in odd if explain_decimal_comma(target)]
+    if commas and len(commas) == len(odd):
+        yield (
+            f"warning: targets such as {commas[0]!r:.60} are taken as texts"
+            f"{explain_decimal_comma(commas[0])} in all rows for `kind: number`"
+        )
+    elif 0 < len(odd) <= (1 - MOST) * len(targets):
         yield (
             f"all targets but {len(odd):,} are numbers; with those mended, such as {odd[0]!r:.60}, "
             "`kind: number` compares 1,000 and 1000.0 as one"

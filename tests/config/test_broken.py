@@ -67,4 +67,4 @@ def test_several_problems_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load_run(_written(text.replace("{id: b", "{id: b, rle: judge"), tmp_path))
     lines = str(caught.value).splitlines()
-    assert [int(line.split(":")[1]) for line in lines] == [5, 4, 7, 8]
+    assert [int(line.split(":")[1]) for line in lines] == [4, 5, 7, 8]

@@ -80,3 +80,65 @@ def test_a_shipped_configuration_mistyped_is_told_with_all_that_there_are() -> N
     done = invoke("validate", "quickstrat")
     assert done.returncode == 2
     assert 'did you mean "quickstart"? (chat, cross_critique, diversity, gsm8k' in done.stderr
+
+
+MODELS = """\
+agents:
+  - {id: a, model: gpd, temp: 3}
+  - {id: b, model: openai/gpt-4o}
+  - {id: c, model: multiplyer}
+  - claude-sonnet-4
+  - {id: d, model: Qwen/Qwen3-8B}
+  - galery/qwen3-8b
+  - QWEN3
+models: {gpt: {engine: simulated}}
+task: {generator: arithmetic, n: 4}
+topology: ring
+bogus: 3
+"""
+TOLD_OF_MODELS = (
+    (2, 'did you mean "gpt"? (gpt)'),
+    (2, "sampling: {temperature: 3}"),
+    (3, "url: 'https://api.openai.com/v1', model: gpt-4o, api_key_env: OPENAI_API_KEY}"),
+    (4, 'did you mean "multiplier"? That is an agent card'),
+    (5, "url: 'https://api.anthropic.com/v1', model: claude-sonnet-4, api_key_env: ANTHRO"),
+    (6, "`model: {engine: transformers, model: Qwen/Qwen3-8B}`"),
+    (7, 'is neither a file nor a name; did you mean "gallery/qwen3-8b"? ('),
+    (8, 'is unknown; did you mean "gallery/qwen3-8b"? ('),
+    (12, '"bogus" is not a field here'),
+)
+
+
+def test_unknown_models_are_told_beside_unknown_fields_each_with_a_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(MODELS)
+    with pytest.raises(InputError) as caught:
+        load_run(path)
+    lines = str(caught.value).splitlines()
+    assert [int(line.split(":")[1]) for line in lines] == [line for line, _ in TOLD_OF_MODELS]
+    for line, (_, words) in zip(lines, TOLD_OF_MODELS, strict=True):
+        assert words in line
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "a." * 3000 + "a=3",
+        "a." * 40 + "a=3",
+        "y" * 5000 + "=3",
+        "rounds=" + "x" * 5000,
+        "decision=" + "x" * 5000,
+        "topology=" + "x" * 5000,
+        "agents.0=" + "x" * 5000,
+        "agents=[{id: a, model: " + "x" * 5000 + "}]",
+        "task={generator: " + "x" * 5000 + "}",
+        "task={path: " + "x" * 5000 + ".csv, kind: number}",
+    ],
+    ids=lambda text: text[:12],
+)
+def test_a_long_value_takes_up_no_more_than_a_line_of_its_error(override: str) -> None:
+    done = invoke("validate", "quickstart", "-o", override)
+    assert done.returncode == 2
+    assert "error: override 'a.a.a" in done.stderr or not override.startswith("a.")
+    assert not re.search(r"(.)\1{99}|(a\.){60}", done.stderr)
+    assert len(done.stderr) < 1600

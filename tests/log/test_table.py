@@ -361,7 +361,12 @@ HEAD = "question_id,round,agent,answer,target\n"
             f"{HEAD}q,0,a,4,4\nq,0,b,4,4,5\n",
             ":3: this row holds 6 cells, and the header 5",
         ),
-        ("t.csv", HEAD.replace(",", ";"), "columns of .csv are parted by commas"),
+        ("t.csv", HEAD.replace(",", "|"), "columns of .csv are parted by commas"),
+        (
+            "t.csv",
+            f"{HEAD[:-1]},confidence\nq,0,a,4,4,0;85\n".translate({44: ";", 59: ","}),
+            "confidence is '0,85', not a number; a decimal comma is not guessed: write 0.85",
+        ),
         ("t.tsv", HEAD, "columns of .tsv are parted by tabs"),
         ("t.csv", HEAD.encode("utf-16"), "holds text in UTF-16"),
         ("t.csv", f"{HEAD}q,0,a,\xe9,4".encode("latin-1"), ":2: the bytes"),

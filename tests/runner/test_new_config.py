@@ -12,6 +12,7 @@ from aiohttp import web
 from debate.cli.new_command import Ask, Given, compose, require_kind
 from debate.config.loader import load_run
 from debate.errors import InputError
+from debate.runner.describe_power import find_unsupported_claims
 from debate.runner.plan import make_plan
 from debate.runner.preview import find_ties
 from debate.runner.seats import parse_seat, parse_seats
@@ -226,6 +227,19 @@ def test_two_models_are_written_without_ties(folder: Path) -> None:
     path, _config = compose(given, None, None, force=False)
     plan = make_plan(load_run(path))
     assert find_ties(plan) == []
+
+
+@pytest.mark.parametrize(("num", "warned"), [(6, True), (7, False)])
+def test_a_claim_that_the_questions_are_too_few_for_is_warned_of(
+    tmp_path: Path, num: int, warned: bool
+) -> None:
+    data = tmp_path / "few.csv"
+    data.write_text("question,answer\n" + "".join(f"{n}+1?,{n + 1}\n" for n in range(num)))
+    given = flags("debate_helps", str(data), "simulated", "simulated")
+    path, config = compose(given, tmp_path / "run.yaml", None, force=False)
+    told = f"warning: can be supported from 7 questions on; the task has {num}, so it cannot be"
+    assert (f"hypothesis debate_gains: {told}" in config.remarks) == warned
+    assert bool(find_unsupported_claims(make_plan(load_run(path)))) == warned
 
 
 def test_a_kind_from_elsewhere_is_told_by_its_name_here() -> None:

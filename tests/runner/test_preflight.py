@@ -15,11 +15,13 @@ from rich.console import Console
 
 import debate
 from debate.config.loader import load_run
+from debate.config.models import OpenaiModel
 from debate.engines.base import Capabilities, Completion, Request
 from debate.errors import EngineError
 from debate.log import Run
 from debate.runner.execute import execute, raise_if_failed
 from debate.runner.plan import make_plan
+from debate.runner.preflight import find_hint
 from debate.runner.report_run import print_served
 from debate.runner.verify_run import verify_run
 from tests.processes import invoke
@@ -89,6 +91,27 @@ def test_what_is_wrong_is_told_in_a_line_with_the_servers_words_and_nothing_is_b
     assert all(map(is_preflight, asked))
     assert len(asked) <= 2
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "asked", "has_advice"),
+    [
+        ("http://h:1", "/chat/completions", True),
+        ("http://h:1/", "/chat/completions", True),
+        ("http://h:1/v1", "/v1/chat/completions", False),
+        ("http://h:1/v1/", "/v1/chat/completions", False),
+        ("http://h:1/gate/v1beta/openai", "/gate/v1beta/openai/chat/completions", False),
+        ("http://h:1/api", "/api/chat/completions", False),
+        ("https://me.openai.azure.com", "/openai/deployments/m/chat/completions", False),
+    ],
+)
+def test_a_path_that_is_not_there_is_told_and_a_version_advised_where_there_is_none(
+    url: str, asked: str, has_advice: bool
+) -> None:
+    hint = find_hint(OpenaiModel(engine="openai", model="m", url=url), "HTTP 404: gone")
+    assert hint is not None
+    assert f"the path asked was {asked};" in hint
+    assert hint.endswith("have a version in it: http://h:1/v1") == has_advice
 
 
 def test_a_key_in_the_address_is_not_told(tmp_path: Path) -> None:

@@ -150,3 +150,29 @@ def test_the_command_prints_text_or_json_and_refuses_with_exit_code_2(debated: R
     done = invoke("show", directory, "q")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_without_a_question_those_that_can_be_shown_are_listed(debated: Run) -> None:
+    directory = str(debated.directory)
+    shown = invoke("show", directory)
+    assert shown.returncode == 0
+    lines = shown.stdout.splitlines()
+    assert lines[0].startswith("12 questions have been debated")
+    assert lines[1].split() == ["1", "q0", "What", "is", "0?"]
+    assert lines[-1] == f"debate show {directory} 1"
+    listed = json.loads(invoke("show", directory, "--json").stdout)
+    assert [each["number"] for each in listed] == list(range(1, 13))
+    assert invoke("show", directory, str(listed[-1]["number"])).returncode == 0
+
+
+def test_a_run_in_the_place_of_its_configuration_is_told_what_to_type(debated: Run) -> None:
+    for name in ("run", "validate"):
+        told = invoke(name, str(debated.directory))
+        assert told.returncode == 2
+        assert "is the directory of a run (complete), not its configuration" in told.stderr
+        assert f"CONFIG.yaml --out {debated.directory}`" in told.stderr
+    beside = debated.directory.with_name(debated.directory.name[:-1])
+    assert f'did you mean "{debated.directory.name}"?' in invoke("show", str(beside), "1").stderr
+    config = debated.directory.parent / "run.yaml"
+    config.write_text("name: run")
+    assert "name that directory" in invoke("show", str(config), "1").stderr

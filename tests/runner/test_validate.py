@@ -80,7 +80,7 @@ def test_a_question_is_shown_as_it_is_read_with_its_target(tmp_path: Path) -> No
 
 
 def test_each_agents_opening_and_revision_are_rendered(tmp_path: Path) -> None:
-    shown = _show(tmp_path)
+    shown = _show(tmp_path, "--all")
     for kind in ("opening", "revision"):
         for agent in ("alice", "bob"):
             assert f"{kind} of {agent} (arm main)" in shown
@@ -89,10 +89,25 @@ def test_each_agents_opening_and_revision_are_rendered(tmp_path: Path) -> None:
 
 
 def test_prompts_are_those_of_the_first_arm_that_has_revisions(tmp_path: Path) -> None:
-    shown = _show(tmp_path, text=ENDPOINTS + "sweep: {arm: [single, self]}\n")
+    shown = _show(tmp_path, "--all", text=ENDPOINTS + "sweep: {arm: [single, self]}\n")
     assert "opening of alice (arm self)" in shown
     assert "revision of alice (arm self)" in shown
     assert "(arm single)" not in shown
+
+
+def test_the_essentials_fit_a_screen_and_the_rest_is_shown_where_asked_for(tmp_path: Path) -> None:
+    text = ENDPOINTS + "sweep: {arm: [self, peer]}\n"
+    shown, whole = _show(tmp_path, text=text), _show(tmp_path, "--all", text=text)
+    assert "opening of alice, bob" not in shown
+    assert "opening of alice (arm self)" in shown
+    assert "arm self: exchange, simultaneous" in shown
+    assert "--all also shows agents, models" in shown
+    assert "GPUs wanted" not in shown
+    assert "GPUs wanted: 0" in whole
+    assert "revision of alice (arm self)" not in shown
+    chat = _write(ENDPOINTS + "decision: confidence_weighted\n", tmp_path)
+    lines = invoke("validate", chat, COLUMNS="80").stdout.splitlines()
+    assert len(lines) <= 45
 
 
 def test_validate_speaks_of_arms_alone(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import polars
 import pytest
 
+from debate.tasks.data_files import read_rows
 from tests.tasks.test_task_loading import jsonl, load, message
 
 NAN = float("nan")
@@ -72,7 +73,10 @@ CONTRADICTIONS = [
     ("q.json", '[{"question": "?", "answer": 1, "answer": 2}]', 'the key "answer" stands twice'),
     ("q.csv", 'question,answer\n"a\nb",1\nx,2,3\n', ":4: this row holds 3 cells, and the header 2"),
     ("q.csv", 'question,answer\nx,1\n"open,2\ny,3\n', ":3: a quote is opened in this row and ne"),
-    ("q.csv", "question;answer\nx;1\n", "columns of .csv are parted by commas"),
+    ("q.csv", "question|answer\nx|1\n", "columns of .csv are parted by commas"),
+    ("q.csv", "question;answer, in m\nx, y;1\n", ":1: the header may be parted by commas (2 col"),
+    ("q.csv", "sep=;\nquestion;answer\nx;1\n", ":1: the line 'sep=;' is no header; remove it"),
+    ("q.csv", "question;answer\nx;3,5\n", "'3,5' is not a number; a decimal comma is not guessed"),
     ("q.csv", "question,answer\rx,1\r", "its lines end in carriage returns alone"),
     ("q.csv", "", "there is nothing in it"),
     ("q.csv", b"question,answer\nx,\xe9t\xe9\n", ":2: the bytes"),
@@ -102,6 +106,25 @@ def test_a_file_that_contradicts_itself_is_told_with_its_place(
     assert found.startswith(str(tmp_path / name))
     assert said in found
     assert "char " not in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "question;answer\nHow many, in all?;4\n",
+        "question\tanswer\nHow many, in all?\t4\n",
+        'question,answer\n"How many, in all?",4\n',
+        'question,"answer;unit"\n"How many, in all?",4\n',
+        'question,answer;unit\n"How many, in all?",4\n',
+        'question;"answer, in m"\r\n"How many, in all?";4\r\n',
+        'id;"question\nasked";answer\n1;How many, in all?;4\n',
+    ],
+)
+def test_columns_are_parted_by_what_parts_the_header(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "q.csv"
+    path.write_text(text)
+    (row,) = read_rows(str(path))
+    assert {"How many, in all?", "4"} <= set(row.cells.values())
 
 
 @pytest.mark.parametrize("name", ["q.csv", "q.jsonl", "q.csv.gz", "q.jsonl.gz"])
