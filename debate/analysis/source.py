@@ -228,9 +228,8 @@ def select_finished(
         return _select_whole(run, verdicts, trajectories)
     ended = verdicts.filter(pl.col("final")).select(_DEBATE).unique()
     if is_complete or ended.is_empty():
-        rows, turns = trajectories, spent
-        if rows is None or turns is None:
-            rows, turns = _read_rows(run)
+        turns = run.narrow_turns().select(TURN_COLUMNS) if spent is None else spent
+        rows = run.trajectories() if trajectories is None else trajectories
         verdicts = verdicts.join(rows.select("cell").unique(), on="cell", how="semi")
         return FinishedDebates(rows, verdicts, turns)
     rows, turns = _read_rows(run)

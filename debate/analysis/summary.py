@@ -193,10 +193,10 @@ def analyze(
     shown random text, which are no independent samples. hypotheses: what was claimed beforehand, by
     name. further: estimates made from something else than trajectories, which belong
     to the same analysis. spent: all turns whose tokens are counted (`TURN_COLUMNS`), critiques and
-    probes included; by default the trajectories. opinions: beliefs over candidates, for the log-opinion pool (columns:
-    `build_vote_states`). silent: the agents whose answers are no ballots. stopping_is_known: the
-    rule by which debates ended is on record and sees no target. resamples, seed: of the bootstrap.
-    limit: hot spots for each cell.
+    probes included; by default the trajectories. opinions: beliefs over candidates, for the
+    log-opinion pool (columns: `build_vote_states`). silent: the agents whose answers are no
+    ballots. stopping_is_known: the rule by which debates ended is on record and sees no target.
+    resamples, seed: of the bootstrap. limit: hot spots for each cell.
     Raises InputError where the table is not what it should be.
     """
     if "outcome" in trajectories.columns and is_reference_free(trajectories):
