@@ -249,6 +249,7 @@ def analyze(
             chosen,
             stopping_is_known=stopping_is_known,
             confidence=name,
+            noisy=noisy,
         ),
         cells=tuple(sorted(states["cell"].unique())),
         confidence=name,
