@@ -107,7 +107,11 @@ def test_tokens_of_a_debate_are_those_of_all_seats(arms: Analysis) -> None:
 def test_only_the_same_agents_asked_anew_are_named_as_a_control() -> None:
     rows = [
         turn(cell, question, agent, round, right=True, model=agent, heard=heard)
-        for cell, agents, hearing in (("ring", "ab", True), ("pool", "ab", False), ("c", "c", False))
+        for cell, agents, hearing in (
+            ("ring", "ab", True),
+            ("pool", "ab", False),
+            ("c", "c", False),
+        )
         for question in range(3)
         for agent in agents
         for round in range(2)

@@ -81,7 +81,7 @@ def test_an_estimator_that_nothing_is_recorded_of_is_refused_with_those_there_ar
     table = told(verbal=True).with_columns(
         confidence_answer_token=pl.lit(None, pl.Float64), belief_answer=pl.lit(None, pl.Float64)
     )
-    with pytest.raises(InputError, match="is not recorded; .*p_true, verbal") as refused:
+    with pytest.raises(InputError, match=r"is not recorded; .*p_true, verbal") as refused:
         analysed(table, confidence=name)
     assert "belief" not in str(refused.value).partition(";")[2]
 

@@ -15,10 +15,11 @@ import pytest
 from typer.testing import CliRunner
 
 import debate
+from debate.analysis.present import make_tables
 from debate.analysis.price import answer_price
 from debate.analysis.reading import count_readings
 from debate.analysis.replies import count_replies
-from debate.analysis.tables.results import tabulate_tokens
+from debate.analysis.tables.results import tabulate_headline, tabulate_tokens
 from debate.cli import app
 from debate.errors import InputError
 from debate.results import Run
@@ -104,6 +105,28 @@ def test_an_analysis_says_first_what_is_asked_and_where_the_rest_is(made: Run) -
     brief = invoke("analyze", made.directory, "--brief")
     assert "Before and after" in brief
     assert "•" not in brief
+
+
+def test_columns_that_no_value_stands_in_are_left_out_with_a_word_on_how_to_have_them(
+    tmp_path: Path,
+) -> None:
+    bare = run(tmp_path, [scripted(name, "Answer: 4") for name in "abc"], rounds=1)
+    found = bare.analyze()
+    for table in make_tables(found):
+        columns = dict(zip(table.columns, zip(*table.rows, strict=True), strict=True))
+        empty = {name for name, column in columns.items() if {e.text for e in column} == {"–"}}
+        # A dash in this one says that no difference could be detected.
+        assert not empty & {*table.columns[table.num_names :]} - {"detectable"}, table.title
+    assert "left out: over-confidence, openings; over-conf" in tabulate_headline(found).note
+    for words in (["summarise"], ["analyze"], ["analyze", "--section", "accuracy"]):
+        told = " ".join(invoke(words[0], bare.directory, *words[1:]).split())
+        assert "No confidence is recorded" in told
+        assert "`probes: [verbal]`" in told
+    assert "No confidence is recorded" not in invoke("summarise", made_with_confidence(tmp_path))
+
+
+def made_with_confidence(folder: Path) -> Path:
+    return run(folder, [simulated("a")], topology="isolated", rounds=0, name="sure").directory
 
 
 def test_a_section_that_is_not_there_is_answered_with_all_that_are(made: Run) -> None:

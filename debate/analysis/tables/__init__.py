@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -47,6 +47,8 @@ class Table:
     note: str = ""
 
 
+DASH = Entry("–")
+"""A field without a value."""
 TableMaker = Callable[[Analysis], Table]
 
 
@@ -57,20 +59,37 @@ def build_table(
     *,
     names: int = 1,
     note: str = "",
+    telling: Collection[str] = (),
 ) -> Table:
     """A table of the first 200 rows; the note tells how many there are.
 
-    rows: a field that is no `Entry` is shown as `str` writes it.
+    rows: a field that is no `Entry` is shown as `str` writes it. Columns that hold nothing but
+    dashes are left out, and the note names them; but those of names, and those called `telling`,
+    in which a dash says something. Where none is left, neither is a row.
     """
     is_cut = len(rows) > MOST_ROWS
     cut = f" The first {MOST_ROWS} of {format_count(len(rows))} rows." if is_cut else ""
+    made = [tuple(map(_make_entry, row)) for row in rows[:MOST_ROWS]]
+    absent = {
+        k
+        for k, column in enumerate(columns)
+        if k >= names and made and column not in telling and all(row[k] == DASH for row in made)
+    }
+    if len(absent) == len(columns) - names > 0:
+        made = []
+    left_out = name_left_out([columns[k] for k in sorted(absent)])
     return Table(
         title=title,
-        columns=tuple(columns),
-        rows=tuple(tuple(map(_make_entry, row)) for row in rows[:MOST_ROWS]),
+        columns=tuple(column for k, column in enumerate(columns) if k not in absent),
+        rows=tuple(tuple(e for k, e in enumerate(row) if k not in absent) for row in made),
         num_names=names,
-        note=(note + cut).strip(),
+        note=" ".join(filter(None, (note + cut, left_out))).strip(),
     )
+
+
+def name_left_out(names: Sequence[str]) -> str:
+    """A sentence on the columns or lines of a table that hold no value; empty where none is."""
+    return f"No value, so left out: {'; '.join(names)}." if names else ""
 
 
 def _make_entry(field: object) -> Entry:

@@ -47,7 +47,9 @@ def tabulate_findings(analysis: Analysis) -> Table:
     )
     rows = [_show_finding(finding) for finding in analysis.findings]
     note = _write_findings_note(analysis.findings)
-    return build_table("What was claimed beforehand", columns, rows, names=3, note=note)
+    telling = ("detectable", "questions to decide")
+    title = "What was claimed beforehand"
+    return build_table(title, columns, rows, names=3, note=note, telling=telling)
 
 
 def _write_findings_note(found: Sequence[Finding]) -> str:
@@ -323,7 +325,8 @@ def tabulate_comparisons(analysis: Analysis) -> Table:
         "true difference that a study of this size finds in 80 % of cases; a dash where it finds "
         "nothing, whatever there is."
     )
-    return build_table("Paired comparisons of accuracy", columns, rows, names=3, note=note)
+    title = "Paired comparisons of accuracy"
+    return build_table(title, columns, rows, names=3, note=note, telling=("detectable",))
 
 
 def _name_side(found: Comparison, name: str) -> str:
