@@ -19,6 +19,8 @@ from debate.analysis.present import make_tables
 from debate.analysis.price import answer_price
 from debate.analysis.reading import count_readings
 from debate.analysis.replies import count_replies
+from debate.analysis.tables import Entry, add_bounds, build_table, show_interval
+from debate.analysis.tables.formats import write_csv
 from debate.analysis.tables.results import tabulate_headline, tabulate_tokens
 from debate.cli import app
 from debate.errors import InputError
@@ -142,7 +144,29 @@ def test_a_section_is_written_for_papers_and_programs(made: Run) -> None:
     table = invoke("analyze", made.directory, "--section", "tokens", "--format", "csv")
     rows = list(csv.DictReader(table.splitlines()))
     assert {row["agent"] for row in rows} == {"a (simulated)", "b (simulated)", "c"}
-    assert r"\toprule" in invoke("analyze", made.directory, "--brief", "--format", "latex")
+    latex = invoke("analyze", made.directory, "--brief", "--format", "latex")
+    assert r"\toprule" in latex
+    assert "\\caption{Before and after}\n\\label{tab:before-and-after}\n" in latex
+    assert "elow" not in latex
+
+
+def test_intervals_in_csv_are_two_columns_of_whole_numbers(made: Run) -> None:
+    table = invoke("analyze", made.directory, "--section", "headline", "--format", "csv")
+    (row,) = csv.DictReader(table.splitlines())
+    found = made.analyze().find("accuracy", cell="main", round=0)
+    assert found is not None
+    told = float(row["accuracy, openings, low"]), float(row["accuracy, openings, high"])
+    assert told == (found.low, found.high)
+    assert row["accuracy, openings"] == f"{found.value:.3f}"
+    assert "%" in row["vote, end, below"]
+    bounded = add_bounds(Entry("–"), -0.12345, None, signed=True)
+    known = show_interval(0.5, 0.25, 0.75)._replace(under="0.250 to 0.750, n 8")
+    written = write_csv([build_table("", ["a", "eai"], [["x", bounded], ["y", known]])])
+    assert written.splitlines() == [
+        'a,eai,"eai, low","eai, high","eai, bound low","eai, bound high","eai, below"',
+        "x,,,,-0.12345,,",
+        "y,0.500,0.25,0.75,,,n 8",
+    ]
 
 
 def test_dollars_stand_beside_tokens_where_all_models_have_a_price(made: Run) -> None:

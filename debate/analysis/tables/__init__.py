@@ -29,11 +29,23 @@ class Place(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One field of a table: what it says, the interval below it, and the turn that it leads to."""
+    """One field of a table: what it says, what stands below it, and the turn that it leads to.
+
+    ends, bounds: the interval and the bounds of a number, which stand below it, whole; rest: what
+    else does, all of it where nothing is an interval.
+    """
 
     text: str
     under: str = ""
     place: Place | None = None
+    ends: tuple[float, float] | None = None
+    bounds: tuple[float | None, float | None] | None = None
+
+    @property
+    def rest(self) -> str:
+        """What stands below the number beside its interval and bounds."""
+        is_plain = self.ends is None and self.bounds is None
+        return self.under if is_plain else self.under.partition(", ")[2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,13 +139,14 @@ def show_estimate(estimate: Estimate | None) -> Entry:
 def add_bounds(found: Entry, low: float | None, high: float | None, *, signed: bool) -> Entry:
     """A number with its bounds below it; where it is a dash, the bounds in its place.
 
-    >>> add_bounds(Entry("–"), -0.1, 0.2, signed=True)
-    Entry(text='−0.100 to +0.200', under='bounds', place=None)
+    >>> add_bounds(Entry("–"), -0.1, 0.2, signed=True)[:2]
+    ('−0.100 to +0.200', 'bounds')
     """
-    bounds = format_ends(low, high, signed=signed)
+    told, bounds = format_ends(low, high, signed=signed), (low, high)
     if found.text == "–":
-        return found._replace(text=bounds, under="bounds")
-    return found._replace(under=f"{found.under}; bounds {bounds}".removeprefix("; "))
+        return found._replace(text=told, under="bounds", bounds=bounds)
+    under = f"{found.under}; bounds {told}".removeprefix("; ")
+    return found._replace(under=under, bounds=bounds)
 
 
 def is_lacking(estimate: Estimate) -> bool:
@@ -145,9 +158,10 @@ def show_interval(
     value: float | None, low: float | None, high: float | None, *, signed: bool = False
 ) -> Entry:
     """A number with its interval below it."""
-    known = value is not None and low is not None and high is not None
-    under = format_ends(low, high, signed=signed) if known else ""
-    return Entry(format_decimal(value, signed=signed), under)
+    text = format_decimal(value, signed=signed)
+    if value is None or low is None or high is None:
+        return Entry(text)
+    return Entry(text, format_ends(low, high, signed=signed), ends=(low, high))
 
 
 def format_ends(low: float | None, high: float | None, *, signed: bool = False) -> str:

@@ -113,7 +113,7 @@ def _show_rate(row: Row | None) -> Entry:
     if row is None:
         return Entry("–")
     shown = show_interval(row["rate"], row["low"], row["high"])
-    return Entry(shown.text, f"{shown.under}, n {format_count(row['n'])}".lstrip(", "))
+    return shown._replace(under=f"{shown.under}, n {format_count(row['n'])}".lstrip(", "))
 
 
 def _show_relation(row: Row) -> str:

@@ -70,7 +70,9 @@ def _write_findings_note(found: Sequence[Finding]) -> str:
 def _show_finding(finding: Finding) -> list[object]:
     what = show_interval(finding.value, finding.low, finding.high, signed=True)
     if finding.is_bounded and finding.low is not None:
-        what = add_bounds(what._replace(under=""), finding.low, finding.high, signed=True)
+        what = add_bounds(
+            what._replace(under="", ends=None), finding.low, finding.high, signed=True
+        )
     told = [clean(finding.reason), *map(_show_other_estimator, finding.others)]
     return [
         Entry(finding.name, clean(finding.statement)),
@@ -189,11 +191,11 @@ def tabulate_headline(analysis: Analysis) -> Table:
             row.insert(place, show_estimate(answered[-1] if len(answered) > 1 else None))
     note = (
         "The vote is by the run's own rule; a tie scores the share of the tied answers that are "
-        "right, and stands below each vote. The best rule of the openings is the run's own unless "
+        "right, and stands with each vote. The best rule of the openings is the run's own unless "
         "another is clearly better on other questions than it is scored on. "
         f"{describe_members(analysis)} Failures, cut replies "
         "and abstentions count as wrong. Error amplification (EAI) is the change of "
-        "confident-error mass since the openings: above 0, the debate amplified errors. Below each "
+        "confident-error mass since the openings: above 0, the debate amplified errors. With each "
         "number its 95 % interval, clustered by question."
     )
     told = " ".join(filter(None, (write_confidence_note(analysis, ["eai"]), unanswered, note)))
