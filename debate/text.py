@@ -17,6 +17,8 @@ _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u206
 _HIDDEN = frozenset(_BIDI + "\u2028\u2029\ufeff")
 _CATEGORIES = ("Cc", "Cs", "Co", "Cn")
 SHORT = 60
+MOST_DIGITS = 9
+"""Of a share in per cent that is all but none or all."""
 
 
 def clean(text: str, *, keep: str = "") -> str:
@@ -84,6 +86,21 @@ def format_decimal(value: float | None, digits: int = 3, *, signed: bool = False
     if value is None:
         return "–"
     return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+
+
+def format_percent(share: float, *, blank: str = "") -> str:
+    """A share in per cent: whole, but finer where it is neither none nor all and would read so.
+
+    >>> format_percent(0.123), format_percent(0.0051), format_percent(0.9996), format_percent(0)
+    ('12%', '0.5%', '99.96%', '0%')
+    >>> format_percent(0.04, blank=" ")
+    '4 %'
+    """
+    told = f"{100 * share:.0f}"
+    digits = 1
+    while 0 < share < 1 and float(told) in (0, 100) and digits < MOST_DIGITS:
+        told, digits = f"{100 * share:.{digits}f}", digits + 1
+    return f"{told}{blank}%"
 
 
 def split_names(text: str, *, separator: str | None = None) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from debate.analysis.paired import compute_detectable_effect
 from debate.analysis.price import answer_price, join_extremes
 from debate.analysis.schema import Estimate
 from debate.analysis.summary import Analysis
-from debate.text import format_count, format_decimal, join_names, shorten
+from debate.text import format_count, format_decimal, format_percent, join_names, shorten
 
 
 def answer_main_questions(analysis: Analysis) -> tuple[MainAnswer, ...]:
@@ -230,8 +230,10 @@ def _count_share(estimate: Estimate, noun: str = "") -> str:
     value, num = estimate.value or 0.0, estimate.n or 0
     ends = ""
     if estimate.low is not None and estimate.high is not None:
-        ends = f", [{100 * estimate.low:.0f} %, {100 * estimate.high:.0f} %]"
-    return f"{value * num:,.0f} of {format_count(num)}{noun} ({100 * value:.0f} %{ends})"
+        low, high = (format_percent(end, blank=" ") for end in (estimate.low, estimate.high))
+        ends = f", [{low}, {high}]"
+    told = format_percent(value, blank=" ")
+    return f"{value * num:,.0f} of {format_count(num)}{noun} ({told}{ends})"
 
 
 def _describe_minority_range(analysis: Analysis, known: Sequence[tuple[str, Estimate]]) -> str:

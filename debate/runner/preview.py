@@ -33,7 +33,7 @@ from debate.runner.offline import FULL_LENGTH, NullLog
 from debate.runner.plan import Plan
 from debate.runner.tariff import Tariff
 from debate.tasks.loading import describe_target
-from debate.text import clean, count_noun, join_names, shorten
+from debate.text import clean, count_noun, format_percent, join_names, shorten
 from debate.types import Answer, Question, Turn, states_answer
 
 REPLY_TOKENS = 150
@@ -208,8 +208,8 @@ def _describe_tie(num: int, cells: Sequence[str]) -> str:
     return (
         f"warning: {num} voters and `majority` (arm {', '.join(cells)}): a tie has no verdict. "
         f"Of voters that are each right in {p:.0%} of cases, independently of each other, "
-        f"{share:.0%} of openings tie, more where wrong answers differ. An odd number of voters, "
-        "or `decision: confidence_weighted`, avoids it"
+        f"{format_percent(share)} of openings tie, more where wrong answers differ. An odd number "
+        "of voters, or `decision: confidence_weighted`, avoids it"
     )
 
 

@@ -13,7 +13,7 @@ from debate.analysis.design import IS_CONTROL
 from debate.analysis.registry import MEASURES, get_words, is_signed
 from debate.analysis.schema import Estimate
 from debate.analysis.summary import Analysis
-from debate.text import format_count, format_decimal
+from debate.text import format_count, format_decimal, format_percent
 
 MOST_ROWS = 200
 
@@ -201,8 +201,8 @@ def write_copied_note(analysis: Analysis) -> str:
     if most is None or (most.value or 0.0) <= COPIED_SHARE_SHOWN:
         return ""
     return (
-        f" (up to {most.value:.0%} of answers stand in the working before them, arm {most.cell}, "
-        f"round {most.round}: there it measures copying; see the caveats)"
+        f" (up to {format_percent(most.value or 0)} of answers stand in the working before them, "
+        f"arm {most.cell}, round {most.round}: there it measures copying; see the caveats)"
     )
 
 

@@ -32,6 +32,7 @@ from debate.text import (
     format_count,
     format_decimal,
     format_dollars,
+    format_percent,
     join_names,
     quote,
     shorten,
@@ -133,7 +134,7 @@ def tabulate_replies(analysis: Analysis) -> Table:
             shorten(each.agent),
             each.what,
             *map(format_count, (each.num, each.read, each.abstained, each.cut, each.failed)),
-            f"{each.share_read:.0%}",
+            format_percent(each.share_read),
             _show_unread(each),
         ]
         for each in analysis.replies
@@ -167,9 +168,9 @@ def write_unanswered_note(analysis: Analysis) -> str:
     if place is None or not lost[place]:
         return ""
     return (
-        f"Up to {lost[place]:.0%} of turns state no answer (arm {place[0]}, round {place[1]}): "
-        "accuracy of all takes them for wrong, accuracy of the answered leaves them out, and a "
-        "difference of either may be theirs alone."
+        f"Up to {format_percent(lost[place])} of turns state no answer (arm {place[0]}, "
+        f"round {place[1]}): accuracy of all takes them for wrong, accuracy of the answered leaves "
+        "them out, and a difference of either may be theirs alone."
     )
 
 
@@ -240,8 +241,8 @@ def _show_headline(analysis: Analysis, cell: str) -> list[object]:
 def _show_votes(found: Comparison) -> list[object]:
     """Both votes with the share of ties, and the gain."""
     return [
-        Entry(format_decimal(found.second_value), f"{found.second_tied:.0%} tied"),
-        Entry(format_decimal(found.first_value), f"{found.first_tied:.0%} tied"),
+        Entry(format_decimal(found.second_value), f"{format_percent(found.second_tied)} tied"),
+        Entry(format_decimal(found.first_value), f"{format_percent(found.first_tied)} tied"),
         show_interval(found.value, found.low, found.high, signed=True),
     ]
 
@@ -311,8 +312,8 @@ def tabulate_comparisons(analysis: Analysis) -> Table:
             analysis.labels.arm(c.cell),
             Entry(shorten(c.method), "" if c.is_own else "not the run's"),
             f"{_name_side(c, c.first)} − {_name_side(c, c.second)}",
-            Entry(format_decimal(c.first_value), f"{c.first_tied:.0%} tied"),
-            Entry(format_decimal(c.second_value), f"{c.second_tied:.0%} tied"),
+            Entry(format_decimal(c.first_value), f"{format_percent(c.first_tied)} tied"),
+            Entry(format_decimal(c.second_value), f"{format_percent(c.second_tied)} tied"),
             show_interval(c.value, c.low, c.high, signed=True),
             format_p_value(c.p_holm),
             format_p_value(c.p_mcnemar),

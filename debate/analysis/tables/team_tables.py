@@ -18,7 +18,14 @@ from debate.analysis.tables import (
     show_interval,
     sort_by_cell,
 )
-from debate.text import format_count, format_decimal, join_names, shorten, split_names
+from debate.text import (
+    format_count,
+    format_decimal,
+    format_percent,
+    join_names,
+    shorten,
+    split_names,
+)
 
 TEAM_COLUMNS = split_names(
     "mean_member best_member oracle vote_0 vote_T kappa_p error_correlation effective_votes"
@@ -155,4 +162,4 @@ def _describe_match(row: dict[str, Any]) -> str:
     share = row["matched_tokens"]
     if share is None:
         return f"{taken}, tokens are not told"
-    return f"{taken}, {format_decimal(100 * share, 0)} % of its tokens"
+    return f"{taken}, {format_percent(share, blank=' ')} of its tokens"
