@@ -124,6 +124,15 @@ def join_names(names: Sequence[str], *, most: int = 8) -> str:
     return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
 
 
+def name_with_ties(first: str, others: Sequence[str], *, most: int = 3) -> str:
+    """A name of the largest or least of several values, with those whose value is the same.
+
+    >>> name_with_ties("ring", []), name_with_ties("ring", ["star", "chain"])
+    ('ring', 'ring (tied with star and chain)')
+    """
+    return f"{first} (tied with {join_names(others, most=most)})" if others else first
+
+
 def count_noun(num: int, noun: str, plural: str = "") -> str:
     """A number with its noun in the right form.
 

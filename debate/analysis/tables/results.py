@@ -164,13 +164,16 @@ def write_unanswered_note(analysis: Analysis) -> str:
             due = analysis.find("accuracy", cell=answered.cell, round=answered.round)
             if due is not None and due.n:
                 lost[answered.cell, answered.round] = 1 - answered.n / due.n
-    place = max(lost, key=lambda key: lost[key], default=None)
-    if place is None or not lost[place]:
+    most = max(lost.values(), default=0.0)
+    if not most:
         return ""
+    places = [place for place, share in lost.items() if share == most]
+    first, *others = (f"arm {cell}, round {round}" for cell, round in places)
+    where = f"{first}{f', tied with {len(others)} others' if others else ''}"
     return (
-        f"Up to {format_percent(lost[place])} of turns state no answer (arm {place[0]}, "
-        f"round {place[1]}): accuracy of all takes them for wrong, accuracy of the answered leaves "
-        "them out, and a difference of either may be theirs alone."
+        f"Up to {format_percent(most)} of turns state no answer ({where}): accuracy "
+        "of all takes them for wrong, accuracy of the answered leaves them out, and a difference "
+        "of either may be theirs alone."
     )
 
 
