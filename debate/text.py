@@ -91,7 +91,7 @@ def format_decimal(value: float | None, digits: int = 3, *, signed: bool = False
 def format_percent(share: float, *, blank: str = "") -> str:
     """A share in per cent: whole, but finer where it is neither none nor all and would read so.
 
-    >>> format_percent(0.123), format_percent(0.0051), format_percent(0.9996), format_percent(0)
+    >>> format_percent(0.123), format_percent(0.0049), format_percent(0.9996), format_percent(0)
     ('12%', '0.5%', '99.96%', '0%')
     >>> format_percent(0.04, blank=" ")
     '4 %'
