@@ -17,6 +17,8 @@ _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u206
 _HIDDEN = frozenset(_BIDI + "\u2028\u2029\ufeff")
 _CATEGORIES = ("Cc", "Cs", "Co", "Cn")
 SHORT = 60
+MOST_DIGITS = 9
+"""Of a share in per cent that is all but none or all."""
 
 
 def clean(text: str, *, keep: str = "") -> str:
@@ -86,6 +88,21 @@ def format_decimal(value: float | None, digits: int = 3, *, signed: bool = False
     return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
 
 
+def format_percent(share: float, *, blank: str = "") -> str:
+    """A share in per cent: whole, but finer where it is neither none nor all and would read so.
+
+    >>> format_percent(0.123), format_percent(0.0049), format_percent(0.9996), format_percent(0)
+    ('12%', '0.5%', '99.96%', '0%')
+    >>> format_percent(0.04, blank=" ")
+    '4 %'
+    """
+    told = f"{100 * share:.0f}"
+    digits = 1
+    while 0 < share < 1 and float(told) in (0, 100) and digits < MOST_DIGITS:
+        told, digits = f"{100 * share:.{digits}f}", digits + 1
+    return f"{told}{blank}%"
+
+
 def split_names(text: str, *, separator: str | None = None) -> tuple[str, ...]:
     """Names written in one text, parted by blanks or by `separator`.
 
@@ -105,6 +122,15 @@ def join_names(names: Sequence[str], *, most: int = 8) -> str:
     if rest > 0:
         shown.append(f"{rest} more")
     return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
+
+
+def name_with_ties(first: str, others: Sequence[str], *, most: int = 3) -> str:
+    """A name of the largest or least of several values, with those whose value is the same.
+
+    >>> name_with_ties("ring", []), name_with_ties("ring", ["star", "chain"])
+    ('ring', 'ring (tied with star and chain)')
+    """
+    return f"{first} (tied with {join_names(others, most=most)})" if others else first
 
 
 def count_noun(num: int, noun: str, plural: str = "") -> str:

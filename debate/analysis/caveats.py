@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 import polars as pl
 
@@ -25,11 +25,12 @@ def collect_caveats(
     *,
     stopping_is_known: bool,
     confidence: str | None = None,
+    noisy: Collection[str] = (),
 ) -> tuple[str, ...]:
     """The caveats that apply to these states of these trajectories, one sentence each.
 
     stopping_is_known: the rule by which debates ended is on record and sees no target. confidence:
-    the estimator analysed.
+    the estimator analysed. noisy: the conditions whose agents are shown random text.
     """
     found = [say(states) for say in OF_STATES]
     # States are carried on after a stop, so without one nobody stopped before the others.
@@ -38,15 +39,19 @@ def collect_caveats(
     found += [_warn_lost_turns(trajectories), _warn_equal_numbers(trajectories)]
     found += [_warn_unread(trajectories)]
     found += [_warn_simulated(trajectories), _warn_no_target(trajectories)]
-    found += [_warn_bare_levels(states), _warn_no_control(states, controls)]
+    found += [_warn_bare_levels(states), _warn_no_control(states, controls, noisy)]
     found += [_warn_no_baseline(controls), warn_copied(measure_copied(states), confidence)]
     if verdicts is None or verdicts.is_empty():
         found.append("No verdicts are recorded: votes are majorities of the agents' answers.")
     return tuple(sentence for sentence in found if sentence)
 
 
-def _warn_no_control(states: pl.DataFrame, controls: Controls) -> str | None:
-    served = set(controls.resampling) | set(controls.resampling.values())
+def _warn_no_control(
+    states: pl.DataFrame, controls: Controls, noisy: Collection[str]
+) -> str | None:
+    """Name the arms without a control of resampling, and the arms that could serve as one."""
+    resamplers = _find_resamplers(states.filter(~pl.col("cell").is_in(list(noisy))))
+    served = {*controls.resampling, *controls.resampling.values(), *resamplers}
     moving = states["cell"].filter(states["round"] > 0).unique()
     lacking = sorted(set(moving) - served)
     if not lacking:
@@ -54,7 +59,50 @@ def _warn_no_control(states: pl.DataFrame, controls: Controls) -> str | None:
     return (
         'There is no arm "repeat", nor another named as control, for '
         f"{_join_cells(lacking)}: what mere resampling does is not taken off entrenchment and "
-        "error amplification."
+        f"error amplification.{_name_possible_controls(states, lacking, resamplers)}"
+    )
+
+
+def _find_resamplers(states: pl.DataFrame) -> tuple[str, ...]:
+    """The conditions whose agents answer again in later rounds, nobody having heard anything.
+
+    None where no turn of any condition says what it heard.
+    """
+    spoken = states.select("cell", "round", "carried", "heard").filter(~pl.col("carried"))
+    each = spoken.group_by("cell").agg(
+        pl.col("round").max(), heard=pl.col("heard").list.len().fill_null(0).sum()
+    )
+    if not each["heard"].sum():
+        return ()
+    silent = each.filter((pl.col("heard") == 0) & (pl.col("round") > 0))
+    return tuple(sorted(silent["cell"]))
+
+
+def _name_possible_controls(
+    states: pl.DataFrame, lacking: list[str], resamplers: tuple[str, ...]
+) -> str:
+    """A sentence on the conditions that take resampling off others: the same agents and models,
+    asked anew in as many rounds.
+    """
+    spoken = states.filter(~pl.col("carried") & pl.col("cell").is_in([*lacking, *resamplers]))
+    seats = pl.struct("agent", pl.col("model").fill_null("")).unique().sort()
+    shapes = spoken.group_by("cell").agg(seats.alias("seats"), pl.col("round").max())
+    of: Mapping[str, tuple[list[object], int]] = {
+        cell: (seated, last) for cell, seated, last in shapes.iter_rows()
+    }
+    fitting = {
+        cell: min(found)
+        for cell in lacking
+        if (found := [c for c in resamplers if of[c][0] == of[cell][0] and of[c][1] >= of[cell][1]])
+    }
+    if not fitting:
+        return ""
+    if len(fitting) == len(lacking) and len(set(fitting.values())) == 1:
+        return f" `--control {fitting[lacking[0]]}` takes it off: the same agents, asked anew."
+    told = join_names([f"{control} of {cell}" for cell, control in fitting.items()])
+    return (
+        f" The same agents, asked anew, are the control {told}: name one by `--control`, and both "
+        "arms by `--cell`."
     )
 
 

@@ -22,7 +22,7 @@ from debate.tasks.choice import LETTERS
 from debate.tasks.parsing import find_answer
 from debate.tasks.scoring import normalise, parse_value
 from debate.tasks.values import fold_case
-from debate.text import join_names
+from debate.text import format_percent, join_names
 from debate.types import BELIEF_AFTER, Question
 
 AT_THE_ANSWER = ("answer_token", "sequence", BELIEF_AFTER)
@@ -129,7 +129,7 @@ def warn_copied(shares: Mapping[str, float], confidence: str | None) -> str | No
     many = {cell: share for cell, share in shares.items() if share > COPIED_SHARE_SHOWN}
     if not many:
         return None
-    told = join_names([f"{cell} {share:.0%}" for cell, share in many.items()])
+    told = join_names([f"{cell} {format_percent(share)}" for cell, share in many.items()])
     return (
         f"{confidence} is the probability of an answer after its working. In many answers that "
         f"working states the answer already ({told}), so that it measures copying. What helps: a "

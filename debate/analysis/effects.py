@@ -20,7 +20,7 @@ from debate.analysis.intervals import LEVEL, Interval
 from debate.analysis.power import compute_level
 from debate.analysis.schema import Estimate
 from debate.analysis.summary import Analysis
-from debate.text import format_decimal, shorten
+from debate.text import format_decimal, name_with_ties, shorten
 
 _UNBROKEN = ",\N{NO-BREAK SPACE}"
 MOST_ARMS = 4
@@ -90,9 +90,17 @@ def describe_effects(
     counts = ", ".join(f"{word} in {judged.count(word)}" for word in words)
     least, *_, most = sorted(wide, key=lambda each: each.interval.value or 0.0)
     return (
-        f"of {len(wide)} arms {counts}; from {_describe_effect(least)} to "
-        f"{_describe_effect(most)}{at}."
+        f"of {len(wide)} arms {counts}; from {_describe_effect(_name_ties(least, wide))} to "
+        f"{_describe_effect(_name_ties(most, wide))}{at}."
     )
+
+
+def _name_ties(effect: ArmEffect, among: Sequence[ArmEffect]) -> ArmEffect:
+    """The effect under its arm's name and those of the arms whose effect is as large."""
+    value = effect.interval.value or 0.0
+    alike = [e.arm for e in among if math.isclose(e.interval.value or 0.0, value, abs_tol=1e-9)]
+    others = [arm for arm in alike if arm != effect.arm]
+    return effect._replace(arm=name_with_ties(effect.arm, others))
 
 
 def _widen_effect(effect: ArmEffect, level: float) -> ArmEffect:

@@ -9,6 +9,7 @@ is lacking.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -30,7 +31,11 @@ from debate.analysis.paired import compute_detectable_effect
 from debate.analysis.price import answer_price, join_extremes
 from debate.analysis.schema import Estimate
 from debate.analysis.summary import Analysis
-from debate.text import format_count, format_decimal, join_names, shorten
+from debate.analysis.votes import MAJORITY, TIES_SHARED
+from debate.text import format_count, format_decimal, format_percent, join_names, shorten
+
+MAJORITIES = {MAJORITY, TIES_SHARED}
+"""Rules of one score: a tie scores the share of the tied answers that are right in both."""
 
 
 def answer_main_questions(analysis: Analysis) -> tuple[MainAnswer, ...]:
@@ -91,11 +96,24 @@ def _describe_best_rules(analysis: Analysis, gains: Mapping[str, Estimate | None
     rules = dict(analysis.tables["opening_rules"].iter_rows())
     told = [
         f"{format_decimal((own[cell].first_value or 0.0) - gain.value)} in "
-        f"{analysis.labels.arm(cell)} ({shorten(rules[cell])})"
+        f"{analysis.labels.arm(cell)} ({_name_best_rules(analysis, cell, rules[cell])})"
         for cell, gain in gains.items()
         if gain is not None and gain.value is not None and cell in own and cell in rules
     ]
     return f"The best vote of the openings was {join_names(told)}." if told else ""
+
+
+def _name_best_rules(analysis: Analysis, cell: str, rule: str) -> str:
+    """The rule that makes most of an arm's openings, and those that make as much of them."""
+    votes = analysis.select("vote_accuracy", cell=cell)
+    scores = {e.subject: e.value for e in votes if e.round == 0 and e.subject is not None}
+    best, same = scores.get(rule), MAJORITIES if rule in MAJORITIES else {rule}
+    alike = [
+        shorten(name)
+        for name, score in scores.items()
+        if name not in same and None not in (score, best) and math.isclose(score or 0, best or 0)
+    ]
+    return ", tied with ".join([shorten(rule), *([join_names(alike)] if alike else [])])
 
 
 def _describe_detectable(effects: Sequence[ArmEffect]) -> str:
@@ -214,9 +232,10 @@ def _describe_minority(analysis: Analysis, cell: str, right: Estimate) -> str:
     members = analysis.tables["minorities"].filter(pl.col("cell") == cell)
     if members.is_empty():
         return f"{told}."
-    first = members.row(0, named=True)
-    who = analysis.labels.agent(cell, first["agent"])
-    told += f", most often {who} ({format_count(first['debates'])})"
+    most = members.filter(pl.col("debates") == pl.col("debates").max())
+    who = join_names([analysis.labels.agent(cell, agent) for agent in most["agent"]])
+    each = " each, tied" if most.height > 1 else ""
+    told += f", most often {who} ({format_count(most['debates'][0])}{each})"
     won = analysis.find("minority_won", cell=cell)
     if won is None or won.value is None:
         return f"{told}."
@@ -230,8 +249,10 @@ def _count_share(estimate: Estimate, noun: str = "") -> str:
     value, num = estimate.value or 0.0, estimate.n or 0
     ends = ""
     if estimate.low is not None and estimate.high is not None:
-        ends = f", [{100 * estimate.low:.0f} %, {100 * estimate.high:.0f} %]"
-    return f"{value * num:,.0f} of {format_count(num)}{noun} ({100 * value:.0f} %{ends})"
+        low, high = (format_percent(end, blank=" ") for end in (estimate.low, estimate.high))
+        ends = f", [{low}, {high}]"
+    told = format_percent(value, blank=" ")
+    return f"{value * num:,.0f} of {format_count(num)}{noun} ({told}{ends})"
 
 
 def _describe_minority_range(analysis: Analysis, known: Sequence[tuple[str, Estimate]]) -> str:

@@ -58,6 +58,7 @@ from debate.analysis.tokens import (
     list_seat_models,
     match_best_single,
     match_mixed_pool,
+    select_debate_turns,
 )
 from debate.analysis.votes import (
     MAJORITY,
@@ -87,7 +88,7 @@ OF_OPENINGS = (*PAIRS, *TEAM)
 _TOKENS = Measure(
     "tokens_per_debate",
     "generated tokens a debate",
-    "generated tokens of all rounds, over debates",
+    "generated tokens of all turns but probes, over debates",
     unit="tokens",
     kind="mean",
     lacking="generated tokens on every turn",
@@ -121,8 +122,8 @@ class Measures:
 
     states: of the members, in an arm those of its author; vote_states: the same with the deciding
     rule in the agent's place. team: the states of those whose answers are ballots, by default the
-    members'. seats: the states of everybody who answers, whose tokens a debate takes; by default
-    the team's. noisy: the conditions whose agents were shown random text: no independent samples.
+    members'. turns: those whose tokens a debate takes (`select_debate_turns`); by default the
+    team's. noisy: the conditions whose agents were shown random text: no independent samples.
     """
 
     def __init__(
@@ -130,14 +131,14 @@ class Measures:
         states: pl.DataFrame,
         vote_states: pl.DataFrame,
         team: pl.DataFrame | None = None,
-        seats: pl.DataFrame | None = None,
+        turns: pl.DataFrame | None = None,
         *,
         noisy: Collection[str] = (),
     ) -> None:
         self.num_questions = count_questions(states)
         self.states, self.vote_states = states, vote_states
         self.team = states if team is None else team
-        self._everyone = self.team if seats is None else seats
+        self._turns = select_debate_turns(self.team) if turns is None else turns
         self._noisy = frozenset(noisy)
         self._pooled: dict[tuple[str, str], float | None] = {}
         self._kept: dict[tuple[str, str, int], Quantity] = {}
@@ -153,8 +154,8 @@ class Measures:
         return self._cells | split_sorted(self.team, "cell")
 
     @cached_property
-    def _seated(self) -> dict[str, pl.DataFrame]:
-        return self._teams | split_sorted(self._everyone, "cell")
+    def _spoken(self) -> dict[str, pl.DataFrame]:
+        return split_sorted(self._turns, "cell")
 
     @cached_property
     def kinds(self) -> dict[str, str]:
@@ -298,7 +299,7 @@ class Measures:
         kept = self._kept.get((name, cell, -1 if round is None else round))
         if kept is not None and subject is None and kept.n:
             return kept
-        whole = self._get_states(name, cell)
+        whole = self._spoken[cell] if name in COST else self._get_states(name, cell)
         rows = self._select_rows(whole, name, round)
         if subject is not None:
             rows = rows.filter(pl.col("agent") == subject)
@@ -310,10 +311,8 @@ class Measures:
         return self._measure_rows(name, rows, among=EVERYONE if subject is None else EACH_AGENT)
 
     def _get_states(self, name: str, cell: str) -> pl.DataFrame:
-        """The states behind a measure of one condition: all seats', the team's, or the members'."""
-        if name in COST:
-            return self._seated[cell]
-        is_of_team = name in OF_OPENINGS or name in OF_VOTE or name in AT_EQUAL_TOKENS
+        """The states behind a measure of one condition: the team's, or the members'."""
+        is_of_team = any(name in each for each in (OF_OPENINGS, OF_VOTE, AT_EQUAL_TOKENS, COST))
         return (self._teams if is_of_team else self._cells)[cell]
 
     def matched(self, name: str, cell: str) -> MatchedVote | Unavailable:
@@ -323,12 +322,10 @@ class Measures:
         return self._matched[name, cell]
 
     def _find_match(self, name: str, cell: str) -> MatchedVote | Unavailable:
-        team, seats = (
-            states[cell].filter(~pl.col("carried")) for states in (self._teams, self._seated)
-        )
+        team, used = self._teams[cell], self._spoken[cell]["generated_tokens"]
+        team = team.filter(~pl.col("carried"))
         debates = team.select(DEBATE_KEY).unique().height
-        told = seats["generated_tokens"].null_count() == 0
-        tokens = float(seats["generated_tokens"].sum()) / debates if told else None
+        tokens = None if used.null_count() else float(used.sum()) / debates
         find = match_mixed_pool if name == "self_consistency" else match_best_single
         return find(
             self.pools,
@@ -467,13 +464,11 @@ def _is_idle_at_openings(measure: Measure, round_: int) -> bool:
     return round_ == 0 and (name in CHANGES or name == "vote_gain")
 
 
-def _count_tokens(states: pl.DataFrame, num_questions: int) -> Quantity | Unavailable:
+def _count_tokens(turns: pl.DataFrame, num_questions: int) -> Quantity | Unavailable:
     """Generated tokens of all rounds, over debates."""
-    told = states.select("question_code", "debate", "carried", "generated_tokens")
-    spoken = told.filter(~pl.col("carried"))
-    if spoken["generated_tokens"].null_count():
+    if turns["generated_tokens"].null_count():
         return Unavailable(_TOKENS.lacking)
-    each = spoken.group_by("question_code", "debate").agg(pl.col("generated_tokens").sum())
+    each = turns.group_by("question_code", "debate").agg(pl.col("generated_tokens").sum())
     return sum_by_question(each, "generated_tokens", num_questions).quantity("mean")
 
 

@@ -129,6 +129,10 @@ TABLES: tuple[TableMaker, ...] = tuple(make for each in SECTIONS.values() for ma
 CONFIDENCE = SectionTables("confidence by round", (tabulate_confidence_alone,))
 CAVEATS = "caveats"
 WIDEST_SENTENCE = 100
+NO_CONFIDENCE_TOLD = (
+    "No confidence is recorded, so no number of it is shown: in a run `probes: [verbal]` asks for "
+    "it, in a table from elsewhere a column `confidence` holds it."
+)
 MOST_PLACES = 3
 """Rules, pairs or agents without a value that a sentence names."""
 
@@ -206,6 +210,10 @@ def _print_confidence(analysis: Analysis, console: Console) -> None:
     if analysis.confidence is not None:
         named = f"{analysis.confidence}{write_copied_note(analysis)}"
         print_line(console, f"Confidence: {clean(named)}\n")
+    else:
+        for line in wrap(NO_CONFIDENCE_TOLD, _get_sentence_width(console)):
+            print_line(console, line)
+        console.print()
 
 
 def _print_tables(tables: Sequence[Table], console: Console) -> None:

@@ -19,7 +19,7 @@ from debate.analysis.effects import (
 from debate.analysis.intervals import Interval
 from debate.analysis.schema import Estimate
 from debate.analysis.summary import Analysis
-from debate.text import format_count, format_dollars, join_names
+from debate.text import format_count, format_dollars, format_percent, join_names
 
 UNEQUAL = 0.1
 """Samples whose tokens differ by more than this share from the debate's are not as many."""
@@ -159,7 +159,7 @@ def describe_small_pools(analysis: Analysis, measure: str = "self_consistency") 
         (pl.col("measure") == measure) & ((pl.col("matched_tokens") - 1).abs() > UNEQUAL)
     )
     told = [
-        f"in {analysis.labels.arm(cell)} {share:.0%}"
+        f"in {analysis.labels.arm(cell)} {format_percent(share)}"
         for cell, share in rows.select("cell", "matched_tokens").iter_rows()
     ]
     return f"Not as many were to be had: {join_names(told)} of the debate's." if told else ""

@@ -94,8 +94,8 @@ def _write_lines() -> Iterator[str]:
         "author alone. The *team* are the members that vote. Confederates, such as scripted",
         "speakers, and tools are heard and have no ballot: they are not of the team. Votes, pairs,",
         "teams and samples at equal tokens are of the team; the tokens that samples are matched",
-        "to, and those of a debate, are of everybody who answers. A script calls no model, and",
-        "uses no tokens.",
+        "to, and those of a debate, are of all its turns, critiques and judgments among them, but",
+        "probes. A script calls no model, and uses no tokens.",
     )
     for title, family in FAMILIES.items():
         yield from ("", f"## {title}", "")

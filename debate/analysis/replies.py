@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from debate.log import Run
-from debate.text import quote, shorten
+from debate.text import format_percent, quote, shorten
 
 SAMPLES = 3
 READ_SHARE_EXPECTED = 0.9
@@ -186,7 +186,7 @@ def _describe_unread(each: ReplyCounts) -> Iterator[str]:
     told = ", ".join(f"{num:,} {state}" for state, num in states if num)
     yield (
         f"{each.agent}: {each.read:,} of {each.num:,} {_name_calls(each)} read "
-        f"({each.share_read:.0%}); {told}"
+        f"({format_percent(each.share_read)}); {told}"
     )
     for state, words in _UNREAD.items():
         yield from (
@@ -204,4 +204,4 @@ def _count_read(each: ReplyCounts) -> str:
     if not each.read:
         nothing = "; it tells no confidence" if each.is_probe else ""
         return f"not one of {each.num:,} could be read{nothing}"
-    return f"only {each.read:,} of {each.num:,} could be read ({each.share_read:.0%})"
+    return f"only {each.read:,} of {each.num:,} could be read ({format_percent(each.share_read)})"

@@ -21,7 +21,7 @@ from debate.analysis.judgements import read_judgements
 from debate.analysis.judging import analyze_judging
 from debate.analysis.replies import ReplyCounts, count_replies, warn_replies
 from debate.analysis.summary import Analysis, analyze
-from debate.analysis.tokens import add_dollars, build_ledger, fill_script_tokens
+from debate.analysis.tokens import TURN_COLUMNS, add_dollars, fill_script_tokens
 from debate.analysis.whole_questions import ITEM, find_whole_items, keep_whole, warn_of_parts
 from debate.errors import InputError, suggest
 from debate.log import Run, read_table
@@ -35,7 +35,7 @@ NORMALISED = "belief_normalised"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """The data read: trajectories; of a run, also the ledger of all its turns and the beliefs of
+    """The data read: trajectories; of a run, also the tokens of all its turns and the beliefs of
     agents in each candidate.
     """
 
@@ -112,7 +112,7 @@ def _read_run(run: Run) -> Source:
     turns = keep_whole(run, run.narrow_turns())
     return Source(
         trajectories=run.trajectories(turns),
-        spent=build_ledger(turns),
+        spent=turns.select(TURN_COLUMNS),
         opinions=run.beliefs(turns),
         run=run,
         replies=count_replies(run, turns),
@@ -133,16 +133,17 @@ def analyze_run(
     run: Run,
     trajectories: pl.DataFrame | None = None,
     *,
+    spent: pl.DataFrame | None = None,
     replies: tuple[ReplyCounts, ...] | None = None,
     **options: Any,
 ) -> Analysis:
     """The analysis of a run, finished or in progress, with what became of its hypotheses.
 
-    trajectories: the run's; replies: its counts (`count_replies`), where the caller has read them
-    already. options: those of `analyze`.
+    trajectories: the run's; spent: its turns (`TURN_COLUMNS`); replies: its counts
+    (`count_replies`), where the caller has read them already. options: those of `analyze`.
     Raises InputError where there is nothing to analyse.
     """
-    rows, verdicts, caveat = select_finished(run, trajectories)
+    rows, verdicts, turns, caveat = select_finished(run, trajectories, spent)
     design = read_design(run.manifest.spec, rows["cell"].unique().to_list())
     options |= design.options(options)
     options.setdefault("silent", find_silent_seats(run))
@@ -158,6 +159,7 @@ def analyze_run(
         verdicts,
         hypotheses=told,
         further=further,
+        spent=fill_script_tokens(turns, scripted),
         stopping_is_known=True,
         **options,
     )
@@ -198,18 +200,25 @@ _DEBATE = ["cell", "question", "seed"]
 
 
 class FinishedDebates(NamedTuple):
-    """Rows and verdicts of the debates that are over, and what to say where some are not."""
+    """Rows and verdicts of the debates that are over, and what to say where some are not.
+
+    turns: all of these debates, maybe of others (`TURN_COLUMNS`).
+    """
 
     trajectories: pl.DataFrame
     verdicts: pl.DataFrame
+    turns: pl.DataFrame
     caveat: str | None = None
 
 
-def select_finished(run: Run, trajectories: pl.DataFrame | None = None) -> FinishedDebates:
+def select_finished(
+    run: Run, trajectories: pl.DataFrame | None = None, spent: pl.DataFrame | None = None
+) -> FinishedDebates:
     """Select the debates of a run that are over; all of a run that is complete.
 
     A debate under way has no answers yet in its later rounds; counted, they would be wrong ones.
-    Of `trajectories`, read earlier, the cells are kept. Verdicts are read first, so that all turns
+    Of `trajectories`, read earlier, the cells are kept; `spent` are the turns read with them
+    (`TURN_COLUMNS`). Verdicts are read first, so that all turns
     of every debate that is over are there when its turns are read.
     """
     status = run.manifest.status
@@ -219,11 +228,11 @@ def select_finished(run: Run, trajectories: pl.DataFrame | None = None) -> Finis
         return _select_whole(run, verdicts, trajectories)
     ended = verdicts.filter(pl.col("final")).select(_DEBATE).unique()
     if is_complete or ended.is_empty():
+        turns = run.narrow_turns().select(TURN_COLUMNS) if spent is None else spent
         rows = run.trajectories() if trajectories is None else trajectories
-        return FinishedDebates(
-            rows, verdicts.join(rows.select("cell").unique(), on="cell", how="semi")
-        )
-    rows = run.trajectories()
+        verdicts = verdicts.join(rows.select("cell").unique(), on="cell", how="semi")
+        return FinishedDebates(rows, verdicts, turns)
+    rows, turns = _read_rows(run)
     if trajectories is not None:
         rows = rows.filter(pl.col("cell").is_in(trajectories["cell"].unique().to_list()))
     begun = rows.select(_DEBATE).unique()
@@ -231,8 +240,15 @@ def select_finished(run: Run, trajectories: pl.DataFrame | None = None) -> Finis
     return FinishedDebates(
         rows.join(ended, on=_DEBATE, how="semi", maintain_order="left"),
         verdicts.join(ended, on=_DEBATE, how="semi", maintain_order="left"),
+        turns,
         _warn_incomplete(begun.height, ended.height),
     )
+
+
+def _read_rows(run: Run) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The trajectories of a run, and the columns of all its turns that tokens are counted by."""
+    turns = run.narrow_turns()
+    return run.trajectories(turns), turns.select(TURN_COLUMNS)
 
 
 def _select_whole(
@@ -242,7 +258,7 @@ def _select_whole(
 
     Raises InputError where there are none.
     """
-    rows, whole = run.trajectories(), find_whole_items(run, verdicts)
+    (rows, turns), whole = _read_rows(run), find_whole_items(run, verdicts)
     if trajectories is not None:
         rows = rows.filter(pl.col("cell").is_in(trajectories["cell"].unique().to_list()))
     num_begun = rows.select(ITEM).n_unique()
@@ -250,6 +266,7 @@ def _select_whole(
     return FinishedDebates(
         rows,
         verdicts.join(rows.select("cell").unique(), on="cell", how="semi"),
+        turns,
         warn_of_parts(num_begun, whole.height) if num_begun > whole.height else None,
     )
 

@@ -44,8 +44,10 @@ def build_states(
     agent without an opening). `confidence` names what is analysed, as `find_confidence_column`
     reads it. is_checked: the frame is one of ours, whose keys and numbers need no check.
     """
-    frame = _add_log_odds(trajectories_frame(frame, is_checked=is_checked))
-    chosen = pl.col(find_confidence_column(frame, confidence))
+    checked = trajectories_frame(frame, is_checked=is_checked)
+    # Levels that are not shown are recorded all the same, so the choice comes first.
+    chosen = pl.col(find_confidence_column(checked, confidence))
+    frame = _add_log_odds(checked)
     frame = _number_rows(frame.with_columns(confidence=chosen).sort(*TRAJECTORY, "round"))
     frame = carry_forward(frame)
     return _add_neighbouring_states(frame)
@@ -90,10 +92,10 @@ def find_confidence_column(frame: pl.DataFrame, confidence: str) -> str:
     ):
         return f"{SOURCE}{choose_default_source(frame)}"
     for column in (f"{SOURCE}{confidence}", BELIEFS.get(confidence, confidence)):
-        if column in frame.columns:
+        if _has_any(frame, column) or (column == DEFAULT and column in frame.columns):
             return column
     named = list_confidence_sources(frame)
-    named += [name for name, column in BELIEFS.items() if column in frame.columns]
+    named += [n for n, column in BELIEFS.items() if n not in named and _has_any(frame, column)]
     raise InputError(
         f'confidence "{confidence}" is not recorded; {suggest(confidence, named)}'
         if named
@@ -104,7 +106,11 @@ def find_confidence_column(frame: pl.DataFrame, confidence: str) -> str:
 def list_confidence_sources(frame: pl.DataFrame) -> list[str]:
     """The estimators that the frame has columns of, with something in them."""
     named = [c for c in frame.columns if is_estimator(c)]
-    return [c.removeprefix(SOURCE) for c in named if frame[c].null_count() < frame.height]
+    return [c.removeprefix(SOURCE) for c in named if _has_any(frame, c)]
+
+
+def _has_any(frame: pl.DataFrame, column: str) -> bool:
+    return column in frame.columns and frame[column].null_count() < frame.height
 
 
 def _has_unnamed_confidence(frame: pl.DataFrame) -> bool:

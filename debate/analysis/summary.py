@@ -49,7 +49,13 @@ from debate.analysis.states import (
 )
 from debate.analysis.sums import sum_by_group
 from debate.analysis.teams import compare_teams
-from debate.analysis.tokens import build_ledger, build_team_table, tabulate_costs
+from debate.analysis.tokens import (
+    DEBATE_KEY,
+    build_ledger,
+    build_team_table,
+    select_debate_turns,
+    tabulate_costs,
+)
 from debate.analysis.votes import build_vote_states, find_best_rules, find_own_methods
 from debate.config.run import HypothesisSpec
 from debate.errors import InputError, suggest
@@ -186,11 +192,11 @@ def analyze(
     one agent that it is about; estimates of members are then its. noisy: the cells whose agents are
     shown random text, which are no independent samples. hypotheses: what was claimed beforehand, by
     name. further: estimates made from something else than trajectories, which belong
-    to the same analysis. spent: the ledger of all turns, critiques and probes included; by default
-    that of the trajectories. opinions: beliefs over candidates, for the log-opinion pool (columns:
-    `build_vote_states`). silent: the agents whose answers are no ballots. stopping_is_known: the
-    rule by which debates ended is on record and sees no target. resamples, seed: of the bootstrap.
-    limit: hot spots for each cell.
+    to the same analysis. spent: all turns whose tokens are counted (`TURN_COLUMNS`), critiques and
+    probes included; by default the trajectories. opinions: beliefs over candidates, for the
+    log-opinion pool (columns: `build_vote_states`). silent: the agents whose answers are no
+    ballots. stopping_is_known: the rule by which debates ended is on record and sees no target.
+    resamples, seed: of the bootstrap. limit: hot spots for each cell.
     Raises InputError where the table is not what it should be.
     """
     if "outcome" in trajectories.columns and is_reference_free(trajectories):
@@ -209,8 +215,9 @@ def analyze(
     )
     voters = select_voters(team, silent)
     vote_states = build_vote_states(voters, verdicts, opinions=opinions)
-    costs = tabulate_costs(everyone)
-    measures = Measures(states, vote_states, voters, everyone, noisy=noisy)
+    turns = select_debate_turns(everyone, spent)
+    costs = tabulate_costs(turns)
+    measures = Measures(states, vote_states, voters, turns, noisy=noisy)
     heard = build_heard_tables(states, everyone, limit=limit)
     teams, minorities = compare_teams(measures), find_minorities(voters, vote_states)
     estimates = [
@@ -231,7 +238,7 @@ def analyze(
             **teams.tables,
             "minorities": minorities.table,
             "opening_rules": _tabulate_opening_rules(vote_states, measures.num_questions),
-            "ledger": build_ledger(everyone) if spent is None else spent,
+            "ledger": build_ledger(everyone if spent is None else _select_debates(spent, everyone)),
             "team": build_team_table(estimates, voters, costs, find_own_methods(vote_states)),
             "comparisons": pl.DataFrame([asdict(c) for c in compared], infer_schema_length=None),
         },
@@ -242,6 +249,7 @@ def analyze(
             chosen,
             stopping_is_known=stopping_is_known,
             confidence=name,
+            noisy=noisy,
         ),
         cells=tuple(sorted(states["cell"].unique())),
         confidence=name,
@@ -259,6 +267,11 @@ def analyze(
         labels=read_labels(trajectories),
         authors=dict(authors or {}),
     )
+
+
+def _select_debates(turns: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
+    """The turns of the debates that have states."""
+    return turns.join(states.select(DEBATE_KEY).unique(), on=DEBATE_KEY, how="semi")
 
 
 def _tabulate_opening_rules(vote_states: pl.DataFrame, num_questions: int) -> pl.DataFrame:

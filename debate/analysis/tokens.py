@@ -25,6 +25,9 @@ from debate.text import split_names
 
 _FREE = {"prompt": 0.0, "generated": 0.0}
 TOKENS = ("prompt_tokens", "cached_tokens", "generated_tokens")
+DEBATE_KEY = ["cell", "question", "seed"]
+TURN_COLUMNS = [*DEBATE_KEY, "round", "kind", "agent", "model", *TOKENS]
+"""What tokens are counted by."""
 
 
 def build_ledger(turns: pl.DataFrame) -> pl.DataFrame:
@@ -81,11 +84,27 @@ def add_dollars(ledger: pl.DataFrame, models: Mapping[str, Mapping[str, Any]]) -
     return ledger.with_columns(dollars=(parts[0] + parts[1]) / 1e6)
 
 
-def tabulate_costs(states: pl.DataFrame) -> pl.DataFrame:
-    """Tokens by cell: in all and for each debate, with the share of turns that tell them."""
-    spoken = states.select("cell", "debate", "carried", *TOKENS).filter(~pl.col("carried"))
+def select_debate_turns(states: pl.DataFrame, turns: pl.DataFrame | None = None) -> pl.DataFrame:
+    """The turns that debates take, critiques and judges among them, probes left out.
+
+    states: of all who answer; they number the debates and questions (`debate`, `question_code`).
+    turns: every turn of these debates, and maybe of others; by default those of the states.
+    """
+    columns = [*DEBATE_KEY, "question_code", "debate", "round", "agent", *TOKENS]
+    if turns is None:
+        return states.filter(~pl.col("carried")).select(columns)
+    numbers = states.select(*DEBATE_KEY, "question_code", "debate").unique()
+    spoken = turns.filter(pl.col("kind").ne_missing("probe"))
+    return spoken.join(numbers, on=DEBATE_KEY, maintain_order="left").select(columns).sort("cell")
+
+
+def tabulate_costs(turns: pl.DataFrame) -> pl.DataFrame:
+    """Tokens by cell: in all and for each debate, with the share of turns that tell them.
+
+    turns: those of `select_debate_turns`.
+    """
     told = pl.col("generated_tokens").is_not_null().mean()
-    grouped = spoken.group_by("cell").agg(
+    grouped = turns.group_by("cell").agg(
         turns=pl.len(),
         debates=pl.col("debate").n_unique(),
         share_told=told,
@@ -99,7 +118,6 @@ def _sum_known(name: str) -> pl.Expr:
     return pl.when(pl.col(name).is_not_null().any()).then(pl.col(name).sum())
 
 
-DEBATE_KEY = ["cell", "question", "seed"]
 SAMPLE_COLUMNS = (
     *DEBATE_KEY,
     "round",

@@ -30,7 +30,7 @@ def main() -> None:
     Exits 0 when done, 1 if the run failed, 2 if the input was wrong, 3 if its budget stopped it,
     and 128 and its number after a signal that asked the process to end.
     """
-    with hear_signals(_describe_interruption) as listener:
+    with hear_signals(describe_interruption) as listener:
         try:
             code = _run_command()
         except Exception:  # what a signal in the middle of an import, say, leads to
@@ -38,7 +38,7 @@ def main() -> None:
                 raise
         if listener.heard is not None:
             code = 128 + listener.heard
-            _tell(_describe_interruption(listener.heard), style="yellow")
+            _tell(describe_interruption(listener.heard), style="yellow")
     sys.exit(code)
 
 
@@ -96,7 +96,7 @@ def _tell(what: str, *, style: str = "red") -> None:
         console.print(what, style=style, markup=False, highlight=False)
 
 
-def _describe_interruption(heard: signal.Signals) -> str:
+def describe_interruption(heard: signal.Signals) -> str:
     """Say what happened, and how to go on."""
     from debate.text import clean
 

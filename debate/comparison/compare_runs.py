@@ -17,7 +17,7 @@ from debate.analysis.measures import Measures
 from debate.analysis.quantity import Quantity, Unavailable
 from debate.analysis.registry import get_words
 from debate.analysis.schema import Estimate
-from debate.analysis.states import build_states, select_members
+from debate.analysis.states import build_states, select_authors, select_members, select_voters
 from debate.analysis.summary import Analysis
 from debate.analysis.tables import Entry, Table, build_table, format_p_value, show_interval
 from debate.analysis.tables.team_tables import (
@@ -26,6 +26,7 @@ from debate.analysis.tables.team_tables import (
     tabulate_teams,
 )
 from debate.analysis.teams import compare_teams
+from debate.analysis.tokens import select_debate_turns
 from debate.analysis.votes import build_vote_states
 from debate.comparison.pairing import (
     ComparedRun,
@@ -131,9 +132,36 @@ def compare_runs(paths: Sequence[Path]) -> RunComparison:
 
 
 def _make_measures(*sources: ComparedRun) -> Measures:
-    rows, verdicts = concat_runs(*sources)
-    states = select_members(build_states(rows))
-    return Measures(states, build_vote_states(states, verdicts))
+    """The measures of all arms of these runs, each as an analysis of its run alone has it."""
+    rows, verdicts, turns = concat_runs(*sources)
+    everyone = build_states(rows)
+    team = select_members(everyone)
+    voters = _select_voters(team, sources)
+    about = {
+        label_cell(source, cell): author
+        for source in sources
+        for cell, author in source.design.authors.items()
+    }
+    noisy = {label_cell(source, cell) for source in sources for cell in source.design.noisy}
+    return Measures(
+        select_authors(team, about),
+        build_vote_states(voters, verdicts),
+        voters,
+        select_debate_turns(everyone, turns),
+        noisy=noisy,
+    )
+
+
+def _select_voters(team: pl.DataFrame, sources: Sequence[ComparedRun]) -> pl.DataFrame:
+    """The states of those whose answers are ballots, told by each run for its own arms."""
+    voters = [
+        select_voters(
+            team.filter(pl.col("cell").is_in([label_cell(source, c) for c in source.cells])),
+            source.silent,
+        )
+        for source in sources
+    ]
+    return pl.concat(voters).sort("cell", maintain_order=True)
 
 
 def _compare_pair(paired: RunPairing) -> Iterator[RunDifference]:

@@ -5,13 +5,20 @@ Questions are the same where their content is, models where their specs are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
 
+from debate.analysis.design import (
+    Design,
+    find_scripted_seats,
+    find_silent_seats,
+    read_design,
+)
+from debate.analysis.tokens import TURN_COLUMNS, fill_script_tokens
 from debate.analysis.whole_questions import keep_whole
 from debate.errors import InputError
 from debate.log import Run, read_table
@@ -27,7 +34,9 @@ class ComparedRun:
     """One run, or one table of transcripts, under the label that it is shown by.
 
     contents: what each question asks, by its id; runs ask the same where these are equal. spec:
-    the configuration, empty for a table. status: how far a run came.
+    the configuration, empty for a table. turns: all of a run (`TURN_COLUMNS`), None of a table.
+    silent: the agents whose answers are no ballots. design: what its arms are about. status: how
+    far a run came.
     """
 
     label: str
@@ -36,6 +45,9 @@ class ComparedRun:
     verdicts: pl.DataFrame | None
     contents: Mapping[str, str]
     spec: Mapping[str, Any]
+    turns: pl.DataFrame | None = None
+    silent: frozenset[str] = frozenset()
+    design: Design = field(default_factory=Design)
     status: str = "complete"
 
     @property
@@ -73,7 +85,8 @@ def _read(path: Path) -> ComparedRun:
 
 def _read_run(path: Path) -> ComparedRun:
     run = Run(path)
-    trajectories = run.trajectories()
+    turns, scripted = run.narrow_turns(), find_scripted_seats(run)
+    trajectories = fill_script_tokens(run.trajectories(turns), scripted)
     if trajectories.is_empty():
         raise InputError(f"{path}: no agent has stated an answer, so nothing can be compared")
     return ComparedRun(
@@ -83,6 +96,9 @@ def _read_run(path: Path) -> ComparedRun:
         verdicts=keep_whole(run, run.verdicts()).rename({"answer": "value"}),
         contents={id: _join_content(question) for id, question in run.questions_by_id.items()},
         spec=run.manifest.spec,
+        turns=fill_script_tokens(keep_whole(run, turns.select(TURN_COLUMNS)), scripted),
+        silent=frozenset(find_silent_seats(run)),
+        design=read_design(run.manifest.spec, trajectories["cell"].unique().to_list()),
         status=run.manifest.status,
     )
 
@@ -119,10 +135,18 @@ def _rename_questions(run: ComparedRun, id_of: Mapping[str, str]) -> ComparedRun
     names = {id: id_of[content] for id, content in run.contents.items()}
     column = pl.col("question").replace(names)
     return replace(
-        run,
-        trajectories=run.trajectories.with_columns(column),
-        verdicts=None if run.verdicts is None else run.verdicts.with_columns(column),
+        _map_frames(run, lambda frame: frame.with_columns(column)),
         contents={names[id]: content for id, content in run.contents.items()},
+    )
+
+
+def _map_frames(run: ComparedRun, change: Callable[[pl.DataFrame], pl.DataFrame]) -> ComparedRun:
+    """The run with each of its frames changed alike."""
+    return replace(
+        run,
+        trajectories=change(run.trajectories),
+        verdicts=None if run.verdicts is None else change(run.verdicts),
+        turns=None if run.turns is None else change(run.turns),
     )
 
 
@@ -194,12 +218,7 @@ def pair_runs(first: ComparedRun, second: ComparedRun) -> RunPairing:
 
 
 def _keep(run: ComparedRun, kept: pl.DataFrame, on: list[str]) -> ComparedRun:
-    verdicts = run.verdicts
-    return replace(
-        run,
-        trajectories=run.trajectories.join(kept, on=on, how="semi"),
-        verdicts=None if verdicts is None else verdicts.join(kept, on=on, how="semi"),
-    )
+    return _map_frames(run, lambda frame: frame.join(kept, on=on, how="semi"))
 
 
 def match_cells(first: ComparedRun, second: ComparedRun) -> list[tuple[str, str]]:
@@ -218,15 +237,28 @@ def match_cells(first: ComparedRun, second: ComparedRun) -> list[tuple[str, str]
     )
 
 
-def concat_runs(*runs: ComparedRun) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """All trajectories and verdicts in one frame each, arms called label/arm.
+class JoinedRuns(NamedTuple):
+    """Runs in one frame each, arms called label/arm.
 
-    The verdicts are None where a run has none.
+    verdicts: None where a run has none. turns: None where there is no run; of a table its rows.
     """
+
+    trajectories: pl.DataFrame
+    verdicts: pl.DataFrame | None
+    turns: pl.DataFrame | None
+
+
+def concat_runs(*runs: ComparedRun) -> JoinedRuns:
+    """All trajectories, verdicts and turns in one frame each."""
     rows = pl.concat([_label_cells(run.trajectories, run) for run in runs], how="diagonal")
     given = [_label_cells(run.verdicts, run) for run in runs if run.verdicts is not None]
     whole = pl.concat(given, how="diagonal") if len(given) == len(runs) else None
-    return rows, whole
+    if all(run.turns is None for run in runs):
+        return JoinedRuns(rows, whole, None)
+    turns = [
+        _label_cells(run.trajectories if run.turns is None else run.turns, run) for run in runs
+    ]
+    return JoinedRuns(rows, whole, pl.concat(turns, how="diagonal_relaxed"))
 
 
 def _label_cells(frame: pl.DataFrame, run: ComparedRun) -> pl.DataFrame:

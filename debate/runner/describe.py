@@ -33,6 +33,7 @@ from debate.runner.preview import (
     describe_model,
     describe_size,
     find_ties,
+    find_unsure_arms,
     print_first_prompt,
     print_prompts,
     print_question,
@@ -87,7 +88,8 @@ def _print_warnings(plan: Plan, console: Console) -> None:
     local = select_local_models(plan.models, plan.spec.cluster)
     missing = find_missing(place for spec in local.values() for place in list_model_files(spec))
     lacking = filter(None, (explain_missing(local), *describe_missing(missing, local)))
-    for told in (*find_ties(plan), *(f"warning: {clean(each)}" for each in lacking)):
+    warned = (f"warning: {clean(each)}" for each in lacking)
+    for told in (*find_ties(plan), *find_unsure_arms(plan), *warned):
         console.print(told, style="yellow", markup=False, highlight=False)
 
 

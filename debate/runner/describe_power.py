@@ -10,9 +10,10 @@ from rich.text import Text
 
 from debate.runner.plan import Plan
 from debate.terminal import print_whole
-from debate.text import clean, format_count, format_decimal, format_duration
+from debate.text import clean, format_count, format_decimal, format_duration, format_percent
 
 if TYPE_CHECKING:
+    from debate.analysis.power import SimulatedPower
     from debate.runner.estimate_power import HypothesisPower, PowerReport
 
 POWER_NOTE = (
@@ -111,13 +112,17 @@ def _make_power_table(found: PowerReport) -> Table:
     return table
 
 
+def _format_chance(point: SimulatedPower) -> str:
+    return f"{format_percent(point.power)} ± {format_percent(point.error)}"
+
+
 def _format_power(each: HypothesisPower) -> list[str]:
     assert each.needed is not None
     best, worst = (_format_needed(each, n) for n in (each.needed.at_best, each.needed.at_worst))
     known = each.low is not None
     return [
         f"{format_decimal(each.value)} [{format_decimal(each.low)}, {format_decimal(each.high)}]",
-        f"{each.at_task.power:.0%} ± {each.at_task.error:.0%}" if each.at_task else "–",
+        _format_chance(each.at_task) if each.at_task else "–",
         _format_needed(each, each.needed.supported),
         f"{best} … {worst}" if known else "–",
         _format_needed(each, each.needed.in_sign),
@@ -156,13 +161,12 @@ def _list_remarks(each: HypothesisPower) -> list[str]:
     told = [each.reason] if each.reason else []
     if each.points:
         curve = ", ".join(
-            f"{p.num_questions:,}: {p.power:.0%} ± {p.error:.0%}" for p in each.points
+            f"{point.num_questions:,}: {_format_chance(point)}" for point in each.points
         )
         told.append(f"supported with {curve}")
     if each.seed_share is not None:
-        told.append(
-            f"{each.seed_share:.0%} of one debate's variance is between seeds of a question"
-        )
+        share = format_percent(each.seed_share)
+        told.append(f"{share} of one debate's variance is between seeds of a question")
     if each.by_seeds is not None:
         needs = ", ".join(
             f"{seeds} seed{'s' * (seeds > 1)}: {num:,} questions ({num * seeds:,} debates)"

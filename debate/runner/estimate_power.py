@@ -38,7 +38,7 @@ from debate.analysis.states import (
     select_members,
     select_voters,
 )
-from debate.analysis.tokens import fill_script_tokens
+from debate.analysis.tokens import fill_script_tokens, select_debate_turns
 from debate.analysis.votes import build_vote_states
 from debate.config.run import HypothesisSpec
 from debate.errors import InputError
@@ -214,16 +214,18 @@ def _measure_pilot(run: Run, rows: FinishedDebates, confidence: str) -> PilotMea
     silent, scripted = find_silent_seats(run), find_scripted_seats(run)
 
     def measure(frames: Sequence[pl.DataFrame | None]) -> Measures:
-        turns, verdicts, held = frames
-        assert turns is not None
-        everyone = build_states(fill_script_tokens(turns, scripted), confidence=confidence)
+        answers, verdicts, held, spent = frames
+        assert answers is not None
+        assert spent is not None
+        everyone = build_states(fill_script_tokens(answers, scripted), confidence=confidence)
+        turns = select_debate_turns(everyone, fill_script_tokens(spent, scripted))
         team = select_members(everyone)
         voters = select_voters(team, silent)
         seated = build_vote_states(voters, verdicts, opinions=held)
         states = select_authors(team, design.authors)
-        return Measures(states, seated, voters, everyone, noisy=design.noisy)
+        return Measures(states, seated, voters, turns, noisy=design.noisy)
 
-    frames = (rows.trajectories, rows.verdicts, opinions)
+    frames = (rows.trajectories, rows.verdicts, opinions, rows.turns)
     whole = measure(frames)
     num_seeds = int(rows.trajectories["seed"].n_unique())
     if num_seeds < 2:

@@ -269,7 +269,11 @@ async def _execute(
     *,
     quiet: bool,
 ) -> RunResult:
-    progress = RunProgress(models=plan.models, num_debates=plan.num_work * len(plan.cells))
+    progress = RunProgress(
+        models=plan.models,
+        num_debates=plan.num_work * len(plan.cells),
+        full_turns={c.name: plan.count_max_calls(c) / max(1, plan.num_work) for c in plan.cells},
+    )
     combined = CombinedProgress(progress=progress)
     complete = is_complete(plan, log)
     is_sharded = plan.spec.cluster.orchestrators > 1 and not complete

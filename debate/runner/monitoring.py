@@ -7,7 +7,9 @@ counters of all models are looked at, and what each replica did meanwhile is wri
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
@@ -17,15 +19,15 @@ from typing import NamedTuple, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from debate.config.models import ModelSpec
 from debate.engines.metrics import ModelMetrics, ReplicaMetrics
 from debate.errors import LogError
 from debate.log.utilisation import UtilisationLog, UtilisationSample
-from debate.text import count_noun
-from debate.types import Turn, Usage, Verdict
+from debate.text import count_noun, format_duration
+from debate.types import Turn, Usage, Verdict, states_answer
 
 LIVE_EVERY_S = 0.5
 PLAIN_EVERY_S = 10.0
@@ -42,10 +44,14 @@ PROGRESS_COUNTS = (
     "abstentions",
     "cut",
     "ties",
+    "ended_turns",
+    "ended_full_turns",
     "prompt_tokens",
     "generated_tokens",
     "cost",
 )
+LEAST_SHARE, LEAST_S = 0.05, 5.0
+"""The share of a run and the seconds after which its pace tells when it will be over."""
 REPLICA_COUNTS = (
     "done",
     "failed",
@@ -63,10 +69,17 @@ ReadCounters = Callable[[], Sequence[ModelMetrics]]
 
 @dataclass(kw_only=True)
 class RunProgress:
-    """The counts of a run so far. Turns found in the log count as replayed, not as made."""
+    """The counts of a run so far. Turns found in the log count as replayed, not as made.
+
+    full_turns: of a debate of each condition at full length, where that is known. abstentions:
+    replies, each call once, that state no single answer; those in the log, too, as in the counts
+    at the end of a run. cut: replies and critiques, likewise. ended_turns: those of debates that
+    are over, and ended_full_turns, what they had at full length.
+    """
 
     models: Mapping[str, ModelSpec]
     num_debates: int
+    full_turns: Mapping[str, float] = field(default_factory=dict)
     debates: int = 0
     turns: int = 0
     replayed: int = 0
@@ -75,11 +88,15 @@ class RunProgress:
     abstentions: int = 0
     cut: int = 0
     ties: int = 0
+    ended_turns: int = 0
+    ended_full_turns: float = 0.0
     prompt_tokens: int = 0
     generated_tokens: int = 0
     cost: float = 0.0
     started: float = field(default_factory=time.monotonic)
+    first_made: float | None = None
     describe_budget: Callable[[], str] | None = None
+    _open: Counter[tuple[str, str, int]] = field(default_factory=Counter)
 
     @property
     def counts(self) -> dict[str, float]:
@@ -90,16 +107,25 @@ class RunProgress:
         """Add what another process has counted."""
         for name, count in counts.items():
             setattr(self, name, getattr(self, name) + count)
+        self._note_pace()
+
+    def _note_pace(self) -> None:
+        """Begin to measure the pace with the first turn that is made."""
+        if self.first_made is None and self.turns:
+            self.first_made = time.monotonic()
 
     def on_turn(self, turn: Turn, *, replayed: bool) -> None:
         """Count one turn."""
+        self._open[turn.cell, turn.question, turn.seed] += 1
+        if turn.shared_with is None:
+            self.abstentions += states_answer(turn) and turn.is_abstention
+            self.cut += turn.kind != "probe" and turn.is_cut
         if replayed:
             self.replayed += 1
             return
         self.turns += 1
+        self._note_pace()
         self.failures += turn.failure is not None
-        self.abstentions += turn.is_abstention
-        self.cut += turn.is_cut
         if turn.shared_with is not None:
             self.shared += 1
             return
@@ -116,8 +142,11 @@ class RunProgress:
 
     def on_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Count one debate."""
+        last = verdicts[-1]
         self.debates += 1
-        self.ties += bool(verdicts[-1].tied)
+        self.ties += bool(last.tied)
+        self.ended_turns += self._open.pop((last.cell, last.question, last.seed), 0)
+        self.ended_full_turns += self.full_turns.get(last.cell, 0.0)
 
     @property
     def elapsed_s(self) -> float:
@@ -126,10 +155,27 @@ class RunProgress:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds until the end at the pace so far; None before the first debate is over."""
-        if not self.debates:
+        """Seconds until the end at the pace of the turns made so far.
+
+        None in the first seconds, before a twentieth of the run is done, and once it is over.
+        """
+        if self.first_made is None or self.debates >= self.num_debates:
             return None
-        return self.elapsed_s / self.debates * (self.num_debates - self.debates)
+        past_s = time.monotonic() - self.first_made
+        left = self._estimate_turns() - self.turns - self.replayed
+        done = self.turns / max(1.0, self.turns + left)
+        if past_s < LEAST_S or done < LEAST_SHARE:
+            return None
+        return past_s / self.turns * max(0.0, left)
+
+    def _estimate_turns(self) -> float:
+        """How many turns all debates have: full ones, as much cut short as those that are over."""
+        if self.full_turns:
+            whole = self.num_debates * sum(self.full_turns.values()) / len(self.full_turns)
+            known = self.ended_turns and self.ended_full_turns
+            return whole * self.ended_turns / self.ended_full_turns if known else whole
+        made = self.ended_turns or self.turns + self.replayed
+        return made / self.debates * self.num_debates if self.debates else math.inf
 
     def format_line(self) -> str:
         """Everything on one line."""
@@ -139,10 +185,12 @@ class RunProgress:
             f"{self.debates}/{self.num_debates} debates",
             f"{self.turns} turns ({pace:,.{1 if pace < 10 else 0}f}/s)",
             f"{tokens / self.elapsed_s:,.0f} tokens/s",
-            f"{self.failures} failed, {self.abstentions} abstained, {count_noun(self.ties, 'tie')}",
+            f"{count_noun(self.failures, 'call')} failed",
+            f"{count_noun(self.abstentions, 'reply', 'replies')} abstained",
+            count_noun(self.ties, "tie"),
         ]
         if self.cut:
-            parts.append(f"{self.cut} cut off")
+            parts.append(f"{count_noun(self.cut, 'reply', 'replies')} cut off")
         if self.replayed:
             parts.append(f"{self.replayed} from the log")
         if self.shared:
@@ -152,7 +200,7 @@ class RunProgress:
         elif any(spec.price for spec in self.models.values()):
             parts.append(f"cost {self.cost:,.4f} US dollars")
         if (left := self.left_s) is not None:
-            parts.append(f"{left:,.0f} s left")
+            parts.append(f"about {format_duration(left)} left")
         return " · ".join(parts)
 
 
@@ -182,8 +230,7 @@ async def _print_lines(progress: RunProgress, read: ReadCounters, console: Conso
 
 
 async def _update_display(progress: RunProgress, read: ReadCounters, console: Console) -> None:
-    columns = (TextColumn("debates"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=console)
+    bar = Progress(TextColumn("debates"), BarColumn(), MofNCompleteColumn(), console=console)
     task = bar.add_task("debates", total=progress.num_debates)
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while True:

@@ -19,6 +19,8 @@ from debate.config.models import LocalWeights, ModelSpec, OpenaiModel
 from debate.config.secrets import redact_text
 from debate.engines.addresses import make_address
 from debate.engines.base import Request
+from debate.engines.dialects import DIALECTS, guess_from_url
+from debate.engines.registry import get_capabilities
 from debate.errors import EngineError
 from debate.interrupts import run_to_end
 from debate.log.spend import CallSize
@@ -31,7 +33,7 @@ from debate.runner.offline import FULL_LENGTH, NullLog
 from debate.runner.plan import Plan
 from debate.runner.tariff import Tariff
 from debate.tasks.loading import describe_target
-from debate.text import clean, count_noun, shorten
+from debate.text import clean, count_noun, format_percent, join_names, shorten
 from debate.types import Answer, Question, Turn, states_answer
 
 REPLY_TOKENS = 150
@@ -208,9 +210,40 @@ def _describe_tie(num: int, cells: Sequence[str]) -> str:
     return (
         f"warning: {num} voters and `majority` (arm {', '.join(cells)}): a tie has no verdict. "
         f"Of voters that are each right in {p:.0%} of cases, independently of each other, "
-        f"{share:.0%} of openings tie, more where wrong answers differ. An odd number of voters, "
-        "or `decision: confidence_weighted`, avoids it"
+        f"{format_percent(share)} of openings tie, more where wrong answers differ. An odd number "
+        "of voters, or `decision: confidence_weighted`, avoids it"
     )
+
+
+def find_unsure_arms(plan: Plan) -> list[str]:
+    """Return a warning for arms in which no confidence is asked for, and engines may give none."""
+    asked = [cell for cell in plan.cells if not (plan.spec.probes or cell.spec.show_confidence)]
+    sources = {
+        cell.name: {_give_log_p(plan.spec.models[a.spec.model]) for a in cell.agents.values()}
+        for cell in asked
+    }
+    never = [name for name, found in sources.items() if found == {False}]
+    maybe = [name for name, found in sources.items() if None in found and True not in found]
+    told = (
+        (never, "warning: no confidence will be recorded"),
+        (maybe, "confidence will be recorded only where endpoints give log-probabilities"),
+    )
+    return [
+        f"{what} (arm {join_names(names)}), so nothing on over-confidence, error amplification "
+        f"or calibration{' otherwise' * (names is maybe)}; `probes: [verbal]` asks for it"
+        for names, what in told
+        if names
+    ]
+
+
+def _give_log_p(spec: ModelSpec) -> bool | None:
+    """Whether a model's engine gives log-probabilities; None where its endpoint decides."""
+    if not get_capabilities(spec).logprobs:
+        return False
+    if not isinstance(spec, OpenaiModel):
+        return True
+    dialect = DIALECTS.get(spec.dialect) or guess_from_url(spec.url)
+    return False if dialect is not None and "logprobs" in dialect.lacks else None
 
 
 def describe_model(name: str, spec: ModelSpec) -> str:

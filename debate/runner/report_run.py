@@ -11,7 +11,7 @@ from rich.text import Text
 from debate.analysis import Analysis, Estimate
 from debate.analysis.layout import print_table, print_wrapped
 from debate.analysis.main_questions import answer_main_questions
-from debate.analysis.present import print_answers, print_sentences
+from debate.analysis.present import NO_CONFIDENCE_TOLD, print_answers, print_sentences
 from debate.analysis.replies import describe_replies, warn_replies
 from debate.analysis.source import read_source
 from debate.analysis.tables import Table, build_table
@@ -192,6 +192,8 @@ def _make_round_table(analysis: Analysis) -> Table:
         for number in (dict.fromkeys((rounds[0], rounds[-1])) if is_long else rounds)
     ]
     note = "Rounds between: `debate analyze --section accuracy`." if is_long else ""
+    if analysis.confidence is None:
+        note = f"{note} {NO_CONFIDENCE_TOLD}".strip()
     return build_table(title, ["arm", "round", *columns.values()], rows, names=2, note=note)
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from debate.errors import TaskError, Undecided
 from debate.tasks.choice import LETTERS
 from debate.tasks.values import fold_case
+from debate.text import format_percent
 from debate.types import Question
 
 MAX_WRITTEN_LENGTH = 100_000
@@ -333,7 +334,7 @@ def describe_same_target(questions: Iterable[Question]) -> str | None:
     if most < num and (num_open < num or num < 20 or most < MOST_TARGETS * num):
         return None
     where = f"all {num:,}" if most == num else f"{most:,} of {num:,}"
-    always = "always right" if most == num else f"right in {most / num:.0%} of them"
+    always = "always right" if most == num else f"right in {format_percent(most / num)} of them"
     return (
         f"the right option is {letter} in {where} questions, so that who always says {letter} "
         f"is {always}; `shuffle_options: true` under `task` draws an order for each question"

@@ -24,6 +24,7 @@ from debate.tasks.options import (
     read_target,
     read_truth,
 )
+from debate.text import format_percent
 from debate.types import AnswerKind, Question
 
 MAX_ROWS = 2000
@@ -275,6 +276,9 @@ def describe_targets(questions: Sequence[Question], *, most: int = 5) -> str:
     '4 in 100 %'
     """
     counts = Counter("none" if each.target is None else each.target for each in questions)
-    listed = [f"{name:.40} in {num / len(questions):.0%}" for name, num in counts.most_common(most)]
+    listed = [
+        f"{name:.40} in {format_percent(num / len(questions))}"
+        for name, num in counts.most_common(most)
+    ]
     more = len(counts) - most
     return ", ".join(listed).replace("%", " %") + (f", and {more:,} others" if more > 0 else "")

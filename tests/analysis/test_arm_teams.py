@@ -104,6 +104,29 @@ def test_tokens_of_a_debate_are_those_of_all_seats(arms: Analysis) -> None:
     assert arms.tables["ledger"].filter(pl.col("cell") == "peer")["turns"].sum() == 4 * NUM
 
 
+def test_only_the_same_agents_asked_anew_are_named_as_a_control() -> None:
+    rows = [
+        turn(cell, question, agent, round, right=True, model=agent, heard=heard)
+        for cell, agents, hearing in (
+            ("ring", "ab", True),
+            ("pool", "ab", False),
+            ("c", "c", False),
+        )
+        for question in range(3)
+        for agent in agents
+        for round in range(2)
+        for heard in ["0:opening:a" if hearing and round else ""]
+    ]
+
+    def tell(rows: list[Row]) -> str:
+        caveats = analyze(pl.DataFrame(rows), resamples=20).caveats
+        return next(each for each in caveats if 'no arm "repeat"' in each)
+
+    assert "for ring: " in tell(rows)
+    assert tell(rows).endswith("`--control pool` takes it off: the same agents, asked anew.")
+    assert "--control" not in tell([row for row in rows if row["cell"] != "pool"])
+
+
 def test_samples_are_matched_to_the_whole_teams_tokens_and_seats(arms: Analysis) -> None:
     pools = arms.tables["teams"].filter(pl.col("measure") == "self_consistency")
     found = {row["cell"]: row for row in pools.iter_rows(named=True)}

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from debate.analysis import Analysis, analyze
-from debate.analysis.effects import MainAnswer
+from debate.analysis.effects import ArmEffect, MainAnswer, describe_effects
+from debate.analysis.intervals import Interval
 from debate.analysis.main_questions import answer_main_questions
 from debate.analysis.tokens import add_dollars
 from tests.analysis.small import named
@@ -52,6 +53,26 @@ def test_a_right_opening_that_two_others_outvote_is_counted_with_its_fate() -> N
     told = ask(rows, "against the majority").sentence
     assert "most often c (6)" in told
     assert "had won in 4 of 6 (67 %" in told
+
+
+def test_members_rules_and_arms_of_equal_numbers_are_told_to_be_tied() -> None:
+    for right, told in (("ab", "most often a and b (2 each, tied)"), ("aa", "most often a (4)")):
+        rows = list(
+            panel(
+                "main",
+                20,
+                lambda q, right=right: (right[q % 2], "abc") if q < 4 else ("abc", "abc"),
+            )
+        )
+        assert told in ask(rows, "against the majority").sentence
+        assert "(majority, tied with confidence_weighted)" in ask(rows, "Did debating").sentence
+    effects = [
+        ArmEffect(arm, Interval(value, value - 0.1, value + 0.1, 0.05, 20))
+        for arm, value in zip("abcdef", (0.0, 0.0, 0.1, 0.2, 0.3, 0.3), strict=True)
+    ]
+    words = describe_effects(effects, ("better", "worse", "neither"))
+    assert "from a (tied with b) +0.000" in words
+    assert "to f (tied with e) +0.300" in words
 
 
 def test_three_that_all_differ_have_no_majority() -> None:

@@ -74,6 +74,18 @@ def test_turns_that_carry_different_estimators_are_refused_with_the_choice(tmp_p
     assert json.loads(chosen.output)["confidence"] == "p_true"
 
 
+@pytest.mark.parametrize("name", ["belief", "answer_token", "belief_answer"])
+def test_an_estimator_that_nothing_is_recorded_of_is_refused_with_those_there_are(
+    name: str,
+) -> None:
+    table = told(verbal=True).with_columns(
+        confidence_answer_token=pl.lit(None, pl.Float64), belief_answer=pl.lit(None, pl.Float64)
+    )
+    with pytest.raises(InputError, match=r"is not recorded; .*p_true, verbal") as refused:
+        analysed(table, confidence=name)
+    assert "belief" not in str(refused.value).partition(";")[2]
+
+
 def test_a_confidence_of_no_estimator_that_is_named_is_analysed_as_it_is() -> None:
     own = told(verbal=True).with_columns(confidence=pl.lit(0.25))
     found = analysed(own)

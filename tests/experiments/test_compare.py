@@ -10,12 +10,13 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+import debate
 from debate.cli import app
 from debate.comparison.compare_runs import RunComparison, RunDifference, compare_runs
 from debate.comparison.pairing import pair_runs, read_runs
 from debate.errors import InputError
 from tests.experiments.frames import Row, arm, turn
-from tests.support import run, simulated
+from tests.support import run, scripted, simulated
 
 CELL = "main"
 
@@ -95,6 +96,25 @@ def test_equal_questions_under_other_names_are_the_same_and_equal_names_are_not(
         folders.append(folder / "run")
     paired = pair_runs(*read_runs(folders))
     assert (paired.questions, paired.of_first, paired.of_second) == (1, 2, 2)
+
+
+def test_teams_are_compared_without_confederates_as_each_is_analysed(tmp_path: Path) -> None:
+    names = ("early", "late", "latest")
+    agents = [simulated("a"), simulated("b"), scripted("c", "Answer: 4", confederate=True)]
+    for name, knows in zip(names, (0.3, 0.5, 0.7), strict=True):
+        agents[0]["model"]["competence"] = knows
+        run(tmp_path, agents, protocol="critique", rounds=1, num_questions=6, name=name)
+    teams = compare_runs([tmp_path / name for name in names]).tables["teams"]
+    told = ("mean_member", "oracle", "error_correlation", "vote_T", "tokens_per_debate")
+    for name in names:
+        done = debate.open_run(tmp_path / name)
+        alone = done.analyze().tables["teams"]
+        for measure in told:
+            mine = teams.filter(cell=f"{name}/main", measure=measure)["value"].item()
+            assert mine == alone.filter(measure=measure)["value"].item(), measure
+        spoken = done.turns().filter(pl.col("kind") != "probe")
+        assert mine * 6 == spoken["generated_tokens"].sum()
+        assert spoken.filter(kind="critique")["generated_tokens"].sum()
 
 
 def _two_runs(folder: Path) -> list[Path]:

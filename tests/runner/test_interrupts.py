@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 import debate
 import debate.errors
 from debate import interrupts
+from debate.cli import describe_interruption
 from debate.interrupts import hear_signals, run_to_end
 from debate.log import Run
 from tests.processes import PATIENCE_S, await_turns, start_listening
@@ -66,6 +69,28 @@ def test_a_signal_outside_of_any_run_interrupts_at_once() -> None:
     with hear_signals(lambda _: "") as listener, pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)
     assert listener.heard == signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("words", "number", "told"),
+    [
+        ("run a.yaml --out 'my runs'", signal.SIGINT, "interrupted; the same command goes on"),
+        ("probe runs/a", signal.SIGTERM, "stopped by SIGTERM; the same command goes on"),
+        ("validate a.yaml --pilot 3", signal.SIGINT, "interrupted; the same command goes on"),
+        ("validate a.yaml", signal.SIGINT, "interrupted"),
+        ("analyze runs/a", signal.SIGHUP, "stopped by SIGHUP"),
+    ],
+)
+def test_an_interruption_is_told_with_the_command_that_goes_on(
+    monkeypatch: pytest.MonkeyPatch, words: str, number: signal.Signals, told: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["debate", *shlex.split(words)])
+    first, *more = describe_interruption(number).splitlines()
+    if told.endswith("goes on"):
+        assert first == f"{told} from here: debate {words}"
+        assert more == ["calls that were under way were given up and are made again"]
+    else:
+        assert [first, *more] == [told]
 
 
 def test_what_was_to_be_ignored_is_ignored() -> None:

@@ -79,6 +79,15 @@ def test_a_shipped_starting_point_is_written_as_it_ships(folder: Path, name: str
     assert ("cannot run here" in done.stdout) == (name == "gsm8k" or "fetch" in done.stdout)
 
 
+def test_lines_are_wrapped_at_blanks_on_a_narrow_terminal_and_nowhere_else() -> None:
+    told = "ships: `debate new NAME` writes it as it ships; own: with --data and --model, of yours"
+    shown = invoke("new", "--list", COLUMNS="44", FORCE_COLOR="1", NO_COLOR="1").stdout
+    said = shown[shown.index("ships: `debate") :].splitlines()
+    assert max(map(len, said)) <= 44
+    assert " ".join(line.strip() for line in said) == told
+    assert told in invoke("new", "--list", COLUMNS="44").stdout.splitlines()
+
+
 def test_the_list_has_every_starting_point(folder: Path) -> None:
     done = invoke("new", "--list", COLUMNS="120")
     assert [line.split()[1] for line in done.stdout.splitlines()[1:-1] if line[1:3].strip()] == [

@@ -15,10 +15,13 @@ import pytest
 from typer.testing import CliRunner
 
 import debate
+from debate.analysis.present import make_tables
 from debate.analysis.price import answer_price
 from debate.analysis.reading import count_readings
 from debate.analysis.replies import count_replies
-from debate.analysis.tables.results import tabulate_tokens
+from debate.analysis.tables import Entry, add_bounds, build_table, show_interval
+from debate.analysis.tables.formats import write_csv
+from debate.analysis.tables.results import tabulate_headline, tabulate_tokens
 from debate.cli import app
 from debate.errors import InputError
 from debate.results import Run
@@ -106,6 +109,28 @@ def test_an_analysis_says_first_what_is_asked_and_where_the_rest_is(made: Run) -
     assert "•" not in brief
 
 
+def test_columns_that_no_value_stands_in_are_left_out_with_a_word_on_how_to_have_them(
+    tmp_path: Path,
+) -> None:
+    bare = run(tmp_path, [scripted(name, "Answer: 4") for name in "abc"], rounds=1)
+    found = bare.analyze()
+    for table in make_tables(found):
+        columns = dict(zip(table.columns, zip(*table.rows, strict=True), strict=True))
+        empty = {name for name, column in columns.items() if {e.text for e in column} == {"–"}}
+        # A dash in this one says that no difference could be detected.
+        assert not empty & {*table.columns[table.num_names :]} - {"detectable"}, table.title
+    assert "left out: over-confidence, openings; over-conf" in tabulate_headline(found).note
+    for words in (["summarise"], ["analyze"], ["analyze", "--section", "accuracy"]):
+        told = " ".join(invoke(words[0], bare.directory, *words[1:]).split())
+        assert "No confidence is recorded" in told
+        assert "`probes: [verbal]`" in told
+    assert "No confidence is recorded" not in invoke("summarise", made_with_confidence(tmp_path))
+
+
+def made_with_confidence(folder: Path) -> Path:
+    return run(folder, [simulated("a")], topology="isolated", rounds=0, name="sure").directory
+
+
 def test_a_section_that_is_not_there_is_answered_with_all_that_are(made: Run) -> None:
     with pytest.raises(InputError, match=r'did you mean "votes"\? there are .*votes.*caveats'):
         invoke("analyze", made.directory, "--section", "vots")
@@ -119,7 +144,29 @@ def test_a_section_is_written_for_papers_and_programs(made: Run) -> None:
     table = invoke("analyze", made.directory, "--section", "tokens", "--format", "csv")
     rows = list(csv.DictReader(table.splitlines()))
     assert {row["agent"] for row in rows} == {"a (simulated)", "b (simulated)", "c"}
-    assert r"\toprule" in invoke("analyze", made.directory, "--brief", "--format", "latex")
+    latex = invoke("analyze", made.directory, "--brief", "--format", "latex")
+    assert r"\toprule" in latex
+    assert "\\caption{Before and after}\n\\label{tab:before-and-after}\n" in latex
+    assert "elow" not in latex
+
+
+def test_intervals_in_csv_are_two_columns_of_whole_numbers(made: Run) -> None:
+    table = invoke("analyze", made.directory, "--section", "headline", "--format", "csv")
+    (row,) = csv.DictReader(table.splitlines())
+    found = made.analyze().find("accuracy", cell="main", round=0)
+    assert found is not None
+    told = float(row["accuracy, openings, low"]), float(row["accuracy, openings, high"])
+    assert told == (found.low, found.high)
+    assert row["accuracy, openings"] == f"{found.value:.3f}"
+    assert "%" in row["vote, end, below"]
+    bounded = add_bounds(Entry("–"), -0.12345, None, signed=True)
+    known = show_interval(0.5, 0.25, 0.75)._replace(under="0.250 to 0.750, n 8")
+    written = write_csv([build_table("", ["a", "eai"], [["x", bounded], ["y", known]])])
+    assert written.splitlines() == [
+        'a,eai,"eai, low","eai, high","eai, bound low","eai, bound high","eai, below"',
+        "x,,,,-0.12345,,",
+        "y,0.500,0.25,0.75,,,n 8",
+    ]
 
 
 def test_dollars_stand_beside_tokens_where_all_models_have_a_price(made: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,15 @@ from rich.table import Table
 
 from debate.analysis import analyze_run
 from debate.analysis.replies import count_replies, describe_replies, warn_replies
+from debate.config.models import ScriptedModel
+from debate.log import Run
 from debate.report import write_report
 from debate.runner.execute import RunResult
 from debate.runner.monitoring import RunProgress
 from debate.runner.report_run import report_run
 from debate.terminal import print_whole
 from debate.text import quote
-from debate.types import Verdict
+from debate.types import DebateKey, Verdict
 from tests.support import run, scripted, simulated
 
 LONG = "It may be 4 or it may be 5, for all I know of it, " * 8 + "so let us leave it."
@@ -69,7 +72,59 @@ def test_the_line_of_progress_counts_ties_by_their_name() -> None:
     verdict = Verdict(**place, method="majority", value=None, outcome="tied", tied=("1", "2"))
     progress.on_verdicts([verdict])
     progress.on_verdicts([replace(verdict, outcome="abstained", tied=())])
-    assert " 1 tie " in progress.format_line()
+    assert "1 tie" in progress.format_line().split(" · ")
+
+
+def _count(done: Run, *, replayed: bool = False) -> RunProgress:
+    """The counts of a run's turns and verdicts, as they are made or replayed."""
+    cells = sorted(done.turns()["cell"].unique())
+    models = dict.fromkeys(
+        done.turns()["model"].unique(), ScriptedModel(engine="scripted", replies="")
+    )
+    progress = RunProgress(models=models, num_debates=8, full_turns={"main": 40.0})
+    for cell, number in product(cells, range(4)):
+        key = DebateKey(cell=cell, question=f"q{number}", seed=0)
+        for turn in done.debate(key).turns:
+            progress.on_turn(turn, replayed=replayed)
+        place = {"cell": cell, "question": key.question, "seed": 0, "round": 1}
+        progress.on_verdicts([Verdict(**place, method="majority", value="4", outcome="correct")])
+    return progress
+
+
+@pytest.mark.parametrize("replayed", [False, True])
+def test_progress_and_the_end_of_a_run_count_the_same_abstentions(
+    tmp_path: Path, replayed: bool
+) -> None:
+    agents = [scripted("a", {"q0": "Answer: 4", "*": "No."}), scripted("b", "I agree.")]
+    cells = {"main": {"rounds": 1}, "again": {"rounds": 1, "decision": "super_majority"}}
+    done = run(
+        tmp_path, agents, num_questions=4, cells=cells, protocol="critique", probes=["verbal"]
+    )
+    told = _count(done, replayed=replayed).format_line()
+    counted = sum(each.abstained for each in count_replies(done) if each.what == "replies")
+    assert counted > 0
+    assert f"{counted} replies abstained" in told.split(" · ")
+
+
+def test_the_time_left_counts_turns_and_waits_until_it_is_worth_something(tmp_path: Path) -> None:
+    agents = [simulated("a"), simulated("b")]
+    done = run(tmp_path, agents, num_questions=4, rounds=1)
+    progress = _count(done)
+    assert progress.left_s is None
+    assert progress.first_made is not None
+    progress.first_made -= 60
+    # Half of the debates took a minute, whatever their length might have been.
+    assert progress.left_s == pytest.approx(60, abs=1)
+    assert progress.format_line().endswith(" left")
+    progress.debates = progress.ended_turns = 0
+    assert progress.left_s is not None
+    assert progress.left_s == pytest.approx(60 * (320 - 16) / 16, abs=20)
+    progress.full_turns = {"main": 41.0}
+    assert progress.left_s is None, "16 of 328 turns are less than a twentieth"
+    progress.full_turns = {"main": 4.0}
+    assert progress.left_s == pytest.approx(60, abs=1)
+    progress.debates = progress.num_debates
+    assert "left" not in progress.format_line()
 
 
 def test_replies_that_were_not_read_are_counted_with_samples(tmp_path: Path) -> None:

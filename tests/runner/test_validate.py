@@ -12,7 +12,7 @@ from debate.analysis.power import find_detectable_change
 from debate.config.loader import load_run
 from debate.log import Run
 from debate.runner.plan import make_plan
-from debate.runner.preview import MAX_LINES, find_ties
+from debate.runner.preview import MAX_LINES, find_ties, find_unsure_arms
 from debate.runner.spending import compute_cost
 from tests.processes import invoke
 
@@ -136,6 +136,30 @@ def test_an_even_number_of_voters_is_warned_of_ties(tmp_path: Path) -> None:
     three = ENDPOINTS.replace("models:", "  - {id: carl, model: big}\nmodels:", 1)
     plan = make_plan(load_run(_write(three.replace("pairwise", "ring"), tmp_path)))
     assert find_ties(plan) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ('{engine: scripted, replies: "Answer: 4"}', "no confidence will be recorded (arm main)"),
+        ("{engine: openai, url: 'http://x.test/v1', model: m, logprobs: false}", "no confidence"),
+        ("{engine: openai, url: 'http://x.test/v1', model: m}", "only where endpoints give"),
+        ("{engine: simulated}", ""),
+    ],
+)
+def test_arms_without_a_confidence_are_warned_of_unless_one_is_asked_for(
+    model: str, told: str, tmp_path: Path
+) -> None:
+    text = SIMULATED.replace(
+        "models: {m: {engine: simulated, price: {prompt: 1, generated: 2}}}",
+        f"models: {{m: {model}}}",
+    ).replace("{id: b, model: {engine: simulated}}", "{id: b, model: m}")
+    (warned,) = find_unsure_arms(make_plan(load_run(_write(text, tmp_path)))) or ("",)
+    assert told in warned
+    assert bool(warned) == bool(told)
+    for further in ("probes: [verbal]", "protocol: {show_confidence: true}"):
+        asked = make_plan(load_run(_write(f"{text}{further}\n", tmp_path)))
+        assert find_unsure_arms(asked) == []
 
 
 def test_the_smallest_change_that_can_be_seen_falls_with_the_questions(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from debate.analysis.design import IS_CONTROL
 from debate.analysis.registry import MEASURES, get_words, is_signed
 from debate.analysis.schema import Estimate
 from debate.analysis.summary import Analysis
-from debate.text import format_count, format_decimal
+from debate.text import format_count, format_decimal, format_percent
 
 MOST_ROWS = 200
 
@@ -29,11 +29,23 @@ class Place(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One field of a table: what it says, the interval below it, and the turn that it leads to."""
+    """One field of a table: what it says, what stands below it, and the turn that it leads to.
+
+    ends, bounds: the interval and the bounds of a number, which stand below it, whole; rest: what
+    else does, all of it where nothing is an interval.
+    """
 
     text: str
     under: str = ""
     place: Place | None = None
+    ends: tuple[float, float] | None = None
+    bounds: tuple[float | None, float | None] | None = None
+
+    @property
+    def rest(self) -> str:
+        """What stands below the number beside its interval and bounds."""
+        is_plain = self.ends is None and self.bounds is None
+        return self.under if is_plain else self.under.partition(", ")[2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +59,8 @@ class Table:
     note: str = ""
 
 
+DASH = Entry("–")
+"""A field without a value."""
 TableMaker = Callable[[Analysis], Table]
 
 
@@ -57,20 +71,37 @@ def build_table(
     *,
     names: int = 1,
     note: str = "",
+    telling: Collection[str] = (),
 ) -> Table:
     """A table of the first 200 rows; the note tells how many there are.
 
-    rows: a field that is no `Entry` is shown as `str` writes it.
+    rows: a field that is no `Entry` is shown as `str` writes it. Columns that hold nothing but
+    dashes are left out, and the note names them; but those of names, and those called `telling`,
+    in which a dash says something. Where none is left, neither is a row.
     """
     is_cut = len(rows) > MOST_ROWS
     cut = f" The first {MOST_ROWS} of {format_count(len(rows))} rows." if is_cut else ""
+    made = [tuple(map(_make_entry, row)) for row in rows[:MOST_ROWS]]
+    absent = {
+        k
+        for k, column in enumerate(columns)
+        if k >= names and made and column not in telling and all(row[k] == DASH for row in made)
+    }
+    if len(absent) == len(columns) - names > 0:
+        made = []
+    left_out = name_left_out([columns[k] for k in sorted(absent)])
     return Table(
         title=title,
-        columns=tuple(columns),
-        rows=tuple(tuple(map(_make_entry, row)) for row in rows[:MOST_ROWS]),
+        columns=tuple(column for k, column in enumerate(columns) if k not in absent),
+        rows=tuple(tuple(e for k, e in enumerate(row) if k not in absent) for row in made),
         num_names=names,
-        note=(note + cut).strip(),
+        note=" ".join(filter(None, (note + cut, left_out))).strip(),
     )
+
+
+def name_left_out(names: Sequence[str]) -> str:
+    """A sentence on the columns or lines of a table that hold no value; empty where none is."""
+    return f"No value, so left out: {'; '.join(names)}." if names else ""
 
 
 def _make_entry(field: object) -> Entry:
@@ -108,13 +139,14 @@ def show_estimate(estimate: Estimate | None) -> Entry:
 def add_bounds(found: Entry, low: float | None, high: float | None, *, signed: bool) -> Entry:
     """A number with its bounds below it; where it is a dash, the bounds in its place.
 
-    >>> add_bounds(Entry("–"), -0.1, 0.2, signed=True)
-    Entry(text='−0.100 to +0.200', under='bounds', place=None)
+    >>> add_bounds(Entry("–"), -0.1, 0.2, signed=True)[:2]
+    ('−0.100 to +0.200', 'bounds')
     """
-    bounds = format_ends(low, high, signed=signed)
+    told, bounds = format_ends(low, high, signed=signed), (low, high)
     if found.text == "–":
-        return found._replace(text=bounds, under="bounds")
-    return found._replace(under=f"{found.under}; bounds {bounds}".removeprefix("; "))
+        return found._replace(text=told, under="bounds", bounds=bounds)
+    under = f"{found.under}; bounds {told}".removeprefix("; ")
+    return found._replace(under=under, bounds=bounds)
 
 
 def is_lacking(estimate: Estimate) -> bool:
@@ -126,9 +158,10 @@ def show_interval(
     value: float | None, low: float | None, high: float | None, *, signed: bool = False
 ) -> Entry:
     """A number with its interval below it."""
-    known = value is not None and low is not None and high is not None
-    under = format_ends(low, high, signed=signed) if known else ""
-    return Entry(format_decimal(value, signed=signed), under)
+    text = format_decimal(value, signed=signed)
+    if value is None or low is None or high is None:
+        return Entry(text)
+    return Entry(text, format_ends(low, high, signed=signed), ends=(low, high))
 
 
 def format_ends(low: float | None, high: float | None, *, signed: bool = False) -> str:
@@ -168,8 +201,8 @@ def write_copied_note(analysis: Analysis) -> str:
     if most is None or (most.value or 0.0) <= COPIED_SHARE_SHOWN:
         return ""
     return (
-        f" (up to {most.value:.0%} of answers stand in the working before them, arm {most.cell}, "
-        f"round {most.round}: there it measures copying; see the caveats)"
+        f" (up to {format_percent(most.value or 0)} of answers stand in the working before them, "
+        f"arm {most.cell}, round {most.round}: there it measures copying; see the caveats)"
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from debate.analysis.tables import Entry, Table
@@ -70,11 +71,15 @@ def escape_markdown(text: str) -> str:
 
 
 def write_latex(tables: Sequence[Table]) -> str:
-    """Each table as a float with booktabs' rules; it asks for `\\usepackage{booktabs}`."""
-    return "\n\n".join(map(_write_latex, tables)) + "\n"
+    """Each table as a float with booktabs' rules; it asks for `\\usepackage{booktabs}`.
+
+    Labels are "tab:" and the words of the title, with a number from the second of one title on.
+    """
+    seen: Counter[str] = Counter()
+    return "\n\n".join(_write_latex(table, seen) for table in tables) + "\n"
 
 
-def _write_latex(table: Table) -> str:
+def _write_latex(table: Table, seen: Counter[str]) -> str:
     columns = "l" * table.num_names + "r" * (len(table.columns) - table.num_names)
     rows = [[escape_latex(_join(entry)) for entry in row] for row in table.rows]
     heading = " & ".join(map(escape_latex, table.columns))
@@ -82,6 +87,7 @@ def _write_latex(table: Table) -> str:
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{escape_latex(table.title)}}}",
+        rf"\label{{tab:{_make_label(table.title, seen)}}}",
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         rf"{heading} \\",
@@ -95,6 +101,17 @@ def _write_latex(table: Table) -> str:
     return "\n".join(lines)
 
 
+def _make_label(title: str, seen: Counter[str]) -> str:
+    """A label out of the words of a title, which is counted among those seen.
+
+    >>> _make_label("Before and after", Counter())
+    'before-and-after'
+    """
+    words = "-".join(re.findall(r"[a-z0-9]+", title.lower())) or "table"
+    seen[words] += 1
+    return words if seen[words] == 1 else f"{words}-{seen[words]}"
+
+
 def escape_latex(text: str) -> str:
     """A text on one line that LaTeX shows as it is.
 
@@ -105,10 +122,12 @@ def escape_latex(text: str) -> str:
 
 
 def write_csv(tables: Sequence[Table]) -> str:
-    """The rows with a heading; a column more, ", below" in its name, for what stands below numbers.
+    """The rows with a heading; after a column of numbers with intervals, their ends in two more.
 
-    Numbers have an ASCII minus, and a dash alone is an empty field. Several tables are parted by an
-    empty line, each after a line `# title`.
+    These have ", low" and ", high" in their names, bounds ", bound low" and ", bound high", and
+    what else stands below a number ", below"; their numbers are not rounded. Numbers have an ASCII
+    minus, and a dash alone is an empty field. Several tables are parted by an empty line, each
+    after a line `# title`.
     """
     if len(tables) == 1:
         return _write_csv(tables[0])
@@ -116,17 +135,28 @@ def write_csv(tables: Sequence[Table]) -> str:
 
 
 def _write_csv(table: Table) -> str:
-    split = [any(row[k].under for row in table.rows) for k in range(len(table.columns))]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    heading = zip(table.columns, split, strict=True)
-    writer.writerow([name for c, two in heading for name in (c, f"{c}, below")[: 1 + two]])
-    for row in table.rows:
-        fields = zip(row, split, strict=True)
-        writer.writerow(
-            [_plain(text) for e, two in fields for text in (e.text, e.under)[: 1 + two]]
-        )
+    columns = [_split_column(table, position) for position in range(len(table.columns))]
+    writer.writerows(zip(*(column for split in columns for column in split), strict=True))
     return stream.getvalue()
+
+
+def _split_column(table: Table, position: int) -> Iterator[list[str]]:
+    """A column with its heading, then those of what stands below its numbers, where anything does.
+
+    A number that is known in bounds alone is an empty field.
+    """
+    heading, entries = table.columns[position], [row[position] for row in table.rows]
+    yield [heading, *("" if e.under == "bounds" else _plain(e.text) for e in entries)]
+    for what, pairs in (("", [e.ends for e in entries]), ("bound ", [e.bounds for e in entries])):
+        if any(pairs):
+            for end, name in enumerate(("low", "high")):
+                numbers = [None if pair is None else pair[end] for pair in pairs]
+                told = ["" if number is None else repr(number) for number in numbers]
+                yield [f"{heading}, {what}{name}", *told]
+    if any(e.rest for e in entries):
+        yield [f"{heading}, below", *(_plain(e.rest) for e in entries)]
 
 
 def _plain(text: str) -> str:

@@ -26,6 +26,7 @@ from debate.text import (
     count_noun,
     format_count,
     format_decimal,
+    format_percent,
     join_names,
     shorten,
     split_names,
@@ -86,7 +87,7 @@ def tabulate_credit(analysis: Analysis) -> Table:
             _show_relation(row),
             shorten(row["critic_outcome"]),
             format_decimal(row["flips"], 1),
-            f"{row['share']:.0%}",
+            format_percent(row["share"]),
         ]
         for row in sort_by_cell(analysis, analysis.tables["credit"]).iter_rows(named=True)
     ]
@@ -113,7 +114,7 @@ def _show_rate(row: Row | None) -> Entry:
     if row is None:
         return Entry("–")
     shown = show_interval(row["rate"], row["low"], row["high"])
-    return Entry(shown.text, f"{shown.under}, n {format_count(row['n'])}".lstrip(", "))
+    return shown._replace(under=f"{shown.under}, n {format_count(row['n'])}".lstrip(", "))
 
 
 def _show_relation(row: Row) -> str:

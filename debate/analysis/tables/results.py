@@ -32,6 +32,7 @@ from debate.text import (
     format_count,
     format_decimal,
     format_dollars,
+    format_percent,
     join_names,
     quote,
     shorten,
@@ -47,7 +48,9 @@ def tabulate_findings(analysis: Analysis) -> Table:
     )
     rows = [_show_finding(finding) for finding in analysis.findings]
     note = _write_findings_note(analysis.findings)
-    return build_table("What was claimed beforehand", columns, rows, names=3, note=note)
+    telling = ("detectable", "questions to decide")
+    title = "What was claimed beforehand"
+    return build_table(title, columns, rows, names=3, note=note, telling=telling)
 
 
 def _write_findings_note(found: Sequence[Finding]) -> str:
@@ -68,7 +71,9 @@ def _write_findings_note(found: Sequence[Finding]) -> str:
 def _show_finding(finding: Finding) -> list[object]:
     what = show_interval(finding.value, finding.low, finding.high, signed=True)
     if finding.is_bounded and finding.low is not None:
-        what = add_bounds(what._replace(under=""), finding.low, finding.high, signed=True)
+        what = add_bounds(
+            what._replace(under="", ends=None), finding.low, finding.high, signed=True
+        )
     told = [clean(finding.reason), *map(_show_other_estimator, finding.others)]
     return [
         Entry(finding.name, clean(finding.statement)),
@@ -129,7 +134,7 @@ def tabulate_replies(analysis: Analysis) -> Table:
             shorten(each.agent),
             each.what,
             *map(format_count, (each.num, each.read, each.abstained, each.cut, each.failed)),
-            f"{each.share_read:.0%}",
+            format_percent(each.share_read),
             _show_unread(each),
         ]
         for each in analysis.replies
@@ -159,13 +164,16 @@ def write_unanswered_note(analysis: Analysis) -> str:
             due = analysis.find("accuracy", cell=answered.cell, round=answered.round)
             if due is not None and due.n:
                 lost[answered.cell, answered.round] = 1 - answered.n / due.n
-    place = max(lost, key=lambda key: lost[key], default=None)
-    if place is None or not lost[place]:
+    most = max(lost.values(), default=0.0)
+    if not most:
         return ""
+    places = [place for place, share in lost.items() if share == most]
+    first, *others = (f"arm {cell}, round {round}" for cell, round in places)
+    where = f"{first}{f', tied with {len(others)} others' if others else ''}"
     return (
-        f"Up to {lost[place]:.0%} of turns state no answer (arm {place[0]}, round {place[1]}): "
-        "accuracy of all takes them for wrong, accuracy of the answered leaves them out, and a "
-        "difference of either may be theirs alone."
+        f"Up to {format_percent(most)} of turns state no answer ({where}): accuracy "
+        "of all takes them for wrong, accuracy of the answered leaves them out, and a difference "
+        "of either may be theirs alone."
     )
 
 
@@ -187,11 +195,11 @@ def tabulate_headline(analysis: Analysis) -> Table:
             row.insert(place, show_estimate(answered[-1] if len(answered) > 1 else None))
     note = (
         "The vote is by the run's own rule; a tie scores the share of the tied answers that are "
-        "right, and stands below each vote. The best rule of the openings is the run's own unless "
+        "right, and stands with each vote. The best rule of the openings is the run's own unless "
         "another is clearly better on other questions than it is scored on. "
         f"{describe_members(analysis)} Failures, cut replies "
         "and abstentions count as wrong. Error amplification (EAI) is the change of "
-        "confident-error mass since the openings: above 0, the debate amplified errors. Below each "
+        "confident-error mass since the openings: above 0, the debate amplified errors. With each "
         "number its 95 % interval, clustered by question."
     )
     told = " ".join(filter(None, (write_confidence_note(analysis, ["eai"]), unanswered, note)))
@@ -236,8 +244,8 @@ def _show_headline(analysis: Analysis, cell: str) -> list[object]:
 def _show_votes(found: Comparison) -> list[object]:
     """Both votes with the share of ties, and the gain."""
     return [
-        Entry(format_decimal(found.second_value), f"{found.second_tied:.0%} tied"),
-        Entry(format_decimal(found.first_value), f"{found.first_tied:.0%} tied"),
+        Entry(format_decimal(found.second_value), f"{format_percent(found.second_tied)} tied"),
+        Entry(format_decimal(found.first_value), f"{format_percent(found.first_tied)} tied"),
         show_interval(found.value, found.low, found.high, signed=True),
     ]
 
@@ -307,8 +315,8 @@ def tabulate_comparisons(analysis: Analysis) -> Table:
             analysis.labels.arm(c.cell),
             Entry(shorten(c.method), "" if c.is_own else "not the run's"),
             f"{_name_side(c, c.first)} − {_name_side(c, c.second)}",
-            Entry(format_decimal(c.first_value), f"{c.first_tied:.0%} tied"),
-            Entry(format_decimal(c.second_value), f"{c.second_tied:.0%} tied"),
+            Entry(format_decimal(c.first_value), f"{format_percent(c.first_tied)} tied"),
+            Entry(format_decimal(c.second_value), f"{format_percent(c.second_tied)} tied"),
             show_interval(c.value, c.low, c.high, signed=True),
             format_p_value(c.p_holm),
             format_p_value(c.p_mcnemar),
@@ -323,7 +331,8 @@ def tabulate_comparisons(analysis: Analysis) -> Table:
         "true difference that a study of this size finds in 80 % of cases; a dash where it finds "
         "nothing, whatever there is."
     )
-    return build_table("Paired comparisons of accuracy", columns, rows, names=3, note=note)
+    title = "Paired comparisons of accuracy"
+    return build_table(title, columns, rows, names=3, note=note, telling=("detectable",))
 
 
 def _name_side(found: Comparison, name: str) -> str:

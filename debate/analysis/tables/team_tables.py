@@ -9,14 +9,23 @@ import polars as pl
 from debate.analysis.registry import get_words, is_signed
 from debate.analysis.summary import Analysis
 from debate.analysis.tables import (
+    DASH,
     Entry,
     Table,
     build_table,
+    name_left_out,
     show_estimate,
     show_interval,
     sort_by_cell,
 )
-from debate.text import format_count, format_decimal, join_names, shorten, split_names
+from debate.text import (
+    format_count,
+    format_decimal,
+    format_percent,
+    join_names,
+    shorten,
+    split_names,
+)
 
 TEAM_COLUMNS = split_names(
     "mean_member best_member oracle vote_0 vote_T kappa_p error_correlation effective_votes"
@@ -52,11 +61,13 @@ def tabulate_teams(analysis: Analysis) -> Table:
         for name in dict.fromkeys(rows["measure"])
     ]
     models = [["models", *(kinds[cell] for cell in cells)]] if lines else []
+    known = [line for line in lines if any(entry != DASH for entry in line[1:])]
+    left_out = name_left_out([str(line[0]) for line in lines if line not in known])
     return build_table(
         "Teams side by side",
         ["", *map(analysis.labels.arm, cells)],
-        models + lines,
-        note=" ".join(_describe_matches(rows)),
+        models + known,
+        note=" ".join(filter(None, (*_describe_matches(rows), left_out))),
     )
 
 
@@ -108,7 +119,7 @@ def tabulate_dose_response(analysis: Analysis) -> Table:
             rows.append([get_words(response), part, notes, show_estimate(e)])
     columns = ["gain", "of the line", "notes", "value"]
     title = "Gain of debate against error correlation at the openings"
-    return build_table(title, columns, rows, names=3)
+    return build_table(title, columns, rows, names=3, telling=("value",))
 
 
 def _show_value(row: dict[str, Any]) -> Entry:
@@ -151,4 +162,4 @@ def _describe_match(row: dict[str, Any]) -> str:
     share = row["matched_tokens"]
     if share is None:
         return f"{taken}, tokens are not told"
-    return f"{taken}, {format_decimal(100 * share, 0)} % of its tokens"
+    return f"{taken}, {format_percent(share, blank=' ')} of its tokens"

@@ -21,7 +21,7 @@ from debate.report.theme import BLUE, INK, PAPER, VERMILLION
 NAME, TITLE = "cross-critique", "Who trusts whose answers"
 CAPTION = (
     "Each field is a critic's judgement of an author's opening answers, made in private. "
-    "Framed, on the diagonal: the critic on its own answers. Below each number its 95 % "
+    "Framed, on the diagonal: the critic on its own answers. With each number its 95 % "
     "interval, clustered by question. A critic that knew would accept every right answer and "
     "no wrong one; AUROC 0.5 is a coin. Arms with the same numbers as another are drawn once."
 )

@@ -19,6 +19,7 @@ from debate.report.figure import (
     to_values,
 )
 from debate.report.theme import BLUE, GREEN, GREY, INK, ORANGE, PAPER, VERMILLION
+from debate.text import format_percent
 
 NAME, TITLE = "flow", "Who turned right, who turned wrong"
 CAPTION = (
@@ -218,7 +219,7 @@ def _draw_labels(blocks: list[dict[str, Any]], x: Any, y: Any) -> Iterator[Any]:
             "x": block["round"],
             "y": (block["top"] + block["bottom"]) / 2,
             "text": (f"{block['state']} " if block["round"] in (0, last) else "")
-            + f"{block['share']:.0%}",
+            + format_percent(block["share"]),
         }
         for block in blocks
         if block["share"] >= 0.045

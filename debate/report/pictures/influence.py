@@ -20,7 +20,7 @@ from debate.report.figure import (
     to_values,
 )
 from debate.report.theme import BLUE, INK, MUTED, PAPER, VERMILLION
-from debate.text import count_noun, shorten
+from debate.text import count_noun, format_percent, shorten
 from debate.topologies import from_graph
 from debate.topologies.layout import Curve, Point, Positions, compute_curves, compute_positions
 
@@ -248,7 +248,7 @@ def _draw_edges(
 
 def _draw_rates(lines: list[tuple[dict[str, Any], Curve]], at: dict[str, Any]) -> Iterator[Any]:
     marks = [
-        {"x": middle.x, "y": middle.y, "rate": f"{row['rate']:.0%}"}
+        {"x": middle.x, "y": middle.y, "rate": format_percent(row["rate"])}
         for row, curve in lines
         for middle in [curve.points[int(0.42 * len(curve.points))]]
     ]
