@@ -107,7 +107,7 @@ def test_the_essentials_fit_a_screen_and_the_rest_is_shown_where_asked_for(tmp_p
     assert "revision of alice (arm self)" not in shown
     chat = _write(ENDPOINTS + "decision: confidence_weighted\n", tmp_path)
     lines = invoke("validate", chat, COLUMNS="80").stdout.splitlines()
-    assert len(lines) <= 45
+    assert len(lines) <= 48
 
 
 def test_validate_speaks_of_arms_alone(tmp_path: Path) -> None:
