@@ -25,6 +25,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "gguf": (*_LOCAL, "accelerate", "gguf"),
     "vllm": ("vllm",),
     "math": ("math_verify",),
+    "tools": ("pydantic_monty",),
     "pandas": ("pandas",),
 }
 """The modules that an extra adds."""

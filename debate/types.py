@@ -10,7 +10,7 @@ from typing import Final, Literal
 AgentId = str
 Role = Literal["debater", "critic", "judge", "tool", "human"]
 Kind = Literal["opening", "critique", "revision", "judgment", "probe"]
-AnswerKind = Literal["number", "choice", "text", "math"]
+AnswerKind = Literal["number", "choice", "text", "math", "code"]
 Outcome = Literal["correct", "wrong", "abstained", "tied", "cut", "failed"]
 """What became of an answer. Only a reply can be cut, and only a team's vote can be tied."""
 
@@ -19,6 +19,7 @@ Outcome = Literal["correct", "wrong", "abstained", "tied", "cut", "failed"]
 class Question:
     """One item. `target` is seen by scoring and probes only, never by a prompt or a `repr`.
 
+    `tests` are Python assertions that an answer of kind `code` must pass; scoring alone sees them.
     `cluster` names what questions have in common that are no independent draws (a passage, a
     template): the unit by which intervals cluster. None stands for the question itself.
     """
@@ -30,6 +31,7 @@ class Question:
     category: str | None = None
     cluster: str | None = None
     target: str | None = field(default=None, repr=False)
+    tests: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +116,31 @@ class Usage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ToolCall:
+    """One use of a tool: what it was given, how that ended, and what came out.
+
+    `outcome` is `done`, or what kept the tool from it: `error`, `timeout`, `memory`, `flood`,
+    `died`. `took_s` is in seconds.
+    """
+
+    tool: str
+    source: str
+    outcome: str
+    output: str
+    took_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToolStep:
+    """A part of a turn before its last reply: a reply that used tools, and what it was told."""
+
+    said: str
+    calls: tuple[ToolCall, ...]
+    told: str
+    reasoning: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
     """An error at a boundary, recorded on the turn that it hit."""
 
@@ -144,6 +171,8 @@ class CallResult:
     `final_line` states the answer where the reply did not, and a further call under a constraint
     gave it; others hear it after the reply.
     `served_by` is the model that an endpoint says it was, with its fingerprint.
+    `tool_steps` are the parts of the turn before `text`, in which tools were used; `usage` sums the
+    calls of all parts.
     """
 
     text: str = ""
@@ -160,6 +189,7 @@ class CallResult:
     notes: tuple[str, ...] = ()
     final_line: str | None = None
     served_by: str | None = None
+    tool_steps: tuple[ToolStep, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -198,6 +228,7 @@ class Turn:
     notes: tuple[str, ...] = ()
     final_line: str | None = None
     served_by: str | None = None
+    tool_steps: tuple[ToolStep, ...] = ()
     prompt_hash: str = ""
     prompt: tuple[Message, ...] | None = None
     sampling_seed: int | None = None

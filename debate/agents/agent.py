@@ -84,6 +84,9 @@ class Agent:
             "role": self.spec.role,
         }
         text = self.prompts.render("system", values).strip()
+        if self.spec.tools is not None and self.prompts.has_template("tools"):
+            told = self.prompts.render("tools", self.spec.tools.model_dump()).strip()
+            text = "\n\n".join(filter(None, (text, told)))
         return (Message(role="system", content=text),) if text else ()
 
 

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from debate.agents.agent import Agent, hash_call, hash_content, is_open_ended
 from debate.agents.sanitize import sanitize_text
+from debate.agents.tool_use import list_step_messages
 from debate.agents.views import get_heard_text, make_values
 from debate.engines.base import Completion, Guided, Request
 from debate.tasks import list_candidates
@@ -90,7 +91,7 @@ def build_final_line_request(
     Where the constraint ends the line the agent's own token limit holds, because private reasoning
     or a server's JSON may stand around it.
     """
-    said = sanitize_text(get_heard_text(result, agent.protocol.view))
+    said = sanitize_text(get_heard_text(replace(result, tool_steps=()), agent.protocol.view))
     asked = agent.prompts.render(TEMPLATE, make_values(agent, question))
     constraint = make_constraint(question)
     sampling = replace(request.sampling, temperature=0.0, seed=None)
@@ -102,11 +103,13 @@ def build_final_line_request(
         id=f"{request.id}/{TEMPLATE}",
         messages=(
             *request.messages,
+            *list_step_messages(result.tool_steps),
             Message(role="assistant", content=said),
             Message(role="user", content=asked),
         ),
         sampling=sampling,
         guided=constraint,
+        tools=(),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from debate.agents.agent import Agent, derive_call_seed, is_reply_cut
 from debate.agents.sanitize import sanitize_text
+from debate.agents.tool_use import list_step_messages
 from debate.agents.views import insert_examples, make_own_turn, make_values
 from debate.config.protocol import ProbeSpec
 from debate.config.registry import find, get_required, hash_code
@@ -93,7 +94,9 @@ async def probe_belief_after(
     if span is None:
         return ProbeFinding()
     working = sanitize_text(turn.text[: span.start])
-    request = replace(build_belief_request(subject), prefill=working)
+    before = build_belief_request(subject)
+    messages = (*before.messages, *list_step_messages(turn.tool_steps))
+    request = replace(before, messages=messages, prefill=working)
     scores = await _score_candidates(request, subject, ask)
     found = Belief(log_p=dict(zip(subject.candidates, scores, strict=True)))
     own = found.log_p.get(turn.value or "")

@@ -15,7 +15,7 @@ from debate.agents.agent import Agent
 from debate.agents.prompt_templates import TemplateValue
 from debate.agents.sanitize import sanitize_text
 from debate.config.protocol import ViewSpec
-from debate.types import AgentId, CallResult, DebateKey, Message, Question, Turn
+from debate.types import AgentId, CallResult, DebateKey, Message, Question, ToolCall, Turn
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,12 +113,24 @@ def show_turn(
 def get_heard_text(turn: Turn | CallResult, view: ViewSpec | None) -> str:
     """Return the text of a turn that is heard: its reply, after its private reasoning if shown.
 
-    A final line that was asked for stands after the reply, so that what is heard states the answer.
+    What it had tools do, and what they gave, stands before the reply; a final line that was asked
+    for stands after it, so that what is heard states the answer.
     """
-    reasoning = turn.reasoning if view is not None and view.hear_reasoning else None
-    if not reasoning and not turn.final_line:
+    shows = view is not None and view.hear_reasoning
+    reasoning = turn.reasoning if shows else None
+    if not reasoning and not turn.final_line and not turn.tool_steps:
         return turn.text
-    return "\n\n".join(filter(None, (reasoning, turn.text, turn.final_line)))
+    steps = [
+        part
+        for step in turn.tool_steps
+        for part in (step.reasoning if shows else None, step.said, *map(_quote_output, step.calls))
+    ]
+    return "\n\n".join(filter(None, (*steps, reasoning, turn.text, turn.final_line)))
+
+
+def _quote_output(call: ToolCall) -> str:
+    """Return what a tool gave, as a block that no reader takes for a call."""
+    return f"```output\n{call.output}\n```"
 
 
 def hide_speaker(shown: ShownTurn) -> ShownTurn:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from debate.config.models import ModelSpec
+from debate.config.sandbox import ToolsSpec
 from debate.config.spec import Name, Probability, Spec
 from debate.types import Role
 
@@ -61,6 +62,9 @@ class AgentFields(Spec):
     """How readily it is asked to agree with others, from 0 to 1; unset, nothing is said of it."""
     sampling: SamplingSpec = SamplingSpec()
     """How its replies are sampled."""
+    tools: ToolsSpec | None = None
+    """What it may use in the course of a turn, as in `tools: {python: {max_calls: 3}}`; by default
+    nothing. What it writes for a tool is run, and what comes out is told to it in the same turn."""
     confederate: bool = False
     """Whether it is no member of the team: it is heard, but has no vote and is not probed."""
     description: str = ""

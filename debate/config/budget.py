@@ -13,6 +13,7 @@ from debate.config.models import (
     CalculatorModel,
     ModelSpec,
     OpenaiModel,
+    PythonModel,
     ReplayModel,
     ScriptedModel,
     SimulatedModel,
@@ -23,7 +24,7 @@ from debate.config.spec import Spec
 
 _FREE = (
     *(TransformersModel, VllmModel, SimulatedModel, ScriptedModel),
-    *(ReplayModel, CalculatorModel),
+    *(ReplayModel, CalculatorModel, PythonModel),
 )
 """Models that run on the user's own machines; without a price, they cost nothing."""
 

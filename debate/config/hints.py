@@ -177,7 +177,7 @@ def explain_missing(place: Place | None, field: str, written: object) -> str:
     if place == ("task",) and field == "path":
         return f"; {_describe_tasks()}"
     if place == ("task",) and field == "kind":
-        return "; write it as in `kind: choice` (or number, text, math)"
+        return "; write it as in `kind: choice` (or number, text, math, code)"
     example = None if place is None else EXAMPLES.get(".".join((*place, field)))
     return f"; write it as in `{example}`" if example else ""
 
@@ -257,8 +257,8 @@ def _write_source(word: object) -> str:
 
 def _describe_tasks() -> str:
     return (
-        "a task is a file of yours, `{path: questions.csv, kind: choice}` (or number, text, math), "
-        "the file of a known data set, `{dataset: gsm8k, path: test.jsonl}`, or "
+        "a task is a file of yours, `{path: questions.csv, kind: choice}` (or number, text, math, "
+        "code), the file of a known data set, `{dataset: gsm8k, path: test.jsonl}`, or "
         "`{generator: arithmetic, n: 100}`"
     )
 

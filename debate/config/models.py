@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticKnownError
 
 from debate.config.registry import RECORDED, CodeName, is_custom, list_entry_points
+from debate.config.sandbox import SandboxSpec
 from debate.config.secrets import is_secret_name, looks_like_key
 from debate.config.spec import CUSTOM_TAG, Probability, Spec
 from debate.config.urls import split_url
@@ -298,14 +299,19 @@ class SimulatedModel(DriverModel):
     """Probability of an engine failure."""
 
 
+ScriptedReplies = str | list[str | list[str]]
+"""One reply, or one for each round; one in parts is a list."""
+
+
 class ScriptedModel(DriverModel):
     """Fixed replies, written beforehand."""
 
     engine: Literal["scripted"]
     """Gives fixed replies."""
-    replies: dict[str, str | list[str]] | list[str] | str | None = None
+    replies: dict[str, ScriptedReplies] | ScriptedReplies | None = None
     """One reply for everything, a list with one for each round, or either by question id (`*` for
-    the others); exactly one of `replies` and `states` is given."""
+    the others); exactly one of `replies` and `states` is given. A list in place of a round's reply
+    holds the replies of one turn: the first, and those after the use of a tool."""
     states: Literal["wrong", "right"] | None = None
     """Instead of `replies`: the right answer to each question, or one and the same wrong one."""
     latency_s: NonNegativeFloat = 0.0
@@ -334,6 +340,13 @@ class CalculatorModel(DriverModel):
 
     engine: Literal["calculator"]
     """Calculates."""
+
+
+class PythonModel(DriverModel, SandboxSpec):
+    """Runs the Python in what it reviews, or in the question: a tool that shows what code does."""
+
+    engine: Literal["python"]
+    """Runs code in a sandbox."""
 
 
 class CustomModel(DriverModel):
@@ -367,7 +380,8 @@ OwnModel = Annotated[
     | SimulatedModel
     | ScriptedModel
     | ReplayModel
-    | CalculatorModel,
+    | CalculatorModel
+    | PythonModel,
     Field(discriminator="engine"),
 ]
 ENGINES: Mapping[str, type[ModelBase]] = MappingProxyType(

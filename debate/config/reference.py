@@ -64,6 +64,14 @@ RUN: Final = (
         "are required. With one, `id` is by default the file's name without its ending.",
     ),
     Section(title="Sampling", spec="SamplingSpec", place="`agents[].sampling`", level=3),
+    Section(title="Tools", spec="ToolsSpec", place="`agents[].tools`", level=3),
+    Section(title="Tools: Python", spec="PythonTool", place="`agents[].tools.python`", level=3),
+    Section(
+        title="Tools: calculator",
+        spec="CalculatorTool",
+        place="`agents[].tools.calculator`",
+        level=3,
+    ),
 )
 CARD: Final = Section(
     title="Agent cards",
@@ -72,7 +80,7 @@ CARD: Final = Section(
     level=3,
     base="AgentSpec",
     note="Besides these, a card may hold `role`, `prompts`, `system`, `persona`, `agreement`, "
-    "`sampling`, `confederate` and `description`, as an agent does.",
+    "`sampling`, `tools`, `confederate` and `description`, as an agent does.",
 )
 REST: Final = (
     Section(
@@ -80,8 +88,9 @@ REST: Final = (
         spec="ModelBase",
         place="`models.NAME`, `agents[].model`",
         note="Fields of the models of all engines. `engine` tells which further ones there are: "
-        "`transformers`, `vllm`, `openai`, `simulated`, `scripted`, `replay`, `calculator` or one "
-        "of your own. A model under the name of a card holds what wins over the card's.",
+        "`transformers`, `vllm`, `openai`, `simulated`, `scripted`, `replay`, `calculator`, "
+        "`python` or one of your own. A model under the name of a card holds what wins over the "
+        "card's.",
     ),
     Section(title="Prices", spec="TokenPrice", place="`models.NAME.price`", level=3),
     _model("engine: transformers", "TransformersModel"),
@@ -91,6 +100,7 @@ REST: Final = (
     _model("engine: scripted", "ScriptedModel"),
     _model("engine: replay", "ReplayModel"),
     _model("engine: calculator", "CalculatorModel"),
+    _model("engine: python", "PythonModel"),
     _model("engine: one of your own", "CustomModel"),
     Section(
         title="Topology",
@@ -124,6 +134,7 @@ REST: Final = (
     ),
     Section(title="Columns", spec="ColumnsSpec", place="`task.columns`", level=3),
     Section(title="Scoring", spec="ScoringSpec", place="`task.scoring` of every task", level=3),
+    Section(title="Tests of programs", spec="SandboxSpec", place="`task.scoring.code`", level=3),
     Section(title="Task: a data set", spec="DatasetTask", place="`task` with `dataset`"),
     Section(title="Task: a generator", spec="GeneratorTask", place="`task` with `generator`"),
     Section(

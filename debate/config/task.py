@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from debate.config.sandbox import SandboxSpec
 from debate.config.spec import Spec
 from debate.types import AnswerKind
 
@@ -32,6 +33,8 @@ class ScoringSpec(Spec):
     match: Literal["exact", "regex"] = "exact"
     """How texts are compared: as they stand, or the target is a pattern that the whole answer must
     match, ignoring case."""
+    code: SandboxSpec = SandboxSpec()
+    """With `kind: code`, where programs and their tests run, and what they may take."""
 
 
 class ColumnsSpec(Spec):
@@ -43,7 +46,11 @@ class ColumnsSpec(Spec):
     question: str | None = None
     """The question's text; by default `question`, `problem`, `prompt` or `input`."""
     target: str | None = None
-    """The reference answer; by default `target` or `answer`."""
+    """The reference answer; by default `target` or `answer`. With `kind: code`, a right program if
+    there is one."""
+    tests: str | None = None
+    """With `kind: code`, Python that follows the program and raises where it is wrong, or a list of
+    such; by default `tests`."""
     options: str | tuple[str, ...] | None = None
     """The options: one column each, or one column with lists, lists of text and label, or mappings
     by label, also written as texts; by default `options` or `choices`. Without any, a target that
@@ -93,8 +100,9 @@ class TableTask(FileTask):
     gzipped."""
 
     kind: AnswerKind
-    """The form of an answer: a number, one of the options, a text, or `math`: an expression in
-    LaTeX, read and compared by math-verify (the extra `math`)."""
+    """The form of an answer: a number, one of the options, a text, `math`: an expression in LaTeX,
+    read and compared by math-verify (the extra `math`), or `code`: a program in Python that passes
+    the question's `tests`, which are run in a sandbox."""
     columns: ColumnsSpec = ColumnsSpec()
     """The names of the table's columns."""
     header: bool = True
@@ -115,6 +123,8 @@ class TableTask(FileTask):
             )
         if (scoring.absolute or scoring.relative) and self.kind != "number":
             raise ValueError(f"a tolerance is for numbers; write `kind: number`, not {self.kind}")
+        if self.kind != "code" and (self.columns.tests or scoring.code != SandboxSpec()):
+            raise ValueError(f"tests are for programs; write `kind: code`, not {self.kind}")
         if self.target_as != "auto" and self.kind != "choice":
             raise ValueError(f"`target_as` is for choices; write `kind: choice`, not {self.kind}")
         if self.shuffle_options and self.kind != "choice":

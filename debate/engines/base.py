@@ -69,7 +69,8 @@ class Request:
     `prefill` is the beginning of the assistant's reply, to be continued. `affinity` is equal for
     requests that share a prompt prefix, so that one replica can serve them. `debate_state` is
     filled only for engines whose capabilities ask for it. With `is_preflight` it is the trial call
-    before a run, which is to fail early rather than to be tried for long.
+    before a run, which is to fail early rather than to be tried for long. `tools` names what the
+    reply may use, and `part` counts the replies of its turn that did so before.
     """
 
     id: str
@@ -81,6 +82,8 @@ class Request:
     affinity: str = ""
     debate_state: DebateState | None = field(default=None, repr=False)
     is_preflight: bool = False
+    tools: tuple[str, ...] = ()
+    part: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

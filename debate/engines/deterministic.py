@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -17,6 +18,8 @@ from debate.errors import EngineError, boundary
 from debate.log.files import TURNS, list_shards, read_values
 from debate.tasks import list_candidates
 from debate.types import Failure, Kind, Question, Usage, format_turn_ref
+
+T = TypeVar("T")
 
 DEFAULT_KEY = "*"
 """The key of the replies to questions that have none of their own."""
@@ -30,12 +33,14 @@ class ScriptedEngine(SyncEngine[ScriptedModel]):
 
     def reply(self, request: Request) -> Completion:
         """Return what is written."""
-        text = get_scripted_reply(self.spec, request.debate_state)
+        text = get_scripted_reply(self.spec, request.debate_state, part=request.part)
         return Completion(id=request.id, text=text, finish_reason="stop")
 
 
-def get_scripted_reply(spec: ScriptedModel, state: DebateState | None) -> str:
+def get_scripted_reply(spec: ScriptedModel, state: DebateState | None, *, part: int = 0) -> str:
     """Return the reply that is written for a state of the debate. Raises EngineError without one.
+
+    `part` counts the replies of the turn before this one.
 
     >>> get_scripted_reply(ScriptedModel(engine="scripted", replies="Answer: 4"), None)
     'Answer: 4'
@@ -52,9 +57,16 @@ def get_scripted_reply(spec: ScriptedModel, state: DebateState | None) -> str:
         if found is None:
             raise EngineError(f'no reply is written for question "{question}", and none for "*"')
         replies = [found] if isinstance(found, str) else found
+    assert replies is not None, "a script has neither replies nor states"
+    said = _get_last(replies, state.round)
+    return said if isinstance(said, str) else _get_last(said, part)
+
+
+def _get_last(replies: Sequence[T], number: int) -> T:
+    """Return a reply of a list; past its end the last one."""
     if not replies:
         raise EngineError("the list of replies is empty")
-    return replies[min(state.round, len(replies) - 1)]
+    return replies[min(number, len(replies) - 1)]
 
 
 def choose_answer(question: Question, *, right: bool) -> str:

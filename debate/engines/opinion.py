@@ -110,7 +110,7 @@ def list_possible_answers(question: Question, num_wrong: int) -> tuple[str, ...]
     """Return the truth, then the wrong answers that simulated agents can give, the same for all.
 
     Numbers get whole numbers near the truth, choices the other options, texts labelled strings,
-    expressions a sum with the truth.
+    expressions a sum with the truth, programs ones that fail.
     Raises ValueError for a question without a target.
     """
     truth = question.target
@@ -122,6 +122,8 @@ def list_possible_answers(question: Question, num_wrong: int) -> tuple[str, ...]
         return (truth, *(option for option in options if option != truth))
     if question.kind == "number":
         return (truth, *_draw_near_numbers(truth, num_wrong, question.id))
+    if question.kind == "code":
+        return (truth, *(f"raise NotImplementedError({n})" for n in range(1, num_wrong + 1)))
     if question.kind == "math":
         return (truth, *(f"({truth}) + {number}" for number in range(1, num_wrong + 1)))
     return (truth, *(f"other {number}" for number in range(1, num_wrong + 1)))

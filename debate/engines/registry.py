@@ -16,6 +16,7 @@ from debate.config.models import (
     ModelBase,
     ModelSpec,
     OpenaiModel,
+    PythonModel,
     ReplayModel,
     ScriptedModel,
     TransformersModel,
@@ -32,6 +33,7 @@ from debate.installation import EXTRAS, list_missing, make_install_command
 _CLASSES = {
     "calculator": "debate.engines.deterministic:CalculatorEngine",
     "openai": "debate.engines.openai:OpenaiEngine",
+    "python": "debate.engines.python_tool:PythonEngine",
     "replay": "debate.engines.deterministic:ReplayEngine",
     "scripted": "debate.engines.deterministic:ScriptedEngine",
     "simulated": "debate.engines.simulated:SimulatedEngine",
@@ -42,6 +44,7 @@ _CLASSES = {
 
 _CAPABILITIES = {
     "calculator": Capabilities(needs_debate_state=True),
+    "python": Capabilities(needs_debate_state=True),
     "replay": Capabilities(needs_debate_state=True),
     "simulated": Capabilities(logprobs=True, scores=True, needs_debate_state=True, simulated=True),
     "transformers": Capabilities(logprobs=True, scores=True),
@@ -96,6 +99,8 @@ def get_extra(spec: ModelSpec) -> str | None:
     """
     if isinstance(spec, TransformersModel):
         return "gguf" if is_gguf(spec.weights) else "local"
+    if isinstance(spec, PythonModel):
+        return "tools" if spec.sandbox == "monty" else None
     return "vllm" if isinstance(spec, VllmModel) else None
 
 
@@ -114,7 +119,7 @@ def explain_missing(models: Mapping[str, ModelSpec]) -> str | None:
 
 
 def _describe_need(names: list[str], extra: str) -> str:
-    engine = "vllm" if extra == "vllm" else "transformers"
+    engine = {"vllm": "vllm", "tools": "pydantic_monty"}.get(extra, "transformers")
     missing = list_missing(extra)
     lack = "is not installed" if engine in missing else f"lacks {', '.join(missing)}"
     listed = ", ".join(f'"{name}"' for name in names)

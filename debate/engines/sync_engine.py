@@ -7,7 +7,13 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Generic, TypeVar
 
-from debate.config.models import CalculatorModel, ReplayModel, ScriptedModel, SimulatedModel
+from debate.config.models import (
+    CalculatorModel,
+    PythonModel,
+    ReplayModel,
+    ScriptedModel,
+    SimulatedModel,
+)
 from debate.engines.base import (
     Capabilities,
     Completion,
@@ -27,7 +33,7 @@ ANSWER_MARK = "Answer: "
 _REPLIES_PER_TICK = 256
 """Replies made before the event loop gets a turn."""
 
-M = TypeVar("M", bound=CalculatorModel | ReplayModel | ScriptedModel | SimulatedModel)
+M = TypeVar("M", bound=CalculatorModel | PythonModel | ReplayModel | ScriptedModel | SimulatedModel)
 
 
 class SyncEngine(ABC, Generic[M]):

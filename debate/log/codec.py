@@ -49,6 +49,8 @@ OMITTED_WHERE_ABSENT = {
     "notes": b',"notes":[]',
     "final_line": b',"final_line":null',
     "served_by": b',"served_by":null',
+    "tool_steps": b',"tool_steps":[]',
+    "tests": b',"tests":null',
 }
 """Fields that are only written where they hold something, and how they look otherwise."""
 

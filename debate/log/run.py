@@ -142,7 +142,9 @@ class Run:
     def _is_right(self, answer: str | None, question: str) -> bool | None:
         """Whether an answer is right by the run's own scoring; None where that cannot be told."""
         asked = self.questions_by_id.get(question)
-        return None if asked is None else score_answer(answer, asked, self._scoring)
+        if asked is None or asked.kind == "code":  # no program is run in order to read a log
+            return None
+        return score_answer(answer, asked, self._scoring)
 
     @cached_property
     def _scoring(self) -> ScoringSpec:

@@ -10,6 +10,7 @@ import polars as pl
 from debate.errors import TaskError, suggest
 from debate.tasks.answer_format import CHAT
 from debate.tasks.choice import parse_letter
+from debate.tasks.code_blocks import normalise_code
 from debate.tasks.data_files import MISSING
 from debate.tasks.marks import find_answer_marks
 from debate.tasks.mathematics import are_equal, normalise_math, require_math_verify
@@ -22,6 +23,7 @@ _TARGETS = {
     "number": "as a number",
     "choice": "as the letter of one option",
     "math": "as mathematics",
+    "code": "as a program",
 }
 
 
@@ -200,4 +202,5 @@ _READERS: Mapping[str, Callable[[str], str | None]] = {
     "number": normalise_number,
     "choice": parse_letter,
     "math": normalise_math,
+    "code": lambda text: normalise_code(text) or None,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
 
 from debate.errors import RunEnded
@@ -145,6 +145,7 @@ def _settle_log(debate: Debate, last: Transcript, calls: CallStore) -> None:
 def _make_verdict(debate: Debate, transcript: Transcript, probes: Sequence[Turn]) -> Verdict:
     """Make the verdict on the transcript's last round."""
     cell, question = debate.cell, debate.question
+    score = _score_by_turns(debate, transcript) if question.kind == "code" else cell.score
     known = list_candidates(question) or find_stated_answers(transcript)
     decided = decide(
         cell.decision,
@@ -156,7 +157,7 @@ def _make_verdict(debate: Debate, transcript: Transcript, probes: Sequence[Turn]
     outcome = get_outcome(
         decided.value,
         failed=decided.failed,
-        correct=cell.score(decided.value, question),
+        correct=score(decided.value, question),
         tied=bool(decided.tied),
     )
     return Verdict(
@@ -169,10 +170,30 @@ def _make_verdict(debate: Debate, transcript: Transcript, probes: Sequence[Turn]
         outcome=outcome,
         tally=decided.tally,
         tied=decided.tied,
-        score=compute_expected_score(decided, lambda answer: cell.score(answer, question)),
+        score=compute_expected_score(decided, lambda answer: score(answer, question)),
         confidence=decided.confidence,
         num_failed=decided.num_failed,
     )
+
+
+def _score_by_turns(
+    debate: Debate, transcript: Transcript
+) -> Callable[[str | None, Question], bool | None]:
+    """Score programs as the turns that stated them were scored: none is run again."""
+    normalise, question = debate.cell.normalise, debate.question
+    known = {
+        normalise(turn.value, question): turn.correct
+        for turn in transcript.turns
+        if turn.value is not None
+    }
+    is_scored = any(correct is not None for correct in known.values())
+
+    def score(value: str | None, question: Question) -> bool | None:
+        if value is None:
+            return False if is_scored else None
+        return known.get(normalise(value, question))
+
+    return score
 
 
 def _find_latest(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from bisect import bisect_left, insort
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeAlias, get_args
@@ -24,8 +25,17 @@ from debate.agents.final_line import (
     lacks_final_line,
     may_ask_final_line,
 )
+from debate.agents.tool_use import (
+    build_next_request,
+    count_most_calls,
+    hash_call_with_tools,
+    list_tools,
+    make_step,
+    plan_calls,
+)
 from debate.agents.views import AgentPrompt
 from debate.engines.base import Completion, DebateState, Request
+from debate.errors import BoundaryError
 from debate.orchestrator.call_store import CallStore, PendingTurn, sum_usages
 from debate.orchestrator.condition import Condition
 from debate.types import (
@@ -36,6 +46,7 @@ from debate.types import (
     Failure,
     Kind,
     Question,
+    ToolStep,
     Transcript,
     Turn,
     format_turn_ref,
@@ -165,8 +176,10 @@ class TurnRunner:
     def _hash(self, asked: TurnRequest, request: Request) -> str:
         """Hash all that decides the turn's calls."""
         if asked.may_ask_final_line:
-            return hash_call_with_line(asked.agent, self._question, request)
-        return hash_call(asked.agent, request)
+            digest = hash_call_with_line(asked.agent, self._question, request)
+        else:
+            digest = hash_call(asked.agent, request)
+        return hash_call_with_tools(asked.agent, digest)
 
     def _derive_seed(self, asked: TurnRequest) -> int | None:
         """Derive the call's seed; None for greedy sampling, which draws nothing."""
@@ -191,6 +204,7 @@ class TurnRunner:
             sampling=make_sampling(asked.agent, seed, temperature=asked.temperature),
             guided=asked.agent.guided,
             affinity=self._affinity,
+            tools=list_tools(asked.agent),
             debate_state=self._make_scene(asked)
             if asked.agent.capabilities.needs_debate_state
             else None,
@@ -229,21 +243,68 @@ class TurnRunner:
         )
 
     async def _call_model(self, asked: TurnRequest, request: Request) -> CallResult:
-        """Call the agent's model now; return its reply, read and scored."""
+        """Call the agent's model now; return its last reply, read and scored."""
         client = self._calls.clients[asked.agent.spec.model]
-        result = self._read(asked, await client.complete(request))
+        result = await self._converse(asked, request)
         if asked.may_ask_final_line and lacks_final_line(result):
             agent, question = asked.agent, self._question
             line = build_final_line_request(agent, question, request, result)
             result = self._add_final_line(asked, result, await client.complete(line))
-        return self._score(asked, result)
+        return await self._score(asked, result)
 
-    def _score(self, asked: TurnRequest, result: CallResult) -> CallResult:
-        """Score a result's answer. An answer that cannot be scored fails its turn."""
+    async def _converse(self, asked: TurnRequest, request: Request) -> CallResult:
+        """Call the model, and again after each reply that uses tools; return the last, read.
+
+        Where a later call fails, or a tool does, the turn fails and keeps the parts before it.
+        """
+        client = self._calls.clients[asked.agent.spec.model]
+        steps: list[ToolStep] = []
+        reply = await client.complete(request)
+        usages, failure = [reply.usage], None
+        while reply.failure is None and len(steps) < count_most_calls(asked.agent.spec.tools):
+            try:
+                step = await self._use_tools(asked, reply, steps)
+            except BoundaryError as error:
+                failure = Failure(
+                    boundary=f"{asked.agent.id}: {error.boundary}", message=str(error)
+                )
+                break
+            if step is None:
+                break
+            steps.append(step)
+            request = build_next_request(request, step, len(steps))
+            reply = await client.complete(request)
+            usages += [reply.usage] if reply.failure is None else []
+        result = self._read(asked, reply)
+        if failure is not None:
+            result = CallResult(finish_reason="error", text=reply.text, failure=failure)
+        elif not steps:
+            return result
+        return replace(result, tool_steps=tuple(steps), usage=sum_usages(usages))
+
+    async def _use_tools(
+        self, asked: TurnRequest, reply: Completion, steps: Sequence[ToolStep]
+    ) -> ToolStep | None:
+        """Make the calls of a reply; None where it makes none. Raises EngineError for a sandbox."""
+        agent = asked.agent
+        planned = plan_calls(agent, self._question, reply.text, steps)
+        if not planned:
+            return None
+        return await asyncio.to_thread(
+            make_step, agent, reply.text, planned, steps, reply.reasoning
+        )
+
+    async def _score(self, asked: TurnRequest, result: CallResult) -> CallResult:
+        """Score a result's answer. An answer that cannot be scored fails its turn.
+
+        A program is tested in a thread, as others go on meanwhile.
+        """
         if result.answer is None:
             return result
+        score = partial(self._cell.score, result.answer.value, self._question)
         try:
-            correct = self._cell.score(result.answer.value, self._question)
+            is_program = self._question.kind == "code"
+            correct = await asyncio.to_thread(score) if is_program else score()
         except Exception as cause:
             failure = _describe_fault(asked, "score", "the answer cannot be scored", cause)
             return CallResult(finish_reason="error", usage=result.usage, failure=failure)

@@ -250,7 +250,12 @@ def _get_shown_text(turn: Turn) -> str:
     if turn.failure is not None:
         return turn.failure.message
     line = turn.final_line and f"(asked for its final line) {turn.final_line}"
-    return "\n\n".join(filter(None, (turn.text, line)))
+    steps = [
+        part
+        for step in turn.tool_steps
+        for part in (step.said, *(f"({c.tool}, {c.outcome}) {c.output}" for c in step.calls))
+    ]
+    return "\n\n".join(filter(None, (*steps, turn.text, line)))
 
 
 def _make_badges(confidences: list[Confidence]) -> tuple[ConfidenceBadge, ...]:

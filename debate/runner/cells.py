@@ -14,6 +14,7 @@ from debate.agents.agent import Agent
 from debate.agents.final_line import find_unsupported_reading
 from debate.agents.probes import find_unsupported
 from debate.agents.prompt_sets import PromptSet, load_prompt_set
+from debate.agents.tool_use import find_unsupported_tools
 from debate.config.agents import AgentSpec
 from debate.config.document import KeyPath, Problem
 from debate.config.models import ModelSpec
@@ -206,6 +207,8 @@ def find_missing_capabilities(spec: RunSpec, cell: Condition) -> Iterator[Proble
                 yield Problem(("probes", number), what)
     yield from _find_missing_alternatives(spec, cell)
     yield from _find_missing_constraints(spec, cell)
+    yield from _find_missing_tools(spec, cell)
+    yield from _find_missing_programs(spec, cell)
     if "confidence" in get_requirements(cell.decision) and not _has_confidence(spec, cell):
         what = (
             f"{cell.decision.name} weighs confidences and these agents give none; write "
@@ -235,6 +238,40 @@ def _find_missing_constraints(spec: RunSpec, cell: Condition) -> Iterator[Proble
     for lack, names in agents.items():
         message = f"`read: constrained` cannot be asked of {', '.join(names)}: {lack}"
         yield Problem(_locate(spec, cell.name, ("protocol", "read")), message)
+
+
+def _find_missing_tools(spec: RunSpec, cell: Condition) -> Iterator[Problem]:
+    """Yield the agents that cannot use the tools that they are given."""
+    for number, agent in _number_agents(spec, cell):
+        lack = find_unsupported_tools(agent, spec.models[agent.spec.model].engine)
+        if lack:
+            what = f'agent "{spec.agents[number].id}" cannot use tools: {lack}'
+            yield Problem(("agents", number, "tools"), what)
+
+
+def _find_missing_programs(spec: RunSpec, cell: Condition) -> Iterator[Problem]:
+    """Yield what cannot be asked about programs: of prompt sets without marks, and final lines."""
+    if getattr(spec.task, "kind", None) != "code":
+        return
+    if cell.spec.read == "constrained":
+        message = "a program is no final line; leave out `read: constrained`"
+        yield Problem(_locate(spec, cell.name, ("protocol", "read")), message)
+    for number, agent in _number_agents(spec, cell):
+        writes = spec.models[agent.spec.model].engine not in ("python", "calculator")
+        if writes and "mark" not in agent.prompts.format.forms:
+            message = f"the prompt set {agent.spec.prompts} asks for no programs; chat does"
+            yield Problem(("agents", number, "prompts"), message)
+
+
+def _number_agents(spec: RunSpec, cell: Condition) -> Iterator[tuple[int, Agent]]:
+    """Yield a cell's agents with the numbers of the entries that they come from, one of each."""
+    index = {agent.id: number for number, agent in enumerate(spec.agents)}
+    seen = set()
+    for agent in cell.agents.values():
+        number = index[agent.id if agent.id in index else agent.id.rpartition("-")[0]]
+        if number not in seen:
+            seen.add(number)
+            yield number, agent
 
 
 def _has_confidence(spec: RunSpec, cell: Condition) -> bool:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from debate.agents.tool_use import explain_missing_tools
 from debate.cluster.inquiry import ClusterState, describe_state
 from debate.cluster.launch import select_local_models
 from debate.cluster.packing import RoomPlan, describe_slots, plan_room
@@ -87,7 +88,8 @@ def _print_warnings(plan: Plan, console: Console) -> None:
     warn_of_targets(plan, console)
     local = select_local_models(plan.models, plan.spec.cluster)
     missing = find_missing(place for spec in local.values() for place in list_model_files(spec))
-    lacking = filter(None, (explain_missing(local), *describe_missing(missing, local)))
+    tools = explain_missing_tools(plan.seated_agents)
+    lacking = filter(None, (explain_missing(local), tools, *describe_missing(missing, local)))
     warned = (f"warning: {clean(each)}" for each in lacking)
     for told in (*find_ties(plan), *find_unsure_arms(plan), *warned):
         console.print(told, style="yellow", markup=False, highlight=False)

@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 from rich.console import Console
 
+from debate.agents.tool_use import explain_missing_tools
 from debate.config.run import RunSpec
 from debate.engines.breaker import OrderlyEnd, describe_reasons
 from debate.engines.metrics import ModelMetrics
@@ -149,6 +150,7 @@ async def execute(
         preflight=tries,
         guard=guard,
         tell=None if quiet else partial(print_line, console),
+        find_lack=partial(explain_missing_tools, plan.seated_agents),
     )
     async with AsyncExitStack() as stack:
         account = None

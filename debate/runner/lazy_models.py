@@ -17,6 +17,7 @@ from debate.engines.breaker import CircuitBreaker, OrderlyEnd
 from debate.engines.client import ModelClient
 from debate.engines.meter import Meter
 from debate.engines.metrics import ModelMetrics
+from debate.errors import ModelRefused
 
 Clients = Mapping[str, ModelClient]
 TryModels = Callable[[Clients], Awaitable[None]]
@@ -26,9 +27,10 @@ TryModels = Callable[[Clients], Awaitable[None]]
 class LazyModels(Mapping[str, CompletionClient]):
     """Clients by model name, all started when the first call is made at the latest.
 
-    A run whose log is complete never starts them. `preflight` is given the endpoints as soon as
-    they are open. Those that are launched once `meter` is set charge their calls to it, and `guard`
-    watches them.
+    A run whose log is complete never starts them. `find_lack` says what else this machine
+    lacks, so that none is started. `preflight` is given the endpoints as soon as they are open.
+    Those that are launched once `meter` is set charge their calls to it, and `guard` watches
+    them.
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class LazyModels(Mapping[str, CompletionClient]):
         preflight: TryModels | None = None,
         guard: Guard | None = None,
         tell: Callable[[str], None] | None = None,
+        find_lack: Callable[[], str | None] | None = None,
     ) -> None:
         self._tell = tell
+        self._find_lack = find_lack
         self._specs = dict(specs)
         self._cluster = cluster
         self._run = run
@@ -74,6 +78,8 @@ class LazyModels(Mapping[str, CompletionClient]):
         self._specs = {name: spec for name, spec in self._specs.items() if spec.host == "actor"}
 
     async def _open_endpoints(self) -> Clients:
+        if self._find_lack and (lack := self._find_lack()):
+            raise ModelRefused(lack, boundary="installation")
         specs = {
             name: spec
             for name, spec in self._specs.items()

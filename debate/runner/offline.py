@@ -16,6 +16,7 @@ from functools import partial
 from typing import NamedTuple
 
 from debate.agents.agent import Agent, hash_call, hash_content
+from debate.agents.tool_use import count_most_calls
 from debate.engines.base import Completion, Request
 from debate.errors import ConfigError, DebateError
 from debate.orchestrator.call_store import CallStore, PendingTurn
@@ -144,6 +145,8 @@ class _RecordingClient:
         if self._may_ask_again:
             digest = hash_content([digest, "constrained"])
         self._asked.calls.add(digest)
+        for number in range(count_most_calls(self._agent.spec.tools) if request.tools else 0):
+            self._asked.calls.add(hash_content([digest, "tool", number]))
         if request.candidates:
             self._asked.contexts.add(hash_scoring_context(self._agent, request))
         if request.candidates:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from debate.agents.agent import Agent
 from debate.agents.probes import find_unsupported
 from debate.agents.prompt_sets import PromptSet, load_prompt_set
 from debate.agents.template_checks import require_rendering
@@ -90,6 +91,11 @@ class Plan:
         """The models that take part, by name."""
         used = {agent.spec.model for cell in self.cells for agent in cell.agents.values()}
         return {name: spec for name, spec in self.spec.models.items() if name in used}
+
+    @property
+    def seated_agents(self) -> list[Agent]:
+        """The agents of all cells."""
+        return [agent for cell in self.cells for agent in cell.agents.values()]
 
     def count_seats(self, model: str) -> int:
         """Count the seats that share a model."""

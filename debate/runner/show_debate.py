@@ -202,6 +202,11 @@ def _describe_turn(
         yield clean(f"{INDENT * 2}heard: {_describe_heard(turn)}")
     if prompts:
         yield from _describe_prompt(turn, width)
+    for step in turn.tool_steps:
+        yield from _wrap(step.said, width, f"{INDENT * 2}│ ")
+        for call in step.calls:
+            told = f"{call.tool} ({call.outcome}): {call.output}"
+            yield from _wrap(told, width, f"{INDENT * 2}▸ ")
     if turn.failure is None:
         yield from _wrap(turn.text or "(nothing was said)", width, f"{INDENT * 2}│ ")
     if turn.final_line is not None:

@@ -201,6 +201,7 @@ class _Recorded(TurnKey, gc=False, frozen=True):
     usage: UsageStruct = msgspec.field(default_factory=UsageStruct)
     shared_with: str | None = None
     final_line: str | None = None
+    tool_steps: list[msgspec.Raw] = []
     started_at: float = 0.0
     finished_at: float = 0.0
 
@@ -217,7 +218,7 @@ def count_recorded(plan: Plan, directory: Path) -> SpendTotals:
         if turn.shared_with is None:
             prompt, generated = turn.usage.prompt_tokens, turn.usage.generated_tokens
             size = CallSize(
-                1 if turn.final_line is None else 2,
+                1 + len(turn.tool_steps) + (turn.final_line is not None),
                 UNTOLD_PROMPT_TOKENS if prompt is None else prompt,
                 limits.get(turn.agent, 0) if generated is None else generated,
             )

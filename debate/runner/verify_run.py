@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from debate.agents.agent import read_reply
 from debate.agents.final_line import lacks_final_line, may_ask_final_line
+from debate.agents.tool_use import find_false_steps
 from debate.config.registry import find_changed_code
 from debate.engines.base import Completion
 from debate.errors import DebateError
@@ -339,6 +340,7 @@ def _compare_reading(turn: Turn, cell: Condition, question: Question) -> Iterato
         is_reasoning_open=turn.reasoning is not None
         and (turn.is_cut or turn.final_line is not None),
     )
+    yield from find_false_steps(agent, question, turn)
     said = read_reply(agent, question, turn.kind, reply)
     if turn.final_line is not None:
         if not (may_ask_final_line(agent, turn.kind) and lacks_final_line(said)):
@@ -360,7 +362,9 @@ def _compare_reading(turn: Turn, cell: Condition, question: Question) -> Iterato
 
 
 def _compare_scoring(turn: Turn, cell: Condition, question: Question) -> Iterator[str]:
-    """Yield where the recorded answer is scored otherwise."""
+    """Yield where the recorded answer is scored otherwise. No program is run again."""
+    if question.kind == "code":
+        return
     if turn.answer is not None and turn.kind != "probe" and turn.failure is None:
         correct = cell.score(turn.answer.value, question)
         if turn.correct != correct:

@@ -12,6 +12,7 @@ USUAL_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "options": ("options", "choices"),
     "category": ("category", "subject"),
     "cluster": ("cluster",),
+    "tests": ("tests",),
 }
 """Names under which a column is found that the task does not name; the first one there wins."""
 
@@ -30,6 +31,7 @@ _LIKELY: Mapping[str, tuple[str, ...]] = {
     "options": ("alternatives", "candidates", "endings", "answers", "answer_choices"),
     "category": ("topic", "domain", "subset"),
     "cluster": ("passage_id", "template_id", "context_id"),
+    "tests": (),
 }
 """Further names, normalised, that tell what a column is likely to hold."""
 
@@ -42,7 +44,7 @@ def guess_columns(names: Iterable[str]) -> dict[str, str | tuple[str, ...]]:
     """Return, for each field of a question, the column that is likely to hold it.
 
     Options may stand in one column each: A to D, `option_1` to `option_4`, or the right answer
-    beside wrong ones. A field of which no name tells is absent.
+    beside wrong ones. A field of which no name tells is absent, and so are tests of programs.
 
     >>> guess_columns(["Question", "A", "B", "C", "Correct answer"])
     {'question': 'Question', 'target': 'Correct answer', 'options': ('A', 'B', 'C')}
@@ -52,6 +54,8 @@ def guess_columns(names: Iterable[str]) -> dict[str, str | tuple[str, ...]]:
     found: dict[str, str | tuple[str, ...]] = {}
     series = _find_series(folded)
     for field, usual in USUAL_COLUMNS.items():
+        if field == "tests":
+            continue
         exact = next((name for name in usual if name in there), None)
         likely = (folded[n] for n in (*usual, *_LIKELY[field]) if n in folded)
         chosen = exact or next((name for name in likely if name not in series), None)

@@ -10,6 +10,8 @@ from typing import Any
 
 from debate.config.task import ColumnsSpec, ScoringSpec, TableTask
 from debate.errors import TaskError, suggest
+from debate.sandbox import MAX_CODE
+from debate.tasks.code_blocks import normalise_code
 from debate.tasks.column_names import USUAL_COLUMNS, guess_columns
 from debate.tasks.data_files import MISSING, NAN, explain_decimal_comma
 from debate.tasks.data_files import DataRow as DataRow
@@ -44,6 +46,7 @@ class Item:
     options: tuple[str, ...] = ()
     category: str | None = None
     cluster: str | None = None
+    tests: str | None = field(default=None, repr=False)
     is_right_first: bool = False
     """Whether the source lists the right option first, so that options are to be shuffled."""
 
@@ -71,7 +74,21 @@ def map_columns(row: DataRow, spec: TableTask, readings: Sequence[str] = READING
         options=options.texts,
         category=to_text(_get_cell(row, named, "category", is_needed=False)),
         cluster=to_text(_get_cell(row, named, "cluster", is_needed=False)),
+        tests=_get_tests(row, spec) if spec.kind == "code" else None,
     )
+
+
+def _get_tests(row: DataRow, spec: TableTask) -> str | None:
+    """Return the tests of a program, joined by line ends where they are a list."""
+    cell = _get_cell(row, spec.columns, "tests", is_needed=spec.scored)
+    tests = "\n".join(cell) if _is_list_of_texts(cell) else cell
+    if tests is not None and not isinstance(tests, str):
+        raise ValueError(f"tests {cell!r:.100} are neither a text nor a list of texts")
+    return tests
+
+
+def _is_list_of_texts(cell: Any) -> bool:
+    return isinstance(cell, list) and all(isinstance(each, str) for each in cell)
 
 
 def get_target(row: DataRow, spec: TableTask) -> Any:
@@ -86,7 +103,7 @@ def get_target(row: DataRow, spec: TableTask) -> Any:
         return "yes" if read_truth(cell) else "no"
     if spec.kind == "number" and isinstance(cell, str) and cell.strip().lower() in MISSING:
         cell = None
-    if cell is None and spec.scored:
+    if cell is None and spec.scored and spec.kind != "code":
         _get_cell(row, spec.columns, "target", is_needed=True)
         raise ValueError(_explain_empty(row, spec.columns, "target"))
     if spec.kind != "choice" and isinstance(cell, bool):
@@ -214,6 +231,7 @@ def to_question(item: Item, scoring: ScoringSpec) -> Question:
         category=to_text(item.category),
         cluster=to_text(item.cluster),
         target=None if item.target is None else _to_target(item.target, item.kind, scoring),
+        tests=None if item.tests is None else _validate_tests(item.tests),
     )
 
 
@@ -233,6 +251,14 @@ def _validate_id(id: str) -> str:
     return id
 
 
+def _validate_tests(tests: str) -> str:
+    if not tests.strip():
+        raise ValueError("the tests are empty; write `scored: false` to ask it unscored")
+    if len(tests.encode()) > MAX_CODE // 2:
+        raise ValueError(f"the tests are longer than {MAX_CODE // 2:,} bytes")
+    return normalise_code(tests)
+
+
 def _to_target(target: str, kind: AnswerKind, scoring: ScoringSpec) -> str:
     """Return the reference answer as a right answer would be recorded; a pattern as it stands."""
     if kind == "number":
@@ -242,6 +268,8 @@ def _to_target(target: str, kind: AnswerKind, scoring: ScoringSpec) -> str:
             way_on = explain_decimal_comma(target) or f"; {hint} it as it is"
             raise ValueError(f"target {target!r:.200} is not a number{way_on}")
         return number
+    if kind == "code":
+        return normalise_code(target)
     if scoring.match == "regex":
         validate_pattern(target)
         return target

@@ -22,6 +22,7 @@ from debate.config.task import (
 )
 from debate.errors import TaskError, suggest
 from debate.hashes import find_repeated
+from debate.sandbox import explain_lack
 from debate.tasks.arithmetic import FAMILIES, RESIDUES, ArithmeticQuestion, draw_questions
 from debate.tasks.choice import LETTERS
 from debate.tasks.data_files import DataRow, read_rows
@@ -36,6 +37,7 @@ from debate.tasks.options import (
 )
 from debate.tasks.question_store import QuestionStore
 from debate.tasks.word_problems import WORD_FAMILIES, WordProblem, draw_word_problems
+from debate.text import count_noun
 from debate.types import Question
 
 
@@ -53,6 +55,7 @@ def load_questions(spec: TaskSpec) -> QuestionStore:
     TaskError, with the place, the value and what would be right, for a row that is no question,
     for an id that occurs twice, and for a filter that keeps nothing.
     """
+    _require_sandbox(spec)
     ids, draws = array("q"), bytearray()
     seed = spec.seed if isinstance(spec, FileTask) else None
     readings = settle_readings(spec)
@@ -69,6 +72,13 @@ def load_questions(spec: TaskSpec) -> QuestionStore:
     order = np.arange(len(store)) if seed is None else _sort_draws(draws)
     store.select(order[: spec.limit])
     return store
+
+
+def _require_sandbox(spec: TaskSpec) -> None:
+    """Raise TaskError where programs are asked for that could not be tested here."""
+    is_tested = isinstance(spec, TableTask) and spec.kind == "code" and spec.scored
+    if is_tested and (lack := explain_lack(spec.scoring.code.sandbox)):
+        raise TaskError(f"`kind: code` runs tests in a sandbox, and {lack}")
 
 
 def settle_readings(spec: TaskSpec) -> tuple[str, ...]:
@@ -117,6 +127,9 @@ def describe_target(spec: TaskSpec, question: Question) -> str:
 
     The file is read again up to the question's row.
     """
+    if question.kind == "code":
+        num = 0 if question.tests is None else len(question.tests.splitlines())
+        return f"tests: {count_noun(num, 'line')} of Python" if num else "no tests: it is unscored"
     if question.target is None:
         return "no target: it is asked unscored"
     told = f"target: {question.target}"

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from debate.tasks.answer_format import AnswerFormat, find_start, is_in_reasoning
 from debate.tasks.choice import LETTERS
+from debate.tasks.code_blocks import PYTHON, find_blocks
 from debate.tasks.marks import Mark, find_answer_marks, is_mark_line
 from debate.tasks.ownership import ACCOUNTS, Ownership, find_ownership
 from debate.tasks.scoring import normalise, parse_value
@@ -122,6 +123,8 @@ def find_answer(
     Span(start=14, end=21)
     """
     start = find_start(text, format)
+    if question.kind == "code":
+        return _find_program(text, start, format, cut=cut, marked_only=marked_only)
     owner = None if format.first_line else find_ownership(text, start, format)
     marked = _list_marked(text, question, format, owner)
     stated = [each for each in marked if each.counts]
@@ -142,6 +145,34 @@ def find_answer(
         form=first and first.form,
     )
     return ParsedAnswer(answer, first and Span(first.start, first.end), is_open)
+
+
+def _find_program(
+    text: str, start: int, format: AnswerFormat, *, cut: bool, marked_only: bool
+) -> ParsedAnswer:
+    """Return the one program that the text states: a block of Python, or of no language.
+
+    Blocks below a line "Answer:" count alone where there are any; otherwise all do, unless they
+    are to be marked. Of two that differ none is the answer.
+    """
+    blocks = [b for b in find_blocks(text, start) if b.language in ("", *PYTHON) and b.source]
+    marked = [b for b in blocks if _is_below_mark(text, b.start, format)]
+    stated = marked or ([] if marked_only else blocks)
+    closed = [b for b in stated if b.is_closed] if cut else stated
+    is_open = (cut and closed != stated) or (cut and not closed)
+    value = None if is_open else get_only((b.source for b in closed), str)
+    texts = tuple(dict.fromkeys([b.source[:_MAX_SHOWN_LENGTH] for b in stated][:_MAX_SHOWN]))
+    if value is None:
+        return ParsedAnswer(Answer(value=None, matched=texts), None, is_open)
+    first = closed[0]
+    return ParsedAnswer(Answer(value=value, form="block"), Span(first.start, first.end))
+
+
+def _is_below_mark(text: str, start: int, format: AnswerFormat) -> bool:
+    """Return whether the last line with something on it before a place marks an answer."""
+    line = text[max(0, start - _MAX_BEFORE) : start].rstrip().rpartition("\n")[2]
+    plain = line.strip(" \t*_#>-").casefold().replace("：", ":")
+    return any(plain == f"{word}{mark}" for word in format.answer for mark in format.separators)
 
 
 def parse_answer(

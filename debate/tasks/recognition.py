@@ -81,6 +81,8 @@ def recognise_file(path: str, told: Told) -> RecognisedFile:
         raise TaskError(f'kind "{told.kind}" is unknown; {suggest(told.kind, kinds)}')
     if told.dataset is not None and told != Told(dataset=told.dataset):
         raise TaskError(f'the data set "{told.dataset}" knows its columns, kind and targets itself')
+    if told.kind == "code":
+        raise TaskError("a file of programs is not recognised; docs/data.md shows `kind: code`")
     dataset = told.dataset or (_find_dataset(path) if told == Told() else None)
     return _recognise_table(path, told) if dataset is None else _read_dataset(path, dataset)
 

@@ -9,7 +9,10 @@ from functools import lru_cache
 import polars
 
 from debate.config.task import ScoringSpec
+from debate.sandbox import SandboxName, passes_tests
+from debate.sandbox.values import Limits
 from debate.tasks.choice import LETTERS, parse_choice
+from debate.tasks.code_blocks import normalise_code
 from debate.tasks.mathematics import are_equal, normalise_math
 from debate.tasks.number import normalise_number, parse_number
 from debate.tasks.values import fold_case, strip_formatting
@@ -34,6 +37,8 @@ def parse_value(text: str, question: Question) -> str | None:
         return normalise_number(text)
     if question.kind == "choice":
         return parse_choice(text, question.options)
+    if question.kind == "code":
+        return normalise_code(text) or None
     plain = strip_formatting(text)
     if question.kind == "math":
         return plain if normalise_math(text) is not None else None
@@ -81,20 +86,27 @@ def normalise(value: str, question: Question) -> str:
 def score_answer(
     value: str | None, question: Question, scoring: ScoringSpec = EXACT
 ) -> bool | None:
-    """Return whether the answer is right, or None where the question has no target.
+    """Return whether the answer is right, or None where the question has no target, or no tests.
 
     An abstention is not right; that it is an abstention is kept apart, by `outcome`.
     """
-    return None if question.target is None else is_correct(value, question, scoring)
+    known = question.tests if question.kind == "code" else question.target
+    return None if known is None else is_correct(value, question, scoring)
 
 
 def is_correct(value: str | None, question: Question, scoring: ScoringSpec = EXACT) -> bool:
     """Return whether the answer is right. No answer, or one that cannot be read, is not.
 
     A number is right within max(absolute, relative · |target|), computed exactly. A pattern must
-    match the whole answer. Expressions are compared by math-verify. The question must have a
-    target.
+    match the whole answer. Expressions are compared by math-verify. A program must pass the tests,
+    in a sandbox alone. The question must have a target, or tests.
     """
+    if question.kind == "code":
+        assert question.tests is not None, f"question {question.id} has no tests to score against"
+        place = scoring.code
+        return value is not None and _passes_tests(
+            value, question.tests, place.sandbox, place.limits
+        )
     assert question.target is not None, f"question {question.id} has no target to score against"
     if value is None:
         return False
@@ -111,6 +123,11 @@ def is_correct(value: str | None, question: Question, scoring: ScoringSpec = EXA
         return matches_pattern(question.target, strip_formatting(value))
     found = parse_value(value, question)
     return found is not None and normalise(found, question) == normalise(question.target, question)
+
+
+@lru_cache(maxsize=4096)
+def _passes_tests(code: str, tests: str, sandbox: SandboxName, limits: Limits) -> bool:
+    return passes_tests(code, tests, sandbox=sandbox, limits=limits)
 
 
 def _is_near(number: Fraction | None, target: Fraction | None, scoring: ScoringSpec) -> bool:
