@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-Part = Literal["a", "b", "c", "d", "e"]
+Part = Literal["a", "b", "c", "d", "e", "f"]
 
 TITLES: dict[Part, str] = {
     "a": "orchestration alone, an instant engine, the log on",
@@ -10,5 +10,6 @@ TITLES: dict[Part, str] = {
     "c": "a real engine",
     "d": "prompt tokens from the prefix cache",
     "e": "memory of the driver",
+    "f": "a program in a sandbox",
 }
 """The parts of a measurement, and what each is about."""

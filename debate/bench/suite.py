@@ -19,6 +19,7 @@ from debate.bench.latency import measure_latency
 from debate.bench.memory import measure_memory
 from debate.bench.orchestration import measure_orchestration
 from debate.bench.prefix_cache import measure_prefix_cache
+from debate.bench.sandboxes import measure_sandboxes
 from debate.bench.throughput import measure_throughput
 from debate.bench.workloads import Measurement, Result, Results, SkippedMeasurement
 from debate.errors import BoundaryError, InputError, suggest
@@ -66,6 +67,7 @@ def _run_part(part: Part, folder: Path, *, quick: bool, config: str | None) -> R
         "c": lambda: measure_throughput(folder, quick=quick, config=config),
         "d": lambda: measure_prefix_cache(folder, quick=quick, config=config),
         "e": lambda: measure_memory(folder, quick=quick),
+        "f": lambda: measure_sandboxes(quick=quick),
     }
     return runs[part]()
 

@@ -21,6 +21,11 @@ LOWEST_LOG_P = -9999.0
 """The number that servers send where a log-probability is minus infinity."""
 
 
+TOOL_NAMES = ("python", "calculator")
+MAX_TOOL_CALLS = 20
+"""Tools whose calls are written as blocks, and the most calls of a reply that are."""
+
+
 class NoCompletion(ValueError):
     """JSON that is no chat completion."""
 
@@ -74,6 +79,8 @@ def parse_chat_completion(
         text, reason = refusal, "refusal"
     elif reason is not None and not isinstance(reason, str):
         reason = None
+    if called := _write_tool_calls(message):
+        text, logprobs = "\n\n".join(filter(None, (text, called))), None
     read = _read_tokens(logprobs, text, bool(reasoning))
     return Completion(
         id=request_id,
@@ -134,6 +141,37 @@ def _read_reasoning(message: Mapping[str, Any]) -> str:
     """Read the reasoning that a server has told apart, in the first field that has some."""
     names = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks")
     return next((found for name in names if (found := _join_texts(message.get(name)))), "")
+
+
+def _write_tool_calls(message: Mapping[str, Any]) -> str:
+    """Write the calls of tools in a message as the fenced blocks that stand for them in a text."""
+    given = message.get("tool_calls")
+    calls = (
+        given[:MAX_TOOL_CALLS] if is_list(given) else [{"function": message.get("function_call")}]
+    )
+    blocks = []
+    for call in calls:
+        function = call.get("function") if isinstance(call, Mapping) else None
+        name = function.get("name") if isinstance(function, Mapping) else None
+        if name in TOOL_NAMES and isinstance(function, Mapping):
+            source = _read_tool_source(function.get("arguments"))
+            fence = "~~~" if "```" in source else "```"
+            blocks.append(f"{fence}{name}\n{source}\n{fence}")
+    return "\n\n".join(blocks)
+
+
+def _read_tool_source(arguments: Any) -> str:
+    """Return the one text in a call's arguments, JSON or not."""
+    if isinstance(arguments, str):
+        try:
+            read = read_json(arguments.encode())
+        except (ValueError, RecursionError):
+            return arguments
+        arguments = read if isinstance(read, Mapping) else arguments
+    if isinstance(arguments, Mapping):
+        texts = [each for each in arguments.values() if isinstance(each, str)]
+        return texts[0] if len(texts) == 1 else ""
+    return _as_text(arguments)
 
 
 def _read_usage(usage: Any, *, queued_s: float | None, running_s: float | None) -> Usage:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from debate.config.models import PythonModel
 from debate.engines.base import Completion, DebateState, Request, complete_concurrently
 from debate.engines.deterministic import NO_ANSWER
-from debate.engines.sync_engine import SyncEngine, format_reply
+from debate.engines.sync_engine import SyncEngine, format_reply, format_verdict
 from debate.errors import EngineError
 from debate.sandbox import FinishedRun, explain_lack, run_python
 from debate.tasks import normalise
@@ -66,17 +66,14 @@ def find_code(state: DebateState, shown: str) -> str | None:
 
 def describe_run(ran: FinishedRun, state: DebateState) -> str:
     """Return what came of the code, an answer where it printed one, and a verdict of a critic."""
-    told = f"The code prints:\n{ran.text[:SHOWN]}"
     value = _read_answer(ran, state)
-    verdict = None
-    if state.subject is not None:
-        verdict = _judge(ran, state, value)
-    if value is None:
-        value = NO_ANSWER if state.subject is None else None
-    marks = format_reply(value, verdict=verdict) if value is not None else None
-    if marks is None and verdict is not None:
-        marks = format_reply("", verdict=verdict).partition("\n")[2]
-    return "\n\n".join(filter(None, (told, marks)))
+    verdict = None if state.subject is None else _judge(ran, state, value)
+    told = [f"The code prints:\n{ran.text[:SHOWN]}"]
+    if value is not None:
+        told.append(format_reply(value, verdict=verdict))
+    elif verdict is not None:
+        told.append(f"Verdict: {format_verdict(verdict)}")
+    return "\n\n".join(told)
 
 
 def _read_answer(ran: FinishedRun, state: DebateState) -> str | None:

@@ -22,6 +22,7 @@ from debate.installation import (
     list_missing,
     make_install_command,
 )
+from debate.sandbox import explain_lack
 
 FEATURES = {
     "engine openai": None,
@@ -29,6 +30,7 @@ FEATURES = {
     "engine vllm": "vllm",
     "GGUF files": "gguf",
     "kind: math": "math",
+    "sandbox monty": "tools",
 }
 """What a configuration can name, and the extra that it needs; None where it needs none."""
 PACKAGES = (
@@ -53,12 +55,15 @@ class MachineCheck(NamedTuple):
 
 
 def check_machine() -> Iterator[MachineCheck]:
-    """Yield everything looked at; nothing is started and no network is used."""
+    """Yield everything looked at; no network is used, and nothing starts but a trial sandbox."""
     yield MachineCheck("Python", platform.python_version(), sys.version_info >= (3, 11))
     gpus = count_local_gpus()
     yield MachineCheck("CPUs, GPUs", f"{os.cpu_count()} CPUs, {gpus} GPUs", True)
     for feature, extra in FEATURES.items():
         yield check_feature(feature, extra)
+    lack = explain_lack("bubblewrap")
+    found = lack or "isolates, as a trial has found: can be used"
+    yield MachineCheck("sandbox bubblewrap", found, lack is None)
     for package in PACKAGES:
         found = _find_version(package)
         if found is not None:

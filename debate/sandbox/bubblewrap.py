@@ -144,7 +144,13 @@ def _make_command(limits: Limits, rules: int) -> list[str]:
     shown += [str(python), library, *map(str, _list_shared_libraries())]
     numbers = (int(limits.time_s) + 1, (BASE_MB + limits.memory_mb) * 2**20, DISK_MB * 2**20)
     return [
-        *("bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"),
+        *(
+            shutil.which("bwrap") or "bwrap",
+            "--unshare-all",
+            "--die-with-parent",
+            "--new-session",
+            "--clearenv",
+        ),
         *("--uid", "65534", "--gid", "65534", "--cap-drop", "ALL", "--hostname", "sandbox"),
         *(word for path in shown for word in _show(path)),
         *(word for path in _list_packages(library) for word in ("--tmpfs", path, *_lock(path))),

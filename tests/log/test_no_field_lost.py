@@ -24,6 +24,8 @@ from debate.types import (
     DebateKey,
     Failure,
     Message,
+    ToolCall,
+    ToolStep,
     Turn,
     Usage,
     Verdict,
@@ -44,6 +46,14 @@ RESULT = CallResult(
     reasoning="thought",
     final_line="Answer: 4",
     served_by="m-2024 fp_1",
+    tool_steps=(
+        ToolStep(
+            said="asked",
+            calls=(ToolCall(tool="python", source="1", outcome="done", output="1", took_s=0.5),),
+            told="1",
+            reasoning="thought before",
+        ),
+    ),
     notes=("without top_p",),
 )
 PLACE = Turn(
@@ -72,6 +82,7 @@ IN_OTHER_WORDS = {
     "is_cut": "cut",
     "confidences": "confidence",
     "usage": "prompt_tokens",
+    "tool_steps": "tool_calls",
 }
 """Fields of a turn whose columns are called otherwise, or are several."""
 

@@ -37,6 +37,8 @@ from debate.types import (
     Failure,
     Message,
     Question,
+    ToolCall,
+    ToolStep,
     Turn,
     Usage,
     Verdict,
@@ -55,6 +57,7 @@ SECTIONS: dict[str, Any] = {
         each.__name__: each
         for each in (
             *(Answer, Confidence, Belief, Usage, Failure, Message, RunStart, Environment),
+            *(ToolStep, ToolCall),
             *(Hardware, GitState, StatedHypotheses, RunTotals, TrialCall),
         )
     },
