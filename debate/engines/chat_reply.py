@@ -145,12 +145,10 @@ def _read_reasoning(message: Mapping[str, Any]) -> str:
 
 def _write_tool_calls(message: Mapping[str, Any]) -> str:
     """Write the calls of tools in a message as the fenced blocks that stand for them in a text."""
-    given = message.get("tool_calls")
-    calls = (
-        given[:MAX_TOOL_CALLS] if is_list(given) else [{"function": message.get("function_call")}]
-    )
+    given: Any = message.get("tool_calls")
+    calls = given if is_list(given) else [{"function": message.get("function_call")}]
     blocks = []
-    for call in calls:
+    for call in calls[:MAX_TOOL_CALLS]:
         function = call.get("function") if isinstance(call, Mapping) else None
         name = function.get("name") if isinstance(function, Mapping) else None
         if name in TOOL_NAMES and isinstance(function, Mapping):

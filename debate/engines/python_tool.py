@@ -9,7 +9,7 @@ from debate.config.models import PythonModel
 from debate.engines.base import Completion, DebateState, Request, complete_concurrently
 from debate.engines.deterministic import NO_ANSWER
 from debate.engines.sync_engine import SyncEngine, format_reply, format_verdict
-from debate.errors import EngineError
+from debate.errors import ModelRefused
 from debate.sandbox import FinishedRun, explain_lack, run_python
 from debate.tasks import normalise
 from debate.tasks.code_blocks import PYTHON, find_blocks
@@ -28,9 +28,9 @@ class PythonEngine(SyncEngine[PythonModel]):
     """
 
     async def start(self) -> None:
-        """Try the sandbox. Raises EngineError where it cannot be used."""
+        """Try the sandbox. Raises ModelRefused where it cannot be used."""
         if lack := explain_lack(self.spec.sandbox):
-            raise EngineError(lack, boundary=self.place)
+            raise ModelRefused(lack, boundary=self.place)
 
     def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
         """Yield the replies as their programs end; programs run beside one another."""

@@ -97,7 +97,7 @@ async def _run_probe(
     )
     content: list[object] = [turn.prompt_hash, turn.text, spec.model_dump(), subject.candidates]
     content += [] if turn.final_line is None else [turn.final_line]
-    content += [turn.tool_steps] if turn.tool_steps else []
+    content += [[step.said, step.told] for step in turn.tool_steps]
     digest = hash_content([*content, *hash_probe_code(spec)])
     begun = make_probe_turn(turn, spec.name, digest)
     compute = partial(_compute_probe, subject, spec, calls)

@@ -62,8 +62,8 @@ def check_machine() -> Iterator[MachineCheck]:
     for feature, extra in FEATURES.items():
         yield check_feature(feature, extra)
     lack = explain_lack("bubblewrap")
-    found = lack or "isolates, as a trial has found: can be used"
-    yield MachineCheck("sandbox bubblewrap", found, lack is None)
+    told = lack or "isolates, as a trial has found: can be used"
+    yield MachineCheck("sandbox bubblewrap", told, lack is None)
     for package in PACKAGES:
         found = _find_version(package)
         if found is not None:

@@ -44,7 +44,7 @@ from debate.types import (
     Verdict,
 )
 from tests.pages import find_code, read_page, read_rows, read_section
-from tests.support import run, simulated
+from tests.support import run, scripted, simulated
 
 PAGE = read_page("run-directory.md")
 SECTIONS: dict[str, Any] = {
@@ -77,6 +77,8 @@ INSIDE = {
     "git": "GitState",
     "stated": "StatedHypotheses",
     "totals": "RunTotals",
+    "tool_steps": "ToolStep",
+    "calls": "ToolCall",
 }
 """The fields that hold objects, and the heading under which these are told."""
 
@@ -85,6 +87,8 @@ INSIDE = {
 def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A small run with everything in it that a line can hold, and its report."""
     agents = [simulated("a"), simulated("b", failure=0.2), simulated("c", parse_failure=0.3)]
+    replies = [["```calculator\n1+1\n```", "Answer: 2"]]
+    agents.append(scripted("d", replies, tools={"calculator": {}}, confederate=True))
     claim = {"statement": "s", "estimate": "accuracy", "direction": "above", "smallest": 0.1}
     made = run(
         tmp_path_factory.mktemp("made"),
