@@ -32,16 +32,19 @@ TURN_COLUMNS = [*DEBATE_KEY, "round", "kind", "agent", "model", *TOKENS]
 
 def build_ledger(turns: pl.DataFrame) -> pl.DataFrame:
     """Turns, calls and tokens by cell, agent, model, kind and round; tokens are null where no turn
-    tells them.
+    tells them. Each use of tools within a turn is followed by a further call.
 
     turns: every turn, critiques and probes included, or the states where only answers are known.
     """
     spoken = turns.filter(~pl.col("carried")) if "carried" in turns.columns else turns
     known = "kind" in spoken.columns
     spoken = spoken if known else spoken.with_columns(kind=pl.lit(None, pl.String))
+    calls = pl.len()
+    if "tool_steps" in spoken.columns:
+        calls = calls + pl.col("tool_steps").list.len().sum()
     by = ["cell", "agent", "model", "kind", "round"]
     summed = spoken.group_by(by).agg(
-        turns=pl.len(), calls=pl.len(), **{name: _sum_known(name) for name in TOKENS}
+        turns=pl.len(), calls=calls, **{name: _sum_known(name) for name in TOKENS}
     )
     return summed.sort(by, nulls_last=True)
 

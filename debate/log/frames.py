@@ -79,9 +79,11 @@ _TURN_COLUMNS: dict[str, tuple[pl.DataType | type[pl.DataType], _Getter]] = {
     "text": (pl.String, attrgetter("text")),
     "reasoning": (pl.String, attrgetter("reasoning")),
     "final_line": (pl.String, attrgetter("final_line")),
-    "tool_calls": (
+    "tool_steps": (
         pl.List(pl.String),
-        lambda t: [f"{call.tool} {call.outcome}" for step in t.tool_steps for call in step.calls],
+        lambda t: [
+            ", ".join(f"{call.tool} {call.outcome}" for call in step.calls) for step in t.tool_steps
+        ],
     ),
 }
 

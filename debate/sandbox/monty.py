@@ -12,6 +12,7 @@ import threading
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from debate.errors import EngineError, boundary
 from debate.installation import list_missing, make_install_command
 from debate.sandbox.values import Limits, RawRun, RunOutcome
 
@@ -99,7 +100,9 @@ def run(code: str, limits: Limits) -> RawRun:
     from pydantic_monty import MontyCrashedError, MontyError
 
     printed = _Printed(limits.max_raw)
-    session = _POOL.get().checkout(
+    with boundary(EngineError, "sandbox monty"):
+        pool = _POOL.get()
+    session = pool.checkout(
         limits={
             "max_feed_duration_secs": limits.time_s,
             "max_memory": limits.memory_mb * 2**20,
@@ -117,11 +120,15 @@ def run(code: str, limits: Limits) -> RawRun:
         outcome = "timeout" if is_late else "died"
     except MontyError as raised:
         outcome, error = _tell(raised)
+    except Exception as cause:
+        raise EngineError(f"{type(cause).__name__}: {cause}", boundary="sandbox monty") from cause
     return RawRun("flood" if printed.is_flood else outcome, printed.text, error)
 
 
 def _tell(raised: Any) -> tuple[RunOutcome, str]:
     """Return how the program ended, and the exception with its line."""
+    if not hasattr(raised, "traceback"):  # of the worker, not of the program
+        return "died", str(raised)
     told = raised.display("type-msg")
     frames = raised.traceback()
     place = f" (line {frames[-1].line})" if frames else ""

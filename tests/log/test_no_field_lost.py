@@ -82,7 +82,6 @@ IN_OTHER_WORDS = {
     "is_cut": "cut",
     "confidences": "confidence",
     "usage": "prompt_tokens",
-    "tool_steps": "tool_calls",
 }
 """Fields of a turn whose columns are called otherwise, or are several."""
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-from debate.agents.tool_use import plan_calls
+from debate.agents.agent import Agent
+from debate.agents.final_line import build_final_line_request
+from debate.agents.tool_use import find_false_steps, plan_calls
+from debate.analysis.tokens import build_ledger
 from debate.bench.sandboxes import measure_sandboxes
 from debate.config.loader import load_run
+from debate.engines.base import Request
 from debate.engines.chat_reply import parse_chat_completion
 from debate.errors import ConfigError
 from debate.log import Run
@@ -139,7 +145,9 @@ def test_every_part_is_a_call_of_the_budget_and_a_stopped_run_goes_on(tmp_path: 
     assert set(complete) <= set(_read_turns(whole))  # as they were, with the time that code took
     again = _read_turns(go_on(100))
     assert again == _read_turns(whole)
-    assert whole.turns()["tool_calls"].to_list() == 3 * [["python done", "calculator done"]]
+    assert whole.turns()["tool_steps"].to_list() == 3 * [["python done", "calculator done"]]
+    made = whole.turns().with_columns(shared_with=pl.lit(None, pl.String))
+    assert build_ledger(made)["calls"].sum() == 9
 
 
 def _read_turns(made: Run) -> list[str]:
@@ -187,17 +195,47 @@ def test_tools_that_cannot_be_used_are_refused(
         make_plan(load_run(_configure(tmp_path, agents)))
 
 
+def test_blocks_that_are_no_calls_are_left_alone(tmp_path: Path) -> None:
+    agent = _agent_of(debated(tmp_path, user(ASKS, "Answer: 888"), topology="self_loop", rounds=0))
+    assert [c.source for c in plan_calls(agent, QUESTION, ASKS, ())] == ["print(37 * 24)"]
+    for text in (
+        "Answer: 888",
+        "```python\nprint(1)",
+        "```\nprint(1)\n```",
+        "```bash\nls\n```",
+        f"<think>\n{ASKS}\n</think>\nAnswer: 1",
+    ):
+        assert plan_calls(agent, QUESTION, text, ()) == ()
+
+
 def test_verify_finds_a_step_that_no_reply_asked_for(tmp_path: Path) -> None:
     made = debated(tmp_path, user(ASKS, "Answer: 888"), topology="self_loop", rounds=0)
+    turn, agent = by_ref(made)["0:opening:a"], _agent_of(made)
+    assert list(find_false_steps(agent, QUESTION, turn)) == []
+    (step,) = turn.tool_steps
+    false = replace(turn, tool_steps=(replace(step, said="Answer: 1"),))
+    assert len(list(find_false_steps(agent, QUESTION, false))) == 1
+    twice = replace(turn, tool_steps=(step,) * 4)  # one more than it may
+    assert len(list(find_false_steps(agent, QUESTION, twice))) == 1
+
+
+def test_a_final_line_is_asked_for_after_all_parts(tmp_path: Path) -> None:
+    made = debated(tmp_path, user(ASKS, "Well."), topology="self_loop", rounds=0)
     turn = by_ref(made)["0:opening:a"]
+    first = Request(id="1", messages=turn.prompt or (), tools=("python",))
+    asked = build_final_line_request(_agent_of(made), QUESTION, first, turn.result)
+    said_last = [(m.role, m.content) for m in asked.messages[-4:]]
+    assert said_last[:3] == [
+        ("assistant", ASKS),
+        ("user", turn.tool_steps[0].told),
+        ("assistant", "Well."),
+    ]
+    assert asked.tools == ()
+
+
+def _agent_of(made: Run) -> Agent:
     (cell,) = rebuild_cells(made.manifest.spec).cells.values()
-    agent = cell.agents["a"]
-    assert [c.source for c in plan_calls(agent, QUESTION, ASKS, ())] == ["print(37 * 24)"]
-    assert plan_calls(agent, QUESTION, "Answer: 888", ()) == ()
-    assert plan_calls(agent, QUESTION, "```python\nprint(1)", ()) == ()
-    assert plan_calls(agent, QUESTION, "```\nprint(1)\n```", ()) == ()
-    assert plan_calls(agent, QUESTION, "<think>\n" + ASKS + "\n</think>\nAnswer: 1", ()) == ()
-    assert turn.tool_steps[0].calls[0].took_s > 0
+    return cell.agents["a"]
 
 
 @pytest.mark.parametrize(
