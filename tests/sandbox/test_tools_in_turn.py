@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from debate.runner.plan import make_plan
 from debate.runner.verify_run import verify_run
 from debate.sandbox import explain_lack
 from debate.types import Question, Turn
+from tests.sandbox.faltering import Faltering
 from tests.support import by_ref, run, said, scripted
 
 PYTHON = {"python": {"timeout_s": 0.5}}
@@ -280,3 +281,48 @@ def test_doctor_and_bench_tell_of_the_sandboxes() -> None:
         assert told[f"sandbox {sandbox}"].is_good is (explain_lack(sandbox) is None)
     measured = list(measure_sandboxes(quick=True))
     assert [each.what for each in measured] == ["a program in monty", "a program in bubblewrap"]
+
+
+@pytest.fixture
+def _calm() -> Iterator[None]:
+    Faltering.failures = 0
+    Faltering.requests.clear()
+    yield
+    Faltering.failures = 0
+    Faltering.requests.clear()
+
+
+FALTERING: dict[str, Any] = {
+    "id": "a",
+    "model": {"engine": "tests.sandbox.faltering.Faltering", "host": "driver"},
+    "tools": {"calculator": {}},
+}
+
+
+@pytest.mark.usefixtures("_calm")
+def test_what_all_parts_took_is_summed_and_the_confidence_is_that_of_the_last(
+    tmp_path: Path,
+) -> None:
+    turn = opening_of(tmp_path, {**FALTERING, "prompts": "chat_zero"})
+    assert (turn.usage.prompt_tokens, turn.usage.generated_tokens) == (2 + 4, 14)
+    assert turn.confidence("answer_token") == pytest.approx(0.904837)
+    first, second = Faltering.requests
+    assert second.messages[: len(first.messages)] == first.messages
+    assert [message.role for message in second.messages[-2:]] == ["assistant", "user"]
+
+
+@pytest.mark.usefixtures("_calm")
+def test_a_part_that_fails_fails_the_turn_which_keeps_what_it_had_and_is_made_again(
+    tmp_path: Path,
+) -> None:
+    Faltering.failures = 1
+    fields: dict[str, Any] = {"topology": "self_loop", "rounds": 0}
+    failed = by_ref(run(tmp_path, [FALTERING], **fields))["0:opening:a"]
+    assert failed.failure is not None
+    assert failed.failure.message == "out of breath"
+    assert [step.calls[0].output for step in failed.tool_steps] == ["888"]
+    assert failed.usage.generated_tokens == 7
+    made = run(tmp_path, [FALTERING], **fields)
+    assert by_ref(made)["0:opening:a"].value == "888"
+    assert len(Faltering.requests) == 4
+    assert verify_run(made.directory, custom_code=True).problems == ()
