@@ -342,11 +342,13 @@ class CalculatorModel(DriverModel):
     """Calculates."""
 
 
-class PythonModel(DriverModel, SandboxSpec):
+class PythonModel(DriverModel):
     """Runs the Python in what it reviews, or in the question: a tool that shows what code does."""
 
     engine: Literal["python"]
     """Runs code in a sandbox."""
+    code: SandboxSpec = SandboxSpec()
+    """Where code runs, and what each program may take."""
 
 
 class CustomModel(DriverModel):

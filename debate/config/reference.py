@@ -134,7 +134,12 @@ REST: Final = (
     ),
     Section(title="Columns", spec="ColumnsSpec", place="`task.columns`", level=3),
     Section(title="Scoring", spec="ScoringSpec", place="`task.scoring` of every task", level=3),
-    Section(title="Tests of programs", spec="SandboxSpec", place="`task.scoring.code`", level=3),
+    Section(
+        title="Sandboxes",
+        spec="SandboxSpec",
+        place="`task.scoring.code`, `models.NAME.code`",
+        level=3,
+    ),
     Section(title="Task: a data set", spec="DatasetTask", place="`task` with `dataset`"),
     Section(title="Task: a generator", spec="GeneratorTask", place="`task` with `generator`"),
     Section(

@@ -29,7 +29,7 @@ class PythonEngine(SyncEngine[PythonModel]):
 
     async def start(self) -> None:
         """Try the sandbox. Raises ModelRefused where it cannot be used."""
-        if lack := explain_lack(self.spec.sandbox):
+        if lack := explain_lack(self.spec.code.sandbox):
             raise ModelRefused(lack, boundary=self.place)
 
     def complete(self, requests: Sequence[Request]) -> AsyncIterator[Sequence[Completion]]:
@@ -48,7 +48,7 @@ class PythonEngine(SyncEngine[PythonModel]):
         code = find_code(state, shown)
         if code is None:
             return Completion(id=request.id, text=NO_ANSWER, finish_reason="stop")
-        ran = run_python(code, sandbox=self.spec.sandbox, limits=self.spec.limits)
+        ran = run_python(code, sandbox=self.spec.code.sandbox, limits=self.spec.code.limits)
         return Completion(id=request.id, text=describe_run(ran, state), finish_reason="stop")
 
 

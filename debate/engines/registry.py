@@ -100,7 +100,7 @@ def get_extra(spec: ModelSpec) -> str | None:
     if isinstance(spec, TransformersModel):
         return "gguf" if is_gguf(spec.weights) else "local"
     if isinstance(spec, PythonModel):
-        return "tools" if spec.sandbox == "monty" else None
+        return "tools" if spec.code.sandbox == "monty" else None
     return "vllm" if isinstance(spec, VllmModel) else None
 
 

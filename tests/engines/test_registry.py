@@ -17,6 +17,7 @@ EVERY: dict[str, dict[str, Any]] = {
     "calculator": {},
     "openai": {"model": "m", "url": "http://localhost:8000/v1"},
     "replay": {"path": "runs/x"},
+    "python": {},
     "scripted": {"replies": "x"},
     "simulated": {},
     "transformers": {"model": "org/name"},

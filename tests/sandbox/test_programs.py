@@ -152,7 +152,7 @@ def test_a_tool_seat_runs_what_it_reviews(tmp_path: Path) -> None:
         said_so = block("print(2 + 2)") + f"\nAnswer: {stated}"
         seats = [
             scripted("a", said_so),
-            {"id": "tool", "role": "tool", "model": {"engine": "python", "timeout_s": 5}},
+            {"id": "tool", "role": "tool", "model": {"engine": "python", "code": {"timeout_s": 5}}},
         ]
         folder = tmp_path / stated
         folder.mkdir()

@@ -51,7 +51,7 @@ def _write(folder: Path, seat: dict[str, Any], **task: Any) -> str:
             "the program bwrap is not on the PATH",
         ),
         (
-            {"id": "a", "model": {"engine": "python", "sandbox": "bubblewrap"}},
+            {"id": "a", "model": {"engine": "python", "code": {"sandbox": "bubblewrap"}}},
             {},
             "the program bwrap is not on the PATH",
         ),
