@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
+import selectors
 import shutil
 import signal
 import subprocess
@@ -211,16 +211,19 @@ def _watch(process: subprocess.Popen[bytes], limits: Limits) -> RawRun:
     said: dict[int, bytearray] = {}
     out, err = process.stdout.fileno(), process.stderr.fileno()
     said[out], said[err] = bytearray(), bytearray()
-    open_ends, ends, has_begun = {out, err}, time.monotonic() + START_S, False
-    while open_ends:
-        ready, _, _ = select.select(list(open_ends), [], [], max(0.0, ends - time.monotonic()))
-        if not ready:
+    ends, has_begun = time.monotonic() + START_S, False
+    waiting = selectors.DefaultSelector()
+    for end in said:
+        waiting.register(end, selectors.EVENT_READ)
+    while waiting.get_map():
+        ready = waiting.select(max(0.0, ends - time.monotonic()))
+        if not ready or time.monotonic() > ends:
             return _describe(said[out], "timeout") if has_begun else _refuse(said[err])
-        for end in ready:
+        for end in (key.fd for key, _ in ready):
             piece = os.read(end, 65536)
             said[end] += piece
             if not piece:
-                open_ends.discard(end)
+                waiting.unregister(end)
         if not has_begun and said[err].startswith(_BEGUN):
             ends, has_begun = time.monotonic() + limits.time_s, True
         if len(said[out]) > limits.max_raw:
@@ -228,7 +231,11 @@ def _watch(process: subprocess.Popen[bytes], limits: Limits) -> RawRun:
         del said[err][MAX_ERROR_BYTES:]
     if not has_begun:
         return _refuse(said[err])
-    return _describe_exit(process.wait(), said[out], said[err][1:])
+    try:
+        status = process.wait(max(0.0, ends - time.monotonic()))
+    except subprocess.TimeoutExpired:  # it has closed its outputs, and goes on
+        return _describe(said[out], "timeout")
+    return _describe_exit(status, said[out], said[err][1:])
 
 
 def _describe_exit(status: int, said: bytearray, told: bytearray) -> RawRun:

@@ -104,6 +104,21 @@ HOSTILE = [
         "def f():\n  try: f()\n  finally: f()\nf()",
         frozenset({"timeout", "error", "died"}),
     ),
+    Hostile(
+        "closes its outputs and sleeps",
+        "import os, time\nos.closerange(0, 100)\ntime.sleep(1000)",
+        frozenset({"timeout", "error"}),
+    ),
+    Hostile(
+        "prints drop by drop",
+        "import time\nwhile True:\n  print('x', flush=True)\n  time.sleep(0.005)",
+        frozenset({"timeout", "flood"}),
+    ),
+    Hostile(
+        "floods the channel of errors",
+        "import os\nwhile True: os.write(3, b'x' * 1000)",
+        frozenset({"timeout", "error"}),
+    ),
     # What would take all there is.
     Hostile("allocates at once", "x = bytearray(10**10)", frozenset({"memory", "error"})),
     Hostile("allocates in a list", "x = [0] * 10**9", frozenset({"memory"})),
