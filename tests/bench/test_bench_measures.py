@@ -106,7 +106,7 @@ def test_the_requests_sent_at_once_are_those_of_the_debate(tmp_path: Path) -> No
 def test_parts_are_taken_in_their_order_and_an_unknown_one_is_told() -> None:
     assert parse_parts("e,a,e") == ("a", "e")
     with pytest.raises(InputError, match="--part"):
-        parse_parts("a,f")
+        parse_parts("a,g")
 
 
 def test_a_ratio_is_the_value_by_what_it_is_compared_with() -> None:

@@ -326,3 +326,15 @@ def test_a_part_that_fails_fails_the_turn_which_keeps_what_it_had_and_is_made_ag
     assert by_ref(made)["0:opening:a"].value == "888"
     assert len(Faltering.requests) == 4
     assert verify_run(made.directory, custom_code=True).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("prompts", "answer"),
+    [("chat_zero", "Answer: 888"), ("json", '{"reasoning": "x", "answer": "888"}')],
+)
+def test_every_prompt_set_that_can_name_tools_does(
+    prompts: str, answer: str, tmp_path: Path
+) -> None:
+    turn = opening_of(tmp_path, user(ASKS, answer, prompts=prompts))
+    assert (turn.value, len(turn.tool_steps)) == ("888", 1)
+    assert "print(37 * 24)" in said(turn)
