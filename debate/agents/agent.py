@@ -127,9 +127,10 @@ def derive_call_seed(
 def hash_call(agent: Agent, request: Request) -> str:
     """Hash all that decides a call's outcome: model, messages, sampling, seed; 32 hex digits.
 
-    For an engine that sees the scene, also the agent's place and what it has said and heard.
+    For an engine that sees the scene, also the agent's place and what it has said and heard; for
+    one that knows the truth, whether what it judges is right.
     """
-    content = (
+    content: tuple[object, ...] = (
         agent.identity,
         request.messages,
         request.prefill,
@@ -138,6 +139,9 @@ def hash_call(agent: Agent, request: Request) -> str:
         request.guided,
         _list_scene_content(request.debate_state) if request.debate_state else None,
     )
+    if agent.capabilities.knows_truth and request.debate_state:
+        subject = request.debate_state.subject
+        content = (*content, subject.correct if subject else None)
     return hash_content(content)
 
 

@@ -11,7 +11,7 @@ its steepest turn, the one at which mass rose most. A rise that is shown as 0.00
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple, get_args
 
 import polars as pl
@@ -31,13 +31,18 @@ HEARER = split_names(
 )
 
 
-def join_hearings(states: pl.DataFrame, everyone: pl.DataFrame | None = None) -> pl.DataFrame:
+def join_hearings(
+    states: pl.DataFrame,
+    everyone: pl.DataFrame | None = None,
+    past: Collection[tuple[str, str]] = (),
+) -> pl.DataFrame:
     """One row for each turn and each turn that it heard: columns of the hearer and of the critic.
 
     `everyone` holds the states of those who may be heard (judges too); the hearers' by default.
-    kind: exchange or critique; relation: self, same_model, other_model; critic_answer, _outcome,
-    _confidence are null where the critic's own answer is not known. Raises InputError for a ref
-    that is none.
+    `past` has the pairs of an agent and the one of which it is a past version.
+    kind: exchange or critique; relation: self, past, same_model, other_model; critic_answer,
+    _outcome, _confidence are null where the critic's own answer is not known. Raises InputError for
+    a ref that is none.
     """
     rows = select_transitions(states.select("debate", "model", "carried", *HEARER, ref="heard"))
     rows = rows.filter(pl.col("ref").list.len() > 0).explode("ref", empty_as_null=False)
@@ -47,15 +52,18 @@ def join_hearings(states: pl.DataFrame, everyone: pl.DataFrame | None = None) ->
         "debate", critic="agent", source_round="round", **held
     )
     rows = rows.join(speakers, on=["debate", "critic", "source_round"], how="left")
-    return rows.with_columns(relation=_tell_relation()).drop(
+    return rows.with_columns(relation=_tell_relation(past)).drop(
         "debate", "carried", "source_round", "model", "critic_model"
     )
 
 
-def _tell_relation() -> pl.Expr:
+def _tell_relation(past: Collection[tuple[str, str]]) -> pl.Expr:
+    pairs = [(pl.col("critic") == one) & (pl.col("agent") == other) for one, other in past]
     return (
         pl.when(pl.col("critic") == pl.col("agent"))
         .then(pl.lit("self"))
+        .when(pl.any_horizontal(pl.lit(False), *pairs))
+        .then(pl.lit("past"))
         .when(pl.col("critic_model") == pl.col("model"))
         .then(pl.lit("same_model"))
         .when(pl.col("critic_model").is_not_null())
@@ -170,7 +178,7 @@ def credit_flips(sources: pl.DataFrame) -> pl.DataFrame:
 def compute_hazards(states: pl.DataFrame, heard: pl.DataFrame) -> pl.DataFrame:
     """P(flip) for each kind of edge that a turn at risk heard over, with clustered intervals.
 
-    Kinds of edge: relation (self, same_model, other_model; nothing_heard for turns that heard
+    Kinds of edge: relation (self, past, same_model, other_model; nothing_heard for turns that heard
     nobody), protocol kind, whether the critic was right, whether it was surer than the author.
     A turn that heard several critics counts once for each.
     """
@@ -335,28 +343,41 @@ def _add_states(steps: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
 
 
 def build_heard_tables(
-    states: pl.DataFrame, everyone: pl.DataFrame, *, limit: int
+    states: pl.DataFrame,
+    everyone: pl.DataFrame,
+    *,
+    limit: int,
+    past: Collection[tuple[str, str]] = (),
 ) -> dict[str, pl.DataFrame]:
     """The tables of attribution and of where, and `events` and `seen` for conformity.
 
-    `everyone` holds the states of those who may be heard; `limit` bounds hot spots by cell.
+    `everyone` holds the states of those who may be heard; `limit` bounds hot spots by cell; `past`
+    has the pairs of an agent and the one of which it is a past version.
     """
-    parts = list(_split_cells(states, everyone, limit=limit))
+    parts = list(_split_cells(states, everyone, limit=limit, past=past))
     return {name: pl.concat([part[name] for part in parts]) for name in parts[0]}
 
 
 def _split_cells(
-    states: pl.DataFrame, everyone: pl.DataFrame, *, limit: int
+    states: pl.DataFrame,
+    everyone: pl.DataFrame,
+    *,
+    limit: int,
+    past: Collection[tuple[str, str]],
 ) -> Iterator[dict[str, pl.DataFrame]]:
     heard = split_sorted(everyone, "cell")
     for cell, rows in split_sorted(states, "cell").items():
-        yield _build_cell_tables(rows, heard[cell], limit=limit)
+        yield _build_cell_tables(rows, heard[cell], limit=limit, past=past)
 
 
 def _build_cell_tables(
-    states: pl.DataFrame, everyone: pl.DataFrame, *, limit: int
+    states: pl.DataFrame,
+    everyone: pl.DataFrame,
+    *,
+    limit: int,
+    past: Collection[tuple[str, str]],
 ) -> dict[str, pl.DataFrame]:
-    heard = join_hearings(states, everyone)
+    heard = join_hearings(states, everyone, past)
     sources = find_flip_sources(states, heard)
     ranked = rank_error_growth(states, heard, limit=limit)
     return {

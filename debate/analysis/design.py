@@ -21,6 +21,8 @@ NOISE = "noise"
 """The arm that is shown random text, where nothing else is said."""
 OWNERSHIP = ("restate", NOISE, "sibling")
 """The arms that entrenchment is held against: ownership, more text, another's text."""
+KNOW_TRUTH = ("checker", "oracle")
+"""The engines that are told whether the answers that they judge are right."""
 IS_CONTROL = "this arm is itself the control"
 NO_CONTROL = 'an arm of mere resampling beside it ("repeat", or the one named as control)'
 """What an estimate that takes the control off says where it cannot."""
@@ -109,6 +111,24 @@ def read_seats(run: Run) -> tuple[AgentSpec, ...]:
 def find_silent_seats(run: Run) -> set[str]:
     """The agents whose answers are no ballots: confederates, tools, judges."""
     return {seat.id for seat in read_seats(run) if seat.confederate or seat.role != "debater"}
+
+
+def find_past_versions(run: Run) -> frozenset[tuple[str, str]]:
+    """The pairs of an agent and the one of which it is a past version, each by its seat."""
+    seats = read_seats(run)
+    return frozenset(
+        (seat.id, other.id)
+        for seat in seats
+        for other in seats
+        if seat.past_of is not None and seat.past_of in (other.id, other.group)
+    )
+
+
+def find_knowing_seats(run: Run) -> set[str]:
+    """The agents that know the right answers: the exact scorer and oracles."""
+    models: Mapping[str, Mapping[str, Any]] = run.manifest.spec.get("models") or {}
+    knowing = {name for name, model in models.items() if model.get("engine") in KNOW_TRUTH}
+    return {seat.id for seat in read_seats(run) if seat.model in knowing}
 
 
 def find_scripted_seats(run: Run) -> set[str]:

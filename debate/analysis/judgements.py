@@ -74,6 +74,12 @@ def read_judgements(run: Run, *, cells: pl.Series) -> pl.DataFrame | None:
     return None if found.is_empty() else found
 
 
+def list_protocols(spec: Mapping[str, Any], cells: pl.Series) -> dict[str, str]:
+    """The name of the protocol of each of these cells, by a recorded configuration."""
+    found = _get_protocols(spec)
+    return {cell: str(found.get(cell, found[""]).get("name", "")) for cell in cells}
+
+
 def _get_protocols(spec: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Each cell's protocol in a recorded configuration; the run's own under an empty name."""
     whole = spec.get("protocol") or {}
@@ -83,7 +89,7 @@ def _get_protocols(spec: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 def _may_judge(protocol: Mapping[str, Any]) -> bool:
     name = str(protocol.get("name", ""))
-    return name in ("critique", "cross_critique") or "." in name
+    return name in ("critique", "cross_critique", "filter") or "." in name
 
 
 def read_designs(spec: Mapping[str, Any], cells: pl.Series) -> pl.DataFrame:
@@ -109,7 +115,8 @@ def read_designs(spec: Mapping[str, Any], cells: pl.Series) -> pl.DataFrame:
 def build_judgements(turns: pl.DataFrame, designs: pl.DataFrame) -> pl.DataFrame:
     """The judgements among these turns; `designs` says what critics were told in each cell.
 
-    A claim that cannot be scored, because its question has no target, is left out.
+    A claim that cannot be scored, because its question has no target, is left out. Of one critic's
+    judgements of one opening the first counts: an answer that stands is judged in each round.
     """
     turns = turns.select(*(c for c in (*JUDGED_COLUMNS, "confidence_p_true") if c in turns.columns))
     if "confidence_p_true" not in turns.columns:
@@ -119,7 +126,8 @@ def build_judgements(turns: pl.DataFrame, designs: pl.DataFrame) -> pl.DataFrame
     claims = claims.rename({"correct": "right"}).filter(pl.col("right").is_not_null())
     own = stated.select(*ANSWER_KEY, critic="agent", own_answer="answer")
     about_openings = pl.col("heard").list.first().str.starts_with("0:opening:").fill_null(False)
-    made = turns.filter((pl.col("kind") == "critique") & about_openings)
+    made = turns.filter((pl.col("kind") == "critique") & about_openings).sort("round")
+    made = made.unique([*ANSWER_KEY, "agent", "about"], keep="first", maintain_order=True)
     found = (
         made.select(
             *ANSWER_KEY,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from debate.analysis.overtrust import (
 )
 from debate.analysis.quantity import Measure
 from debate.analysis.schema import Estimate
+from debate.analysis.verification import estimate_verification, tabulate_gaps
 
 MARGIN = 0.05
 """An over-trust gap that certainly lies within this of zero is called none."""
@@ -113,20 +114,26 @@ ANSWER_SCHEMA = {"cell": pl.String, "answer": pl.String}
 
 
 class JudgingResults(NamedTuple):
-    """Estimates, and the tables `cross_critique` (a row for each cell, critic and author) and
-    `cross_critique_answers` (a sentence for each cell).
+    """Estimates, and the tables `cross_critique` (a row for each cell, critic and author),
+    `cross_critique_answers` (a sentence for each cell) and `verification` (gaps by pair).
     """
 
     estimates: list[Estimate]
     tables: dict[str, pl.DataFrame]
 
 
-def analyze_judging(judged: pl.DataFrame | None) -> JudgingResults:
-    """Estimates and tables of judgements (columns: `debate.analysis.judgements`); empty without."""
+def analyze_judging(
+    judged: pl.DataFrame | None, past: Collection[tuple[str, str]] = ()
+) -> JudgingResults:
+    """Estimates and tables of judgements (columns: `debate.analysis.judgements`); empty without.
+
+    past: the pairs of an agent and the one of which it is a past version.
+    """
     if judged is None or judged.is_empty():
         empty = {
             "cross_critique": tabulate_matrix([]),
             "cross_critique_answers": pl.DataFrame(schema=ANSWER_SCHEMA),
+            "verification": tabulate_gaps([]),
         }
         return JudgingResults([], empty)
     found = estimate_matrix(judged)
@@ -136,12 +143,18 @@ def analyze_judging(judged: pl.DataFrame | None) -> JudgingResults:
         *estimate_familiarity(judged),
         *estimate_alternatives(judged),
         *estimate_labels(judged),
+        *(verified := estimate_verification(judged)),
     ]
     sentences = [
         {"cell": c, "answer": summarize_judging(found, c)} for c in sorted(judged["cell"].unique())
     ]
     answers = pl.DataFrame(sentences, schema=ANSWER_SCHEMA)
-    return JudgingResults(found, {"cross_critique": table, "cross_critique_answers": answers})
+    tables = {
+        "cross_critique": table,
+        "cross_critique_answers": answers,
+        "verification": tabulate_gaps(verified, past),
+    }
+    return JudgingResults(found, tables)
 
 
 def summarize_judging(estimates: Sequence[Estimate], cell: str) -> str:

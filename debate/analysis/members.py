@@ -252,6 +252,20 @@ _MEMBERS = (
         lacking="openings and later states",
     ),
     Measure(
+        "accuracy_step",
+        "step of accuracy",
+        "mean of 1[right now] − 1[right a round before], over all turns due: what one more round "
+        "adds; near 0 where improvement is saturated",
+        kind="difference",
+        is_signed=True,
+        limits=SIGNED_UNIT,
+        value=pl.when(_LATER & pl.col("previous_outcome").is_not_null()).then(
+            _SCORE - (pl.col("previous_outcome") == "correct").cast(pl.Float64)
+        ),
+        needs=_ANSWERED_ONCE,
+        lacking="states in successive rounds",
+    ),
+    Measure(
         "eai",
         "error amplification",
         "mean of c_t·1[wrong at t] − c_0·1[wrong at 0], over rows whose confidence "
@@ -356,6 +370,7 @@ MEMBERS: Mapping[str, Measure] = MappingProxyType({m.name: m for m in _MEMBERS})
 CHANGES = frozenset(
     [
         "accuracy_change",
+        "accuracy_step",
         "eai",
         *(f"eai_{p}" for p in ERROR_PARTS),
         "entrenchment",

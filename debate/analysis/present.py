@@ -58,6 +58,12 @@ from debate.analysis.tables.team_tables import (
     tabulate_team_contrasts,
     tabulate_teams,
 )
+from debate.analysis.tables.verification_tables import (
+    tabulate_own_gaps,
+    tabulate_reflection_rates,
+    tabulate_steps,
+    tabulate_verification,
+)
 from debate.errors import InputError, suggest
 from debate.text import clean, format_count, join_names, shorten
 
@@ -89,6 +95,10 @@ SECTIONS: Mapping[str, SectionTables] = MappingProxyType(
                 tabulate_alternatives,
                 tabulate_labels,
             ),
+        ),
+        "verification": SectionTables(
+            "what a verifier's verdicts are worth",
+            (tabulate_verification, tabulate_own_gaps, tabulate_reflection_rates, tabulate_steps),
         ),
         "errors": SectionTables(
             "confidence in errors, and entrenchment",

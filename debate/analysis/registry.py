@@ -22,6 +22,7 @@ from debate.analysis.quantity import Measure
 from debate.analysis.reference_free import REFERENCE_FREE
 from debate.analysis.teams import DOSE
 from debate.analysis.tokens import AT_EQUAL_TOKENS
+from debate.analysis.verification import VERIFICATION
 
 FAMILIES: Mapping[str, Mapping[str, Measure]] = MappingProxyType(
     {
@@ -40,6 +41,7 @@ FAMILIES: Mapping[str, Mapping[str, Measure]] = MappingProxyType(
         "Cost": COST,
         "Dose and response": DOSE,
         "Judgements": JUDGING,
+        "What verdicts are worth": VERIFICATION,
         "Debates without a truth": REFERENCE_FREE,
     }
 )

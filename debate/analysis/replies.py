@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from debate.analysis.design import find_knowing_seats
 from debate.log import Run
 from debate.text import format_percent, quote, shorten
 
@@ -65,7 +66,12 @@ def count_replies(run: Run, turns: pl.DataFrame | None = None) -> tuple[ReplyCou
     turns: those of `run.narrow_turns()`, where they have been read already. Texts are read only
     where some reply was not.
     """
-    rows = _label_turns((run.narrow_turns() if turns is None else turns).lazy())
+    told = _label_turns((run.narrow_turns() if turns is None else turns).lazy())
+    # A checker or an oracle that does not know says so by design; nothing of it went unread.
+    by_design = pl.col("agent").is_in(list(find_knowing_seats(run))) & (
+        pl.col("state") == "abstained"
+    )
+    rows = told.filter(~by_design)
     key = ["is_probe", "what", "agent"]
     counted = rows.group_by(key).agg(
         pl.len().alias("num"), *((pl.col("state") == state).sum().alias(state) for state in _STATES)
@@ -103,7 +109,11 @@ def _label_turns(turns: pl.LazyFrame) -> pl.LazyFrame:
     )
     is_read = (
         pl.when(is_probe)
-        .then(pl.col("confidence").is_not_null() | (pl.col("belief").list.len() > 0))
+        .then(
+            pl.col("confidence").is_not_null()
+            | (pl.col("belief").list.len() > 0)
+            | pl.col("answer").is_not_null()  # a spare answer is a probe, too
+        )
         .when(is_critique)
         .then(pl.col("accepts").is_not_null())
         .otherwise(pl.col("answer").is_not_null())

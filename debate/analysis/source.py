@@ -12,16 +12,18 @@ import polars as pl
 from debate.analysis.claims import read_claims, temper_findings
 from debate.analysis.copying import add_copied
 from debate.analysis.design import (
+    find_past_versions,
     find_scripted_seats,
     find_silent_seats,
     read_design,
     read_seats,
 )
-from debate.analysis.judgements import read_judgements
+from debate.analysis.judgements import list_protocols, read_judgements
 from debate.analysis.judging import analyze_judging
 from debate.analysis.replies import ReplyCounts, count_replies, warn_replies
 from debate.analysis.summary import Analysis, analyze
 from debate.analysis.tokens import TURN_COLUMNS, add_dollars, fill_script_tokens
+from debate.analysis.verification import tabulate_reflection
 from debate.analysis.whole_questions import ITEM, find_whole_items, keep_whole, warn_of_parts
 from debate.errors import InputError, suggest
 from debate.log import Run, read_table
@@ -147,9 +149,11 @@ def analyze_run(
     design = read_design(run.manifest.spec, rows["cell"].unique().to_list())
     options |= design.options(options)
     options.setdefault("silent", find_silent_seats(run))
+    options.setdefault("past", find_past_versions(run))
     claims = read_claims(run.manifest, place=str(run.directory))
     told = {name: claim.hypothesis for name, claim in claims.items()}
-    judged = analyze_judging(read_judgements(run, cells=rows["cell"].unique()))
+    cells = rows["cell"].unique()
+    judged = analyze_judging(read_judgements(run, cells=cells), options["past"])
     further = [*options.pop("further", ()), *judged.estimates]
     if "opinions" not in options:
         options["opinions"] = run.beliefs()
@@ -166,13 +170,15 @@ def analyze_run(
     cut = format_cut_replies(find_cut_replies(rows, run.manifest.spec))
     counts = count_replies(run) if replies is None else replies
     caveats = (*filter(None, (caveat, *warn_replies(counts), cut, design.caveat)), *found.caveats)
+    protocols = list_protocols(run.manifest.spec, cells)
+    reflection = tabulate_reflection(found.estimates, protocols)
     ledger = found.tables.get("ledger")
     priced = {}
     if ledger is not None:
         priced["ledger"] = add_dollars(fill_script_tokens(ledger, scripted), _get_models(run))
     return replace(
         found,
-        tables={**found.tables, **judged.tables, **priced},
+        tables={**found.tables, **judged.tables, "reflection": reflection, **priced},
         caveats=caveats,
         findings=temper_findings(found.findings, claims),
         replies=counts,

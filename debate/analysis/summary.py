@@ -178,6 +178,7 @@ def analyze(
     spent: pl.DataFrame | None = None,
     opinions: pl.DataFrame | None = None,
     silent: Collection[str] = (),
+    past: Collection[tuple[str, str]] = (),
     stopping_is_known: bool = False,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -195,7 +196,8 @@ def analyze(
     to the same analysis. spent: all turns whose tokens are counted (`TURN_COLUMNS`), critiques and
     probes included; by default the trajectories. opinions: beliefs over candidates, for the
     log-opinion pool (columns: `build_vote_states`). silent: the agents whose answers are no
-    ballots. stopping_is_known: the rule by which debates ended is on record and sees no target.
+    ballots. past: the pairs of an agent and the one of which it is a past version.
+    stopping_is_known: the rule by which debates ended is on record and sees no target.
     resamples, seed: of the bootstrap. limit: hot spots for each cell.
     Raises InputError where the table is not what it should be.
     """
@@ -218,7 +220,7 @@ def analyze(
     turns = select_debate_turns(everyone, spent)
     costs = tabulate_costs(turns)
     measures = Measures(states, vote_states, voters, turns, noisy=noisy)
-    heard = build_heard_tables(states, everyone, limit=limit)
+    heard = build_heard_tables(states, everyone, limit=limit, past=past)
     teams, minorities = compare_teams(measures), find_minorities(voters, vote_states)
     estimates = [
         *_estimate_all(measures, chosen, heard, resamples=resamples, seed=seed),

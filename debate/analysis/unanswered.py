@@ -19,6 +19,7 @@ from debate.analysis.measures import CONTRASTED, COST, OF_VOTE, Measures
 from debate.analysis.members import CHANGES, MEMBERS, compute_error_mass
 from debate.analysis.quantity import Bounds, Quantity, Unavailable
 from debate.analysis.schema import UNANSWERED, Estimate
+from debate.analysis.verification import VERIFICATION
 from debate.config.run import HypothesisSpec
 
 _NO_ANSWER = pl.col("outcome").is_in(UNANSWERED)
@@ -219,7 +220,7 @@ def doubt_estimate(
     hypothesis: HypothesisSpec, measures: Measures, chosen: Estimate, estimates: list[Estimate]
 ) -> Doubt:
     """The same for an estimate that is read as it is printed: it has no bounds."""
-    if chosen.name in JUDGING:
+    if chosen.name in JUDGING or chosen.name in VERIFICATION:
         arms = tuple(_count_judgements(chosen, estimates))
     else:
         cells = measures.teams if chosen.cell is None else (chosen.cell,)
@@ -229,7 +230,8 @@ def doubt_estimate(
             for cell in cells
             for arm in count_turns(about.model_copy(update={"cell": cell}), chosen.name, measures)
         )
-    if chosen.name in COUNT_EVERYTHING | _OF_JUDGEMENTS:
+    # A verdict that is not there keeps nothing: that is part of what a verdict is worth.
+    if chosen.name in COUNT_EVERYTHING | _OF_JUDGEMENTS | VERIFICATION.keys():
         return Doubt(arms)
     return Doubt(arms, _find_why(arms, hypothesis.max_unanswered))
 

@@ -84,6 +84,9 @@ class AgentSpec(AgentFields):
     """A further name by which topologies can address it; by default none, with `count` the id."""
     count: Annotated[int, Field(ge=1, le=1000)] = 1
     """How many such agents to make; above one they are called id-1, id-2, …"""
+    past_of: Name | None = None
+    """The agent of which this one is a past version: an earlier checkpoint, a revision, an adapter
+    or a quantisation of the same model. Tables tell it from others; nothing else depends on it."""
 
 
 class AgentCard(AgentFields):

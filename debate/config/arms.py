@@ -11,11 +11,13 @@ between two arms isolates what the two show differently:
     noise           random text as long as what it would hear  extra text
     sibling         other samples of its own model             peers that are not different
     peer            the other debaters of its team             diversity
+    anchor          the others of its team, whatever they  an external anchor: a tool, a judge,
+                    are                                    a user, a past version, a verifier
     scripted        peers who all state the same wrong answer  conformity
     scripted_right  peers who all state the right answer       conformity
 
 From round 2 on `self` shows more answers than `restate`, so that their difference is of the
-history, too; `view: {rounds: last}` shows the last one in both. In the last five the team's
+history, too; `view: {rounds: last}` shows the last one in both. In the last six the team's
 topology and protocol hold; in `sibling` and `scripted` other agents take the places of the other
 debaters. What a factor cannot change in an arm (the topology of `repeat`, the rounds of `single`)
 does not make further cells of it. An arm of an installed package's or of a user's own is an
@@ -133,6 +135,13 @@ def peer(base: Arm) -> Arm:
     return base
 
 
+def anchor(base: Arm) -> Arm:
+    """Show what the other members of the team say, whatever they are: an external anchor."""
+    if len(base.members) < 2:
+        raise InputError(f'the arm anchor needs somebody besides "{base.author.id}" in the team')
+    return base
+
+
 def scripted(base: Arm) -> Arm:
     """Show peers who all state the same wrong answer: conformity."""
     return _replace_by_scripts(base, "wrong")
@@ -152,6 +161,7 @@ ARMS: Final[Mapping[str, ArmFunction]] = MappingProxyType(
         "noise": noise,
         "sibling": sibling,
         "peer": peer,
+        "anchor": anchor,
         "scripted": scripted,
         "scripted_right": scripted_right,
     }

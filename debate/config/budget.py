@@ -11,8 +11,10 @@ from debate.config.agents import AgentSpec
 from debate.config.document import Problem
 from debate.config.models import (
     CalculatorModel,
+    CheckerModel,
     ModelSpec,
     OpenaiModel,
+    OracleModel,
     PythonModel,
     ReplayModel,
     ScriptedModel,
@@ -24,7 +26,7 @@ from debate.config.spec import Spec
 
 _FREE = (
     *(TransformersModel, VllmModel, SimulatedModel, ScriptedModel),
-    *(ReplayModel, CalculatorModel, PythonModel),
+    *(ReplayModel, CalculatorModel, PythonModel, CheckerModel, OracleModel),
 )
 """Models that run on the user's own machines; without a price, they cost nothing."""
 

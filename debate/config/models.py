@@ -114,11 +114,16 @@ class LocalWeights(ModelBase):
     """Passed to the tokenizer's chat template by name, as in `enable_thinking: false`."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """The weights' type in memory; `auto` is the type they are stored in."""
+    revision: str | None = None
+    """The branch, tag or commit of a hub id, such as an earlier checkpoint; by default the newest
+    of its main branch."""
 
     @model_validator(mode="after")
     def _check_one_source(self) -> LocalWeights:
         if (self.model is None) == (self.path is None):
             raise ValueError("name the weights by exactly one of `model` (hub id) and `path`")
+        if self.revision is not None and (self.path is not None or self.weights.startswith("/")):
+            raise ValueError("`revision` is of a hub id; a folder is one revision, leave it out")
         return self
 
     @property
@@ -351,6 +356,40 @@ class PythonModel(DriverModel):
     """Where code runs, and what each program may take."""
 
 
+class CheckerModel(DriverModel):
+    """The exact scorer as a critic: an anchor that knows the right answers. It says whether an
+    answer is right, never what would be; where it is asked for an answer, it abstains."""
+
+    engine: Literal["checker"]
+    """Checks answers by the task's own scoring."""
+
+
+class OracleModel(DriverModel):
+    """A critic of set errors that knows the right answers, or a user who corrects: the dial for how
+    good an anchor must be. What it says is labelled simulated.
+
+    Its errors are drawn by seed, question and the answer that it judges, whatever the round."""
+
+    engine: Literal["oracle"]
+    """Draws verdicts with set error rates."""
+    coverage: Probability = 1.0
+    """Share of questions that it knows anything about; on the others it gives no verdict, whatever
+    the answer. Of a user who corrects, this is the reliability."""
+    false_accept: Probability = 0.0
+    """Probability that a wrong answer is accepted."""
+    false_reject: Probability = 0.0
+    """Probability that a right answer is rejected."""
+    redraw: bool = False
+    """Whether each verdict is drawn anew; by default the same answer to a question gets the same
+    verdict however often it is asked, so that asking again tells nothing."""
+    states_answer: bool = False
+    """Whether it also states an answer: the one that it accepts, or, where it rejects one, what it
+    takes for right instead (the target; if it rejects a right answer, a wrong one). Asked for an
+    answer of its own, it then states the target of the questions that it covers."""
+    latency_s: NonNegativeFloat = 0.0
+    """Seconds until a reply comes."""
+
+
 class CustomModel(DriverModel):
     """A model behind an engine of an installed package's or of the user's own."""
 
@@ -383,7 +422,9 @@ OwnModel = Annotated[
     | ScriptedModel
     | ReplayModel
     | CalculatorModel
-    | PythonModel,
+    | PythonModel
+    | CheckerModel
+    | OracleModel,
     Field(discriminator="engine"),
 ]
 ENGINES: Mapping[str, type[ModelBase]] = MappingProxyType(

@@ -71,7 +71,8 @@ class ViewSpec(Spec):
 
 
 class JudgingSpec(Spec):
-    """What a critic is told when it judges an answer in private, under `cross_critique`."""
+    """What a critic is told when it judges an answer in private, under `cross_critique` and
+    `filter`."""
 
     labels: Literal["honest", "swapped"] = "honest"
     """Whether named authors are the real ones, or one's own answer passes for another's and every
@@ -109,13 +110,16 @@ class ProtocolSpec(NamedSpec):
     read: Reading = "free"
     """How answers are had from replies: as they state them (`free`), or, where a reply states none,
     from one more private call for its final line, constrained to the form of an answer."""
+    equal_calls: bool = False
+    """Whether an author that keeps its answer, because it heard nothing or was accepted, is asked
+    anew nevertheless, to no effect: so that conditions cost equally many calls of the author."""
     debate_if: str | None = None
     """What must be so at the opening for a debate to go on: `disagreement`, `confidence < X`, or
     both joined by `or`; by default every debate goes on."""
     view: ViewSpec = ViewSpec()
     """How much of the debate an agent is shown."""
     judging: JudgingSpec = JudgingSpec()
-    """What critics are told under `cross_critique`."""
+    """What critics are told under `cross_critique` and `filter`."""
 
     @field_validator("debate_if")
     @classmethod

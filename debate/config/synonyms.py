@@ -84,7 +84,6 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "models.engine_kwargs.quantization": "quantization",
         "models.engine_kwargs.enforce_eager": "enforce_eager",
         "models.engine_kwargs.trust_remote_code": "trust_remote_code",
-        "models.engine_kwargs.revision": "revision",
         "task.path": "path data data_path data_file data_files file filename dataset_path "
         "questions input_file",
         "task.dataset": "dataset name dataset_name dataset_id benchmark benchmark_name eval "

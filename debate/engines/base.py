@@ -122,13 +122,17 @@ class Completion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Capabilities:
-    """The capabilities of an engine; a config that needs more is refused before anything starts."""
+    """The capabilities of an engine; a config that needs more is refused before anything starts.
+
+    One that `knows_truth` is no model: it is told whether the answers that it judges are right.
+    """
 
     logprobs: bool = False
     scores: bool = False
     guided: bool = False
     needs_debate_state: bool = False
     simulated: bool = False
+    knows_truth: bool = False
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -76,6 +77,27 @@ def find_problem(place: ModelFile) -> str | None:
     elif place.kind == "model" and not (path / "config.json").is_file():
         return f"the folder {path} holds no model: there is no config.json in it"
     return None
+
+
+ARCHITECTURE = ("model_type", "hidden_size", "num_hidden_layers")
+"""What the config.json of a folder of weights says of their kind, whatever they were trained on."""
+
+
+def describe_architecture(spec: ModelSpec) -> str | None:
+    """Return the kind and size of a model's weights, without reading them; None where unknown.
+
+    It is known of folders alone, not of hub ids, GGUF files and endpoints.
+    """
+    if not isinstance(spec, LocalWeights):
+        return None
+    try:
+        config = json.loads((Path(spec.weights) / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    told = [config.get(name) for name in ARCHITECTURE] if isinstance(config, dict) else [None]
+    if None in told:
+        return None
+    return "{}, width {}, {} layers".format(*told)
 
 
 def refuse_unreadable_files(

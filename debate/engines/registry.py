@@ -32,7 +32,9 @@ from debate.installation import EXTRAS, list_missing, make_install_command
 
 _CLASSES = {
     "calculator": "debate.engines.deterministic:CalculatorEngine",
+    "checker": "debate.engines.truth:CheckerEngine",
     "openai": "debate.engines.openai:OpenaiEngine",
+    "oracle": "debate.engines.truth:OracleEngine",
     "python": "debate.engines.python_tool:PythonEngine",
     "replay": "debate.engines.deterministic:ReplayEngine",
     "scripted": "debate.engines.deterministic:ScriptedEngine",
@@ -44,6 +46,8 @@ _CLASSES = {
 
 _CAPABILITIES = {
     "calculator": Capabilities(needs_debate_state=True),
+    "checker": Capabilities(needs_debate_state=True, knows_truth=True),
+    "oracle": Capabilities(needs_debate_state=True, knows_truth=True, simulated=True),
     "python": Capabilities(needs_debate_state=True),
     "replay": Capabilities(needs_debate_state=True),
     "simulated": Capabilities(logprobs=True, scores=True, needs_debate_state=True, simulated=True),
@@ -178,6 +182,8 @@ def compute_identity(spec: ModelSpec) -> str:
             settings["adapter"] = _identify_weights(adapter)
         if not spec.template_options:
             del settings["template_options"]
+        if spec.revision is None:
+            del settings["revision"]
     if isinstance(spec, OpenaiModel) and spec.chat_template is not None:
         settings["chat_template"] = hash_file(Path(spec.chat_template))
     if isinstance(spec, CustomModel):

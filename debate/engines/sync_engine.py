@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 
 from debate.config.models import (
     CalculatorModel,
+    CheckerModel,
+    OracleModel,
     PythonModel,
     ReplayModel,
     ScriptedModel,
@@ -33,7 +35,16 @@ ANSWER_MARK = "Answer: "
 _REPLIES_PER_TICK = 256
 """Replies made before the event loop gets a turn."""
 
-M = TypeVar("M", bound=CalculatorModel | PythonModel | ReplayModel | ScriptedModel | SimulatedModel)
+M = TypeVar(
+    "M",
+    bound=CalculatorModel
+    | CheckerModel
+    | OracleModel
+    | PythonModel
+    | ReplayModel
+    | ScriptedModel
+    | SimulatedModel,
+)
 
 
 class SyncEngine(ABC, Generic[M]):

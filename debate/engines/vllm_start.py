@@ -104,6 +104,8 @@ def make_spec_args(
         "enable_prefix_caching": True,
         "disable_log_stats": True,
     }
+    if spec.revision is not None:
+        chosen |= {"revision": spec.revision, "tokenizer_revision": spec.revision}
     if spec.gpus > 1:
         chosen |= {
             "tensor_parallel_size": int(spec.gpus),

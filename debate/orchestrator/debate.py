@@ -29,6 +29,9 @@ from debate.types import AgentId, DebateKey, Message, Question, Transcript, Turn
 
 T = TypeVar("T")
 
+SPARE: Final = "spare"
+"""What a call is about that is made to no effect, so that conditions cost equally many."""
+
 LATE: Final = object()
 """Stands for the turn of a critic that was not waited for."""
 
@@ -113,10 +116,10 @@ class Debate:
 
     async def revise(self, author: AgentId, round: int, heard: Heard) -> Turn | None:
         """Have the author answer again, told what it heard; silent where it heard nothing."""
-        own = await self.turn(author, round - 1)
+        await self.turn(author, round - 1)
         seen = self._visibility.show_turns(author, heard.turns, round)
         if not seen:
-            return own
+            return await self.keep(author, round)
         shown, refs = list(seen.values()), tuple(seen)
         if self.cell.spec.view.noise:
             shown, refs = self._visibility.replace_by_noise(author, seen, round), ()
@@ -130,6 +133,28 @@ class Debate:
             late=heard.late,
         )
         return await self._run_own(asked)
+
+    async def keep(self, author: AgentId, round: int) -> Turn | None:
+        """Return the author's latest turn, which stands in this round, too.
+
+        With `equal_calls` an author that has critics is asked anew nevertheless: a call that nobody
+        hears and no answer depends on, the same as that of `answer_anew`.
+        """
+        own = await self.turn(author, round - 1)
+        if self.cell.spec.equal_calls and own is not None and self.critics(author, round):
+            agent = self.cell.agents[author]
+            prompt = views.build_fresh_answer(agent, self.question, ())
+            await self._runner.run(
+                TurnRequest(
+                    agent=agent,
+                    prompt=prompt,
+                    round=round,
+                    kind="probe",
+                    about=SPARE,
+                    drawn_as="revision",
+                )
+            )
+        return own
 
     async def answer_anew(self, author: AgentId, round: int, told: Sequence[Turn] = ()) -> Turn:
         """Have the author answer as if for the first time, told these answers without a speaker.

@@ -41,6 +41,25 @@ async def restate(debate: Debate, author: AgentId, round: int) -> Turn | None:
     return await debate.answer_anew(author, round, told)
 
 
+async def filter_answers(debate: Debate, author: AgentId, round: int) -> Turn | None:
+    """Keep one's answer unless more critics reject than accept it; then answer anew, told nothing.
+
+    Each critic judges the answer that stands, in private. What comes out in the end is the first
+    answer that was accepted, or the last one: rejection sampling, a verifier at the gate.
+    """
+    own = await debate.turn(author, round - 1)
+    if own is None:
+        return None
+    if own.value is None:
+        return await debate.answer_anew(author, round)
+    critics = _list_private(debate, author, round)
+    said = await asyncio.gather(*(judge_turn(debate, critic, own, round) for critic in critics))
+    verdicts = [turn.accepts for turn in said if turn is not None]
+    if verdicts.count(False) > verdicts.count(True):
+        return await debate.answer_anew(author, round)
+    return await debate.keep(author, round)
+
+
 async def cross_critique(debate: Debate, author: AgentId, round: int) -> Turn | None:
     """Be judged in private by each critic in round 1, hear none of it, and keep one's answer.
 
@@ -49,10 +68,10 @@ async def cross_critique(debate: Debate, author: AgentId, round: int) -> Turn | 
     So the judgements of one answer by several critics, and of several answers by one critic,
     differ in nothing else.
     """
-    if round == 1:
-        critics = debate.critics(author, round)
-        private = [c for c in critics if debate.cell.agents[c].spec.role != "judge"]
-        await asyncio.gather(*(judge_opening(debate, critic, author) for critic in private))
+    opening = await debate.turn(author, 0) if round == 1 else None
+    if opening is not None:
+        critics = _list_private(debate, author, round)
+        await asyncio.gather(*(judge_turn(debate, critic, opening, round) for critic in critics))
     return await debate.turn(author, round - 1)
 
 
@@ -62,6 +81,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
         "critique": critique,
         "repeat": repeat,
         "restate": restate,
+        "filter": filter_answers,
         "cross_critique": cross_critique,
     }
 )
@@ -76,7 +96,7 @@ def find_protocol(name: str) -> Protocol:
     return protocol
 
 
-# The private judgements of cross-critique.
+# Private judgements.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,18 +107,23 @@ class Alternatives:
     refs: tuple[str, ...] = ()
 
 
-async def judge_opening(debate: Debate, critic: AgentId, author: AgentId) -> Turn | None:
-    """Have the critic judge the author's opening; None where there is no answer to judge."""
-    subject = await debate.turn(author, 0)
-    seen = debate.shown_to(critic, subject, 1) if subject and subject.value is not None else None
-    if subject is None or seen is None or seen.answer is None:
+def _list_private(debate: Debate, author: AgentId, round: int) -> list[AgentId]:
+    """List the author's critics that judge in private: all but those of role judge."""
+    critics = debate.critics(author, round)
+    return [critic for critic in critics if debate.cell.agents[critic].spec.role != "judge"]
+
+
+async def judge_turn(debate: Debate, critic: AgentId, subject: Turn, round: int) -> Turn | None:
+    """Have the critic judge an author's turn; None where there is no answer to judge."""
+    seen = debate.shown_to(critic, subject, round) if subject.value is not None else None
+    if seen is None or seen.answer is None:
         return None
     alternatives = await _find_alternatives(debate, critic, subject)
     return await debate.judge(
         critic,
         subject,
-        1,
-        seen=label_answer(debate, seen, critic=critic, author=author),
+        round,
+        seen=label_answer(debate, seen, critic=critic, author=subject.agent),
         alternatives=alternatives.answers,
         beside=alternatives.refs,
     )

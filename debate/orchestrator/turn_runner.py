@@ -64,7 +64,8 @@ class TurnRequest:
     """A prompt for an agent, and its place in the debate.
 
     `heard` names turns by their ref, `late` critics.
-    `temperature` and `asked_as` override the agent's own and the turn's kind.
+    `temperature` and `asked_as` override the agent's own and the turn's kind. With `drawn_as` its
+    call is the very one of a turn of that kind about nobody: with that one's seed, shared with it.
     """
 
     agent: Agent
@@ -76,11 +77,17 @@ class TurnRequest:
     late: tuple[str, ...] = ()
     temperature: float | None = None
     asked_as: Kind | None = None
+    drawn_as: Kind | None = None
+
+    @property
+    def call_kind(self) -> Kind:
+        """The kind of turn that the call is made for."""
+        return self.drawn_as or self.asked_as or self.kind
 
     @property
     def may_ask_final_line(self) -> bool:
         """Whether it is asked for its final line if its reply states no answer."""
-        return may_ask_final_line(self.agent, self.asked_as or self.kind)
+        return may_ask_final_line(self.agent, self.call_kind)
 
 
 class TurnRecord:
@@ -193,8 +200,8 @@ class TurnRunner:
             question=self._debate.question,
             agent=asked.agent.id,
             round=asked.round,
-            kind=asked.kind,
-            about=asked.about,
+            kind=asked.drawn_as or asked.kind,
+            about=None if asked.drawn_as else asked.about,
         )
 
     def _make_request(self, asked: TurnRequest, ref: str, seed: int | None) -> Request:
@@ -215,8 +222,8 @@ class TurnRunner:
             self._question,
             agent=asked.agent.id,
             round=asked.round,
-            kind=asked.asked_as or asked.kind,
-            about=asked.about,
+            kind=asked.call_kind,
+            about=None if asked.drawn_as else asked.about,
             heard=asked.heard,
         )
 

@@ -20,6 +20,7 @@ PROTOCOLS = {
     "critique": "each critic writes a critique, and the author answers again",
     "repeat": "everybody answers anew and hears nothing",
     "restate": "an author is told its last answer alone, as nobody's in particular",
+    "filter": "critics judge in private; where they reject its answer, the author answers anew",
     "cross_critique": "critics judge each opening in private; nobody hears them",
 }
 """What else happens than that agents hear one another's answers and answer again."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from debate.analysis.design import KNOW_TRUTH
 from debate.report.conditions import describe_condition, describe_model, describe_sampling
 from debate.report.data import ReportData
 from debate.report.glossary import list_values
@@ -17,6 +18,8 @@ from debate.types import Message
 NUM_EXAMPLES = 3
 """Questions that are shown with their targets."""
 MAX_QUESTION_CHARACTERS, MAX_PROMPT_CHARACTERS = 1_500, 12_000
+READS_NO_PROMPT = ("scripted", *KNOW_TRUTH)
+"""Engines whose replies depend on no prompt and no sampling."""
 VERSIONS = ("debate-lab", "transformers", "torch", "vllm", "openai", "ray")
 """Packages that decide what models say, where a run's environment lists them."""
 
@@ -101,8 +104,10 @@ def _describe_agents(report: ReportData, spec: Mapping[str, Any]) -> Iterator[Ro
         what = (
             *([f"{num} of them"] if num > 1 else []),
             *([str(agent["role"])] if agent.get("role") not in (None, "debater") else []),
+            *([f"past version of {agent['past_of']}"] if agent.get("past_of") else []),
+            *(["knows the right answers"] if model.get("engine") in KNOW_TRUTH else []),
             describe_model(model),
-            *([] if model.get("engine") == "scripted" else _describe_asking(agent)),
+            *([] if model.get("engine") in READS_NO_PROMPT else _describe_asking(agent)),
         )
         more = [str(agent[name]) for name in ("persona", "description") if agent.get(name)]
         yield Row(shorten(agent.get("id")), clean("; ".join(what)), shorten(" ".join(more), 300))

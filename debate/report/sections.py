@@ -52,6 +52,12 @@ from debate.analysis.tables.team_tables import (
     tabulate_team_contrasts,
     tabulate_teams,
 )
+from debate.analysis.tables.verification_tables import (
+    tabulate_own_gaps,
+    tabulate_reflection_rates,
+    tabulate_steps,
+    tabulate_verification,
+)
 from debate.report.data import ReportData
 from debate.report.overview import describe_run
 from debate.report.page_parts import Section, prune_tables
@@ -60,6 +66,7 @@ from debate.report.pictures.critique import draw_cross_critique
 from debate.report.pictures.flow import draw_flow
 from debate.report.pictures.headline import draw_headline
 from debate.report.pictures.influence import draw_influence
+from debate.report.pictures.reflection import draw_reflection
 from debate.report.pictures.teams import draw_dose, draw_teams, draw_votes
 from debate.report.pictures.trajectories import draw_beliefs, draw_trajectories
 from debate.report.pictures.utilisation import draw_utilisation
@@ -143,6 +150,23 @@ def build_critique(report: ReportData) -> Section | None:
             tabulate_labels(found),
         ),
         data={"cross_critique_cells": found.tables["cross_critique"]},
+    )
+
+
+def build_verification(report: ReportData) -> Section | None:
+    """Verification gaps, the grid of false accepts and rejects, and steps of accuracy by round."""
+    found = report.analysis
+    gaps, rates = tabulate_verification(found), tabulate_reflection_rates(found)
+    if not gaps.rows and not rates.rows:
+        return None
+    return Section(
+        name="verification",
+        title="What is a verifier's verdict worth?",
+        nav="Verification",
+        figures=(draw_reflection(report),) if rates.rows else (),
+        tables=(gaps, tabulate_own_gaps(found), rates, tabulate_steps(found)),
+        open=3,
+        data={name: found.tables[name] for name in ("verification", "reflection")},
     )
 
 
@@ -318,6 +342,7 @@ SECTIONS: tuple[SectionBuilder, ...] = (
     build_changes,
     build_influence,
     build_critique,
+    build_verification,
     build_tokens,
     build_utilisation,
     build_replies,

@@ -174,12 +174,12 @@ def _find_topology_problems(resolved: ResolvedCell) -> list[Problem]:
 def _find_judging_problems(resolved: ResolvedCell) -> Iterator[Problem]:
     """Yield what does not fit together where critics judge openings in private, or do not."""
     spec = resolved.protocol
-    if spec.name != "cross_critique":
+    if spec.name not in ("cross_critique", "filter"):
         if spec.judging != JudgingSpec():
             message = f"`judging` belongs to cross_critique, not to {spec.name}; leave it out"
             yield Problem(("protocol", "judging"), message)
         return
-    if resolved.rounds != 1:
+    if spec.name == "cross_critique" and resolved.rounds != 1:
         message = "cross_critique judges each opening once; write `rounds: 1`"
         yield Problem(("rounds",), message)
     if spec.judging.labels == "swapped" and spec.anonymous:
@@ -206,6 +206,7 @@ def find_missing_capabilities(spec: RunSpec, cell: Condition) -> Iterator[Proble
                 what = f'agent "{where}" cannot be probed by {probe.name}: {lack}'
                 yield Problem(("probes", number), what)
     yield from _find_missing_alternatives(spec, cell)
+    yield from _find_unheard_verdicts(spec, cell)
     yield from _find_missing_constraints(spec, cell)
     yield from _find_missing_tools(spec, cell)
     yield from _find_missing_programs(spec, cell)
@@ -226,6 +227,26 @@ def _find_missing_alternatives(spec: RunSpec, cell: Condition) -> Iterator[Probl
         if not agent.prompts.uses_variable("critique", "alternatives"):
             where = f'cell "{cell.name}": the prompt set {agent.spec.prompts} of {agent.id}'
             message = f"{where} shows no `alternatives` in critique.j2"
+            yield Problem(_locate(spec, cell.name, ("protocol",)), message)
+
+
+def _find_unheard_verdicts(spec: RunSpec, cell: Condition) -> Iterator[Problem]:
+    """Yield authors whose prompts show answers alone and who are to hear mere verdicts."""
+    if cell.spec.name != "critique":
+        return
+    topology = cell.schedule.at(1, seed=spec.seeds[0])
+    for critic, author in topology.edges():
+        carries = cell.agents[author].prompts.spec.carries
+        if carries is None or "critique" in carries:
+            continue
+        agent = cell.agents[critic]
+        model = spec.models[agent.spec.model]
+        if agent.capabilities.knows_truth and not getattr(model, "states_answer", False):
+            prompts = cell.agents[author].spec.prompts
+            message = (
+                f"{critic} states no answer, and the prompt set {prompts} of {author} shows "
+                "nothing else; write `protocol: filter`, by which verdicts decide"
+            )
             yield Problem(_locate(spec, cell.name, ("protocol",)), message)
 
 

@@ -22,7 +22,7 @@ from debate.cluster.resources import (
     plan_engines,
     summarize_resources,
 )
-from debate.config.models import ModelSpec, OpenaiModel
+from debate.config.models import ModelSpec, OpenaiModel, OracleModel
 from debate.config.sweep import FACTORS
 from debate.engines.model_files import describe_missing, find_missing, list_model_files
 from debate.engines.registry import explain_missing
@@ -41,7 +41,7 @@ from debate.runner.preview import (
 )
 from debate.tasks.options import describe_same_target
 from debate.terminal import print_whole
-from debate.text import clean, count_noun
+from debate.text import clean, count_noun, join_names
 from debate.topologies import draw_text
 
 
@@ -65,6 +65,8 @@ def print_plan(
     _print_room(plan, room, asked, console)
     print_hypotheses(plan, console)
     _print_warnings(plan, console)
+    for line in describe_anchors(plan):
+        console.print(line, highlight=False, markup=False)
     for name, spec in plan.models.items():
         console.print(describe_model(name, spec), highlight=False, markup=False)
     for line in list_addresses(plan.models):
@@ -93,6 +95,31 @@ def _print_warnings(plan: Plan, console: Console) -> None:
     warned = (f"warning: {clean(each)}" for each in lacking)
     for told in (*find_ties(plan), *find_unsure_arms(plan), *warned):
         console.print(told, style="yellow", markup=False, highlight=False)
+
+
+def describe_anchors(plan: Plan) -> list[str]:
+    """Describe the seats that know the right answers, and those that are past versions, by line."""
+    seats = {agent.id: agent for cell in plan.cells for agent in cell.agents.values()}
+    knowing = [name for name, seat in seats.items() if seat.capabilities.knows_truth]
+    stating = [name for name in knowing if _states_answers(plan, seats[name].spec.model)]
+    lines = []
+    if knowing:
+        told = (
+            f"note: {clean(join_names(knowing))} know{'s' * (len(knowing) == 1)} the right answers"
+        )
+        told += "; no prompt of others holds any, but for what they say: whether an answer is right"
+        if stating:
+            told += f", and of {clean(join_names(stating))} what it should be"
+        lines.append(told)
+    for name, seat in seats.items():
+        if seat.spec.past_of is not None:
+            lines.append(f"{clean(name)} is a past version of {clean(seat.spec.past_of)}")
+    return lines
+
+
+def _states_answers(plan: Plan, model: str) -> bool:
+    spec = plan.spec.models[model]
+    return isinstance(spec, OracleModel) and spec.states_answer
 
 
 def _print_expectations(plan: Plan, console: Console) -> None:

@@ -171,7 +171,7 @@ async def _make_distinct(draft: PendingTurn) -> CallResult:
         result,
         text=f"Answer: {number}",
         is_cut=False,
-        answer=None if is_critique else Answer(value=str(number)),
+        answer=Answer(value=str(number)),
         accepts=False if is_critique else None,
         confidences=(Confidence(source="verbal", value=number / 16**12),),
     )

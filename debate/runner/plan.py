@@ -20,10 +20,11 @@ from debate.config.budget import find_budget_problems
 from debate.config.document import KeyPath, Problem
 from debate.config.expansion import INHERITED_FIELDS, expand_cells
 from debate.config.loader import LoadedRun
-from debate.config.models import ModelSpec
+from debate.config.models import LocalWeights, ModelSpec, OpenaiModel
 from debate.config.registry import RECORDED, Kind, hash_custom_code
 from debate.config.run import RunSpec, expand_agents
 from debate.config.spec import iterate_code
+from debate.engines.model_files import describe_architecture
 from debate.engines.registry import get_capabilities
 from debate.errors import ConfigError, InputError, suggest
 from debate.log import RunLog
@@ -57,6 +58,8 @@ NOT_IDENTITY = (
 )
 """Fields that change where and how fast a run goes, not what it is."""
 
+WITH_WEIGHTS = (LocalWeights, OpenaiModel)
+"""Models that have weights, here or behind an endpoint, so that they may be versions of one."""
 _DEFAULTS = ("sweep", *INHERITED_FIELDS)
 """Fields of a run that stand for its cells: a complete cell has them itself."""
 
@@ -181,7 +184,7 @@ class Plan:
 def make_plan(loaded: LoadedRun) -> Plan:
     """Check a loaded configuration and plan it. Raises ConfigError that names every problem."""
     spec, agents = loaded.spec, expand_agents(loaded.spec)
-    if problems := list(_find_agent_problems(spec, agents)):
+    if problems := [*_find_agent_problems(spec, agents), *_find_past_problems(spec)]:
         raise loaded.error(problems)
     resolved = resolve_cells(spec, agents)
     problems = [*find_cell_problems(spec, resolved), *_find_slot_problems(spec)]
@@ -245,6 +248,45 @@ def _find_agent_problems(spec: RunSpec, agents: tuple[AgentSpec, ...]) -> Iterat
             what = f'a seat is already called "{agent.id}"; give this one an `id`'
             yield Problem(("agents", index), what)
         seen |= {agent.id, *names}
+
+
+def _find_past_problems(spec: RunSpec) -> Iterator[Problem]:
+    """Yield agents that cannot be a past version of the one that they name, and why."""
+    named = {agent.id: agent for agent in spec.agents}
+    for index, agent in enumerate(spec.agents):
+        if agent.past_of is None or agent.model not in spec.models:
+            continue
+        place: KeyPath = ("agents", index, "past_of")
+        present = named.get(agent.past_of)
+        if present is None:
+            hint = suggest(agent.past_of, [name for name in named if name != agent.id])
+            yield Problem(place, f'no agent is called "{agent.past_of}"; {hint}')
+        elif present.model in spec.models:
+            models = spec.models[agent.model], spec.models[present.model]
+            why = _explain_no_past(agent, present, *models)
+            yield from (Problem(place, f"{agent.id} {why}") for why in filter(None, (why,)))
+
+
+def _explain_no_past(
+    agent: AgentSpec, present: AgentSpec, own: ModelSpec, other: ModelSpec
+) -> str | None:
+    """Say why one agent is no past version of another; None where it is, or nothing tells."""
+    if agent.id == present.id:
+        return "is itself; name the agent of which it is a past version"
+    if present.past_of == agent.id:
+        return f"and {present.id} would each be the other's past; leave out one `past_of`"
+    if agent.model == present.model or own == other:
+        return (
+            f"has the same weights as {present.id}: another sample of it, no past version; give it "
+            "an earlier `path` or `revision`, an `adapter` or another `dtype`"
+        )
+    is_weightless = not (isinstance(own, WITH_WEIGHTS) and isinstance(other, WITH_WEIGHTS))
+    if is_weightless and own.engine != other.engine:
+        return f"is engine {own.engine}, and {present.id} engine {other.engine}: no versions of one"
+    kinds = describe_architecture(own), describe_architecture(other)
+    if None not in kinds and kinds[0] != kinds[1]:
+        return f"is of another architecture ({kinds[0]}) than {present.id} ({kinds[1]})"
+    return None
 
 
 def _find_slot_problems(spec: RunSpec) -> Iterator[Problem]:

@@ -290,11 +290,12 @@ def _find_seat_problems(
     elif seat.role in _WORK and not acts:
         yield _explain_idle_seat(seat, is_critiqued)
     allowed = any(phase.allows_uncritiqued for phase in schedule.phases)
-    if seat.role == "debater" and protocol == "critique" and not is_critiqued and not allowed:
+    is_idle = seat.role == "debater" and protocol in ("critique", "filter") and not is_critiqued
+    if is_idle and not allowed:
         other = next((each.id for each in schedule.seats if each.id != seat.id), seat.id)
         yield (
-            f'nobody critiques {seat.id}, and under the protocol "critique" it would never revise; '
-            f'write an edge to it, such as "{other} -> {seat.id}", '
+            f'nobody critiques {seat.id}, and under the protocol "{protocol}" it would never '
+            f'revise; write an edge to it, such as "{other} -> {seat.id}", '
             'or "uncritiqued: allow" if that is meant'
         )
 

@@ -14,8 +14,10 @@ from aiohttp import web
 import debate.engines
 from debate.config.models import (
     CalculatorModel,
+    CheckerModel,
     ModelSpec,
     OpenaiModel,
+    OracleModel,
     ReplayModel,
     ScriptedModel,
     SimulatedModel,
@@ -26,7 +28,16 @@ from debate.engines.registry import build_engine, get_capabilities
 from debate.types import Turn
 from tests.engines.builders import complete_one, completions, debate_state, request, save_model
 
-ENGINES = ["calculator", "openai", "replay", "scripted", "simulated", "transformers"]
+ENGINES = [
+    "calculator",
+    "checker",
+    "openai",
+    "oracle",
+    "replay",
+    "scripted",
+    "simulated",
+    "transformers",
+]
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +73,8 @@ def run_directory(folder: Path) -> Path:
 def spec(request: pytest.FixtureRequest, tmp_path: Path, model_folder: Path, url: str) -> ModelSpec:
     every: dict[str, ModelSpec] = {
         "calculator": CalculatorModel(engine="calculator"),
+        "checker": CheckerModel(engine="checker"),
+        "oracle": OracleModel(engine="oracle", states_answer=True),
         "openai": OpenaiModel(engine="openai", model="m", url=url, retries=0),
         "replay": ReplayModel(engine="replay", path=str(run_directory(tmp_path))),
         "scripted": ScriptedModel(engine="scripted", replies={"*": "936"}),

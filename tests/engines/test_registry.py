@@ -15,6 +15,8 @@ from debate.engines.registry import build_engine, compute_identity, get_capabili
 
 EVERY: dict[str, dict[str, Any]] = {
     "calculator": {},
+    "checker": {},
+    "oracle": {},
     "openai": {"model": "m", "url": "http://localhost:8000/v1"},
     "replay": {"path": "runs/x"},
     "python": {},
@@ -72,6 +74,9 @@ SAME = [
 DIFFERENT = [
     ("transformers", {"model": "org/other"}),
     ("transformers", {"dtype": "bfloat16"}),
+    ("transformers", {"revision": "step1000"}),
+    ("vllm", {"revision": "v0"}),
+    ("oracle", {"false_accept": 0.1}),
     ("vllm", {"engine_kwargs": {"seed": 1}}),
     ("openai", {"model": "n"}),
     ("openai", {"url": "http://elsewhere/v1"}),

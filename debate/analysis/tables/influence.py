@@ -35,6 +35,7 @@ from debate.text import (
 TRANSITIONS = ("right_to_wrong", "wrong_to_right")
 RELATIONS = {
     "self": "itself",
+    "past": "a past version of itself",
     "same_model": "the same model",
     "other_model": "another model",
     "nothing_heard": "nothing",

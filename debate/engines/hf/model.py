@@ -86,7 +86,8 @@ def _load_gguf(spec: TransformersModel, place: str) -> LoadedModel:
 def _load_tokenizer(spec: TransformersModel, *, local: bool) -> Any:
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(spec.weights, local_files_only=local)
+    options = {} if spec.revision is None else {"revision": spec.revision}
+    tokenizer = AutoTokenizer.from_pretrained(spec.weights, local_files_only=local, **options)
     if not tokenizer.chat_template:
         raise EngineError(
             f"the tokenizer of {spec.weights} has no chat template; "
@@ -102,7 +103,8 @@ def _load_weights(spec: TransformersModel, *, local: bool) -> Any:
 
     logging.disable_progress_bar()
     dtype = spec.dtype if spec.dtype == "auto" else getattr(torch, spec.dtype)
-    options = {"dtype": dtype, "local_files_only": local} | spec.engine_kwargs
+    options = {"dtype": dtype, "local_files_only": local}
+    options |= ({} if spec.revision is None else {"revision": spec.revision}) | spec.engine_kwargs
     return _place_model(AutoModelForCausalLM.from_pretrained(spec.weights, **options), spec)
 
 
