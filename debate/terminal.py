@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Protocol
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -72,3 +74,42 @@ def print_whole(table: Table, console: Console) -> None:
     console.width = max(width, needed)
     console.print(table, crop=False)
     console.width = width
+
+
+class LiveDisplay(Protocol):
+    """A display that rewrites its lines on the terminal, and can leave it for a while."""
+
+    def pause(self) -> None:
+        """Take the lines away, and write nothing until `resume`."""
+
+    def resume(self) -> None:
+        """Show them again."""
+
+
+_displays: list[LiveDisplay] = []
+
+
+@contextmanager
+def show_display(display: LiveDisplay) -> Iterator[None]:
+    """Show a display while the body runs, but for the time that somebody else has the terminal."""
+    display.resume()
+    _displays.append(display)
+    try:
+        yield
+    finally:
+        _displays.remove(display)
+        display.pause()
+
+
+@contextmanager
+def take_terminal() -> Iterator[None]:
+    """Have the terminal alone while the body runs: displays are taken away before."""
+    paused = list(_displays)
+    for display in paused:
+        display.pause()
+    try:
+        yield
+    finally:
+        for display in paused:
+            if display in _displays:
+                display.resume()

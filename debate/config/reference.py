@@ -89,7 +89,7 @@ REST: Final = (
         place="`models.NAME`, `agents[].model`",
         note="Fields of the models of all engines. `engine` tells which further ones there are: "
         "`transformers`, `vllm`, `openai`, `simulated`, `scripted`, `replay`, `calculator`, "
-        "`python` or one of your own. A model under the name of a card holds what wins over the "
+        "`python`, `human` or one of your own. A model under the name of a card holds what wins over the "
         "card's.",
     ),
     Section(title="Prices", spec="TokenPrice", place="`models.NAME.price`", level=3),
@@ -101,6 +101,7 @@ REST: Final = (
     _model("engine: replay", "ReplayModel"),
     _model("engine: calculator", "CalculatorModel"),
     _model("engine: python", "PythonModel"),
+    _model("engine: human", "HumanModel"),
     _model("engine: one of your own", "CustomModel"),
     Section(
         title="Topology",

@@ -15,6 +15,7 @@ from debate.engines.registry import build_engine, compute_identity, get_capabili
 
 EVERY: dict[str, dict[str, Any]] = {
     "calculator": {},
+    "human": {},
     "openai": {"model": "m", "url": "http://localhost:8000/v1"},
     "replay": {"path": "runs/x"},
     "python": {},
