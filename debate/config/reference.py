@@ -89,8 +89,8 @@ REST: Final = (
         place="`models.NAME`, `agents[].model`",
         note="Fields of the models of all engines. `engine` tells which further ones there are: "
         "`transformers`, `vllm`, `openai`, `simulated`, `scripted`, `replay`, `calculator`, "
-        "`python`, `human` or one of your own. A model under the name of a card holds what wins over the "
-        "card's.",
+        "`python`, `human` or one of your own. A model under the name of a card holds what wins "
+        "over the card's.",
     ),
     Section(title="Prices", spec="TokenPrice", place="`models.NAME.price`", level=3),
     _model("engine: transformers", "TransformersModel"),
