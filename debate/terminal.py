@@ -86,30 +86,39 @@ class LiveDisplay(Protocol):
         """Show them again."""
 
 
-_displays: list[LiveDisplay] = []
+class _Terminal:
+    """The displays on this process's terminal, and whether somebody has it alone."""
+
+    def __init__(self) -> None:
+        self.displays: list[LiveDisplay] = []
+        self.is_taken = False
+
+
+_terminal = _Terminal()
 
 
 @contextmanager
 def show_display(display: LiveDisplay) -> Iterator[None]:
     """Show a display while the body runs, but for the time that somebody else has the terminal."""
-    display.resume()
-    _displays.append(display)
+    _terminal.displays.append(display)
+    if not _terminal.is_taken:
+        display.resume()
     try:
         yield
     finally:
-        _displays.remove(display)
+        _terminal.displays.remove(display)
         display.pause()
 
 
 @contextmanager
 def take_terminal() -> Iterator[None]:
     """Have the terminal alone while the body runs: displays are taken away before."""
-    paused = list(_displays)
-    for display in paused:
+    _terminal.is_taken = True
+    for display in _terminal.displays:
         display.pause()
     try:
         yield
     finally:
-        for display in paused:
-            if display in _displays:
-                display.resume()
+        _terminal.is_taken = False
+        for display in _terminal.displays:
+            display.resume()

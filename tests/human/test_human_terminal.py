@@ -192,6 +192,14 @@ async def test_a_turn_that_is_given_up_is_taken_away_and_the_next_is_asked() -> 
         assert await second == "Verdict: correct"
 
 
+async def test_a_stop_says_that_what_was_typed_is_lost() -> None:
+    async with sitting() as (terminal, queue):
+        call = asyncio.create_task(queue.ask(critique()))
+        await terminal.reply("half typed\n")
+    assert "what was typed for it is lost" in terminal.printed.getvalue()
+    call.cancel()
+
+
 async def test_input_that_has_ended_fails_the_turn_rather_than_waiting_for_ever() -> None:
     async with sitting() as (terminal, queue):
         call = asyncio.create_task(queue.ask(critique()))
@@ -244,6 +252,19 @@ async def test_a_live_display_makes_room_while_a_person_is_asked() -> None:
             await terminal.until("Ctrl-D ends it")
             assert not display.is_there.is_set()
             terminal.type("Verdict: correct\n\n")
+            await terminal.until("c corrects it")
+            terminal.type("\n")
+            await call
+            await display.is_there.wait()
+
+
+async def test_a_live_display_that_comes_later_waits_until_the_person_has_answered() -> None:
+    display = Display()
+    async with sitting() as (terminal, queue):
+        call = asyncio.create_task(queue.ask(critique()))
+        await terminal.reply("Verdict: correct\n\n")
+        with show_display(display):
+            assert not display.is_there.is_set()
             await terminal.until("c corrects it")
             terminal.type("\n")
             await call

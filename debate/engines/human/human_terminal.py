@@ -148,10 +148,10 @@ class TerminalFront:
         try:
             await asyncio.wait({asking, turn.future}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            asking.cancel()
-            await asyncio.wait({asking})
-            if asking.cancelled():
+            if not asking.done():
+                asking.cancel()
                 self._say(f"\n{GIVEN_UP}", "yellow")
+        await asyncio.wait({asking})
         if not asking.cancelled():
             self._queue.answer(turn, asking.result())
 
