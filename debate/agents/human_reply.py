@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 
 from debate.agents.agent import Agent, read_reply
@@ -18,8 +19,17 @@ def make_reply_form(agent: Agent, question: Question, kind: Kind) -> ReplyForm:
     return ReplyForm(
         wanted="verdict" if kind == "critique" else "answer",
         read=partial(_read_turn, agent, question, kind),
-        write=partial(write_reply, agent.prompts.format),
+        write=partial(_write_turn, agent.prompts.format, question),
     )
+
+
+def _write_turn(format: AnswerFormat, question: Question, parts: ReplyParts) -> str:
+    """Write a reply; a program stands in a fenced block, which needs no mark."""
+    if question.kind != "code" or parts.answer is None or "json" in format.forms[:1]:
+        return write_reply(format, parts)
+    program = f"```python\n{parts.answer.strip()}\n```"
+    reasoning = "\n\n".join(filter(None, (parts.reasoning.strip(), program)))
+    return write_reply(format, replace(parts, reasoning=reasoning, answer=None))
 
 
 def make_confidence_form(agent: Agent, answer: str | None) -> ReplyForm:

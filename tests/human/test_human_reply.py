@@ -16,7 +16,8 @@ from debate.types import AnswerKind, Kind, Question
 from tests.human.people import person
 from tests.support import scripted
 
-SAID = {"number": "936", "choice": "B", "text": "the moon", "math": "936"}
+PROGRAM = "def double(x):\n    return 2 * x"
+SAID = {"number": "936", "choice": "B", "text": "the moon", "math": "936", "code": PROGRAM}
 COLORS = ("red", "green", "blue")
 
 
@@ -38,7 +39,7 @@ def question(kind: AnswerKind) -> Question:
 
 
 @pytest.mark.parametrize("prompts", ["chat", "chat_zero", "json"])
-@pytest.mark.parametrize("kind", get_args(AnswerKind))
+@pytest.mark.parametrize("kind", [kind for kind in get_args(AnswerKind) if kind != "code"])
 @pytest.mark.parametrize("turn", ["opening", "critique"])
 def test_what_the_form_writes_is_read_as_it_was_meant(
     prompts: str, kind: AnswerKind, turn: Kind
@@ -48,6 +49,14 @@ def test_what_the_form_writes_is_read_as_it_was_meant(
     meant = ReplyParts(reasoning="Looked at.", answer=SAID[kind], accepts=accepts, confidence=0.85)
     read = form.read(form.write(meant))
     assert (read.answer, read.accepts, read.confidence) == (SAID[kind], accepts, 0.85)
+    assert find_difference(meant, read, form.wanted) == ""
+
+
+def test_a_program_is_written_in_a_block_of_its_own() -> None:
+    form = make_reply_form(seat("chat_zero"), question("code"), "opening")
+    meant = parse_form(PageForm(answer=PROGRAM, reasoning="Looked at.", confidence="85"))
+    read = form.read(form.write(meant))
+    assert (read.answer, read.confidence) == (PROGRAM, 0.85)
     assert find_difference(meant, read, form.wanted) == ""
 
 

@@ -46,7 +46,7 @@ def parse_form(form: PageForm) -> ReplyParts:
     """
     return ReplyParts(
         reasoning=form.reasoning,
-        answer=" ".join(form.answer.split()) or None,
+        answer=form.answer or None,
         accepts=VERDICTS.get(form.verdict),
         confidence=_parse_percentage(form.confidence),
     )
@@ -93,7 +93,8 @@ class ShownMessage:
 class ShownTurn:
     """A turn as the page shows it.
 
-    `options` are the letters and texts of a choice. `earlier` are the messages before the last.
+    `is_code`: the answer is a program. `options` are letters and texts of a choice. `earlier` are
+    the messages before the last.
     """
 
     number: int
@@ -102,6 +103,7 @@ class ShownTurn:
     question: str
     round: int
     wanted: Wanted
+    is_code: bool
     text: str
     options: Sequence[tuple[str, str]]
     asked: ShownMessage
@@ -124,6 +126,7 @@ def show_turn(turn: HumanTurn) -> ShownTurn:
         question=clean(question.id),
         round=turn.state.round,
         wanted=turn.form.wanted,
+        is_code=question.kind == "code",
         text=_clean(question.text),
         options=tuple(zip(letters, map(_clean, question.options), strict=False)),
         asked=asked,
