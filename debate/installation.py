@@ -25,6 +25,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "gguf": (*_LOCAL, "accelerate", "gguf"),
     "vllm": ("vllm",),
     "math": ("math_verify",),
+    "serve": ("starlette", "uvicorn"),
     "tools": ("pydantic_monty",),
     "pandas": ("pandas",),
 }

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Protocol
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -72,3 +74,51 @@ def print_whole(table: Table, console: Console) -> None:
     console.width = max(width, needed)
     console.print(table, crop=False)
     console.width = width
+
+
+class LiveDisplay(Protocol):
+    """A display that rewrites its lines on the terminal, and can leave it for a while."""
+
+    def pause(self) -> None:
+        """Take the lines away, and write nothing until `resume`."""
+
+    def resume(self) -> None:
+        """Show them again."""
+
+
+class _Terminal:
+    """The displays on this process's terminal, and whether somebody has it alone."""
+
+    def __init__(self) -> None:
+        self.displays: list[LiveDisplay] = []
+        self.is_taken = False
+
+
+_terminal = _Terminal()
+
+
+@contextmanager
+def show_display(display: LiveDisplay) -> Iterator[None]:
+    """Show a display while the body runs, but for the time that somebody else has the terminal."""
+    _terminal.displays.append(display)
+    if not _terminal.is_taken:
+        display.resume()
+    try:
+        yield
+    finally:
+        _terminal.displays.remove(display)
+        display.pause()
+
+
+@contextmanager
+def take_terminal() -> Iterator[None]:
+    """Have the terminal alone while the body runs: displays are taken away before."""
+    _terminal.is_taken = True
+    for display in _terminal.displays:
+        display.pause()
+    try:
+        yield
+    finally:
+        _terminal.is_taken = False
+        for display in _terminal.displays:
+            display.resume()

@@ -29,6 +29,8 @@ ELSEWHERE = {
     "debate run configs/vllm.yaml -o cluster.address=auto": "needs GPUs: tests/vllm",
     "debate run configs/gsm8k.yaml -o task.path=/data/gsm8k/test.jsonl": "needs the data",
     "debate run debate_helps.yaml": "needs endpoints: tests/runner/test_new_config.py",
+    "debate run human": "asks a person: tests/human",
+    "debate run human -o models.person.via=web": "asks a person: tests/human",
     "debate models fetch smollm2": "fetches: tests/chat",
     "debate organisms evaluate --chat": "takes minutes: tests/organisms",
     "debate organisms train --chat chat-sums --chat chat-products --out trained": "takes long",

@@ -48,7 +48,7 @@ class Agent:
     @property
     def answers_first(self) -> bool:
         """Whether the agent opens with an answer of its own."""
-        return self.spec.role in ("debater", "tool")
+        return self.spec.role in ("debater", "tool", "human")
 
     @property
     def votes(self) -> bool:

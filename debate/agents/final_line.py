@@ -49,8 +49,12 @@ class FinalLine(NamedTuple):
 
 
 def is_read_constrained(agent: Agent) -> bool:
-    """Whether the agent is asked for final lines: no tool's and no confederate's replies are."""
+    """Whether the agent is asked for final lines; tools, confederates and people are not.
+
+    A person is told how a reply is read before it counts.
+    """
     is_member = agent.spec.role != "tool" and not agent.spec.confederate
+    is_member = is_member and not agent.capabilities.human
     return agent.protocol.read == "constrained" and is_member
 
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from debate.agents.agent import Agent, derive_call_seed, is_reply_cut
+from debate.agents.human_reply import make_confidence_form
 from debate.agents.sanitize import sanitize_text
 from debate.agents.tool_use import list_step_messages
 from debate.agents.views import insert_examples, make_own_turn, make_values
@@ -125,7 +126,11 @@ def build_belief_request(subject: ProbeSubject) -> Request:
 
 async def probe_verbal(subject: ProbeSubject, spec: ProbeSpec, ask: CallModel) -> ProbeFinding:
     """Ask the agent in private for a percentage."""
-    reply = await ask(_fork_request(subject, _append_question(subject, "verbal")))
+    request = _fork_request(subject, _append_question(subject, "verbal"))
+    if subject.agent.capabilities.human:
+        form = make_confidence_form(subject.agent, subject.turn.value)
+        request = replace(request, form=form)
+    reply = await ask(request)
     cut = is_reply_cut(subject.agent, reply)
     stated = parse_confidence(
         reply.text,
@@ -210,6 +215,8 @@ def find_unsupported(probe: ProbeSpec, agent: Agent) -> str | None:
             "endpoint can with `scores`, a dialect that has them, and, where that has no "
             "`/tokenize`, `chat_template`)"
         )
+    if probe.name == "consistency" and agent.capabilities.human:
+        return "a person does not answer afresh a question that was answered before"
     if probe.name in ("verbal", "p_true") and not agent.prompts.has_template(probe.name):
         return f"its prompt set {agent.spec.prompts} has no {probe.name}.j2"
     return None

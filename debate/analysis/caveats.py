@@ -165,6 +165,14 @@ def _warn_simulated(trajectories: pl.DataFrame) -> str | None:
     return "Simulated agents took part: their numbers describe the simulation, not a model."
 
 
+def warn_people(people: Collection[str]) -> str | None:
+    """Say which agents are persons, whose turns no other run gives again."""
+    if not people:
+        return None
+    who = join_names([shorten(each, 40) for each in sorted(people)])
+    return f"A person spoke as {who}: no other run gives the same turns, whatever its seeds."
+
+
 def _warn_no_target(trajectories: pl.DataFrame) -> str | None:
     if "outcome" not in trajectories.columns:
         return None

@@ -142,6 +142,13 @@ def find_scripted_seats(run: Run) -> set[str]:
     }
 
 
+def find_people(run: Run) -> frozenset[str]:
+    """Find the agents that are persons."""
+    models: Mapping[str, Mapping[str, Any]] = run.manifest.spec.get("models") or {}
+    people = {name for name, model in models.items() if model.get("engine") == "human"}
+    return frozenset(seat.id for seat in read_seats(run) if seat.model in people)
+
+
 _WHOM = {"arm", "author", "team"}
 """Factors that say what a cell is and about whom, not under which conditions it ran."""
 

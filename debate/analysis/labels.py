@@ -1,4 +1,4 @@
-"""Names of arms and agents as they are shown, simulated ones marked."""
+"""Names of arms and agents as they are shown, simulated ones and people marked."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from debate.text import shorten
 
 NAME_LENGTH = 40
 WHOLLY, PARTLY = " (simulated)", " (partly simulated)"
+HUMAN = " (human)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
     """arms: what is said after the name of a cell; agents: after that of (cell, agent).
 
-    Where a whole condition is simulated its own name says so, and its agents' need not.
+    Where a whole condition is simulated its own name says so, and its agents' need not. `people`
+    are the agents that are persons.
     """
 
     arms: Mapping[str, str] = field(default_factory=dict)
     agents: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    people: frozenset[str] = frozenset()
 
     def arm(self, cell: str) -> str:
         """A cell's name as it is shown."""
@@ -33,6 +36,7 @@ class Labels:
         if agent is None:
             return "nobody"
         told = self.agents.get((cell, agent), "") if self.arms.get(cell) == PARTLY else ""
+        told = HUMAN if agent in self.people else told
         return shorten(agent, NAME_LENGTH) + told
 
 

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from debate.analysis.caveats import warn_people
 from debate.analysis.claims import read_claims, temper_findings
 from debate.analysis.copying import add_copied
 from debate.analysis.design import (
     find_past_versions,
+    find_people,
     find_scripted_seats,
     find_silent_seats,
     read_design,
@@ -169,7 +171,9 @@ def analyze_run(
     )
     cut = format_cut_replies(find_cut_replies(rows, run.manifest.spec))
     counts = count_replies(run) if replies is None else replies
-    caveats = (*filter(None, (caveat, *warn_replies(counts), cut, design.caveat)), *found.caveats)
+    people = find_people(run)
+    warned = (caveat, *warn_replies(counts), cut, design.caveat, warn_people(people))
+    caveats = (*filter(None, warned), *found.caveats)
     protocols = list_protocols(run.manifest.spec, cells)
     reflection = tabulate_reflection(found.estimates, protocols)
     ledger = found.tables.get("ledger")
@@ -182,6 +186,7 @@ def analyze_run(
         caveats=caveats,
         findings=temper_findings(found.findings, claims),
         replies=counts,
+        labels=replace(found.labels, people=people),
     )
 
 

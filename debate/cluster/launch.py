@@ -21,10 +21,11 @@ from debate.cluster.resources import (
 )
 from debate.cluster.time_sharing import ServedModel, SharedDevice, TimeSharedReplica
 from debate.config.cluster import ClusterSpec
-from debate.config.models import ModelSpec
+from debate.config.models import HumanModel, ModelSpec
 from debate.engines.addresses import list_secrets
 from debate.engines.base import Engine
 from debate.engines.client import ModelClient, run_all
+from debate.engines.human.human_terminal import explain_no_terminal
 from debate.engines.meter import Meter, SupportsMeter
 from debate.engines.model_files import MissingFile, find_missing, list_model_files, refuse_missing
 from debate.engines.registry import explain_missing
@@ -65,12 +66,15 @@ async def launch_models(
     Calls are charged to the meter, if there is one. Models in one slot take turns. Ray is imported
     only where a model lives in an actor; `tell` is told which cluster was joined. Raises the first
     model's error, in the engine's own words, after closing the others; and before any engine
-    starts, ModelRefused where packages are not installed that models of this machine need or files
-    are missing, all of them at once, and ClusterError where the cluster could not hold them all.
+    starts, ModelRefused where packages are not installed that models of this machine need, a person
+    is to be asked in a terminal that is not there, or files are missing, all of them at once, and
+    ClusterError where the cluster could not hold them all.
     """
     local = select_local_models(specs, cluster)
     if told := explain_missing(local):
         raise ModelRefused(told, boundary="installation")
+    if told := explain_no_terminal(local):
+        raise ModelRefused(told, boundary="terminal")
     missing = find_missing(place for spec in local.values() for place in list_model_files(spec))
     if len(local) == len(specs):
         refuse_missing(missing, specs)
@@ -249,6 +253,7 @@ def make_client(
         secrets=secrets,
         meter=meter,
         pulses=pulses,
+        max_batch=1 if isinstance(spec, HumanModel) else None,
     )
 
 

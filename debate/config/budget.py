@@ -12,6 +12,7 @@ from debate.config.document import Problem
 from debate.config.models import (
     CalculatorModel,
     CheckerModel,
+    HumanModel,
     ModelSpec,
     OpenaiModel,
     OracleModel,
@@ -26,9 +27,9 @@ from debate.config.spec import Spec
 
 _FREE = (
     *(TransformersModel, VllmModel, SimulatedModel, ScriptedModel),
-    *(ReplayModel, CalculatorModel, PythonModel, CheckerModel, OracleModel),
+    *(ReplayModel, CalculatorModel, PythonModel, CheckerModel, OracleModel, HumanModel),
 )
-"""Models that run on the user's own machines; without a price, they cost nothing."""
+"""Models on the user's own machines, and people; without a price, they cost nothing."""
 
 _LIMIT_NAMES = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens")
 _COPIES = ("n", "best_of")
@@ -67,6 +68,8 @@ def bound_reply(max_tokens: int | None, extra: Mapping[str, Any], spec: ModelSpe
     >>> bound_reply(100, {"n": 3}, spec), bound_reply(None, {}, spec)
     (300, None)
     """
+    if isinstance(spec, HumanModel):
+        return 0
     body = {**extra, **(spec.extra_body if isinstance(spec, OpenaiModel) else {})}
     given = [max_tokens, *(body.get(name) for name in _LIMIT_NAMES)]
     kwargs = spec.engine_kwargs if isinstance(spec, VllmModel) else {}

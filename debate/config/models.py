@@ -49,6 +49,13 @@ DialectName = Literal[
 ]
 
 
+def check_variable(name: str | None) -> str | None:
+    """Return the name of an environment variable. Raises ValueError where it is none, or a key."""
+    if name is not None and (not _VARIABLE.fullmatch(name) or looks_like_key(name)):
+        raise ValueError("name the environment variable, as in MY_KEY, never the key itself")
+    return name
+
+
 class TokenPrice(Spec):
     """What tokens cost, in US dollars per million tokens; another currency is printed as if it were
     dollars."""
@@ -243,9 +250,7 @@ class OpenaiModel(DriverModel):
     @field_validator("api_key_env")
     @classmethod
     def _check_is_variable(cls, name: str | None) -> str | None:
-        if name is not None and (not _VARIABLE.fullmatch(name) or looks_like_key(name)):
-            raise ValueError("name the environment variable, as in MY_KEY, never the key itself")
-        return name
+        return check_variable(name)
 
     @field_validator("headers")
     @classmethod
@@ -390,6 +395,43 @@ class OracleModel(DriverModel):
     """Seconds until a reply comes."""
 
 
+class HumanModel(DriverModel):
+    """A person, who is asked in the terminal of the run, or on a page that it serves."""
+
+    engine: Literal["human"]
+    """Asks a person. All agents of one person name one model."""
+    host: Literal["actor", "driver"] = "driver"
+    """A person is asked by the run's own process; `actor` is refused."""
+    via: Literal["terminal", "web"] = "terminal"
+    """Where the person is asked: in the terminal of `debate run`, or on a page in a browser."""
+    timeout_s: PositiveFloat = 86_400.0
+    """Seconds without any reply from the person after which the turns that wait for one fail."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8765
+    """With `via: web`: the port of the page; 0 takes one that is free."""
+    address: str = "127.0.0.1"
+    """With `via: web`: the address of this machine that the page is served at; by default only
+    browsers on the machine itself reach it."""
+    hosts: tuple[str, ...] = ()
+    """With `via: web`: further names under which browsers may ask for the page, such as that of
+    this machine in a network; by default `localhost` and `address`."""
+    token_env: str | None = None
+    """With `via: web`: the environment variable that holds the token of the page's link; by default
+    one is drawn, and each link works once."""
+
+    @model_validator(mode="after")
+    def _check_place(self) -> HumanModel:
+        if self.host != "driver":
+            raise ValueError("a person is asked by the run's own process; leave out `host`")
+        if self.replicas != 1:
+            raise ValueError("there is one of each person; leave out `replicas`")
+        return self
+
+    @field_validator("token_env")
+    @classmethod
+    def _check_is_variable(cls, name: str | None) -> str | None:
+        return check_variable(name)
+
+
 class CustomModel(DriverModel):
     """A model behind an engine of an installed package's or of the user's own."""
 
@@ -424,7 +466,8 @@ OwnModel = Annotated[
     | CalculatorModel
     | PythonModel
     | CheckerModel
-    | OracleModel,
+    | OracleModel
+    | HumanModel,
     Field(discriminator="engine"),
 ]
 ENGINES: Mapping[str, type[ModelBase]] = MappingProxyType(

@@ -89,8 +89,8 @@ REST: Final = (
         place="`models.NAME`, `agents[].model`",
         note="Fields of the models of all engines. `engine` tells which further ones there are: "
         "`transformers`, `vllm`, `openai`, `simulated`, `scripted`, `replay`, `calculator`, "
-        "`python`, `checker`, `oracle` or one of your own. A model under the name of a card holds "
-        "what wins over the card's.",
+        "`python`, `checker`, `oracle`, `human` or one of your own. A model under the name of a "
+        "card holds what wins over the card's.",
     ),
     Section(title="Prices", spec="TokenPrice", place="`models.NAME.price`", level=3),
     _model("engine: transformers", "TransformersModel"),
@@ -103,6 +103,7 @@ REST: Final = (
     _model("engine: python", "PythonModel"),
     _model("engine: checker", "CheckerModel"),
     _model("engine: oracle", "OracleModel"),
+    _model("engine: human", "HumanModel"),
     _model("engine: one of your own", "CustomModel"),
     Section(
         title="Topology",

@@ -176,7 +176,7 @@ REMARKS: Final[Mapping[str, str]] = MappingProxyType(
         "streaming": "replies are read whole; leave it out",
         "best_of": "for a vote over samples write `count: 5` in the agent, and `rounds: 0`",
         "functions": "tools that an agent may use are named as in `tools: {python: {}}`",
-        "human_input_mode": "nobody is asked while a run goes on; leave it out",
+        "human_input_mode": "a person is asked by a model of theirs, `engine: human`",
         "code_execution_config": "code runs in a sandbox alone: `tools: {python: {timeout_s: 2}}`",
         "verbose": "the command line says how much is shown, as in `--quiet`",
         "system_template": "templates stand in a prompt set's folder, which `prompts` names",

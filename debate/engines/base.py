@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast, runtime_checkable
 
+from debate.engines.human.reply_form import ReplyForm
 from debate.types import AgentId, Failure, Kind, Message, Question, Turn, Usage
 
 
@@ -70,7 +71,8 @@ class Request:
     requests that share a prompt prefix, so that one replica can serve them. `debate_state` is
     filled only for engines whose capabilities ask for it. With `is_preflight` it is the trial call
     before a run, which is to fail early rather than to be tried for long. `tools` names what the
-    reply may use, and `part` counts the replies of its turn that did so before.
+    reply may use, and `part` counts the replies of its turn that did so before. `form`, filled only
+    for engines that ask a person, says what the reply is to hold and how it would be read.
     """
 
     id: str
@@ -84,6 +86,7 @@ class Request:
     is_preflight: bool = False
     tools: tuple[str, ...] = ()
     part: int = 0
+    form: ReplyForm | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,6 +136,7 @@ class Capabilities:
     needs_debate_state: bool = False
     simulated: bool = False
     knows_truth: bool = False
+    human: bool = False
 
 
 @runtime_checkable

@@ -24,7 +24,7 @@ class ModelClient:
     `timeout_s`, what it has in flight fails. A request that was in flight at more than
     `max_restarts` losses fails. `secrets` are replaced in whatever comes back. With a `meter`, no
     attempt starts without its leave. `pulses` are those of replicas whose engines other models
-    share.
+    share; `max_batch` is the most requests of one batch.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class ModelClient:
         secrets: Sequence[str] = (),
         meter: Meter | None = None,
         pulses: Sequence[Pulse] = (),
+        max_batch: int | None = None,
     ) -> None:
         self.model = model
         self.breaker: CircuitBreaker | None = None
@@ -55,6 +56,7 @@ class ModelClient:
                 timeout_s=timeout_s,
                 secrets=secrets,
                 pulse=pulses[index] if pulses else None,
+                max_batch=max_batch,
                 on_lost=self._handle_loss,
                 on_idle=self._steal,
             )

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, runtime_checkable
 
 from debate.config.budget import bound_reply
-from debate.config.models import ModelSpec, OpenaiModel
+from debate.config.models import HumanModel, ModelSpec, OpenaiModel
 from debate.engines.base import Completion, Request
 from debate.log.spend import CallSize
 
@@ -55,11 +55,14 @@ def bound_call(request: Request, spec: ModelSpec) -> CallSize:
 
     No tokenizer makes more tokens of a text than it has bytes, so that a prompt has at most so many
     as bytes, and what the chat template adds: `CALL_TOKENS` and `MESSAGE_TOKENS` for each message.
+    A person takes no tokens.
 
     >>> from debate.config.models import CalculatorModel
     >>> bound_call(Request(id="1", messages=()), CalculatorModel(engine="calculator"))
     CallSize(calls=1, prompt_tokens=256, generated_tokens=512)
     """
+    if isinstance(spec, HumanModel):
+        return CallSize(calls=1)
     prompt = CALL_TOKENS + sum(
         MESSAGE_TOKENS + _count_bytes(message.content) for message in request.messages
     )

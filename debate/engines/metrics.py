@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from debate.engines.base import Completion
+from debate.engines.human.reply_form import WaitingTurn
 from debate.engines.replica import Placement
 
 ReplicaState = Literal["new", "ready", "draining", "swapping", "asleep", "restarting", "dead"]
@@ -25,7 +26,7 @@ class ReplicaMetrics:
     that of falling asleep, waking and restarting. `queued_s` and `running_s` are sums over the
     requests that have ended: until each was handed over, and from then on; `waits` and `runs` count
     the same requests by those times, in `BOUNDS_S`. `swaps` counts how often it was
-    woken.
+    woken. `waiting` are the turns that wait for a person, if one is behind the replica.
     """
 
     index: int
@@ -47,6 +48,7 @@ class ReplicaMetrics:
     waits: tuple[int, ...] = ()
     runs: tuple[int, ...] = ()
     swaps: int = 0
+    waiting: tuple[WaitingTurn, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

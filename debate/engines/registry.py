@@ -12,6 +12,7 @@ import msgspec
 
 from debate.config.models import (
     CustomModel,
+    HumanModel,
     LocalWeights,
     ModelBase,
     ModelSpec,
@@ -33,6 +34,7 @@ from debate.installation import EXTRAS, list_missing, make_install_command
 _CLASSES = {
     "calculator": "debate.engines.deterministic:CalculatorEngine",
     "checker": "debate.engines.truth:CheckerEngine",
+    "human": "debate.engines.human.human_engine:HumanEngine",
     "openai": "debate.engines.openai:OpenaiEngine",
     "oracle": "debate.engines.truth:OracleEngine",
     "python": "debate.engines.python_tool:PythonEngine",
@@ -48,6 +50,7 @@ _CAPABILITIES = {
     "calculator": Capabilities(needs_debate_state=True),
     "checker": Capabilities(needs_debate_state=True, knows_truth=True),
     "oracle": Capabilities(needs_debate_state=True, knows_truth=True, simulated=True),
+    "human": Capabilities(needs_debate_state=True, human=True),
     "python": Capabilities(needs_debate_state=True),
     "replay": Capabilities(needs_debate_state=True),
     "simulated": Capabilities(logprobs=True, scores=True, needs_debate_state=True, simulated=True),
@@ -105,6 +108,8 @@ def get_extra(spec: ModelSpec) -> str | None:
         return "gguf" if is_gguf(spec.weights) else "local"
     if isinstance(spec, PythonModel):
         return "tools" if spec.code.sandbox == "monty" else None
+    if isinstance(spec, HumanModel):
+        return "serve" if spec.via == "web" else None
     return "vllm" if isinstance(spec, VllmModel) else None
 
 
@@ -125,8 +130,11 @@ def explain_missing(models: Mapping[str, ModelSpec]) -> str | None:
 def _describe_need(names: list[str], extra: str) -> str:
     engine = {"vllm": "vllm", "tools": "pydantic_monty"}.get(extra, "transformers")
     missing = list_missing(extra)
-    lack = "is not installed" if engine in missing else f"lacks {', '.join(missing)}"
     listed = ", ".join(f'"{name}"' for name in names)
+    if extra == "serve":
+        who = f"model {listed} is" if len(names) == 1 else f"models {listed} are"
+        return f"the {who} asked on a page, which needs {', '.join(missing)}"
+    lack = "is not installed" if engine in missing else f"lacks {', '.join(missing)}"
     subject = f"model {listed} runs" if len(names) == 1 else f"models {listed} run"
     return f"the {subject} on this machine by {engine}, which {lack}"
 
@@ -152,6 +160,9 @@ def build_engine(spec: ModelSpec, *, sharing: int = 1, adapters: tuple[str, ...]
         built = getattr(import_module(module), name)(spec, **options)
     return cast(Engine, built)
 
+
+PAGE_FIELDS = ("port", "address", "hosts", "token_env")
+"""Fields of a person's model that say where its page is."""
 
 _MAX_WHOLE = 64 * 2**20
 """Bytes up to which a file is hashed whole."""
@@ -200,6 +211,7 @@ def _select_settings(spec: ModelSpec) -> dict[str, Any]:
     effort = {"path", "device", "threads", "max_batch_size", "adapter"}
     waiting = {"api_key_env", "requests_per_minute", "retries", "latency_s", "logprobs"}
     kept = {"model"} if isinstance(spec, LocalWeights) else set()
+    waiting |= {"via", *PAGE_FIELDS} if isinstance(spec, HumanModel) else set()
     if isinstance(spec, OpenaiModel):
         waiting |= {"dialect", "scores", "headers", "proxy", "ca_file", "chat_template"}
         # Only what changes a prompt or a reply tells models apart, and only where it is set.

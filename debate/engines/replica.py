@@ -19,6 +19,7 @@ from debate.engines.base import (
     describe_engine,
     try_reset_prefix_cache,
 )
+from debate.engines.human.reply_form import WaitingTurn, list_waiting
 from debate.errors import ClusterError
 
 
@@ -118,6 +119,10 @@ class LocalReplica:
             await self._engine.wake()
         else:
             await self._engine.start()
+
+    def list_waiting(self) -> Sequence[WaitingTurn]:
+        """List the turns that wait for the person behind the engine, if there is one."""
+        return list_waiting(self._engine)
 
     async def reset_prefix_cache(self) -> bool:
         """Empty the engine's prefix cache, if it has one. Returns whether it has."""

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from debate.engines.base import Completion, Request, fail_request
 from debate.engines.breaker import Withdrawn
+from debate.engines.human.reply_form import list_waiting
 from debate.engines.metrics import ReplicaMetrics, ReplicaState, RunningTotals
 from debate.engines.replica import Pulse, Replica, ReplicaLost
 from debate.engines.spans import hide_texts
@@ -66,7 +67,8 @@ class ReplicaQueue:
     outstanding requests; `on_idle(queue)` is called when there is room and nothing queued. Where
     the replica shares its device, `on_change()` is called when its state changes, when something is
     queued while it sleeps, and when it may have drained. `pulse` is that of an engine which other
-    models share.
+    models share. `max_batch` is the most requests of one batch: a request that is given up is
+    taken back from the replica only with all others of its batch.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class ReplicaQueue:
         on_idle: Callable[[ReplicaQueue], None],
         secrets: Sequence[str] = (),
         pulse: Pulse | None = None,
+        max_batch: int | None = None,
     ) -> None:
         self.replica = replica
         self.index = index
@@ -95,6 +98,7 @@ class ReplicaQueue:
         self.swaps = 0
         self._state: ReplicaState = "new"
         self._timeout_s = timeout_s
+        self._max_batch = max_batch
         self._pulse = pulse or Pulse()
         self._secrets = tuple(secrets)
         self._on_lost = on_lost
@@ -179,6 +183,7 @@ class ReplicaQueue:
             waits=tuple(totals.waits),
             runs=tuple(totals.runs),
             swaps=self.swaps,
+            waiting=list_waiting(self.replica),
         )
 
     def _send(self) -> None:
@@ -187,9 +192,12 @@ class ReplicaQueue:
             return
         if not self.queue:
             self._on_idle(self)
-        requests = self._take_batch(self.capacity - self.in_flight)
+        room = self.capacity - self.in_flight
+        requests = self._take_batch(room if self._max_batch is None else min(room, self._max_batch))
         if requests:
             self._launch(requests)
+            if self._max_batch is not None and self.queue:
+                self.schedule_send()
         elif self.on_change and not self.load:
             self.on_change()
 

@@ -113,11 +113,13 @@ class ScoreStore:
 class PendingTurn:
     """A turn before its call, whose `prompt_hash` is the digest of all that decides the call.
 
-    `compute` makes the call.
+    `compute` makes the call. Where it does not cross runs, nothing is taken from other runs, and
+    nothing kept for them: in another run another person may sit there.
     """
 
     turn: Turn
     compute: Callable[[], Awaitable[CallResult]]
+    crosses_runs: bool = True
 
 
 @dataclass(kw_only=True)
@@ -172,7 +174,7 @@ class CallStore:
                 return old
             self.stale.append(f"{begun.cell}/{begun.question}/{begun.seed}/{begun.ref}")
         self._recomputed.add((begun.cell, begun.ref))
-        turn = self._find_cached(begun) or await self._share_or_compute(pending)
+        turn = self._find_cached(pending) or await self._share_or_compute(pending)
         self.log.queue(turn)
         self.watcher.on_turn(turn, replayed=False)
         return turn
@@ -180,10 +182,10 @@ class CallStore:
     def _has_heard_recomputed(self, begun: Turn) -> bool:
         return any((begun.cell, ref) in self._recomputed for ref in begun.heard)
 
-    def _find_cached(self, begun: Turn) -> Turn | None:
+    def _find_cached(self, pending: PendingTurn) -> Turn | None:
         """Return the turn, where another run has made the call."""
-        digest = begun.prompt_hash
-        if self.cache is None or digest in self._shared:
+        begun, digest = pending.turn, pending.turn.prompt_hash
+        if self.cache is None or digest in self._shared or not pending.crosses_runs:
             return None
         cached = self.cache.get(digest)
         if cached is None:
@@ -207,7 +209,7 @@ class CallStore:
         future = self._shared[digest] = SharedFuture()
         await set_from(future, _compute(pending))
         turn = future.result()
-        if self.cache is not None and turn.failure is None:
+        if self.cache is not None and turn.failure is None and pending.crosses_runs:
             self.cache.put(digest, turn)
         return turn
 

@@ -101,7 +101,9 @@ async def _run_probe(
     digest = hash_content([*content, *hash_probe_code(spec)])
     begun = make_probe_turn(turn, spec.name, digest)
     compute = partial(_compute_probe, subject, spec, calls)
-    found = await calls.get_or_compute(PendingTurn(turn=begun, compute=compute))
+    crosses_runs = not subject.agent.capabilities.human
+    pending = PendingTurn(turn=begun, compute=compute, crosses_runs=crosses_runs)
+    found = await calls.get_or_compute(pending)
     if found.belief is not None and spec.name != BELIEF_AFTER:
         note_scores(calls.scores, subject, found.belief)
     return found

@@ -25,6 +25,7 @@ from debate.agents.final_line import (
     lacks_final_line,
     may_ask_final_line,
 )
+from debate.agents.human_reply import make_reply_form
 from debate.agents.tool_use import (
     build_next_request,
     count_most_calls,
@@ -175,7 +176,11 @@ class TurnRunner:
         seed = self._derive_seed(asked)
         request = self._make_request(asked, ref, seed)
         begun = self._make_turn(asked, self._hash(asked, request), seed)
-        pending = PendingTurn(turn=begun, compute=partial(self._call_model, asked, request))
+        pending = PendingTurn(
+            turn=begun,
+            compute=partial(self._call_model, asked, request),
+            crosses_runs=not asked.agent.capabilities.human,
+        )
         turn = await self._calls.get_or_compute(pending)
         self.record.add(ref, turn, request)
         return turn
@@ -214,6 +219,9 @@ class TurnRunner:
             tools=list_tools(asked.agent),
             debate_state=self._make_scene(asked)
             if asked.agent.capabilities.needs_debate_state
+            else None,
+            form=make_reply_form(asked.agent, self._question, asked.asked_as or asked.kind)
+            if asked.agent.capabilities.human
             else None,
         )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from debate.analysis.caveats import warn_people
 from debate.analysis.tables import Entry
 from debate.errors import DrawingError, InputError
 from debate.log.disk import make_folder, replace_file, resolve_alias, wrap_disk_errors
@@ -215,6 +216,7 @@ def render_page(
             summary=_summarize(report),
             description=_get_description(report),
             simulated=_warn_of_simulation(report),
+            people=warn_people(report.analysis.labels.people),
             sections=sections,
             section_names=[section.name for section in sections],
             pictures=pictures,

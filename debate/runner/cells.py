@@ -185,7 +185,7 @@ def _find_judging_problems(resolved: ResolvedCell) -> Iterator[Problem]:
     if spec.judging.labels == "swapped" and spec.anonymous:
         message = "labels can be swapped only where authors are named; write `anonymous: false`"
         yield Problem(("protocol", "judging", "labels"), message)
-    num = sum(agent.role in ("debater", "tool") for agent in resolved.members) - 2
+    num = sum(agent.role in ("debater", "tool", "human") for agent in resolved.members) - 2
     if spec.judging.alternatives == "others" and spec.judging.k > num:
         message = (
             f"k is {spec.judging.k}, and besides critic and author {max(0, num)} others answer; "

@@ -28,6 +28,7 @@ from debate.engines.model_files import describe_missing, find_missing, list_mode
 from debate.engines.registry import explain_missing
 from debate.orchestrator.condition import Condition
 from debate.runner.describe_power import print_hypotheses
+from debate.runner.human_seats import describe_people
 from debate.runner.plan import Plan
 from debate.runner.preview import (
     describe_detectable,
@@ -177,7 +178,7 @@ def print_outline(plan: Plan, console: Console, room: RoomPlan | None = None) ->
         highlight=False,
     )
     specs = plan.models
-    for line in describe_shared_engines(plan_engines(specs)):
+    for line in (*describe_people(plan), *describe_shared_engines(plan_engines(specs))):
         console.print(line, highlight=False, markup=False)
     if room is None and not is_elsewhere(plan.spec.cluster):
         room = plan_room(specs, plan.spec.cluster)

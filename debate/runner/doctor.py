@@ -28,6 +28,7 @@ FEATURES = {
     "engine openai": None,
     "engine transformers": "local",
     "engine vllm": "vllm",
+    "engine human, via: web": "serve",
     "GGUF files": "gguf",
     "kind: math": "math",
     "sandbox monty": "tools",

@@ -17,7 +17,7 @@ from debate.agents.tool_use import explain_missing_tools
 from debate.config.run import RunSpec
 from debate.engines.breaker import OrderlyEnd, describe_reasons
 from debate.engines.metrics import ModelMetrics
-from debate.errors import BudgetSpent, DebateError, EngineError, RunEnded
+from debate.errors import BudgetSpent, ConfigError, DebateError, EngineError, RunEnded
 from debate.interrupts import run_to_end
 from debate.log import CallCache, LogProblem, Run, RunLog
 from debate.log.files import MANIFEST
@@ -274,7 +274,7 @@ async def _execute(
     progress = RunProgress(
         models=plan.models,
         num_debates=plan.num_work * len(plan.cells),
-        full_turns={c.name: plan.count_max_calls(c) / max(1, plan.num_work) for c in plan.cells},
+        full_turns={} if quiet else _count_full_turns(plan),
     )
     combined = CombinedProgress(progress=progress)
     complete = is_complete(plan, log)
@@ -301,6 +301,18 @@ async def _execute(
         spending=None if account is None else sum_up(account, end.error),
         ended=end.error,
     )
+
+
+def _count_full_turns(plan: Plan) -> dict[str, float]:
+    """Count the turns of a debate of each condition at full length.
+
+    Empty where custom code cannot be tried without models: then no time left is told.
+    """
+    try:
+        calls = {cell.name: plan.count_max_calls(cell) for cell in plan.cells}
+    except ConfigError:
+        return {}
+    return {name: num / max(1, plan.num_work) for name, num in calls.items()}
 
 
 async def _start_models(

@@ -17,16 +17,18 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from debate.config.models import ModelSpec
 from debate.engines.metrics import ModelMetrics, ReplicaMetrics
 from debate.errors import LogError
 from debate.log.utilisation import UtilisationLog, UtilisationSample
-from debate.text import count_noun, format_duration
+from debate.terminal import show_display
+from debate.text import clean, count_noun, format_duration
 from debate.types import Turn, Usage, Verdict, states_answer
 
 LIVE_EVERY_S = 0.5
@@ -226,17 +228,72 @@ async def show_progress(
 async def _print_lines(progress: RunProgress, read: ReadCounters, console: Console) -> None:
     while True:
         await asyncio.sleep(PLAIN_EVERY_S)
-        console.print(progress.format_line(), highlight=False)
+        for line in (progress.format_line(), *describe_waiting(read(), time.time())):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 async def _update_display(progress: RunProgress, read: ReadCounters, console: Console) -> None:
     bar = Progress(TextColumn("debates"), BarColumn(), MofNCompleteColumn(), console=console)
     task = bar.add_task("debates", total=progress.num_debates)
-    with Live(console=console, refresh_per_second=4, transient=True) as live:
+    display = _Display(console)
+    with show_display(display):
         while True:
             bar.update(task, completed=progress.debates)
-            live.update(Group(bar, progress.format_line(), _make_model_table(read())))
+            models = read()
+            waiting = (Text(line) for line in describe_waiting(models, time.time()))
+            display.update(Group(bar, progress.format_line(), _make_model_table(models), *waiting))
             await asyncio.sleep(LIVE_EVERY_S)
+
+
+class _Display:
+    """The live display of a run; see `debate.terminal.LiveDisplay`.
+
+    It is made anew each time: a `Live` that goes on would rewrite lines of others.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._shown: RenderableType = ""
+        self._live: Live | None = None
+
+    def resume(self) -> None:
+        """Show what was shown last."""
+        self._live = Live(self._shown, console=self._console, refresh_per_second=4, transient=True)
+        self._live.start()
+
+    def pause(self) -> None:
+        """Take it away."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def update(self, shown: RenderableType) -> None:
+        """Show something else, now or when it is resumed."""
+        self._shown = shown
+        if self._live is not None:
+            self._live.update(shown)
+
+
+def describe_waiting(models: Sequence[ModelMetrics], now: float) -> list[str]:
+    """Return a line for each person that the run waits for: who, for what, since when and where.
+
+    now: in seconds since the epoch.
+    """
+    lines = []
+    for model in models:
+        waiting = [turn for replica in model.replicas for turn in replica.waiting]
+        if not waiting:
+            continue
+        first = waiting[0]
+        since = time.strftime("%H:%M:%S", time.localtime(first.since))
+        told = (
+            f"waiting for {first.agent} (a person): {first.what}, question {first.question}, "
+            f"round {first.round}, since {since} ({format_duration(now - first.since)})"
+        )
+        more = len(waiting) - 1
+        told += f"; {count_noun(more, 'more turn')} after it" if more else ""
+        lines.append(clean(f"{told}; {first.place}"))
+    return lines
 
 
 def _make_model_table(models: Sequence[ModelMetrics]) -> Table:

@@ -71,12 +71,16 @@ class NullLog:
         """Do nothing."""
 
 
-def collect_calls(cell: Condition, question: Question, seed: int) -> Digests:
+def collect_calls(
+    cell: Condition, question: Question, seed: int, *, model: str | None = None
+) -> Digests:
     """Return all calls that one debate of the cell can make with this question and seed.
 
-    Raises ConfigError where custom code raises an error.
+    model: the only one whose calls are wanted. Raises ConfigError where custom code raises an
+    error.
     """
-    return frozenset(_hold_full_length(cell, question, seed).calls)
+    calls = _hold_full_length(cell, question, seed).calls
+    return frozenset(digest for digest, name in calls.items() if model in (None, name))
 
 
 def collect_contexts(cell: Condition, question: Question, seed: int) -> Digests:
@@ -91,14 +95,16 @@ def count_distinct(cells: Iterable[Digests]) -> int:
 
 
 class _Asked(NamedTuple):
-    """All calls, and the prompts after which candidates were scored, by their digests."""
+    """All calls with their models, and the prompts after which candidates were scored, by their
+    digests.
+    """
 
-    calls: set[str]
+    calls: dict[str, str]
     contexts: set[str]
 
 
 def _hold_full_length(cell: Condition, question: Question, seed: int) -> _Asked:
-    asked = _Asked(set(), set())
+    asked = _Asked({}, set())
     may_ask_again = cell.spec.read == "constrained"
     clients = {
         agent.spec.model: _RecordingClient(agent, asked, may_ask_again=may_ask_again)
@@ -117,7 +123,7 @@ def _hold_full_length(cell: Condition, question: Question, seed: int) -> _Asked:
             thread.submit(asyncio.run, debated).result()
     except DebateError:
         raise
-    except Exception as error:
+    except (Exception, asyncio.CancelledError) as error:
         if cell.spec.name in PROTOCOLS:
             raise
         told = f"{type(error).__name__}: {error}"
@@ -144,9 +150,10 @@ class _RecordingClient:
         digest = hash_call(self._agent, request)
         if self._may_ask_again:
             digest = hash_content([digest, "constrained"])
-        self._asked.calls.add(digest)
+        model = self._agent.spec.model
+        self._asked.calls[digest] = model
         for number in range(count_most_calls(self._agent.spec.tools) if request.tools else 0):
-            self._asked.calls.add(hash_content([digest, "tool", number]))
+            self._asked.calls[hash_content([digest, "tool", number])] = model
         if request.candidates:
             self._asked.contexts.add(hash_scoring_context(self._agent, request))
         if request.candidates:

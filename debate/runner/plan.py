@@ -25,7 +25,7 @@ from debate.config.registry import RECORDED, Kind, hash_custom_code
 from debate.config.run import RunSpec, expand_agents
 from debate.config.spec import iterate_code
 from debate.engines.model_files import describe_architecture
-from debate.engines.registry import get_capabilities
+from debate.engines.registry import PAGE_FIELDS, get_capabilities
 from debate.errors import ConfigError, InputError, suggest
 from debate.log import RunLog
 from debate.orchestrator.condition import Condition
@@ -36,6 +36,7 @@ from debate.runner.cells import (
     make_cell,
     resolve_cells,
 )
+from debate.runner.human_seats import find_people_problems
 from debate.runner.offline import Digests, collect_calls, collect_contexts, count_distinct
 from debate.tasks import list_candidates, load_questions
 from debate.types import AgentId, Question
@@ -54,7 +55,7 @@ NOT_IDENTITY = (
     "agents.*.card",
     *(f"models.*.{field}" for field in ("host", "replicas", "gpus", "cpus", "max_in_flight")),
     *(f"models.*.{field}" for field in ("timeout_s", "max_restarts", "price", "threads")),
-    *(f"models.*.{field}" for field in ("max_failures", "pause_s")),
+    *(f"models.*.{field}" for field in ("max_failures", "pause_s", "via", *PAGE_FIELDS)),
 )
 """Fields that change where and how fast a run goes, not what it is."""
 
@@ -162,13 +163,13 @@ class Plan:
         num = sum(not (scored and list_candidates(q)) for q in self.questions)
         contexts = [
             frozenset().union(*(collect_contexts(c, self.questions[0], seed) for c in self.cells))
-            for seed in self._distinct_seeds
+            for seed in self.distinct_seeds
         ]
         repeats = len(self.spec.seeds) // len(contexts)
         return 0 if is_whole else num * repeats * sum(map(len, contexts))
 
     @property
-    def _distinct_seeds(self) -> Sequence[int]:
+    def distinct_seeds(self) -> Sequence[int]:
         """Seeds that may differ in their graphs; the first stands for all where graphs stay."""
         changes = any(cell.schedule.changes for cell in self.cells)
         return self.spec.seeds if changes else self.spec.seeds[:1]
@@ -176,7 +177,7 @@ class Plan:
     @cached_property
     def _calls(self) -> Sequence[Mapping[str, Digests]]:
         """For each seed, the calls of every cell on one question. Graphs may differ by seed."""
-        seeds, first = self._distinct_seeds, self.questions[0]
+        seeds, first = self.distinct_seeds, self.questions[0]
         found = [{c.name: collect_calls(c, first, seed) for c in self.cells} for seed in seeds]
         return found * (len(self.spec.seeds) // len(seeds))
 
@@ -194,7 +195,8 @@ def make_plan(loaded: LoadedRun) -> Plan:
     cells = tuple(make_cell(spec, name, each, sets) for name, each in resolved.items())
     if problems := [each for cell in cells for each in find_missing_capabilities(spec, cell)]:
         raise loaded.error(problems)
-    if problems := list(_find_budget_problems(spec, cells)):
+    problems = [*_find_budget_problems(spec, cells), *find_people_problems(spec, cells)]
+    if problems:
         raise loaded.error(problems)
     return Plan(spec=spec, agents=agents, cells=cells, questions=_load_questions(loaded))
 

@@ -122,7 +122,7 @@ def preview_prompts(plan: Plan, cell: Condition) -> list[ShownPrompt]:
 def estimate_sizes(plan: Plan, reply_tokens: int = REPLY_TOKENS) -> Mapping[str, CallSize]:
     """Estimate the tokens of all turns by model, probes left out, each reply being so long.
 
-    Debates go their full length; what turns ask alike counts once.
+    Debates go their full length; what turns ask alike counts once. People take no tokens.
     """
     seed, question = plan.spec.seeds[0], plan.questions[0]
     sizes: dict[str, CallSize] = {}
@@ -135,6 +135,8 @@ def estimate_sizes(plan: Plan, reply_tokens: int = REPLY_TOKENS) -> Mapping[str,
                 continue
             seen.add(turn.prompt_hash)
             agent = cell.agents[turn.agent]
+            if agent.capabilities.human:
+                continue
             generated = min(reply_tokens, agent.spec.sampling.max_tokens or reply_tokens)
             size = CallSize(1, estimate_tokens(agent, request.messages), generated)
             model = agent.spec.model

@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from debate.analysis.design import find_people
+from debate.analysis.labels import HUMAN
 from debate.errors import InputError, suggest
 from debate.log import Run
 from debate.log.frames import describe_verdict
@@ -30,7 +32,7 @@ INDENT = "  "
 class ShownDebate:
     """One debate: its question, turns in order with probes among them, and verdicts by round.
 
-    others: the further debates of this question in the run.
+    others: the further debates of this question in the run. people: the agents that are persons.
     """
 
     key: DebateKey
@@ -38,6 +40,7 @@ class ShownDebate:
     turns: tuple[Turn, ...]
     verdicts: tuple[Mapping[str, Any], ...]
     others: tuple[DebateKey, ...] = ()
+    people: frozenset[str] = frozenset()
 
     def to_json(self) -> str:
         """Everything as JSON, the target included."""
@@ -94,6 +97,7 @@ def read_debate(
         turns=run.debate(chosen).turns,
         verdicts=tuple(verdicts.sort("round").to_dicts()),
         others=tuple(key for key in keys if key != chosen),
+        people=find_people(run),
     )
 
 
@@ -166,7 +170,8 @@ def describe_debate(shown: ShownDebate, *, width: int = 80, prompts: bool = Fals
         for turn in speeches:
             if turn.round == round_:
                 probes = [p for p in shown.turns if _is_about(p, turn)]
-                yield from _describe_turn(turn, probes, width, prompts=prompts and are_kept)
+                name = f"{turn.agent}{HUMAN if turn.agent in shown.people else ''}"
+                yield from _describe_turn(turn, name, probes, width, prompts=prompts and are_kept)
         for verdict in shown.verdicts:
             if verdict["round"] == round_:
                 yield f"{INDENT}{describe_verdict(verdict)}"
@@ -194,10 +199,10 @@ def _is_about(probe: Turn, turn: Turn) -> bool:
 
 
 def _describe_turn(
-    turn: Turn, probes: Sequence[Turn], width: int, *, prompts: bool
+    turn: Turn, name: str, probes: Sequence[Turn], width: int, *, prompts: bool
 ) -> Iterator[str]:
     about = f" of {turn.about}" if turn.about else ""
-    yield clean(f"{INDENT}{turn.agent}: {turn.kind}{about} · {_describe_outcome(turn)}")
+    yield clean(f"{INDENT}{name}: {turn.kind}{about} · {_describe_outcome(turn)}")
     if turn.heard or turn.late or turn.dropped:
         yield clean(f"{INDENT * 2}heard: {_describe_heard(turn)}")
     if prompts:

@@ -300,7 +300,7 @@ def _find_seat_problems(
         )
 
 
-_WORK = {"judge": "judges", "critic": "critiques", "tool": "answers"}
+_WORK = {"judge": "judges", "critic": "critiques", "tool": "answers", "human": "answers"}
 
 
 def _explain_idle_seat(seat: Seat, is_critiqued: bool) -> str:

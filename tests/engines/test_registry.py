@@ -17,6 +17,7 @@ EVERY: dict[str, dict[str, Any]] = {
     "calculator": {},
     "checker": {},
     "oracle": {},
+    "human": {},
     "openai": {"model": "m", "url": "http://localhost:8000/v1"},
     "replay": {"path": "runs/x"},
     "python": {},

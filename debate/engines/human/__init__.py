@@ -1,0 +1,1 @@
+"""People as engines: the queue of one person, asked in the terminal or on a page."""
