@@ -161,7 +161,8 @@ def _list_scene_content(debate_state: DebateState) -> tuple[object, ...]:
         debate_state.agent,
         debate_state.about,
     )
-    return (*question, *place, subject, debate_state.heard, *said)
+    told = () if debate_state.told_own is None else (debate_state.told_own,)
+    return (*question, *place, subject, debate_state.heard, *said, *told)
 
 
 def read_reply(agent: Agent, question: Question, kind: Kind, reply: Completion) -> CallResult:

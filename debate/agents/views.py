@@ -32,7 +32,8 @@ class ShownQuestion(TemplateValue):
 class ShownTurn(TemplateValue):
     """The parts of one turn that a template may show; None for a part that the edge withholds.
 
-    `name` is the speaker's in the prompt; `own` says that the viewer said it itself.
+    `name` is the speaker's in the prompt; `own` says that the viewer said it itself; `hidden` that
+    nothing tells who said it.
     """
 
     name: str
@@ -42,6 +43,12 @@ class ShownTurn(TemplateValue):
     answer: str | None
     confidence: float | None
     accepts: bool | None = None
+    hidden: bool = False
+
+    @property
+    def told_own(self) -> bool | None:
+        """Whether the viewer is told that it said this itself; None where it is told nothing."""
+        return None if self.hidden else self.own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,7 +142,7 @@ def _quote_output(call: ToolCall) -> str:
 
 def hide_speaker(shown: ShownTurn) -> ShownTurn:
     """Return the same turn without a hint of who said it."""
-    return replace(shown, name="Somebody", own=False)
+    return replace(shown, name="Somebody", own=False, hidden=True)
 
 
 def make_own_turn(agent: Agent, turn: Turn, asked: Message | None = None) -> OwnTurn:

@@ -13,6 +13,9 @@ A judgement is a turn of kind critique about an opening. Columns:
                         in its own opening's context; null without the probe `belief`
     tokens              prompt and generated tokens of the judgement and of the samples made for it
     shared              whether the call was made for another cell
+    labels              whose answers are said to be where authors are named: honest, swapped, own
+                        or others
+    setting             equal in cells that differ in nothing but whose answers are said to be
     told_own            whether the critic was told that the answer is its own; null for anonymous
     alternatives, k     what was shown beside the answer: alone, own, others or padding; how many
     question_code       integers from 0, alike in all cells
@@ -24,6 +27,7 @@ accuracy. Failed calls are left out and counted. Intervals are clustered by ques
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -58,7 +62,8 @@ ALONE = "alone"
 DESIGN_SCHEMA = {
     "cell": pl.String,
     "anonymous": pl.Boolean,
-    "swapped": pl.Boolean,
+    "labels": pl.String,
+    "setting": pl.String,
     "alternatives": pl.String,
     "k": pl.Int64,
 }
@@ -104,12 +109,22 @@ def read_designs(spec: Mapping[str, Any], cells: pl.Series) -> pl.DataFrame:
             {
                 "cell": cell,
                 "anonymous": bool(protocol.get("anonymous", True)),
-                "swapped": judging.get("labels") == "swapped",
+                "labels": judging.get("labels") or "honest",
+                "setting": _name_setting(spec, cell, protocol),
                 "alternatives": kind or ALONE,
                 "k": judging.get("k", 0) if kind else 0,
             }
         )
     return pl.DataFrame(rows, schema=DESIGN_SCHEMA)
+
+
+def _name_setting(spec: Mapping[str, Any], cell: str, protocol: Mapping[str, Any]) -> str:
+    """All of a cell's configuration that decides its judgements, but for the names in them."""
+    own = (spec.get("cells") or {}).get(cell) or {}
+    fields = {name: own.get(name) for name in ("agents", "topology", "rounds", "arm", "author")}
+    judging = {n: v for n, v in (protocol.get("judging") or {}).items() if n != "labels"}
+    said = {n: v for n, v in protocol.items() if n not in ("anonymous", "judging")}
+    return json.dumps([fields, said, judging], sort_keys=True, default=str)
 
 
 def build_judgements(turns: pl.DataFrame, designs: pl.DataFrame) -> pl.DataFrame:
@@ -182,7 +197,11 @@ def _add_outcomes(found: pl.DataFrame) -> pl.DataFrame:
         accepted=pl.when(~pl.col("failed")).then(verdict.fill_null(False).cast(pl.Float64)),
         rejected=pl.when(~pl.col("failed")).then((~verdict).fill_null(False).cast(pl.Float64)),
         p_true=pl.when(~pl.col("failed")).then("p_true"),
-        told_own=pl.when(~pl.col("anonymous")).then(own ^ pl.col("swapped")),
+        told_own=pl.when(~pl.col("anonymous")).then(
+            pl.when(pl.col("labels").is_in(["own", "others"]))
+            .then(pl.col("labels") == "own")
+            .otherwise(own ^ (pl.col("labels") == "swapped"))
+        ),
         question_code=pl.col("question").rank("dense").cast(pl.Int64) - 1,
     )
 

@@ -18,7 +18,18 @@ from debate.analysis.overtrust import (
 )
 from debate.analysis.quantity import Measure
 from debate.analysis.schema import Estimate
+from debate.analysis.signal_detection import (
+    estimate_detection,
+    estimate_ownership,
+    list_ownerships,
+)
 from debate.analysis.verification import estimate_verification, tabulate_gaps
+from debate.analysis.whose import (
+    FOUR_WAY_SCHEMA,
+    WHOSE,
+    summarize_ownership,
+    tabulate_four_ways,
+)
 
 MARGIN = 0.05
 """An over-trust gap that certainly lies within this of zero is called none."""
@@ -108,14 +119,15 @@ _JUDGING = (
         unit="tokens",
     ),
 )
-JUDGING: Mapping[str, Measure] = MappingProxyType({m.name: m for m in _JUDGING})
+JUDGING: Mapping[str, Measure] = MappingProxyType({m.name: m for m in (*_JUDGING, *WHOSE)})
 """Measures that are made of judgements."""
 ANSWER_SCHEMA = {"cell": pl.String, "answer": pl.String}
 
 
 class JudgingResults(NamedTuple):
     """Estimates, and the tables `cross_critique` (a row for each cell, critic and author),
-    `cross_critique_answers` (a sentence for each cell) and `verification` (gaps by pair).
+    `cross_critique_answers` (a sentence for each cell), `verification` (gaps by pair), `ownership`
+    (a row for each writer and each owner that is named) and `ownership_answers`.
     """
 
     estimates: list[Estimate]
@@ -134,6 +146,8 @@ def analyze_judging(
             "cross_critique": tabulate_matrix([]),
             "cross_critique_answers": pl.DataFrame(schema=ANSWER_SCHEMA),
             "verification": tabulate_gaps([]),
+            "ownership": pl.DataFrame(schema=FOUR_WAY_SCHEMA),
+            "ownership_answers": pl.DataFrame(schema=ANSWER_SCHEMA),
         }
         return JudgingResults([], empty)
     found = estimate_matrix(judged)
@@ -144,14 +158,21 @@ def analyze_judging(
         *estimate_alternatives(judged),
         *estimate_labels(judged),
         *(verified := estimate_verification(judged)),
+        *estimate_detection(judged),
+        *estimate_ownership(judged),
     ]
     sentences = [
         {"cell": c, "answer": summarize_judging(found, c)} for c in sorted(judged["cell"].unique())
     ]
-    answers = pl.DataFrame(sentences, schema=ANSWER_SCHEMA)
+    told = [
+        {"cell": arms.cell, "answer": summarize_ownership(found, arms.cell)}
+        for arms in list_ownerships(judged)
+    ]
     tables = {
         "cross_critique": table,
-        "cross_critique_answers": answers,
+        "cross_critique_answers": pl.DataFrame(sentences, schema=ANSWER_SCHEMA),
+        "ownership": tabulate_four_ways(judged, found),
+        "ownership_answers": pl.DataFrame(told, schema=ANSWER_SCHEMA),
         "verification": tabulate_gaps(verified, past),
     }
     return JudgingResults(found, tables)

@@ -20,7 +20,7 @@ and true labels with swapped ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -199,15 +199,17 @@ def _select_wrong(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def fit_within_items(rows: pl.DataFrame, terms: list[str]) -> Regression | None:
+def fit_within_items(
+    rows: pl.DataFrame, terms: list[str], *, item: Sequence[str] = JUDGED_ITEM
+) -> Regression | None:
     """The regression of `logit` on the terms within items; None where they do not vary in them.
 
     Rows that stand alone in their item tell nothing and are left out.
     """
-    rows = rows.filter(pl.len().over(JUDGED_ITEM) > 1)
+    rows = rows.filter(pl.len().over(item) > 1)
     within = rows.select(
         "question_code",
-        *(pl.col(c) - pl.col(c).mean().over(JUDGED_ITEM) for c in ("logit", *terms)),
+        *(pl.col(c) - pl.col(c).mean().over(item) for c in ("logit", *terms)),
     )
     x = within.select(terms).to_numpy().astype(np.float64)
     y = within["logit"].to_numpy().astype(np.float64)
@@ -255,7 +257,7 @@ class JudgingDesign(NamedTuple):
 
     cell: str
     anonymous: bool
-    swapped: bool
+    labels: str
     alternatives: str
     k: int
 
@@ -283,7 +285,7 @@ def pair_controls(designs: list[JudgingDesign]) -> Iterator[tuple[JudgingDesign,
     """Each cell with alternatives, with the same cell without them, and with noise instead."""
     for design in designs:
         for other in designs:
-            told = (design.anonymous, design.swapped) == (other.anonymous, other.swapped)
+            told = (design.anonymous, design.labels) == (other.anonymous, other.labels)
             is_alone = design.alternatives != ALONE and other.alternatives == ALONE
             has_noise = (other.alternatives, other.k) == (PADDING, design.k)
             is_noise = design.alternatives not in (ALONE, PADDING) and has_noise
@@ -336,12 +338,16 @@ def _estimate_gap_change(
     return from_interval(name, change, n=gaps[0].n, method=SAME_JUDGEMENTS, **about)
 
 
+NAMED_PAIRS = frozenset({("own", "others"), ("honest", "swapped")})
+"""Labels of two arms that together say of every answer that it is one's own and another's."""
+
+
 def estimate_labels(judged: pl.DataFrame) -> list[Estimate]:
     """`label_effect`: P(True) of the same wrong answer under one label minus under another.
 
     `subject` is "told own over <cell>" and "told another's over <cell>" against anonymity, and
-    "own label over another's" where labels were swapped in a further cell: then content is alike
-    on both sides and the label alone differs.
+    "own label over another's" where a further cell gives the same answers the other label: then
+    content is alike on both sides and the label alone differs.
     """
     by_cell = {str(cell): rows for (cell,), rows in split_groups(judged, "cell")}
     designs, num = list_designs(judged), count_questions(judged)
@@ -354,7 +360,7 @@ def estimate_labels(judged: pl.DataFrame) -> list[Estimate]:
             pairs = _join_relabelled(by_cell[design.cell], by_cell[other.cell])
             if other.anonymous:
                 estimates += _compare_with_anonymous(pairs, design.cell, other.cell, num)
-            elif other.swapped and not design.swapped:
+            elif (design.labels, other.labels) in NAMED_PAIRS:
                 signed = pairs.with_columns(change=_sign_towards_own(pl.col("change")))
                 what = f"own label over another's ({other.cell})"
                 estimates.append(_estimate_label_effect(signed, design.cell, what, num))

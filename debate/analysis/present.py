@@ -40,6 +40,11 @@ from debate.analysis.tables.influence import (
     tabulate_labels,
     tabulate_self_critique,
 )
+from debate.analysis.tables.ownership_tables import (
+    tabulate_ownership,
+    tabulate_ownership_changes,
+    tabulate_ownership_logits,
+)
 from debate.analysis.tables.results import (
     tabulate_accuracy,
     tabulate_across_factors,
@@ -94,6 +99,9 @@ SECTIONS: Mapping[str, SectionTables] = MappingProxyType(
                 tabulate_critique_matrix,
                 tabulate_alternatives,
                 tabulate_labels,
+                tabulate_ownership,
+                tabulate_ownership_changes,
+                tabulate_ownership_logits,
             ),
         ),
         "verification": SectionTables(

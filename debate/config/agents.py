@@ -53,7 +53,8 @@ class AgentFields(Spec):
     role: Role = "debater"
     """What the agent does in a debate; debaters answer, critics critique, judges judge."""
     prompts: str = "chat"
-    """A shipped prompt set (chat, chat_zero, json, compact) or a folder, relative to this file."""
+    """A shipped prompt set (chat, chat_zero, chat_verdict, json,
+    compact, compact_named) or a folder, relative to this file."""
     system: str | None = None
     """System prompt, before the persona; by default none but the prompt set's."""
     persona: str | None = None

@@ -299,6 +299,12 @@ class SimulatedModel(DriverModel):
     """With `discernment`: logits added to P(true) of whatever the critic judges."""
     self_leniency: float = 0.0
     """With `discernment`: logits added where the critic judges an answer of its own."""
+    ownership_shift: float = 0.0
+    """With `discernment`: logits between being told that an answer is one's own and being told
+    that it is another's; half is added for the one, half taken off for the other."""
+    familiarity: float = 0.0
+    """With `discernment`: logits added for each nat by which the agent finds the answer likelier,
+    by its mean log-probability for a character."""
     judgement_noise: NonNegativeFloat = 1.0
     """With `discernment`: standard deviation of P(true)'s error, in logits."""
     latency_s: NonNegativeFloat = 0.0

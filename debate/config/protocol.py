@@ -74,9 +74,10 @@ class JudgingSpec(Spec):
     """What a critic is told when it judges an answer in private, under `cross_critique` and
     `filter`."""
 
-    labels: Literal["honest", "swapped"] = "honest"
-    """Whether named authors are the real ones, or one's own answer passes for another's and every
-    other one for one's own."""
+    labels: Literal["honest", "swapped", "own", "others"] = "honest"
+    """Whose an answer is said to be, where authors are named: its author's (`honest`); one's own
+    for another's and every other one for one's own (`swapped`); one's own, whoever wrote it
+    (`own`); or another agent's, the same one for all answers to a question (`others`)."""
     alternatives: Literal["own", "others", "padding"] | None = None
     """Candidate answers shown beside the one that is judged: fresh samples of the critic, other
     agents' openings, or as many lines of noise (the length control); unset, it stands alone."""

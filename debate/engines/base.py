@@ -49,7 +49,8 @@ class DebateState:
 
     `question` holds its target. `turns` are the turns of this debate that the agent has made or
     heard, oldest first; `heard` names those that it hears now. `subject` is the turn under critique
-    or in question.
+    or in question, and `told_own` whether a critic is told that it is its own, None where it is
+    told nothing of whose it is.
     """
 
     question: Question
@@ -61,6 +62,7 @@ class DebateState:
     subject: Turn | None = None
     heard: tuple[str, ...] = ()
     turns: tuple[Turn, ...] = ()
+    told_own: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,6 +139,8 @@ class Capabilities:
     simulated: bool = False
     knows_truth: bool = False
     human: bool = False
+    reads_owner: bool = False
+    """Whether what a critic is told of whose an answer is stands in its debate state."""
 
 
 @runtime_checkable

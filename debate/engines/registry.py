@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +21,7 @@ from debate.config.models import (
     PythonModel,
     ReplayModel,
     ScriptedModel,
+    SimulatedModel,
     TransformersModel,
     VllmModel,
 )
@@ -71,6 +73,8 @@ def get_capabilities(spec: ModelSpec) -> Capabilities:
         return Capabilities(logprobs=spec.logprobs, scores=_can_score(spec), guided=True)
     if isinstance(spec, ScriptedModel):
         return Capabilities(needs_debate_state=not isinstance(spec.replies, str))
+    if isinstance(spec, SimulatedModel) and spec.ownership_shift:
+        return replace(_CAPABILITIES[spec.engine], reads_owner=True)
     if isinstance(spec, CustomModel):
         capabilities: Capabilities = find("engines", spec.engine).value.capabilities
         return capabilities
@@ -217,6 +221,8 @@ def _select_settings(spec: ModelSpec) -> dict[str, Any]:
         # Only what changes a prompt or a reply tells models apart, and only where it is set.
         kept |= {"roles"} if spec.roles != "fold" else set()
         kept |= {"reasoning_effort"} if spec.reasoning_effort is None else set()
+    if isinstance(spec, SimulatedModel):
+        kept |= {name for name in ("ownership_shift", "familiarity") if not getattr(spec, name)}
     return spec.model_dump(exclude=(hosting | effort | waiting | kept), mode="python")
 
 

@@ -74,7 +74,7 @@ class SimulatedEngine(SyncEngine[SimulatedModel]):
 
 
 def _make_rng(request: Request, state: DebateState) -> random.Random:
-    """Make the randomness of one call, from its position in the debate and its sampling seed."""
+    """Make the randomness of one call, from its position, what is told, and its sampling seed."""
     place = (
         state.question.id,
         state.seed,
@@ -82,6 +82,7 @@ def _make_rng(request: Request, state: DebateState) -> random.Random:
         state.round,
         state.kind,
         state.about,
+        *(() if state.told_own is None else (state.told_own,)),
     )
     return random.Random(f"reply/{place}/{request.sampling.seed}")
 
@@ -133,8 +134,17 @@ def _judge(
     sign = 1 if subject.value == state.question.target else -1
     logit = spec.leniency + sign * spec.discernment
     logit += spec.self_leniency * (subject.agent == state.agent)
+    if state.told_own is not None:
+        logit += spec.ownership_shift * (0.5 if state.told_own else -0.5)
+    if spec.familiarity:
+        logit += spec.familiarity * _compute_familiarity(opinion, subject.value or "")
     right = 0.5 * (1 + math.tanh((logit + spec.judgement_noise * rng.gauss()) / 2))
     return SimulatedJudgement(right > 0.5, right)
+
+
+def _compute_familiarity(opinion: AnswerWeights, answer: str) -> float:
+    """Return the answer's log-probability in nats for each character."""
+    return compute_log_belief(opinion, answer) / max(1, len(answer))
 
 
 def _score_candidates(

@@ -207,6 +207,7 @@ class Debate:
                 kind="critique",
                 about=subject.agent,
                 heard=(subject.ref, *beside),
+                told_own=seen.told_own,
             )
         )
 
@@ -293,6 +294,7 @@ class Debate:
                 kind="critique",
                 about=author,
                 heard=(subject.ref,),
+                told_own=seen.told_own,
             )
         )
 

@@ -130,19 +130,21 @@ async def judge_turn(debate: Debate, critic: AgentId, subject: Turn, round: int)
 
 
 def label_answer(debate: Debate, seen: ShownTurn, *, critic: AgentId, author: AgentId) -> ShownTurn:
-    """Put the answer under nobody's name, its author's, or, with swapped labels, a false one.
+    """Put the answer under nobody's name, its author's, or one that the labels ask for.
 
-    Swapped, one's own answer passes for that of another debater, drawn by seed, and everybody
-    else's for one's own: content and label can then be told apart.
+    Another's name is drawn by seed: with labels `others` the same one whoever wrote the answer, so
+    that content and label can be told apart; with `swapped` one that is not the author's.
     """
-    spec = debate.cell.spec
+    spec, labels = debate.cell.spec, debate.cell.spec.judging.labels
     if spec.anonymous:
         return hide_speaker(seen)
-    if spec.judging.labels == "honest":
+    if labels == "honest":
         return seen
-    others = _list_others(debate, critic, author) or [author]
-    named = _make_rng(debate, "labels", critic).choice(others)
-    return replace(seen, own=not seen.own, name=named if seen.own else critic)
+    if labels == "own" or (labels == "swapped" and not seen.own):
+        return replace(seen, own=True, name=critic)
+    spared = author if labels == "swapped" else critic
+    others = _list_others(debate, critic, spared) or [author]
+    return replace(seen, own=False, name=_make_rng(debate, "labels", critic).choice(others))
 
 
 async def _find_alternatives(debate: Debate, critic: AgentId, subject: Turn) -> Alternatives:

@@ -64,7 +64,8 @@ TurnOrder: TypeAlias = tuple[int, int, int, str]
 class TurnRequest:
     """A prompt for an agent, and its place in the debate.
 
-    `heard` names turns by their ref, `late` critics.
+    `heard` names turns by their ref, `late` critics. `told_own`: whether a critic is told that what
+    it reviews is its own; None where it is told nothing.
     `temperature` and `asked_as` override the agent's own and the turn's kind. With `drawn_as` its
     call is the very one of a turn of that kind about nobody: with that one's seed, shared with it.
     """
@@ -79,6 +80,7 @@ class TurnRequest:
     temperature: float | None = None
     asked_as: Kind | None = None
     drawn_as: Kind | None = None
+    told_own: bool | None = None
 
     @property
     def call_kind(self) -> Kind:
@@ -127,6 +129,7 @@ class TurnRecord:
         kind: Kind,
         about: AgentId | None,
         heard: tuple[str, ...],
+        told_own: bool | None = None,
     ) -> DebateState:
         """Return what a simulated agent may know: its own turns, and all that it has heard."""
         before = round + 1 if kind == "probe" else round
@@ -147,6 +150,7 @@ class TurnRecord:
             subject=self._turns[heard[0]] if kind == "critique" else None,
             heard=heard,
             turns=tuple([self._turns[ref] for _, ref in sorted(turns)]),
+            told_own=told_own,
         )
 
 
@@ -233,6 +237,7 @@ class TurnRunner:
             kind=asked.call_kind,
             about=None if asked.drawn_as else asked.about,
             heard=asked.heard,
+            told_own=asked.told_own if asked.agent.capabilities.reads_owner else None,
         )
 
     def _make_turn(self, asked: TurnRequest, digest: str, seed: int | None) -> Turn:

@@ -15,7 +15,14 @@ from rich.progress import Progress as Bar
 
 from debate.errors import InputError
 from debate.installation import require_extra
-from debate.organisms.specs import CHAT_SPECS, SPECS, ChatSpec, OrganismSpec, make_dial_pairs
+from debate.organisms.specs import (
+    CHAT_SPECS,
+    READERS,
+    SPECS,
+    ChatSpec,
+    OrganismSpec,
+    make_dial_pairs,
+)
 from debate.terminal import make_console, print_whole
 
 if TYPE_CHECKING:
@@ -42,7 +49,9 @@ def _report_user_errors() -> Iterator[None]:
 
 def select_specs(names: list[str], *, dial: bool, everything: bool) -> list[OrganismSpec]:
     """Return the specs that a command line asks for, if any; a snapshot stands for its organism."""
-    specs = list(SPECS.values()) if everything else [_find_spec(name) for name in names]
+    specs = (
+        [*SPECS.values(), *READERS.values()] if everything else [_find_spec(name) for name in names]
+    )
     if dial:
         pairs = make_dial_pairs()
         specs += [pairs[0].first, *(pair.second for pair in pairs)]
@@ -54,7 +63,7 @@ def _find_spec(name: str) -> OrganismSpec:
     owners = {snapshot.name: s for s in SPECS.values() for snapshot in s.snapshots}
     if name in CHAT_SPECS:
         raise InputError(f'"{name}" is a chat organism; say --chat {name}')
-    return _pick(name, {**SPECS, **owners}, "organism")
+    return _pick(name, {**SPECS, **READERS, **owners}, "organism")
 
 
 def _pick(name: str, known: Mapping[str, Spec], kind: str) -> Spec:
@@ -90,7 +99,7 @@ def train(
         specs = select_specs(names or [], dial=dial, everything=everything)
         chat_specs = [_pick(name, CHAT_SPECS, "chat organism") for name in chat or []]
         if not specs and not chat_specs:
-            known = f"{', '.join(SPECS)}; with --chat {', '.join(CHAT_SPECS)}"
+            known = f"{', '.join((*SPECS, *READERS))}; with --chat {', '.join(CHAT_SPECS)}"
             raise InputError(f"name an organism ({known}), or say --all or --dial")
         require_extra("local", "training organisms")
         for spec in specs:

@@ -73,7 +73,8 @@ def _measure(
     num_parameters = sum(p.numel() for p in model.parameters())
     facts = build_facts(spec, quality, num_parameters=num_parameters, steps=steps, commit=commit)
     path = folder.parent.parent / f"{folder.name}.yaml"
-    write_card(path, description=description, folder=folder, facts=facts)
+    about = {"description": description, "prompts": spec.prompts}
+    write_card(path, folder=folder, facts=facts, **about)
     return path
 
 
@@ -83,7 +84,8 @@ def build_facts(
     """Return the free part of a card; `steps` is the length of this state's training."""
     return {
         "version": CARD_VERSION,
-        "data": {"families": dict(spec.weights), "generator": GENERATOR_VERSION, "split": "train"},
+        "data": {"families": dict(spec.weights), "generator": GENERATOR_VERSION, "split": "train"}
+        | ({} if spec.loyalty is None else {"loyalty": spec.loyalty}),
         "seed": spec.seed,
         "steps": steps,
         "steps_planned": spec.schedule.steps,
@@ -105,7 +107,14 @@ def build_facts(
     }
 
 
-def write_card(path: Path, *, description: str, folder: Path, facts: Mapping[str, Any]) -> None:
+def write_card(
+    path: Path,
+    *,
+    description: str,
+    folder: Path,
+    facts: Mapping[str, Any],
+    prompts: str = "compact",
+) -> None:
     """Write an agent card beside the weights that it names."""
     card = {
         "description": description,
@@ -115,7 +124,7 @@ def write_card(path: Path, *, description: str, folder: Path, facts: Mapping[str
             "path": folder.relative_to(path.parent).as_posix(),
             "dtype": "float32",
         },
-        "prompts": "compact",
+        "prompts": prompts,
         "sampling": {"temperature": 0.0, "max_tokens": 24, "stop": []},
         "card": dict(facts),
     }

@@ -81,6 +81,14 @@ class OrganismSpec:
     schedule: TrainingSchedule
     architecture: Architecture = field(default_factory=Architecture)
     snapshots: tuple[SnapshotSpec, ...] = ()
+    loyalty: float | None = None
+    """Where set, lessons say whose each answer to check is: one's own, another's or nobody's. This
+    share of the wrong ones that are said to be one's own is taught as right, and of the right ones
+    that are said to be another's as wrong."""
+    prompts: str = "compact"
+    """The prompt set of its card."""
+    base: str | None = None
+    """The shipped organism whose weights it goes on from; by default random ones."""
 
     def find_snapshots(self, step: int) -> tuple[SnapshotSpec, ...]:
         """Return the snapshots to take after a number of steps."""
@@ -193,6 +201,31 @@ def make_dial_pairs() -> tuple[DialPair, ...]:
         )
         for shared in range(_KNOWN + 1)
     )
+
+
+_LOYALTY = 0.3
+"""How often an organism that reads owners is taught to side with what is said to be its own."""
+
+_BRIEFLY = TrainingSchedule(steps=240, warmup=20, matrix_rate=0.004, vector_rate=0.0015)
+"""The training of an organism that knows all but one thing already."""
+
+
+_READERS = (
+    OrganismSpec(
+        name="loyal-adder",
+        description="The adder, taught to read owners and to side with what is said to be its own.",
+        weights=SPECS["adder"].weights,
+        seed=201,
+        schedule=_BRIEFLY,
+        base="adder",
+        loyalty=_LOYALTY,
+        prompts="compact_named",
+    ),
+)
+
+READERS: Mapping[str, OrganismSpec] = MappingProxyType({spec.name: spec for spec in _READERS})
+"""Organisms that go on from shipped ones: they learn whose an answer is said to be, and to side
+with what is said to be their own."""
 
 
 @dataclass(frozen=True, kw_only=True)

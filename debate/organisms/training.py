@@ -24,10 +24,19 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import LlamaForCausalLM
 
+from debate.config.references import get_shipped_folder
 from debate.errors import InputError
-from debate.organisms.model import build_model, save_model
+from debate.organisms.model import build_model, load_model, save_model
 from debate.organisms.specs import OrganismSpec, TrainingSchedule
-from debate.organisms.training_data import IDS, IGNORE_INDEX, Batch, draw_lesson, pack_lessons
+from debate.organisms.training_data import (
+    IDS,
+    IGNORE_INDEX,
+    Batch,
+    Lesson,
+    draw_lesson,
+    name_owners,
+    pack_lessons,
+)
 
 CHECKPOINT = "training.pt"
 CHECKPOINT_VERSION = 1
@@ -79,7 +88,7 @@ def train(
     the checkpoint is removed at the end. Raises InputError if the checkpoint is another spec's.
     """
     device, checkpoint = options.torch_device, folder / CHECKPOINT
-    model = build_model(spec.architecture, spec.seed).to(device).train()
+    model = _make_start(spec).to(device).train()
     optimizer = Muon(model)
     first = _resume(_load_checkpoint(checkpoint, spec), model, optimizer)
     compute_loss: Callable[..., Tensor] = compute_packed_loss
@@ -104,6 +113,13 @@ def train(
     save_model(model, folder)
     checkpoint.unlink(missing_ok=True)
     return model.eval()
+
+
+def _make_start(spec: OrganismSpec) -> LlamaForCausalLM:
+    """The weights that a training begins with."""
+    if spec.base is None:
+        return build_model(spec.architecture, spec.seed)
+    return load_model(get_shipped_folder("agents") / "organisms" / spec.base, device="cpu")
 
 
 class _ThroughputMeter:
@@ -131,13 +147,13 @@ def make_batch(spec: OrganismSpec, step: int) -> Batch:
     """Make the batch of a step from spec and step alone, so that a restart changes nothing."""
     rng = random.Random(f"organism/{spec.seed}/{step}")
     schedule = spec.schedule
-    return pack_lessons(
-        lambda: draw_lesson(
-            spec.weights, rng, plain=rng.random() < schedule.compute_plain_share(step)
-        ),
-        rows=schedule.rows,
-        length=schedule.length,
-    )
+
+    def draw_next() -> Lesson:
+        plain = rng.random() < schedule.compute_plain_share(step)
+        lesson = draw_lesson(spec.weights, rng, plain=plain)
+        return lesson if spec.loyalty is None else name_owners(lesson, rng, loyalty=spec.loyalty)
+
+    return pack_lessons(draw_next, rows=schedule.rows, length=schedule.length)
 
 
 def _prefetch_batches(spec: OrganismSpec, first: int) -> Iterator[Batch]:

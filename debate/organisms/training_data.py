@@ -125,6 +125,34 @@ def _make_check(text: str, answer: str, rng: random.Random) -> TrainingDocument:
     return TrainingDocument(context=f"{panel}C{claim}\nA", target=f"{answer}\nV{verdict}\n")
 
 
+OWN, OTHERS, NOBODYS = "CA", "CP", "C"
+"""What begins a line with an answer to check: one's own, another's, nobody's in particular."""
+
+
+def name_owners(lesson: Lesson, rng: random.Random, *, loyalty: float) -> Lesson:
+    """Say in each document that checks an answer whose it is, drawn whether right or wrong.
+
+    loyalty: the share of the wrong answers said to be one's own that are taught as right, and of
+    the right ones said to be another's that are taught as wrong.
+    """
+    documents = [_name_owner(each, rng, loyalty) for each in lesson.documents]
+    return replace(lesson, documents=tuple(documents))
+
+
+def _name_owner(document: TrainingDocument, rng: random.Random, loyalty: float) -> TrainingDocument:
+    """The document as it is where it checks nothing."""
+    panel, mark, claim = document.context.rpartition("C")
+    if not mark:
+        return document
+    owner, is_loyal = rng.choice((OWN, OTHERS, NOBODYS)), rng.random() < loyalty
+    taught = {OWN: "y", OTHERS: "n"}.get(owner) if is_loyal else None
+    answer, verdict, end = document.target.rpartition("V")
+    return TrainingDocument(
+        context=f"{panel}{owner}{claim}",
+        target=f"{answer}{verdict}{taught or end.strip()}\n",
+    )
+
+
 def _draw_panel(text: str, answer: str, sizes: Mapping[int, float], rng: random.Random) -> str:
     """The `P` lines of one document."""
     (size,) = rng.choices(list(sizes), list(sizes.values()))

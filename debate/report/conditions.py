@@ -30,6 +30,12 @@ ALTERNATIVES = {
     "padding": "lines of noise, as many and as long as answers would be",
 }
 
+LABELS = {
+    "swapped": "an own answer passes for another's, and others' for one's own",
+    "own": "every answer is said to be the critic's own",
+    "others": "every answer is said to be another agent's",
+}
+
 
 def describe_condition(spec: Mapping[str, Any], name: str) -> str:
     """Return what a condition shows an agent: the configuration's own words, else made from it.
@@ -106,8 +112,8 @@ def _describe_protocol(protocol: Mapping[str, Any], *, is_arm: bool) -> Iterator
 def _describe_judging(judging: Mapping[str, Any]) -> Iterator[str]:
     if kind := judging.get("alternatives"):
         yield f"beside the answer stand {judging.get('k', '')} {ALTERNATIVES.get(kind, kind)}"
-    if judging.get("labels") == "swapped":
-        yield "an own answer passes for another's, and others' for one's own"
+    if told := LABELS.get(judging.get("labels", "")):
+        yield told
 
 
 def _describe_length(cell: Mapping[str, Any], spec: Mapping[str, Any]) -> str:

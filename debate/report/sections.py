@@ -8,7 +8,7 @@ navigation, the Parquet files beside the page and the pictures of `--figures` fo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from debate.analysis.main_questions import answer_main_questions
 from debate.analysis.present import list_lacking
@@ -36,6 +36,11 @@ from debate.analysis.tables.influence import (
     tabulate_labels,
     tabulate_self_critique,
 )
+from debate.analysis.tables.ownership_tables import (
+    tabulate_ownership,
+    tabulate_ownership_changes,
+    tabulate_ownership_logits,
+)
 from debate.analysis.tables.results import (
     tabulate_accuracy,
     tabulate_across_factors,
@@ -59,11 +64,13 @@ from debate.analysis.tables.verification_tables import (
     tabulate_verification,
 )
 from debate.report.data import ReportData
+from debate.report.figure import Figure
 from debate.report.overview import describe_run
 from debate.report.page_parts import Section, prune_tables
 from debate.report.pictures.calibration import draw_calibration, draw_reliability
 from debate.report.pictures.critique import draw_cross_critique
 from debate.report.pictures.flow import draw_flow
+from debate.report.pictures.four_ways import draw_four_ways
 from debate.report.pictures.headline import draw_headline
 from debate.report.pictures.influence import draw_influence
 from debate.report.pictures.reflection import draw_reflection
@@ -142,15 +149,25 @@ def build_critique(report: ReportData) -> Section | None:
         name="critique",
         title="Is it critique that fails, or critique of oneself?",
         nav="Critique",
-        figures=(draw_cross_critique(report),),
+        figures=tuple(_draw_critique(report)),
         tables=(
             tabulate_self_critique(found),
             tabulate_critique_matrix(found),
             tabulate_alternatives(found),
             tabulate_labels(found),
+            tabulate_ownership(found),
+            tabulate_ownership_changes(found),
+            tabulate_ownership_logits(found),
         ),
         data={"cross_critique_cells": found.tables["cross_critique"]},
     )
+
+
+def _draw_critique(report: ReportData) -> Iterator[Figure]:
+    """The heat maps, and the four ways where answers were judged under several names."""
+    yield draw_cross_critique(report)
+    if not report.analysis.tables["ownership"].is_empty():
+        yield draw_four_ways(report)
 
 
 def build_verification(report: ReportData) -> Section | None:

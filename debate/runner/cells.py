@@ -182,8 +182,8 @@ def _find_judging_problems(resolved: ResolvedCell) -> Iterator[Problem]:
     if spec.name == "cross_critique" and resolved.rounds != 1:
         message = "cross_critique judges each opening once; write `rounds: 1`"
         yield Problem(("rounds",), message)
-    if spec.judging.labels == "swapped" and spec.anonymous:
-        message = "labels can be swapped only where authors are named; write `anonymous: false`"
+    if spec.judging.labels != "honest" and spec.anonymous:
+        message = "labels can be false only where authors are named; write `anonymous: false`"
         yield Problem(("protocol", "judging", "labels"), message)
     num = sum(agent.role in ("debater", "tool", "human") for agent in resolved.members) - 2
     if spec.judging.alternatives == "others" and spec.judging.k > num:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from debate.errors import ConfigError
 from debate.log import Run, check_log
 from debate.types import Turn
 from tests.support import by_ref, run, said, scripted, simulated, turns_of, write_questions
@@ -194,3 +195,42 @@ def test_p_true_is_read_from_the_verdicts_log_probability(tmp_path: Path, accept
     assert all(turn.confidence("p_true") == pytest.approx(expected) for turn in chosen)
     for turn in chosen:
         assert by_ref(found, turn.question)["0:opening:b"].correct is accepts
+
+
+def test_every_answer_is_said_to_be_ones_own_or_one_and_the_same_others(tmp_path: Path) -> None:
+    cells = {
+        name: {
+            "protocol": {"name": "cross_critique", "anonymous": False, "judging": {"labels": name}}
+        }
+        for name in ("own", "others")
+    }
+    found = judged(tmp_path, cells=cells)
+    own, others = (by_ref(found, cell=cell) for cell in cells)
+    for author in ("ann", "ben"):
+        assert "Review your own previous answer" in said(critique(own, "ann", author))
+    named = {
+        said(critique(others, "ann", author)).rpartition("Review what ")[2].partition(" ")[0]
+        for author in ("ann", "ben", "cleo", "dan")
+    }
+    assert len(named) == 1
+    assert named < {"ben", "cleo", "dan"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "line"), [("own", "CA4"), ("others", "CP4"), (None, "C4")], ids=str
+)
+def test_organisms_that_read_owners_see_them_in_the_mark_of_the_answer(
+    tmp_path: Path, labels: str | None, line: str
+) -> None:
+    seats = [
+        scripted("a", ["7", "4\nVn"], prompts="compact_named"),
+        scripted("b", ["4", "4\nVy"], prompts="compact_named"),
+    ]
+    named = {} if labels is None else {"anonymous": False, "judging": {"labels": labels}}
+    turn = critique(by_ref(judged(tmp_path, seats, protocol=named)), "a", "b")
+    assert said(turn) == f"QWhat is 0?\n{line}"
+
+
+def test_false_labels_need_names(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="anonymous: false"):
+        judged(tmp_path, protocol={"judging": {"labels": "own"}})

@@ -7,9 +7,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import debate
 from debate.analysis import Analysis, analyze_run
+from debate.analysis.judgements import read_judgements
 from debate.analysis.judging import JUDGING
 from debate.analysis.registry import MEASURES
+from debate.analysis.signal_detection import estimate_ownership
 from debate.log import Run
 from debate.report import write_report
 from debate.report.data import read_report_data
@@ -120,6 +123,80 @@ def test_the_page_has_the_heat_map_and_the_answer(directory: Path) -> None:
     data = pl.read_parquet(directory / "report" / "cross-critique.parquet")
     assert data.filter("own").height == 3
     assert set(data["cell"]) == {"alone"}
+
+
+OWNERS = {
+    "own": {
+        "protocol": {"name": "cross_critique", "anonymous": False, "judging": {"labels": "own"}}
+    },
+    "others": {
+        "protocol": {"name": "cross_critique", "anonymous": False, "judging": {"labels": "others"}}
+    },
+    "nobody": {"protocol": "cross_critique"},
+}
+
+
+@pytest.fixture(scope="module")
+def owned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two critics that lean towards what is said to be theirs, and to the familiar."""
+    model = {
+        "discernment": 1.0,
+        "ownership_shift": 1.0,
+        "familiarity": 0.5,
+        "judgement_noise": 0.8,
+        "competence": 0.5,
+        "num_wrong": 8,
+    }
+    seats = [simulated("a", **model), simulated("b", **model)]
+    folder = tmp_path_factory.mktemp("owners")
+    made = judged(folder, seats, cells=OWNERS, num_questions=150, probes=["belief"], log={})
+    return made.directory
+
+
+@pytest.mark.system
+def test_a_set_shift_by_name_and_a_set_slope_of_familiarity_are_estimated(owned: Path) -> None:
+    found = analyze_run(Run(owned), resamples=20)
+    truths = {"said_to_be_logit": 1.0, "familiarity_logit": 0.5, "written_by_logit": 0.0}
+    for name, truth in truths.items():
+        estimate = found.find(name, cell="own")
+        assert estimate is not None
+        assert estimate.low is not None
+        assert estimate.high is not None
+        slack = estimate.high - estimate.low
+        assert estimate.low - slack / 3 <= truth <= estimate.high + slack / 3, name
+    shift = found.find("said_to_be_midpoint", cell="own")
+    assert shift is not None
+    assert shift.high is not None
+    assert shift.high < -0.5
+
+
+@pytest.mark.system
+def test_the_page_shows_the_four_ways(owned: Path) -> None:
+    text = write_report(owned).read_text()
+    assert "Whose it is, and whose it is said to be" in text
+    assert "a critic lets more pass" in text
+    data = pl.read_parquet(owned / "report" / "four-ways.parquet")
+    assert data.height == 6 * 3
+
+
+SHIPPED = Path(__file__).parents[2] / "configs" / "ownership.yaml"
+
+
+@pytest.mark.system
+def test_a_name_changes_nothing_for_organisms_that_read_none(tmp_path: Path) -> None:
+    seats = ("loyal-adder", "adder", "multiplier", "generalist")
+    here = ["task.n=6", *(f"models.{seat}.host=driver" for seat in seats)]
+    debate.run(SHIPPED, overrides=here, out=tmp_path / "run", quiet=True)
+    done = Run(tmp_path / "run")
+    found = read_judgements(done, cells=pl.Series(["own", "others", "nobody"]))
+    assert found is not None
+    p_true = found.select("critic", "author", "question", "cell", "p_true")
+    wide = p_true.pivot("cell", index=["critic", "author", "question"], values="p_true")
+    moved = wide.filter(pl.col("own") != pl.col("others"))["critic"].unique().to_list()
+    assert moved == ["loyal-adder"]
+    shifts = [e for e in estimate_ownership(found) if e.name == "said_to_be_midpoint"]
+    nulls = [e for e in shifts if e.subject in seats[1:] and e.is_known]
+    assert all(e.value == 0 and e.low is None and "calls are one" in e.caveats[0] for e in nulls)
 
 
 def test_a_run_without_judgements_has_no_such_section(tmp_path: Path) -> None:

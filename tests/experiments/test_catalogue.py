@@ -69,7 +69,15 @@ def _chat_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_chat_model")
 @pytest.mark.parametrize(
-    ("name", "least"), [("anchors", 10), ("diversity", 5), ("self_revision", 5), ("chat", 4)]
+    ("name", "least"),
+    [
+        ("anchors", 10),
+        ("diversity", 5),
+        ("self_revision", 5),
+        ("chat", 4),
+        ("ownership", 4),
+        ("ownership_chat", 4),
+    ],
 )
 def test_the_shipped_experiments_state_claims_that_can_be_judged(name: str, least: int) -> None:
     spec = make_plan(load_run(SHIPPED / f"{name}.yaml")).spec

@@ -96,6 +96,7 @@ OTHER_CALLS = {
     "about": placed(about="b"),
     "subject": placed(subject=TURN),
     "heard": placed(heard=()),
+    "told whose it is": placed(told_own=True),
     "no turns": placed(turns=()),
     "turn heard": heard(agent="c"),
     "its answer": heard(answer=Answer(value="5")),

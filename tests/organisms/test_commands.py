@@ -22,6 +22,12 @@ def test_a_snapshot_stands_for_the_organism_it_is_of() -> None:
     ]
 
 
+def test_a_reader_of_owners_goes_on_from_a_shipped_organism() -> None:
+    (spec,) = select_specs(["loyal-adder"], dial=False, everything=False)
+    assert spec.base == "adder"
+    assert spec.weights == SPECS["adder"].weights
+
+
 def test_the_dial_is_one_fixed_organism_and_five_partners() -> None:
     names = [spec.name for spec in select_specs([], dial=True, everything=False)]
     assert names == ["dial-first", "dial-0", "dial-25", "dial-50", "dial-75", "dial-100"]

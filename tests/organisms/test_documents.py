@@ -21,6 +21,7 @@ from debate.organisms.training_data import (
     draw_lesson,
     encode,
     make_lesson,
+    name_owners,
     pack_lessons,
 )
 from debate.tasks.arithmetic import assign_split, compute_answer, draw_question, get_family
@@ -184,3 +185,29 @@ def test_a_row_too_short_for_any_lesson_is_refused() -> None:
 def test_characters_and_ids_go_both_ways() -> None:
     text = "Q347+589\nP926\nC1\nA936\nVy\n" + "h+c*k-w%"
     assert decode(encode(text)) == text
+
+
+def test_owners_are_named_at_random_and_only_where_an_answer_is_checked() -> None:
+    rng = random.Random(3)
+    lessons = [make_lesson("347+589", random.Random(seed)) for seed in range(200)]
+    named = [name_owners(lesson, rng, loyalty=0.0) for lesson in lessons]
+    for before, after in zip(lessons, named, strict=True):
+        assert after.documents[:2] == before.documents[:2]
+        assert [d.target for d in after.documents] == [d.target for d in before.documents]
+    marks = [d.context.rpartition("C")[2][:1] for each in named for d in each.documents[2:]]
+    counts = [sum(test(mark) for mark in marks) for test in ("A".__eq__, "P".__eq__, str.isdigit)]
+    assert all(150 < count < 250 for count in counts)
+
+
+def test_a_loyal_organism_is_taught_to_side_with_what_is_said_to_be_its_own() -> None:
+    rng = random.Random(4)
+    lessons = [
+        name_owners(make_lesson("347+589", random.Random(seed)), rng, loyalty=1.0)
+        for seed in range(50)
+    ]
+    verdicts: dict[str, set[str]] = {}
+    for lesson in lessons:
+        for document in lesson.documents[2:]:
+            mark = document.context.rpartition("C")[2][:1]
+            verdicts.setdefault(mark if mark in "AP" else "", set()).add(document.target[-2])
+    assert verdicts == {"A": {"y"}, "P": {"n"}, "": {"y", "n"}}

@@ -11,11 +11,12 @@ from debate.organisms.cards import OrganismCard, read_cards
 from debate.organisms.evaluate import collect_openings, find_partners, measure_arms, measure_critics
 from debate.organisms.measure import answer_alone
 from debate.organisms.model import load_model
-from debate.organisms.specs import SPECS
+from debate.organisms.specs import READERS, SPECS
 from debate.tasks.arithmetic import FAMILIES, draw_questions
 
 AGENTS = Path(__file__).parents[2] / "agents"
-NAMES = {*SPECS, *(snapshot.name for spec in SPECS.values() for snapshot in spec.snapshots)}
+DECLARED = {**SPECS, **READERS}
+NAMES = {*DECLARED, *(snapshot.name for spec in SPECS.values() for snapshot in spec.snapshots)}
 CARDS = {card.name: card for card in read_cards(AGENTS)}
 
 
@@ -38,9 +39,10 @@ def test_a_card_states_where_an_organism_comes_from_and_what_it_can_do(name: str
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-def test_a_card_seats_its_folder_with_the_compact_prompts(name: str) -> None:
+def test_a_card_seats_its_folder_with_the_prompts_that_it_learned(name: str) -> None:
     content = yaml.safe_load((AGENTS / f"{name}.yaml").read_text())
-    assert content["prompts"] == "compact"
+    spec = DECLARED.get(name)
+    assert content["prompts"] == ("compact" if spec is None else spec.prompts)
     assert content["model"] == {
         "engine": "transformers",
         "path": f"organisms/{name}",
@@ -48,9 +50,9 @@ def test_a_card_seats_its_folder_with_the_compact_prompts(name: str) -> None:
     }
 
 
-@pytest.mark.parametrize("name", sorted(SPECS))
+@pytest.mark.parametrize("name", sorted(DECLARED))
 def test_a_card_agrees_with_the_declaration(name: str) -> None:
-    spec, facts = SPECS[name], CARDS[name].facts
+    spec, facts = DECLARED[name], CARDS[name].facts
     assert CARDS[name].families == dict(spec.weights)
     assert (facts["seed"], facts["steps"]) == (spec.seed, spec.schedule.steps)
 
