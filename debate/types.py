@@ -97,6 +97,21 @@ class Belief:
         return {candidate: weight / total for candidate, weight in weights.items()}
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HeardAs:
+    """What was shown of a turn that was heard over an edge whose view keeps a part of it back.
+
+    `ref` names the turn, `carries` what the edge carries. With `hides_answer` the answer was kept
+    back. `confidence_of` names the turn whose `confidence` was shown in place of its own.
+    """
+
+    ref: str
+    carries: tuple[str, ...]
+    hides_answer: bool = False
+    confidence_of: str | None = None
+    confidence: float | None = None
+
+
 MAX_TOKENS: Final = 10**12
 """The largest number of tokens that is believed; sums of many stay far below 64 bits."""
 LOG_P_SLACK: Final = 0.01
@@ -197,7 +212,8 @@ class Turn:
     """One turn of a debate, exactly as a line of `turns/*.jsonl`.
 
     Its fields are its place in the debate and what it was asked, and those of a `CallResult`.
-    `heard` names turns of the same debate by their `ref`, `late` critics that were not waited for.
+    `heard` names turns of the same debate by their `ref`, `late` critics that were not waited for;
+    `heard_as` says of which of them a part was kept back.
     `shared_with` names the turn (`cell:ref`) whose identical call this one shares, so that its cost
     is counted once.
     Times are seconds since the epoch.
@@ -213,6 +229,7 @@ class Turn:
     model: str
     heard: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
+    heard_as: tuple[HeardAs, ...] = ()
     dropped: tuple[str, ...] = ()
     text: str = ""
     finish_reason: str | None = None

@@ -162,7 +162,8 @@ def _list_scene_content(debate_state: DebateState) -> tuple[object, ...]:
         debate_state.about,
     )
     told = () if debate_state.told_own is None else (debate_state.told_own,)
-    return (*question, *place, subject, debate_state.heard, *said, *told)
+    withheld = (sorted(debate_state.withheld),) if debate_state.withheld else ()
+    return (*question, *place, subject, debate_state.heard, *said, *told, *withheld)
 
 
 def read_reply(agent: Agent, question: Question, kind: Kind, reply: Completion) -> CallResult:

@@ -38,7 +38,15 @@ from debate.config.graph_generators import check_arguments, check_generator, is_
 from debate.config.registry import RECORDED, is_custom
 from debate.config.spec import Spec
 
-Carried = Literal["answer", "reasoning", "critique", "confidence"]
+Carried = Literal[
+    "answer",
+    "reasoning",
+    "critique",
+    "confidence",
+    "rationale",
+    "masked_reasoning",
+    "shuffled_confidence",
+]
 EdgeDirection = Literal["both", "forward", "backward"]
 GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=64)]
 Arrow = Literal["->", "<-", "<->"]
@@ -57,7 +65,9 @@ class EdgeAttributes(Spec):
 
     carries: tuple[Carried, ...] | None = None
     """The parts of the critic's turn that the author may hear; by default all that the protocol
-    sends."""
+    sends. `rationale` is the text without its statements of an answer, `masked_reasoning` also
+    without the answer's value anywhere in it; `shuffled_confidence` is that of a speaker drawn by
+    seed."""
     timeout_s: PositiveFloat | None = None
     """Seconds after which the author goes on without this critic; by default it waits."""
     when: Literal["always", "disagreement"] | None = None
@@ -72,7 +82,22 @@ class EdgeAttributes(Spec):
             raise ValueError('an edge carries something; write "feedback: false" for silence')
         if carries is not None and len(set(carries)) < len(carries):
             raise ValueError("write each thing that is carried once")
+        _check_views({*carries} if carries else set())
         return carries
+
+
+def _check_views(carries: set[Carried]) -> None:
+    """Raise ValueError where one thing is carried in two ways, of which one tells all."""
+    masked = carries & {"rationale", "masked_reasoning"}
+    told = carries & {"answer", "reasoning", "critique"}
+    if masked and told:
+        raise ValueError(
+            f"{min(masked)} keeps the answer back, and {min(told)} tells it; write one of them"
+        )
+    if len(masked) > 1:
+        raise ValueError("rationale and masked_reasoning are one text; write one of them")
+    if {"confidence", "shuffled_confidence"} <= carries:
+        raise ValueError("a confidence is either shuffled or its speaker's; write one of them")
 
 
 class EdgeSpec(EdgeAttributes):

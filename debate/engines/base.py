@@ -48,9 +48,9 @@ class DebateState:
     """The debate behind a prompt, for simulated agents. No language model ever sees it.
 
     `question` holds its target. `turns` are the turns of this debate that the agent has made or
-    heard, oldest first; `heard` names those that it hears now. `subject` is the turn under critique
-    or in question, and `told_own` whether a critic is told that it is its own, None where it is
-    told nothing of whose it is.
+    heard, oldest first; `heard` names those that it hears now, `withheld` those whose answer the
+    edge kept back. `subject` is the turn under critique or in question, and `told_own` whether a
+    critic is told that it is its own, None where it is told nothing of whose it is.
     """
 
     question: Question
@@ -61,6 +61,7 @@ class DebateState:
     about: str | None = None
     subject: Turn | None = None
     heard: tuple[str, ...] = ()
+    withheld: frozenset[str] = frozenset()
     turns: tuple[Turn, ...] = ()
     told_own: bool | None = None
 

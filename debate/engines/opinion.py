@@ -149,7 +149,8 @@ def compute_log_belief(probabilities: AnswerWeights, answer: str) -> float:
 def list_heard_turns(state: DebateState) -> list[Turn]:
     """Return the turns that the agent has heard when it makes this one, oldest first.
 
-    A turn that it only read in order to review it is not heard. Its own answers are heard where a
+    A turn that it only read in order to review it is not heard, nor one whose answer was kept back
+    from it. Its own answers are heard where a
     self-loop brings them back, and a review of itself is written to be heard.
     """
     own = [turn for turn in state.turns if turn.agent == state.agent]
@@ -164,6 +165,8 @@ def _is_heard(
     turn: Turn, state: DebateState, named: Collection[str], reviewed: Collection[str]
 ) -> bool:
     ref = turn.ref
+    if ref in state.withheld:
+        return False
     if ref in named:
         return True
     if turn.agent != state.agent:

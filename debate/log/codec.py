@@ -41,10 +41,11 @@ from debate.log.false_numbers import find_false_place
 from debate.types import Confidence, Failure, Question, Turn, Usage, Verdict
 
 T = TypeVar("T")
-NOT_SHOWN = frozenset({"prompt", "prompt_hash", "sampling_seed"})
+NOT_SHOWN = frozenset({"heard_as", "prompt", "prompt_hash", "sampling_seed"})
 """Fields of a turn that no frame shows, and that `TurnStruct` lacks."""
 
 OMITTED_WHERE_ABSENT = {
+    "heard_as": b',"heard_as":[]',
     "reasoning": b',"reasoning":null',
     "notes": b',"notes":[]',
     "final_line": b',"final_line":null',

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from typing import Any
 
 from debate.agents.agent import Agent
+from debate.agents.edge_views import hides_answer, is_narrowed, narrow_turn, widen_parts
 from debate.agents.noise import make_noise
 from debate.agents.views import ShownTurn, name_speakers, show_turn
 from debate.config.protocol import DecisionSpec, ProbeSpec, ProtocolSpec
 from debate.topologies import Topology, TopologySchedule, get_edge, get_heard_critics
 from debate.topologies.graph import Edge
-from debate.types import AgentId, DebateKey, Question, Turn
+from debate.types import AgentId, DebateKey, HeardAs, Question, Turn
 
 MAX_CACHED = 4096
 """Answers about graphs that are kept; a graph that is drawn anew each round is asked few times."""
@@ -129,6 +130,9 @@ class Visibility:
     ) -> tuple[str, ...]:
         """Return the parts of a turn that edge, protocol and the viewer's prompt set all allow."""
         carries = self.get_edge(critic, author, round).carries
+        return self._limit_parts(viewer, carries)
+
+    def _limit_parts(self, viewer: Agent, carries: Sequence[str]) -> tuple[str, ...]:
         limit = viewer.prompts.spec.carries
         return intersect_parts(carries, limit, answers_only=self._cell.spec.view.answers_only)
 
@@ -150,13 +154,84 @@ class Visibility:
     ) -> dict[str, ShownTurn]:
         """Return what the viewer, who heard or judges these turns, sees of them, by their refs."""
         agent, seen = self._cell.agents[viewer], {}
+        donors = self._shuffle_confidences(viewer, turns, round, judging=judging)
         for turn in turns:
-            critic, author = (viewer, turn.agent) if judging else (turn.agent, viewer)
-            parts = self.find_parts(agent, critic, author, round)
-            shown = self.show_turn(turn, viewer, parts)
+            edge = self._get_edge_between(viewer, turn, round, judging=judging)
+            narrowed = self._narrow(turn, edge, donors.get(turn.ref))
+            parts = self._limit_parts(agent, widen_parts(edge.carries))
+            shown = self.show_turn(narrowed, viewer, parts)
             if shown is not None:
                 seen[turn.ref] = shown
         return seen
+
+    def show_subject(self, turn: Turn, critic: Agent) -> ShownTurn | None:
+        """Return what a critic reads of the turn it reviews: all, whatever its author may hear."""
+        return self.show_turn(turn, critic.id, self._limit_parts(critic, Edge().carries))
+
+    def describe_views(
+        self,
+        viewer: AgentId,
+        turns: Sequence[Turn],
+        round: int,
+        seen: Collection[str],
+        *,
+        judging: bool = False,
+    ) -> tuple[HeardAs, ...]:
+        """Return what is kept back from the viewer of those of these turns that it has seen."""
+        found = []
+        donors = self._shuffle_confidences(viewer, turns, round, judging=judging)
+        for turn in turns:
+            carries = self._get_edge_between(viewer, turn, round, judging=judging).carries
+            if turn.ref in seen and is_narrowed(carries, turn.kind):
+                donor = donors.get(turn.ref)
+                view = HeardAs(
+                    ref=turn.ref,
+                    carries=carries,
+                    hides_answer=hides_answer(carries, turn.kind),
+                    confidence_of=None if donor is None else donor.ref,
+                    confidence=None if donor is None else donor.confidence(),
+                )
+                found.append(view)
+        return tuple(found)
+
+    def _get_edge_between(self, viewer: AgentId, turn: Turn, round: int, *, judging: bool) -> Edge:
+        critic, author = (viewer, turn.agent) if judging else (turn.agent, viewer)
+        return self.get_edge(critic, author, round)
+
+    def _narrow(self, turn: Turn, edge: Edge, donor: Turn | None) -> Turn:
+        """Return the turn without what the edge keeps back."""
+        if not is_narrowed(edge.carries, turn.kind):
+            return turn
+        return narrow_turn(
+            turn,
+            edge.carries,
+            question=self._question,
+            format=self._cell.agents[turn.agent].prompts.format,
+            view=self._cell.spec.view,
+            donor=donor,
+        )
+
+    def _shuffle_confidences(
+        self, viewer: AgentId, turns: Sequence[Turn], round: int, *, judging: bool
+    ) -> dict[str, Turn]:
+        """Return the turn whose confidence is shown in place of each one's, by ref.
+
+        A permutation, drawn by seed, of those that the viewer hears over edges that shuffle; a
+        single one has nobody to change with and is kept back.
+        """
+        told = [
+            turn
+            for turn in turns
+            if "shuffled_confidence"
+            in self._get_edge_between(viewer, turn, round, judging=judging).carries
+            and self.is_heard(turn, viewer)
+            and turn.confidence() is not None
+        ]
+        if len(told) < 2 or not self._cell.spec.show_confidence:
+            return {}
+        place = f"confidence/{self._debate.seed}/{self._debate.question}/{viewer}/{round}"
+        drawn = random.Random(place).sample(told, len(told))
+        return {turn.ref: donor for turn, donor in zip(told, drawn, strict=True)}
 
     def replace_by_noise(
         self, author: AgentId, seen: Mapping[str, ShownTurn], round: int

@@ -131,6 +131,7 @@ class Debate:
             kind="revision",
             heard=refs,
             late=heard.late,
+            heard_as=self._visibility.describe_views(author, heard.turns, round, refs),
         )
         return await self._run_own(asked)
 
@@ -269,9 +270,16 @@ class Debate:
         if not seen or (own is not None and set(seen) <= set(own.heard)):
             return own
         agent = self.cell.agents[judge]
-        prompt = self._build_answer(agent, list(seen.values()))
+        views = self._visibility.describe_views(judge, turns, round, seen, judging=True)
         return await self._run_own(
-            TurnRequest(agent=agent, prompt=prompt, round=round, kind="judgment", heard=tuple(seen))
+            TurnRequest(
+                agent=agent,
+                prompt=self._build_answer(agent, list(seen.values())),
+                round=round,
+                kind="judgment",
+                heard=tuple(seen),
+                heard_as=views,
+            )
         )
 
     async def _take_critique(self, critic: AgentId, author: AgentId, round: int) -> Turn | None:
@@ -281,7 +289,7 @@ class Debate:
         if subject is None:
             return None
         agent = self.cell.agents[critic]
-        seen = self.shown_to(critic, subject, round)
+        seen = self._visibility.show_subject(subject, agent)
         if seen is None:
             return None
         start = self._get_start(agent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from bisect import bisect_left, insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeAlias, get_args
@@ -45,6 +45,7 @@ from debate.types import (
     CallResult,
     DebateKey,
     Failure,
+    HeardAs,
     Kind,
     Question,
     ToolStep,
@@ -64,8 +65,9 @@ TurnOrder: TypeAlias = tuple[int, int, int, str]
 class TurnRequest:
     """A prompt for an agent, and its place in the debate.
 
-    `heard` names turns by their ref, `late` critics. `told_own`: whether a critic is told that what
-    it reviews is its own; None where it is told nothing.
+    `heard` names turns by their ref, `late` critics; `heard_as` says what was kept back of them.
+    `told_own`: whether a critic is told that what it reviews is its own; None where it is told
+    nothing.
     `temperature` and `asked_as` override the agent's own and the turn's kind. With `drawn_as` its
     call is the very one of a turn of that kind about nobody: with that one's seed, shared with it.
     """
@@ -77,6 +79,7 @@ class TurnRequest:
     about: AgentId | None = None
     heard: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
+    heard_as: tuple[HeardAs, ...] = ()
     temperature: float | None = None
     asked_as: Kind | None = None
     drawn_as: Kind | None = None
@@ -130,6 +133,7 @@ class TurnRecord:
         about: AgentId | None,
         heard: tuple[str, ...],
         told_own: bool | None = None,
+        heard_as: tuple[HeardAs, ...] = (),
     ) -> DebateState:
         """Return what a simulated agent may know: its own turns, and all that it has heard."""
         before = round + 1 if kind == "probe" else round
@@ -149,9 +153,25 @@ class TurnRecord:
             about=about,
             subject=self._turns[heard[0]] if kind == "critique" else None,
             heard=heard,
+            withheld=find_withheld(
+                [(heard, heard_as), *((turn.heard, turn.heard_as) for turn in own.values())]
+            ),
             turns=tuple([self._turns[ref] for _, ref in sorted(turns)]),
             told_own=told_own,
         )
+
+
+def find_withheld(
+    hearings: Iterable[tuple[Collection[str], Collection[HeardAs]]],
+) -> frozenset[str]:
+    """Return the refs of the turns whose answer was kept back each time that they were heard."""
+    hidden: set[str] = set()
+    told: set[str] = set()
+    for heard, views in hearings:
+        kept = {each.ref for each in views if each.hides_answer}
+        hidden |= kept
+        told.update(ref for ref in heard if ref not in kept)
+    return frozenset(hidden - told)
 
 
 def _get_order(ordered: tuple[TurnOrder, Turn]) -> TurnOrder:
@@ -238,6 +258,7 @@ class TurnRunner:
             about=None if asked.drawn_as else asked.about,
             heard=asked.heard,
             told_own=asked.told_own if asked.agent.capabilities.reads_owner else None,
+            heard_as=asked.heard_as,
         )
 
     def _make_turn(self, asked: TurnRequest, digest: str, seed: int | None) -> Turn:
@@ -254,6 +275,7 @@ class TurnRunner:
             model=agent.spec.model,
             heard=asked.heard,
             late=asked.late,
+            heard_as=asked.heard_as,
             dropped=asked.prompt.dropped,
             prompt=asked.prompt.messages if self._cell.keep_prompts else None,
             prompt_hash=digest,

@@ -64,6 +64,7 @@ def _describe_members(cell: Mapping[str, Any]) -> Iterator[str]:
         num = len(members)
         yield f"{count_noun(num, 'agent')}: {join_names(members)}"
         yield _describe_edges(_get_mapping(cell, "topology"))
+        yield _describe_carried(_get_mapping(cell, "topology"))
     yield from _describe_protocol(_get_mapping(cell, "protocol"), is_arm=bool(arm))
 
 
@@ -77,6 +78,15 @@ def _describe_edges(topology: Mapping[str, Any]) -> str:
     if all(edge.replace("<", "").endswith("-> itself") for edge in written):
         return "each hears only itself"
     return f"who critiques whom: {join_names(written)}"
+
+
+def _describe_carried(topology: Mapping[str, Any]) -> str:
+    """What edges carry, where that is less than all."""
+    edges = [edge for edge in topology.get("edges") or () if isinstance(edge, Mapping)]
+    layers = [_get_mapping(topology, "defaults"), *edges]
+    said = (" and ".join(layer.get("carries") or ()).replace("_", " ") for layer in layers)
+    found = [each for each in dict.fromkeys(said) if each]
+    return f"edges carry {join_names(found)} alone" if found else ""
 
 
 def _get_edge(edge: object) -> object:

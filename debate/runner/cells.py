@@ -168,6 +168,8 @@ def _find_topology_problems(resolved: ResolvedCell) -> list[Problem]:
         protocol=resolved.protocol.name,
         rounds=resolved.rounds,
         needs_judges="judges" in get_requirements(resolved.decision),
+        shows_confidence=resolved.protocol.show_confidence,
+        answers_only=resolved.protocol.view.answers_only,
     )
 
 

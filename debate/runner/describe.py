@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
@@ -295,7 +296,8 @@ def _print_edges(plan: Plan, console: Console, *, drawn: bool) -> None:
     for (protocol, edges), names in alike.items():
         told = f"arm{'s' if len(names) > 1 else ''} {', '.join(names)}"
         if not drawn:
-            edges = edges.partition("\n")[0].partition(" (")[0]
+            heads, carried = edges.partition("\n")[0].partition(" (")[0], _list_carried(edges)
+            edges = f"{heads}; {carried}" if carried else heads
             console.print(f"{told}: {protocol}; {edges}", highlight=False, markup=False)
             continue
         console.rule(Text(told))
@@ -307,6 +309,12 @@ def _describe_protocol(cell: Condition) -> str:
     noise = ", noise in place of all that is heard" if cell.spec.view.noise else ""
     rounds = count_noun(cell.rounds, "round")
     return f"{cell.spec.name}, {cell.spec.speaking}, {rounds}, {cell.decision.name}{noise}"
+
+
+def _list_carried(edges: str) -> str:
+    """Return what edges carry that do not carry all, from a drawing of them."""
+    found = dict.fromkeys(re.findall(r"carries [a-z_]+(?: \+ [a-z_]+)*", " ".join(edges.split())))
+    return ", ".join(found)
 
 
 def _draw_edges(cell: Condition, plan: Plan) -> str:

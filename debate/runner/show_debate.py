@@ -19,7 +19,7 @@ from debate.log import Run
 from debate.log.frames import describe_verdict
 from debate.tasks import list_candidates
 from debate.text import clean, format_count, format_decimal, join_names, shorten
-from debate.types import DebateKey, Question, Turn
+from debate.types import DebateKey, HeardAs, Question, Turn
 
 MOST_NAMED = 8
 """Ids that a message names at most."""
@@ -239,10 +239,20 @@ def _describe_outcome(turn: Turn) -> str:
 
 
 def _describe_heard(turn: Turn) -> str:
-    told = [_name_heard(ref, turn) for ref in turn.heard] or ["nobody"]
+    views = {each.ref: f" ({_describe_view(each)})" for each in turn.heard_as}
+    told = [_name_heard(ref, turn) + views.get(ref, "") for ref in turn.heard] or ["nobody"]
     for refs, word in ((turn.late, "too late"), (turn.dropped, "left out for length")):
         told += [f"{_name_heard(ref, turn)} ({word})" for ref in refs]
     return ", ".join(told)
+
+
+def _describe_view(view: HeardAs) -> str:
+    """What an edge carried of a turn, and whose confidence took the place of its own."""
+    carried = f"as {' + '.join(view.carries)}"
+    if view.confidence is None or view.confidence_of is None:
+        return carried
+    donor = view.confidence_of.split(":")[2]
+    return f"{carried}, confidence {format_decimal(view.confidence)} of {donor}"
 
 
 def _name_heard(ref: str, turn: Turn) -> str:

@@ -39,6 +39,7 @@ TURN_FIELDS = (
     "model",
     "heard",
     "late",
+    "heard_as",
     "dropped",
     "sampling_seed",
     "simulated",
@@ -325,7 +326,7 @@ def _compare_fields(turn: Turn, begun: Turn) -> Iterator[str]:
 
 
 def _format(value: Any) -> str:
-    return f"({', '.join(value)})" if isinstance(value, tuple) else repr(value)
+    return f"({', '.join(map(str, value))})" if isinstance(value, tuple) else repr(value)
 
 
 def _compare_reading(turn: Turn, cell: Condition, question: Question) -> Iterator[str]:

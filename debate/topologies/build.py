@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 from debate.config.document import ConfigDocument, KeyPath, Problem, SourceLocation
 from debate.config.loader import find_code_problems
 from debate.config.references import list_shipped, resolve_references
-from debate.config.topology import EdgeSpec, TopologySpec, parse_names
+from debate.config.topology import Carried, EdgeSpec, TopologySpec, parse_names
 from debate.config.validation import validate_document
 from debate.errors import ConfigError, TopologyError, suggest
 from debate.topologies.graph import (
@@ -230,12 +230,16 @@ def find_problems(
     rounds: int,
     needs_judges: bool = False,
     schedule: TopologySchedule | None = None,
+    shows_confidence: bool | None = None,
+    answers_only: bool = False,
 ) -> list[Problem]:
     """Return the problems of the spec for these seats and this protocol.
 
     An agent counts as connected if it is in any of the rounds. `needs_judges` says that the
     decision asks judges. `schedule` is what `build_schedule` has made of them, where it was called
-    before. Raises TopologyError for seats that cannot be told apart.
+    before. `shows_confidence` says whether turns state a confidence, where that is known, and
+    `answers_only` that texts are not heard in an exchange. Raises TopologyError for seats that
+    cannot be told apart.
     """
     no_judges = [*_find_empty_panel(seats, needs_judges)]
     try:
@@ -251,7 +255,8 @@ def find_problems(
     found = no_judges if idle or no_judges else [*_find_silence(schedule, drawn, rounds)]
     for seat in seats:
         found += _find_seat_problems(seat, drawn, schedule, protocol)
-    found += _find_unheard(drawn, protocol)
+    found += _find_unheard(drawn, protocol, answers_only=answers_only)
+    found += _find_missing_confidences(drawn, shows_confidence)
     return [*idle, *(Problem((), line) for line in dict.fromkeys(found))]
 
 
@@ -311,9 +316,18 @@ def _explain_idle_seat(seat: Seat, is_critiqued: bool) -> str:
     )
 
 
-def _find_unheard(drawn: Sequence[Topology], protocol: str) -> Iterator[str]:
+_VIEWS: frozenset[Carried] = frozenset(
+    {"answer", "confidence", "rationale", "masked_reasoning", "shuffled_confidence"}
+)
+
+
+def _find_unheard(drawn: Sequence[Topology], protocol: str, *, answers_only: bool) -> Iterator[str]:
     """Yield the edges that promise feedback and carry nothing that the protocol sends."""
-    sent = {"exchange": {"answer", "reasoning"}, "critique": {"critique"}}.get(protocol)
+    sending: dict[str, frozenset[Carried]] = {
+        "exchange": frozenset({"answer"} if answers_only else _VIEWS | {"reasoning"}),
+        "critique": _VIEWS | {"critique"},
+    }
+    sent = sending.get(protocol)
     for topology in drawn if sent else ():
         for u, v in topology.edges():
             edge = get_edge(topology, u, v)
@@ -322,4 +336,28 @@ def _find_unheard(drawn: Sequence[Topology], protocol: str) -> Iterator[str]:
                     f"{u} -> {v} carries {', '.join(sorted(edge.carries))} only, and "
                     f'the protocol "{protocol}" sends {" and ".join(sorted(sent))}; add one, '
                     'or write "feedback: false"'
+                )
+
+
+def _find_missing_confidences(
+    drawn: Sequence[Topology], shows_confidence: bool | None
+) -> Iterator[str]:
+    """Yield the edges whose only message is a confidence that nobody states, or cannot change."""
+    for topology in drawn:
+        shuffled: dict[str, list[str]] = {}
+        for u, v in topology.edges():
+            edge = get_edge(topology, u, v)
+            needed = {*edge.carries} <= {"confidence"} or "shuffled_confidence" in edge.carries
+            if edge.feedback and needed and shows_confidence is False:
+                yield (
+                    f"{u} -> {v} carries {', '.join(sorted(edge.carries))}, and no turn states a "
+                    "confidence; write `show_confidence: true` under `protocol`"
+                )
+            if edge.feedback and "shuffled_confidence" in edge.carries:
+                shuffled.setdefault(v, []).append(u)
+        for author, critics in shuffled.items():
+            if len(critics) == 1:
+                yield (
+                    f"{author} hears a shuffled confidence from {critics[0]} alone, which nobody "
+                    "can change with; let two or more edges carry one, or write confidence"
                 )

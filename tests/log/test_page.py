@@ -35,6 +35,7 @@ from debate.types import (
     Belief,
     Confidence,
     Failure,
+    HeardAs,
     Message,
     Question,
     ToolCall,
@@ -56,8 +57,8 @@ SECTIONS: dict[str, Any] = {
     **{
         each.__name__: each
         for each in (
-            *(Answer, Confidence, Belief, Usage, Failure, Message, RunStart, Environment),
             *(ToolStep, ToolCall),
+            *(Answer, Confidence, Belief, Usage, Failure, HeardAs, Message, RunStart, Environment),
             *(Hardware, GitState, StatedHypotheses, RunTotals, TrialCall),
         )
     },
@@ -66,6 +67,7 @@ FIELDS = {title: set(read_rows(read_section(PAGE, title), "field")) for title in
 INSIDE = {
     "answer": "Answer",
     "confidences": "Confidence",
+    "heard_as": "HeardAs",
     "belief": "Belief",
     "usage": "Usage",
     "failure": "Failure",
@@ -93,6 +95,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
     made = run(
         tmp_path_factory.mktemp("made"),
         agents,
+        topology={"edges": [{"edge": "debaters -> debaters", "carries": ["rationale"]}]},
         num_questions=4,
         rounds=2,
         probes=["belief", "verbal"],

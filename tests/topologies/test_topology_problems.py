@@ -108,8 +108,12 @@ def test_a_critic_has_nothing_to_say_in_an_exchange() -> None:
     [
         ("exchange", ["critique"], False),
         ("exchange", ["critique", "answer"], True),
-        ("critique", ["answer", "reasoning"], False),
+        ("exchange", ["rationale"], True),
+        ("exchange", ["confidence"], True),
+        ("critique", ["reasoning"], False),
         ("critique", ["critique"], True),
+        ("critique", ["answer"], True),
+        ("critique", ["masked_reasoning"], True),
         ("my_module.my_protocol", ["confidence"], True),
     ],
 )
@@ -120,6 +124,33 @@ def test_an_edge_must_carry_something_that_the_protocol_sends(
     found = checked(*DEBATERS, edges=[line], protocol=protocol)
     assert (not found) == is_heard
     assert not checked(*DEBATERS, edges=[{**line, "feedback": False}], protocol=protocol)
+
+
+@pytest.mark.parametrize("carried", ["confidence", "shuffled_confidence"])
+def test_an_edge_that_carries_a_confidence_needs_one_that_is_stated(carried: str) -> None:
+    topology = {"edges": [{"edge": "a -> c", "carries": [carried]}, "b, c -> a, b"]}
+    topology["edges"] += [{"edge": "b -> c", "carries": [carried]}]
+    seats = make_debaters("a", "b", "c")
+    problems = find_problems(
+        TopologySpec(**topology), seats, protocol="exchange", rounds=1, shows_confidence=False
+    )
+    assert len(problems) == 2
+    assert all("show_confidence: true" in problem.message for problem in problems)
+    assert not find_problems(
+        TopologySpec(**topology), seats, protocol="exchange", rounds=1, shows_confidence=True
+    )
+
+
+def test_a_confidence_that_nobody_can_change_with_is_refused() -> None:
+    alone = {"edges": [{"edge": "a -> b", "carries": ["answer", "shuffled_confidence"]}]}
+    assert "nobody can change with" in said(*DEBATERS, **alone)
+
+
+def test_where_answers_alone_are_heard_an_edge_must_carry_one() -> None:
+    spec = TopologySpec(**{"edges": [{"edge": "a <-> b", "carries": ["rationale"]}]})
+    seats = make_debaters("a", "b")
+    (*found,) = find_problems(spec, seats, protocol="exchange", rounds=1, answers_only=True)
+    assert "sends answer; add one" in found[0].message
 
 
 def test_what_cannot_be_built_and_an_empty_panel_are_told_together() -> None:

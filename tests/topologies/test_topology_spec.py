@@ -36,6 +36,21 @@ def spec(**fields: Any) -> TopologySpec:
             ("edges", 0, "carries"),
             "once",
         ),
+        (
+            {"edges": [{"edge": "a -> b", "carries": ["answer", "masked_reasoning"]}]},
+            ("edges", 0, "carries"),
+            "keeps the answer back",
+        ),
+        (
+            {"edges": [{"edge": "a -> b", "carries": ["rationale", "masked_reasoning"]}]},
+            ("edges", 0, "carries"),
+            "one text",
+        ),
+        (
+            {"edges": [{"edge": "a -> b", "carries": ["confidence", "shuffled_confidence"]}]},
+            ("edges", 0, "carries"),
+            "shuffled or its speaker's",
+        ),
         ({"edges": [{"edge": "a -> b", "carries": ["all"]}]}, ("edges", 0, "carries", 0), "answer"),
         ({"edges": [{"edge": "a -> b", "timeout_s": 0}]}, ("edges", 0, "timeout_s"), "greater"),
         ({"edges": [{"edge": "a -> b", "when": "often"}]}, ("edges", 0, "when"), "always"),
