@@ -60,11 +60,13 @@ def narrow_turn(
     format: AnswerFormat,
     view: ViewSpec,
     donor: Turn | None,
+    answers: Sequence[str],
 ) -> Turn:
     """Return the turn as if it had said no more than the edge carries.
 
     format: the speaker's, in which the reply was read. donor: the turn whose confidence it states
-    where confidences are shuffled; without one, it states none then.
+    where confidences are shuffled; without one, it states none then. answers: those that the text
+    may hold and that are masked: its own, and of a critique what its critic answers itself.
     """
     text = get_heard_text(turn, view)
     if "shuffled_confidence" in carries:
@@ -74,12 +76,13 @@ def narrow_turn(
         text = mask_confidence(text, format)
         text = mask_verdict(text, format) if turn.kind == "critique" else text
         mask = mask_answer if "masked_reasoning" in carries else mask_statements
-        text = mask(text, question, format, answer=turn.value)
+        for answer in answers or (None,):
+            text = mask(text, question, format, answer=answer)
     elif not {"answer", "reasoning", "critique"} & {*carries}:
         text = WITHHELD if turn.confidence() is not None else ""
     elif turn.kind == "critique" and "critique" not in carries:
         text = _write_statements(turn)
-    turn = replace(turn, text=text, reasoning=None, final_line=None)
+    turn = replace(turn, text=text, reasoning=None, final_line=None, tool_steps=())
     return replace(turn, answer=None, accepts=None) if hides_answer(carries, turn.kind) else turn
 
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from debate.agents.agent import Agent
@@ -150,14 +151,24 @@ class Visibility:
         )
 
     def show_turns(
-        self, viewer: AgentId, turns: Sequence[Turn], round: int, *, judging: bool = False
+        self,
+        viewer: AgentId,
+        turns: Sequence[Turn],
+        round: int,
+        *,
+        judging: bool = False,
+        own_answers: Mapping[AgentId, str | None] = MappingProxyType({}),
     ) -> dict[str, ShownTurn]:
-        """Return what the viewer, who heard or judges these turns, sees of them, by their refs."""
+        """Return what the viewer, who heard or judges these turns, sees of them, by their refs.
+
+        own_answers: the answer that each critic gives itself, which its critique may repeat.
+        """
         agent, seen = self._cell.agents[viewer], {}
         donors = self._shuffle_confidences(viewer, turns, round, judging=judging)
         for turn in turns:
             edge = self._get_edge_between(viewer, turn, round, judging=judging)
-            narrowed = self._narrow(turn, edge, donors.get(turn.ref))
+            told = own_answers.get(turn.agent) if turn.kind == "critique" else None
+            narrowed = self._narrow(turn, edge, donors.get(turn.ref), told)
             parts = self._limit_parts(agent, widen_parts(edge.carries))
             shown = self.show_turn(narrowed, viewer, parts)
             if shown is not None:
@@ -178,7 +189,7 @@ class Visibility:
         judging: bool = False,
     ) -> tuple[HeardAs, ...]:
         """Return what is kept back from the viewer of those of these turns that it has seen."""
-        found = []
+        found: list[HeardAs] = []
         donors = self._shuffle_confidences(viewer, turns, round, judging=judging)
         for turn in turns:
             carries = self._get_edge_between(viewer, turn, round, judging=judging).carries
@@ -198,7 +209,7 @@ class Visibility:
         critic, author = (viewer, turn.agent) if judging else (turn.agent, viewer)
         return self.get_edge(critic, author, round)
 
-    def _narrow(self, turn: Turn, edge: Edge, donor: Turn | None) -> Turn:
+    def _narrow(self, turn: Turn, edge: Edge, donor: Turn | None, told: str | None) -> Turn:
         """Return the turn without what the edge keeps back."""
         if not is_narrowed(edge.carries, turn.kind):
             return turn
@@ -209,6 +220,7 @@ class Visibility:
             format=self._cell.agents[turn.agent].prompts.format,
             view=self._cell.spec.view,
             donor=donor,
+            answers=[each for each in dict.fromkeys((turn.value, told)) if each is not None],
         )
 
     def _shuffle_confidences(

@@ -117,7 +117,8 @@ class Debate:
     async def revise(self, author: AgentId, round: int, heard: Heard) -> Turn | None:
         """Have the author answer again, told what it heard; silent where it heard nothing."""
         await self.turn(author, round - 1)
-        seen = self._visibility.show_turns(author, heard.turns, round)
+        own_answers = {each.agent: self._find_own_answer(each.agent, round) for each in heard.turns}
+        seen = self._visibility.show_turns(author, heard.turns, round, own_answers=own_answers)
         if not seen:
             return await self.keep(author, round)
         shown, refs = list(seen.values()), tuple(seen)
@@ -331,6 +332,11 @@ class Debate:
     def _build_answer(self, agent: Agent, shown: Sequence[ShownTurn]) -> AgentPrompt:
         own_turns, start = self._own_turns[agent.id], self._get_start(agent)
         return views.build_answer(agent, self.question, own_turns, shown, start=start)
+
+    def _find_own_answer(self, agent: AgentId, round: int) -> str | None:
+        """Return the answer of the agent's latest own turn before the round."""
+        before = [own.turn for own in self._own_turns[agent] if own.turn.round < round]
+        return before[-1].value if before else None
 
     def _get_start(self, agent: Agent) -> tuple[Message, ...]:
         """Return the beginning of all of the agent's prompts in this debate."""

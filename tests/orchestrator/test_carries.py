@@ -136,6 +136,21 @@ def test_a_critic_reads_all_and_is_heard_as_its_edge_says(
     assert hidden not in get_heard(turns["1:revision:a"])
 
 
+def test_a_masked_critique_does_not_hold_what_its_critic_answered_itself(tmp_path: Path) -> None:
+    agents = [
+        scripted("a", "Answer: 61"),
+        scripted("b", ["Answer: 72", "I found 72, not 61.\nVerdict: incorrect", "Answer: 72"]),
+    ]
+    topology = {
+        "edges": [{"edge": "b -> a", "carries": ["masked_reasoning"]}],
+        "uncritiqued": "allow",
+    }
+    protocol = {"name": "critique"}
+    turns = by_ref(carry(tmp_path, agents=agents, topology=topology, protocol=protocol))
+    assert turns["1:critique:b:a"].value is None
+    assert "I found [answer], not 61." in get_heard(turns["1:revision:a"])
+
+
 @pytest.mark.parametrize(
     ("protocol", "carries", "is_heard"),
     [
