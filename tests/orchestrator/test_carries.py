@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
+from debate.agents.edge_views import narrow_turn
+from debate.agents.views import get_heard_text
+from debate.config.protocol import ViewSpec
 from debate.log import Run
 from debate.runner.verify_run import verify_run
-from debate.types import Turn
+from debate.tasks.answer_format import CHAT
+from debate.types import Answer, Question, ToolCall, ToolStep, Turn
 from tests.pages import read_page
 from tests.processes import invoke
 from tests.support import by_ref, run, said, scripted, simulated, turns_of
@@ -48,7 +52,7 @@ def criticise(folder: Path, *carries: str) -> dict[str, Turn]:
     return by_ref(carry(folder, agents=CRITICS, topology=topology, protocol={"name": "critique"}))
 
 
-def get_heard(turn: Turn) -> str:
+def read_heard(turn: Turn) -> str:
     """What the last message of a turn's prompt says."""
     assert turn.prompt is not None
     return turn.prompt[-1].content
@@ -56,29 +60,29 @@ def get_heard(turn: Turn) -> str:
 
 def test_an_answer_alone(tmp_path: Path) -> None:
     turn = by_ref(carry(tmp_path, "answer"))["1:revision:a"]
-    assert "Answer: 72" in get_heard(turn)
-    assert "70" not in get_heard(turn)
-    assert "22%" not in get_heard(turn)
+    assert "Answer: 72" in read_heard(turn)
+    assert "70" not in read_heard(turn)
+    assert "22%" not in read_heard(turn)
     assert turn.heard_as == ()
 
 
 def test_a_rationale_states_no_answer_and_no_confidence(tmp_path: Path) -> None:
     turn = by_ref(carry(tmp_path, "rationale"))["1:revision:a"]
-    assert "I take 70 and add 2, which is 72.\nAnswer: [answer]" in get_heard(turn)
-    assert "22%" not in get_heard(turn)
+    assert "I take 70 and add 2, which is 72.\nAnswer: [answer]" in read_heard(turn)
+    assert "22%" not in read_heard(turn)
     assert [each.hides_answer for each in turn.heard_as] == [True] * 3
 
 
 def test_a_masked_reasoning_lets_no_answer_through(tmp_path: Path) -> None:
     turns = by_ref(carry(tmp_path, "masked_reasoning"))
     for author in REPLIES:
-        heard = get_heard(turns[f"1:revision:{author}"])
+        heard = read_heard(turns[f"1:revision:{author}"])
         assert not [own for who, own in ANSWERS.items() if who != author and own in heard]
-    assert "I take 70 and add 2, which is [answer]." in get_heard(turns["1:revision:a"])
+    assert "I take 70 and add 2, which is [answer]." in read_heard(turns["1:revision:a"])
 
 
 def test_a_confidence_alone(tmp_path: Path) -> None:
-    heard = get_heard(by_ref(carry(tmp_path, "confidence"))["1:revision:a"])
+    heard = read_heard(by_ref(carry(tmp_path, "confidence"))["1:revision:a"])
     assert "(nothing but a confidence)" in heard
     assert "(stated confidence: 22%)" in heard
     assert "72" not in heard
@@ -97,9 +101,9 @@ def test_shuffled_confidences_are_those_of_the_speakers_in_an_order_drawn_by_see
                 shown = [each.confidence for each in turn.heard_as]
                 assert sorted(filter(None, shown)) == [0.22, 0.33, 0.44]
                 orders.add(tuple(shown))
-                assert "Confidence: [percent]" in get_heard(turn)
+                assert "Confidence: [percent]" in read_heard(turn)
                 places = [
-                    get_heard(turn).index(f"(stated confidence: {100 * (c or 0):.0f}%)")
+                    read_heard(turn).index(f"(stated confidence: {100 * (c or 0):.0f}%)")
                     for c in shown
                 ]
                 assert places == sorted(places)
@@ -114,7 +118,7 @@ def test_shuffled_confidences_are_those_of_the_speakers_in_an_order_drawn_by_see
 def test_a_confidence_that_has_nobody_to_change_with_is_kept_back(tmp_path: Path) -> None:
     agents = [*AGENTS[:2], scripted("c", "Answer: 83")]
     turn = by_ref(carry(tmp_path, "answer", "shuffled_confidence", agents=agents))["1:revision:a"]
-    assert "stated confidence" not in get_heard(turn)
+    assert "stated confidence" not in read_heard(turn)
     assert {each.confidence for each in turn.heard_as} == {None}
 
 
@@ -132,8 +136,8 @@ def test_a_critic_reads_all_and_is_heard_as_its_edge_says(
 ) -> None:
     turns = criticise(tmp_path, carries)
     assert "Answer: 61" in said(turns["1:critique:k:a"])
-    assert shown in get_heard(turns["1:revision:a"])
-    assert hidden not in get_heard(turns["1:revision:a"])
+    assert shown in read_heard(turns["1:revision:a"])
+    assert hidden not in read_heard(turns["1:revision:a"])
 
 
 def test_a_masked_critique_does_not_hold_what_its_critic_answered_itself(tmp_path: Path) -> None:
@@ -148,7 +152,7 @@ def test_a_masked_critique_does_not_hold_what_its_critic_answered_itself(tmp_pat
     protocol = {"name": "critique"}
     turns = by_ref(carry(tmp_path, agents=agents, topology=topology, protocol=protocol))
     assert turns["1:critique:b:a"].value is None
-    assert "I found [answer], not 61." in get_heard(turns["1:revision:a"])
+    assert "I found [answer], not 61." in read_heard(turns["1:revision:a"])
 
 
 @pytest.mark.parametrize(
@@ -208,3 +212,27 @@ def test_a_debate_that_is_shown_says_how_each_turn_was_heard(tmp_path: Path) -> 
     (turn,) = [turn for turn in turns_of(found, "q0") if turn.ref == "1:revision:a"]
     donor = (turn.heard_as[0].confidence_of or "").split(":")[-1]
     assert f"(as answer + shuffled_confidence, confidence 0.{11 * 'abcd'.index(donor) + 11}" in told
+
+
+def test_neither_tools_nor_reasoning_nor_a_final_line_let_an_answer_through() -> None:
+    call = ToolCall(tool="python", source="print(18)", output="18", outcome="done")
+    turn = Turn(
+        **{"cell": "c", "question": "q", "seed": 0, "round": 0, "kind": "opening"},
+        **{"agent": "a", "model": "m", "text": "So 18.", "reasoning": "First 18."},
+        answer=Answer(value="18"),
+        final_line="Answer: 18",
+        tool_steps=(ToolStep(said="I ask: 18", calls=(call,), told="It is 18."),),
+    )
+    narrowed = narrow_turn(
+        turn,
+        ("masked_reasoning",),
+        question=Question(id="q", text="9 + 9", kind="number"),
+        format=CHAT,
+        view=ViewSpec(hear_reasoning=True),
+        donor=None,
+        answers=["18"],
+    )
+    heard = get_heard_text(narrowed, ViewSpec(hear_reasoning=True))
+    assert "18" not in heard
+    assert "First [answer]." in heard
+    assert narrowed.answer is None
