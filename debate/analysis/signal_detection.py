@@ -46,7 +46,6 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 from scipy.special import ndtri
-from scipy.stats import norm
 
 from debate.analysis.intervals import (
     ABSENT,
@@ -118,7 +117,8 @@ def _combine_z(rows: pl.DataFrame, *, weights: tuple[float, float]) -> Detection
             return None
         share = (float(accepted[kind].sum()) + 0.5) / (num + 1)
         z = float(ndtri(share))
-        slope = weight / float(norm.pdf(z)) / (num + 1)
+        density = math.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+        slope = weight / density / (num + 1)
         value += weight * z
         influence[kind] = (accepted[kind] - accepted[kind].mean()) * slope
         least += slope**2 * num * share * (1 - share)

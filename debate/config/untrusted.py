@@ -13,7 +13,13 @@ from typing import Any
 
 from debate.config.cluster import ClusterSpec
 from debate.config.document import KeyPath, Problem
-from debate.config.models import VARIABLE_IN_TEXT, LocalWeights, ModelSpec, OpenaiModel
+from debate.config.models import (
+    VARIABLE_IN_TEXT,
+    HumanModel,
+    LocalWeights,
+    ModelSpec,
+    OpenaiModel,
+)
 from debate.config.registry import REFUSAL
 from debate.config.run import RunSpec
 
@@ -109,6 +115,20 @@ def _find_model_problems(model: ModelSpec) -> Iterator[Problem]:
             if file := _find_pickle(getattr(model, field)):
                 what = f"{file} may hold pickled code; weights are to be safetensors or GGUF"
                 yield Problem((field,), what)
+    if isinstance(model, HumanModel):
+        yield from _find_page_problems(model)
+
+
+def _find_page_problems(model: HumanModel) -> Iterator[Problem]:
+    """Find what would let others than whoever runs it answer on the page for a person."""
+    if model.address not in ("127.0.0.1", "::1", "localhost"):
+        what = f"at {model.address} others in the network could reach the page for a person"
+        yield Problem(("address",), what)
+    if model.hosts:
+        yield Problem(("hosts",), "the page for a person is to have no further names")
+    if model.token_env and not model.token_env.upper().endswith(_ENDS_OF_KEYS):
+        what = f"${model.token_env}, whose name ends in neither KEY nor TOKEN, may be guessed"
+        yield Problem(("token_env",), what)
 
 
 def _find_argument_problem(name: str, value: Any) -> str | None:

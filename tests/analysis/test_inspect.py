@@ -96,7 +96,7 @@ def test_the_kind_of_a_tables_answers_is_told_by_its_targets_or_by_an_option(
     page = tmp_path / "page.html"
     told = CliRunner().invoke(app, ["report", str(path), "--kind", "text", "--out", str(page)])
     assert told.exit_code == 0, told.output
-    known = "choice, math, number, text"
+    known = "choice, code, math, number, text"
     with pytest.raises(InputError, match=f'kind "word" is unknown; known: {known}'):
         read_source(path, kind="word")
     with pytest.raises(InputError, match="is a run directory, which says what kind"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,7 +173,9 @@ def test_changed_code_of_an_engine_and_a_probe_is_asked_anew(tmp_path: Path) -> 
     path = write_config(tmp_path, "engines", f"{name}.Echo")
     path.write_text(path.read_text() + f"probes: [{name}.ask_nothing]\n")
     first = debate.run(path, out=tmp_path / "out", quiet=True).turns()
-    (tmp_path / f"{name}.py").write_text(MODULE.replace("Answer: 4", "Answer: 5"))
+    module = tmp_path / f"{name}.py"
+    module.write_text(MODULE.replace("Answer: 4", "Answer: 5"))
+    os.utime(module, (0, 0))  # bytecode of the same size and second would be taken for its own
     folders = [path, tmp_path / "out", tmp_path / "again"]
     told = run_python(VERIFY_AND_RUN, *map(str, folders), PYTHONPATH=_path(tmp_path))
     assert f"the code of engines {name}.Echo is not what the run was made by" in told

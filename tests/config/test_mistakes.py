@@ -79,7 +79,7 @@ def test_known_names_are_listed_whole() -> None:
 def test_a_shipped_configuration_mistyped_is_told_with_all_that_there_are() -> None:
     done = invoke("validate", "quickstrat")
     assert done.returncode == 2
-    assert 'did you mean "quickstart"? (chat, cross_critique, diversity, gsm8k' in done.stderr
+    assert 'did you mean "quickstart"? (anchors, chat, cross_critique, diversity' in done.stderr
 
 
 MODELS = """\

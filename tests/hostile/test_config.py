@@ -308,6 +308,28 @@ def test_a_folder_of_pickled_weights_is_refused(tmp_path: Path) -> None:
     assert load_run(tmp_path / "run.yaml", custom_code=False)
 
 
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ("address: 0.0.0.0", "others in the network could reach the page"),
+        ("hosts: [lab]", "is to have no further names"),
+        ("token_env: USER", r"\$USER, .* may be guessed"),
+        ("address: '::1', token_env: PAGE_TOKEN", None),
+    ],
+)
+def test_a_page_for_a_person_is_for_whoever_runs_it(
+    fields: str, told: str | None, tmp_path: Path
+) -> None:
+    text = GOOD + f"models: {{m: {{engine: human, via: web, {fields}}}}}\n"
+    (tmp_path / "run.yaml").write_text(text)
+    assert load_run(tmp_path / "run.yaml")
+    if told is None:
+        assert load_run(tmp_path / "run.yaml", custom_code=False)
+    else:
+        with pytest.raises(ConfigError, match=rf"run\.yaml:8: .*{told}.*--no-custom-code"):
+            load_run(tmp_path / "run.yaml", custom_code=False)
+
+
 REFUSED = {
     "CellSpec": "arm",
     "ClusterSpec": "address env runtime_env",
@@ -315,6 +337,7 @@ REFUSED = {
     "DatasetTask": "dataset",
     "DecisionSpec": "name",
     "FactorLevels": "arm",
+    "HumanModel": "address hosts token_env",
     "ProbeSpec": "name",
     "ProtocolSpec": "name",
     "SweepSpec": "arm",
@@ -324,10 +347,10 @@ REFUSED = {
 }
 """Fields that `--no-custom-code` refuses where they name code, or what could load some."""
 DATA = {
-    "AgentSpec": "card description group id model persona prompts system",
+    "AgentSpec": "card description group id model past_of persona prompts system",
     "CellSpec": "agents author description factors",
     "ClusterSpec": "namespace",
-    "ColumnsSpec": "category cluster id options question target",
+    "ColumnsSpec": "category cluster id options question target tests",
     "DatasetTask": "filter path",
     "DecisionSpec": "confidence weights",
     "EdgeSpec": "edge",
@@ -346,8 +369,8 @@ DATA = {
     ),
     "TableTask": "filter path",
     "TopologySpec": "among args description split",
-    "TransformersModel": "device template_options",
-    "VllmModel": "template_options",
+    "TransformersModel": "device revision template_options",
+    "VllmModel": "revision template_options",
 }
 """Fields that stand in prompts, requests, names or places of data, and never name code."""
 

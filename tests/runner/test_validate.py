@@ -73,7 +73,7 @@ def test_a_url_that_no_run_can_use_is_warned_of_without_its_password(tmp_path: P
 
 
 def test_a_question_is_shown_as_it_is_read_with_its_target(tmp_path: Path) -> None:
-    shown = _show(tmp_path)
+    shown = _show(tmp_path, COLUMNS="300")
     assert "id q1, choice: Which planet is largest?" in shown
     assert "target: B = 'Jupiter', read from 'B' as the option's letter" in shown
     assert "q.csv, row 1)" in shown
