@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -22,6 +23,7 @@ from debate.types import Message
 from tests.engines.builders import debate_state
 
 CTRL_D = "\x04"
+PATIENCE_S = 60.0
 
 
 def read(text: str) -> ReplyParts:
@@ -64,16 +66,22 @@ class Terminal:
 
     async def until(self, text: str) -> str:
         """Wait until a text has been printed since the last one; return what stands before it."""
-        while (place := self.printed.getvalue().find(text, self._from)) < 0:
-            self.printed.changed.clear()
-            await self.printed.changed.wait()
+        async with asyncio.timeout(PATIENCE_S):
+            while (place := self.printed.getvalue().find(text, self._from)) < 0:
+                self.printed.changed.clear()
+                await self.printed.changed.wait()
         before = self.printed.getvalue()[self._from : place]
         self._from = place + len(text)
         return before
 
     def type(self, text: str) -> None:
-        """Type on its keyboard."""
+        """Type whole lines, or an end of input, on its keyboard.
+
+        The kernel brings them to the other end a moment later: whoever reads, or forgets what was
+        typed, is to find them there.
+        """
         os.write(self.end, text.encode())
+        assert select.select([self.descriptor], [], [], PATIENCE_S)[0]
 
     async def reply(self, text: str) -> None:
         """Type a reply as soon as one is asked for."""
