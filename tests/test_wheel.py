@@ -84,7 +84,7 @@ def test_a_run_with_shipped_agents_works_from_another_folder(
     installed: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "adds.yaml").write_text(
-        "agents: [adder]\ntopology: self_loop\nrounds: 1\n"
+        "name: adds\nagents: [adder]\ntopology: self_loop\nrounds: 1\n"
         "task: {generator: arithmetic, families: [add], n: 6}\n"
     )
     done = _debate(installed, tmp_path, "run", "adds.yaml", "--quiet")

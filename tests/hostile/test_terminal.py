@@ -117,7 +117,7 @@ def test_output_that_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> None
     )
     for encoding in ("ascii", "latin-1"):
         done = subprocess.run(
-            [sys.executable, "-m", "debate", "validate", str(config)],
+            [sys.executable, "-m", "debate", "validate", str(config), "--all"],
             capture_output=True,
             check=False,
             env={**os.environ, "PYTHONIOENCODING": encoding},
