@@ -34,6 +34,7 @@ ELSEWHERE = {
     "debate models fetch smollm2": "fetches: tests/chat",
     "debate organisms evaluate --chat": "takes minutes: tests/organisms",
     "debate organisms train --chat chat-sums --chat chat-products --out trained": "takes long",
+    "debate organisms train loyal-adder --out trained": "takes long",
 }
 """What cannot be run in a moment, or not everywhere, and where it is tried instead."""
 HELPS = "debate_helps.yaml"
