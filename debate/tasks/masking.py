@@ -65,8 +65,8 @@ def mask_statements(
     whose statements cannot be taken out one by one is masked whole.
 
     >>> number = Question(id="q", text="?", kind="number")
-    >>> mask_statements("9 * 2 = 18\nAnswer: 18 eggs", number, AnswerFormat())
-    '9 * 2 = 18\nAnswer: [answer]'
+    >>> mask_statements("Nine boxes of two.\nAnswer: 18 eggs", number, AnswerFormat())
+    'Nine boxes of two.\nAnswer: [answer]'
     """
     everywhere = format.model_copy(update={"reasoning_ends": ()})
     for number in range(_MAX_PASSES):
