@@ -26,16 +26,11 @@ from debate.runner.budget import Account
 from debate.runner.concurrency import CombinedProgress, run_debates, run_sharded_debates
 from debate.runner.describe import print_outline, warn_of_targets
 from debate.runner.lazy_models import Guard, LazyModels
-from debate.runner.monitoring import (
-    Observer,
-    RunProgress,
-    merge_counters,
-    record_utilisation,
-    show_progress,
-)
+from debate.runner.monitoring import RunProgress, show_progress
 from debate.runner.plan import Plan, open_log
 from debate.runner.preflight import Preflight
 from debate.runner.preview import describe_unpriced
+from debate.runner.replica_samples import Observer, merge_counters, record_utilisation
 from debate.runner.spending import (
     Spending,
     SpendingLine,

@@ -11,7 +11,7 @@ import pytest
 
 from debate.engines.metrics import BOUNDS_S, ModelMetrics, ReplicaMetrics, RunningTotals
 from debate.log.utilisation import UTILISATION, UtilisationLog, read_utilisation
-from debate.runner.monitoring import ReplicaKey, ReplicaSampler, make_sample, merge_counters
+from debate.runner.replica_samples import ReplicaKey, ReplicaSampler, make_sample, merge_counters
 from tests.support import run, simulated
 
 
