@@ -90,7 +90,7 @@ class ShownMessage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShownTurn:
+class AskedTurn:
     """A turn as the page shows it.
 
     `is_code`: the answer is a program. `options` are letters and texts of a choice. `earlier` are
@@ -110,7 +110,7 @@ class ShownTurn:
     earlier: Sequence[ShownMessage]
 
 
-def show_turn(turn: HumanTurn) -> ShownTurn:
+def show_asked_turn(turn: HumanTurn) -> AskedTurn:
     """Return what the page shows of a turn: never the target, nor whose turn it is about."""
     question = turn.question
     letters = list_candidates(question) if question.kind == "choice" else ()
@@ -119,7 +119,7 @@ def show_turn(turn: HumanTurn) -> ShownTurn:
         for each in turn.request.messages
     ]
     *earlier, asked = messages or [ShownMessage(speaker=SPEAKERS["user"], text="")]
-    return ShownTurn(
+    return AskedTurn(
         number=turn.number,
         agent=clean(turn.state.agent),
         what=turn.what,

@@ -33,7 +33,7 @@ from debate.engines.human.human_page import (
     find_difference,
     list_queue,
     parse_form,
-    show_turn,
+    show_asked_turn,
 )
 from debate.engines.human.human_queue import HumanQueue, HumanTurn
 from debate.engines.human.reply_form import describe_reading
@@ -260,7 +260,7 @@ class HumanPages:
             make_environment()
             .get_template("turn.html")
             .render(
-                turn=None if turn is None else show_turn(turn),
+                turn=None if turn is None else show_asked_turn(turn),
                 form=form or PageForm(),
                 queue=list_queue(self._queue),
                 secret=self._form_secret,
